@@ -1,0 +1,48 @@
+package realkafka
+
+import "fmt"
+
+// Option changes how a broker is formatted or started.
+type Option func(*settings)
+
+type settings struct {
+	features   []string
+	properties []string
+	script     string
+	heap       string
+}
+
+// Feature formats the data folder with a feature at a level, as in Feature("transaction.version", 1). Default: the
+// levels of the release, which for transaction.version is 2.
+func Feature(name string, level int) Option {
+	return func(s *settings) { s.features = append(s.features, fmt.Sprintf("%s=%d", name, level)) }
+}
+
+// Property adds a line to the broker's configuration; it wins over the line of deploy/kafka/broker.properties.
+func Property(key, value string) Option {
+	return func(s *settings) { s.properties = append(s.properties, key+"="+value) }
+}
+
+// Heap sets the broker's largest heap in the JVM's notation. Default: 768m.
+func Heap(size string) Option {
+	return func(s *settings) { s.heap = size }
+}
+
+// Script names deploy/kafka/broker.sh. Default: the one of the repository around the working directory, or else the
+// one beside this package's source.
+func Script(path string) Option {
+	return func(s *settings) { s.script = path }
+}
+
+func settingsOf(options []Option) (settings, error) {
+	var s settings
+	for _, option := range options {
+		option(&s)
+	}
+	if s.script != "" {
+		return s, nil
+	}
+	script, err := findScript()
+	s.script = script
+	return s, err
+}
