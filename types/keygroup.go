@@ -12,11 +12,11 @@ const (
 	MaxMaxParallelism     = 32768
 )
 
-// KeyGroupOf returns the group of a key's hash: the upper 32 bits scaled to
-// max-parallelism. Hash tables use the lower bits, so that the keys of one
+// KeyGroupOf returns the group of a key's hash: the lower 32 bits scaled to
+// max-parallelism. Hash tables use the upper bits, so that the keys of one
 // group still spread over a whole table.
 func KeyGroupOf(hash uint64, maxParallelism int) KeyGroup {
-	return KeyGroup((hash >> 32) * uint64(maxParallelism) >> 32)
+	return KeyGroup(uint64(uint32(hash)) * uint64(maxParallelism) >> 32)
 }
 
 // KeyGroupRange is an inclusive range of groups. The zero value is group 0 alone.

@@ -1,0 +1,298 @@
+// Package connectors is the contract of sources and sinks. A connector has up
+// to four parts:
+//
+//   - a Reader runs in every source task and turns its splits into batches;
+//   - an Enumerator runs in one coordinator task of the source's vertex: it
+//     finds splits and assigns them to readers;
+//   - a Writer runs in every sink task and makes what it wrote ready to commit
+//     at each barrier;
+//   - a Committer runs in one coordinator task of the sink's vertex: it commits
+//     after a checkpoint is complete, and again at every restore.
+//
+// Coordinator tasks run in slots of task managers; what passes between them,
+// readers and writers is opaque bytes that the job manager carries and stores.
+//
+// # Exactly once
+//
+// A reader's splits and positions, and the event time of each split, are in the
+// task's snapshot. A split that the enumerator knows and no reader's snapshot
+// holds begins at its start position, because nothing of it was read before the
+// barrier. A writer's committables are in the task's snapshot; once the
+// checkpoint is complete, Commit must make them visible sooner or later, any
+// number of times, in this process or in another; they are carried over into
+// later checkpoints until the committer has confirmed them.
+//
+// Readers and writers are owned by the task's goroutine and never block: work
+// with the network happens behind them, and Wake says when to look again.
+package connectors
+
+import (
+	"context"
+	"fmt"
+
+	"millrace/exchange"
+	"millrace/internal/clock"
+	"millrace/internal/failure"
+	"millrace/internal/options"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// SplitID names a split of a source, for ever: "bids-3".
+type SplitID string
+
+// SplitState is a split with the position from which to read on, in the
+// connector's own bytes.
+type SplitState struct {
+	ID    SplitID
+	State []byte
+	// Watermark is the event time that the split has reached. The engine
+	// maintains it; connectors leave it alone.
+	Watermark stream.Watermark
+}
+
+// Identity says for which part of a job a connector's part works.
+type Identity struct {
+	Cluster     string
+	Job         types.JobID
+	Attempt     types.Attempt
+	Operator    types.OperatorUID
+	Subtask     int32
+	Parallelism int32
+}
+
+// Source is an opened description of a source, made by a SourceFactory from its
+// options. It is immutable and safe for concurrent use.
+type Source interface {
+	// Reader makes the part that runs in a source task.
+	Reader(ReaderContext) (Reader, error)
+	// Enumerator makes the part that runs in the coordinator task.
+	Enumerator(EnumeratorContext) (Enumerator, error)
+}
+
+// ReaderContext is what a Reader is given.
+type ReaderContext struct {
+	Identity
+	Schema *types.Schema // the columns to give, in order
+	Pool   *stream.Pool
+	Clock  clock.Clock
+	Waker  exchange.Waker
+	// Dead takes records that can't be decoded where on-error says so.
+	Dead DeadLetters
+	// RowsMax is the largest batch to give.
+	RowsMax int
+}
+
+// ReadStatus is the outcome of a Read.
+type ReadStatus uint8
+
+// The outcomes.
+const (
+	// More: a batch came, or calling again at once is worth while.
+	More ReadStatus = iota
+	// Dry: nothing now; the Waker says when to look again.
+	Dry
+	// Done: every split is at its end and NoMoreSplits was said.
+	Done
+)
+
+// Reader reads splits.
+type Reader interface {
+	// Assign adds splits, with the positions at which to begin.
+	Assign(splits []SplitState) error
+	// NoMoreSplits says that no Assign follows.
+	NoMoreSplits()
+	// Read gives the next batch, nil if none, of one split: Batch.Split is the
+	// ordinal of that split in the order of Assign calls, from 0. The batch is
+	// the caller's. The position of the split is behind the batch from then on.
+	Read() (*stream.Batch, ReadStatus, error)
+	// Positions appends the state of every split that was assigned and is not at
+	// its end, in the order of ordinals; a finished split keeps its entry where
+	// forgetting it would read it again.
+	Positions(dst []SplitState) []SplitState
+	// CheckpointComplete says that positions as of then are safe, for offsets
+	// that are published for monitoring. It never fails a job.
+	CheckpointComplete(id types.CheckpointID)
+	Close() error
+}
+
+// EnumeratorContext is what an Enumerator is given.
+type EnumeratorContext struct {
+	Identity // Subtask is 0
+	Clock    clock.Clock
+	// Restored is the enumerator's own state in the checkpoint, nil in a new job.
+	Restored []byte
+	// Splits are those of every reader in the checkpoint, at whatever
+	// parallelism it was taken: the enumerator assigns them anew.
+	Splits []SplitState
+}
+
+// Assignment is what an enumerator tells a reader.
+type Assignment struct {
+	Subtask int32
+	Splits  []SplitState
+	// NoMore says that no split follows for this subtask.
+	NoMore bool
+}
+
+// Enumerator finds splits and assigns them. It runs on a goroutine of its own
+// and may block; one goroutine calls it.
+type Enumerator interface {
+	// Start resolves what there is to read (offsets that are named by words or
+	// times become concrete here, once) and returns the first assignments. What
+	// it resolved is in its state: the caller stores Snapshot before it hands
+	// the assignments on.
+	Start(ctx context.Context) ([]Assignment, error)
+	// Discover looks for splits that were not there before. It is called every
+	// DiscoveryInterval, where that is positive.
+	Discover(ctx context.Context) ([]Assignment, error)
+	DiscoveryInterval() (every int64) // milliseconds; 0 never
+	// Snapshot returns the state: the splits it knows with their start positions.
+	Snapshot() ([]byte, error)
+	Close() error
+}
+
+// Sink is an opened description of a sink. It is immutable and safe for
+// concurrent use.
+type Sink interface {
+	Writer(WriterContext) (Writer, error)
+	// Committer makes the part that runs in the coordinator task; nil where the
+	// sink has nothing to commit.
+	Committer(CommitterContext) (Committer, error)
+}
+
+// WriterContext is what a Writer is given.
+type WriterContext struct {
+	Identity
+	Schema *types.Schema
+	Pool   *stream.Pool
+	Clock  clock.Clock
+	Waker  exchange.Waker
+	Dead   DeadLetters
+	// Restored is the checkpoint from which the task restores; 0 in a new job.
+	// Everything up to it is committed before the writer is made.
+	Restored types.CheckpointID
+}
+
+// Writer writes batches.
+type Writer interface {
+	// Ready tells whether Write may be called; the Waker says when it became so.
+	Ready() bool
+	// Write takes the batch's selected rows; the batch is borrowed for the call.
+	Write(b *stream.Batch) error
+	// Prepare ends the epoch at a barrier: what was written since the last one
+	// will be committed with this checkpoint. Rows of the next epoch may be
+	// written at once.
+	Prepare(id types.CheckpointID) error
+	// Prepared returns the committables of an epoch once everything in it is
+	// safe with the external system; done is false until then. Errors of the
+	// epoch's writes appear here at the latest.
+	Prepared(id types.CheckpointID) (committables [][]byte, done bool, err error)
+	// CheckpointComplete and CheckpointAborted end the writer's interest in a
+	// checkpoint. What was prepared for an aborted one is carried over: the engine
+	// puts its committables into the next.
+	CheckpointComplete(id types.CheckpointID)
+	CheckpointAborted(id types.CheckpointID)
+	Close() error
+}
+
+// CommitterContext is what a Committer is given.
+type CommitterContext struct {
+	Identity
+	Clock clock.Clock
+	// Parallelisms are those at which the sink ever ran, in the checkpoint's history: ids of
+	// subtasks up to the largest may have something open.
+	MaxParallelism int32
+}
+
+// Committer makes committables visible. It runs on a goroutine of its own and
+// may block; one goroutine calls it.
+type Committer interface {
+	// Recover runs at every restore before any task: it commits everything in
+	// the checkpoint and then ends whatever else attempts before this one may
+	// have left open.
+	Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error
+	// Commit makes the committables of a complete checkpoint visible. It is
+	// idempotent and retries until it knows the outcome; an error says that
+	// something is lost, and names it.
+	Commit(ctx context.Context, id types.CheckpointID, committables [][]byte) error
+	Close() error
+}
+
+// DeadLetter is a record that can't be processed.
+type DeadLetter struct {
+	Split    SplitID
+	Position string // in the connector's words: "topic bids, partition 3, offset 17"
+	Topic    string
+	Part     int32
+	Offset   int64
+	Raw      []byte
+	Reason   string
+}
+
+// DeadLetters takes records aside; what was taken is committed with the same
+// checkpoint as the output.
+type DeadLetters interface {
+	Put(DeadLetter) error
+}
+
+// SourceFactory makes a source from its options.
+type SourceFactory struct {
+	// Options declares every key the connector (with its formats) knows.
+	Options func(given map[string]string) (options.Spec, error)
+	// Open checks the options and the schema, without reaching out.
+	Open func(given map[string]string, schema *types.Schema) (Source, error)
+}
+
+// SinkFactory makes a sink from its options.
+type SinkFactory struct {
+	Options func(given map[string]string) (options.Spec, error)
+	Open    func(given map[string]string, schema *types.Schema) (Sink, error)
+}
+
+// Registry knows the connectors of a process. It is filled by wiring before
+// use and read-only afterwards.
+type Registry struct {
+	sources map[string]SourceFactory
+	sinks   map[string]SinkFactory
+}
+
+// RegisterSource adds a source connector. Adding a name twice panics.
+func (r *Registry) RegisterSource(name string, f SourceFactory) {
+	if r.sources == nil {
+		r.sources = make(map[string]SourceFactory)
+	}
+	if _, ok := r.sources[name]; ok {
+		panic(fmt.Sprintf("connectors: source %s registered twice", name))
+	}
+	r.sources[name] = f
+}
+
+// RegisterSink adds a sink connector. Adding a name twice panics.
+func (r *Registry) RegisterSink(name string, f SinkFactory) {
+	if r.sinks == nil {
+		r.sinks = make(map[string]SinkFactory)
+	}
+	if _, ok := r.sinks[name]; ok {
+		panic(fmt.Sprintf("connectors: sink %s registered twice", name))
+	}
+	r.sinks[name] = f
+}
+
+// Source opens a source.
+func (r *Registry) Source(connector string, given map[string]string, schema *types.Schema) (Source, error) {
+	f, ok := r.sources[connector]
+	if !ok {
+		return nil, failure.Userf("no source connector is named %q", connector)
+	}
+	return f.Open(given, schema)
+}
+
+// Sink opens a sink.
+func (r *Registry) Sink(connector string, given map[string]string, schema *types.Schema) (Sink, error) {
+	f, ok := r.sinks[connector]
+	if !ok {
+		return nil, failure.Userf("no sink connector is named %q", connector)
+	}
+	return f.Open(given, schema)
+}

@@ -1,0 +1,112 @@
+// Package exchange is the contract of what lies between tasks: channels that
+// carry elements from one producer task to one consumer task with credits in
+// bytes, and the partitioners that deal rows out to them. Sub-folder local has
+// the rings of one process; align is the pure logic of gates.
+//
+// A task runs only while its outlets have credit, so emitting never blocks and
+// tasks can't deadlock: credit is asked for before the next batch is pulled
+// from the chain, and that batch may overdraw a channel by its own size. Rows
+// need credit; watermarks, barriers, statuses and ends don't, so that control
+// passes a slow channel's row limit.
+package exchange
+
+import (
+	"millrace/stream"
+	"millrace/types"
+)
+
+// ChannelID names a channel: what an edge is between two subtasks, in one attempt.
+// The attempt fences: a channel of another attempt is another channel.
+type ChannelID struct {
+	Job     types.JobID
+	Attempt types.Attempt
+	Edge    int32 // position among the graph's edges
+	From    int32 // producing subtask
+	To      int32 // consuming subtask
+}
+
+// Sender is the producing end of a channel, owned by the producer's goroutine.
+type Sender interface {
+	// Credit returns how many bytes of rows the channel takes now; it is not
+	// positive while the consumer is behind.
+	Credit() int
+	// Send hands an element over, and with it its batch. It never blocks and
+	// never refuses: rows beyond the credit overdraw it, which the caller
+	// avoids by asking first.
+	Send(e stream.Element)
+	// Close ends the channel from the producer's side without an End element:
+	// the task failed or was cancelled. What was sent is released.
+	Close()
+}
+
+// Receiver is the consuming end of a channel, owned by the consumer's goroutine.
+type Receiver interface {
+	// Poll takes the next element; ok is false while there is none. Taking rows
+	// gives their credit back.
+	Poll() (e stream.Element, ok bool)
+	// Broken tells that the producer closed the channel without an End.
+	Broken() bool
+	// Close releases what is queued and makes further sends release at once.
+	Close()
+}
+
+// Waker is called by the other end of a channel when a task may have something
+// to do: an element came, or credit. It is safe to call from any goroutine,
+// cheap when the task is awake already, and never blocks.
+type Waker interface {
+	Wake()
+}
+
+// WakerFunc makes a function a Waker.
+type WakerFunc func()
+
+// Wake calls f.
+func (f WakerFunc) Wake() { f() }
+
+// Network opens the ends of channels for tasks of one process, wherever the
+// other end is. Either end may be opened first. It is safe for concurrent use.
+type Network interface {
+	// Sender opens the producing end; consumer tells where the other end runs.
+	Sender(id ChannelID, consumer types.TaskManagerID, creditBytes int, w Waker) (Sender, error)
+	// Receiver opens the consuming end.
+	Receiver(id ChannelID, producer types.TaskManagerID, creditBytes int, w Waker) (Receiver, error)
+}
+
+// Outlet is one output edge of a task: a partitioner and its channels. It is
+// owned by the task's goroutine.
+type Outlet interface {
+	// Ready tells whether every channel has credit for another batch.
+	Ready() bool
+	// Rows takes a batch over and deals its selected rows out. Small shares are
+	// held back until they are worth sending, Flush or control comes.
+	Rows(b *stream.Batch) error
+	// Control sends an element that is not rows to every channel, behind all
+	// rows dealt out so far.
+	Control(e stream.Element)
+	// Flush sends what is held back.
+	Flush()
+	// Held returns the rows that are held back.
+	Held() int
+	// Close closes every channel and releases what is held back.
+	Close()
+}
+
+// Gate is all input channels of a task, with barriers aligned and watermarks
+// combined. It is owned by the task's goroutine.
+type Gate interface {
+	// Poll takes the next element that the task must act on: rows of an input,
+	// a watermark over all channels, a status, a barrier that has come on every
+	// channel, or the end of every channel. ok is false while there is nothing
+	// to do.
+	Poll() (input int, e stream.Element, ok bool)
+	// Restore sets the watermark at which every channel starts.
+	Restore(w stream.Watermark)
+	// Watermark returns the combined watermark of one input.
+	Watermark(input int) stream.Watermark
+	// Broken names a channel whose producer went away without an End.
+	Broken() (ChannelID, bool)
+	Close()
+}
+
+// DefaultCreditBytes is the credit of a channel where nothing else is said.
+const DefaultCreditBytes = 4 << 20

@@ -1,0 +1,297 @@
+package jobgraph
+
+import (
+	"time"
+
+	"millrace/expr"
+	"millrace/types"
+)
+
+// Graph is a job. It is immutable once validated.
+type Graph struct {
+	Name     string
+	Vertices []Vertex
+	Edges    []Edge
+	// MaxParallelism is the number of key groups of every vertex; 0 means
+	// types.DefaultMaxParallelism.
+	MaxParallelism int
+	// Parallelism is that of vertices that name none; 0 leaves it to the cluster.
+	Parallelism int
+	Checkpoint  CheckpointSpec
+	Restart     RestartSpec
+	// BufferTimeout is how long rows may wait in a partitioner for company
+	// (Flink: execution.buffer-timeout); 0 means DefaultBufferTimeout.
+	BufferTimeout time.Duration
+	// WatermarkInterval is how often sources emit watermarks (Flink:
+	// pipeline.auto-watermark-interval); 0 means DefaultWatermarkInterval.
+	WatermarkInterval time.Duration
+}
+
+// Defaults, where a graph says nothing.
+const (
+	DefaultBufferTimeout      = 5 * time.Millisecond
+	DefaultWatermarkInterval  = 200 * time.Millisecond
+	DefaultCheckpointTimeout  = 10 * time.Minute
+	DefaultCheckpointInterval = 10 * time.Second
+)
+
+// CheckpointSpec says when checkpoints are taken.
+type CheckpointSpec struct {
+	// Interval between the triggers of checkpoints; 0 disables periodic ones.
+	Interval time.Duration
+	// MinPause between the end of a checkpoint and the next trigger.
+	MinPause time.Duration
+	// Timeout after which a pending checkpoint is aborted; 0 means
+	// DefaultCheckpointTimeout.
+	Timeout time.Duration
+	// TolerableFailures is how many checkpoints may fail in a row before the
+	// job restarts.
+	TolerableFailures int
+	// Retained is how many completed checkpoints are kept; 0 means 3.
+	Retained int
+}
+
+// RestartStrategy is the kind of a RestartSpec, by Flink's names.
+type RestartStrategy uint8
+
+// The restart strategies.
+const (
+	RestartExponentialDelay RestartStrategy = iota
+	RestartFixedDelay
+	RestartNone
+)
+
+// RestartSpec says what follows a failure. Zero fields mean Flink's defaults.
+type RestartSpec struct {
+	Strategy RestartStrategy
+	// Attempts bounds the restarts of FixedDelay; 0 means no bound for
+	// ExponentialDelay and 1 for FixedDelay.
+	Attempts       int
+	Delay          time.Duration // FixedDelay's; the initial one of ExponentialDelay
+	MaxDelay       time.Duration
+	ResetThreshold time.Duration // running this long resets the back-off
+	// Poison is how many failures on one position of a source make it a poison
+	// record and fail the job; 0 means 3.
+	Poison int
+}
+
+// Vertex is a chain that runs in one task an instance: a source or the inputs
+// at its head, operators, and maybe a sink at its tail.
+type Vertex struct {
+	ID          types.VertexID
+	Name        string
+	Parallelism int // 0: the graph's
+	Source      *SourceSpec
+	Operators   []OperatorSpec
+	Sink        *SinkSpec
+}
+
+// SourceSpec describes a source by its connector.
+type SourceSpec struct {
+	UID       types.OperatorUID
+	Connector string
+	Options   map[string]string
+	// Schema is what the source gives: the columns that are read, in order.
+	Schema    *types.Schema
+	Watermark *WatermarkSpec
+}
+
+// WatermarkSpec says how a source makes event time: for each split, the largest
+// value of the column so far, less the delay, less 1 ms.
+type WatermarkSpec struct {
+	Column int // a TIMESTAMP(0..3) or TIMESTAMP_LTZ(0..3) of the source's schema
+	Delay  time.Duration
+	// IdleTimeout marks a split idle that gave no row for so long; 0 never does.
+	IdleTimeout time.Duration
+}
+
+// SinkSpec describes a sink by its connector. Its schema is its input's.
+type SinkSpec struct {
+	UID       types.OperatorUID
+	Connector string
+	Options   map[string]string
+}
+
+// OperatorSpec describes an operator: exactly one of the pointers is set.
+type OperatorSpec struct {
+	UID  types.OperatorUID
+	Name string
+
+	Calc            *CalcSpec
+	WindowAggregate *WindowAggregateSpec
+	LocalAggregate  *WindowAggregateSpec
+	Union           *UnionSpec
+}
+
+// OperatorKind names a kind of operator.
+type OperatorKind string
+
+// The operator kinds.
+const (
+	KindCalc            OperatorKind = "calc"
+	KindWindowAggregate OperatorKind = "window-aggregate"
+	KindLocalAggregate  OperatorKind = "local-aggregate"
+	KindUnion           OperatorKind = "union"
+	KindUnknown         OperatorKind = "unknown"
+)
+
+// Kind returns which description is set, KindUnknown where not exactly one is.
+func (o *OperatorSpec) Kind() OperatorKind {
+	kind, n := KindUnknown, 0
+	for k, set := range map[OperatorKind]bool{
+		KindCalc: o.Calc != nil, KindWindowAggregate: o.WindowAggregate != nil,
+		KindLocalAggregate: o.LocalAggregate != nil, KindUnion: o.Union != nil,
+	} {
+		if set {
+			kind = k
+			n++
+		}
+	}
+	if n != 1 {
+		return KindUnknown
+	}
+	return kind
+}
+
+// CalcSpec filters rows and computes columns.
+type CalcSpec struct {
+	Filter  expr.Expr // nil keeps every row
+	Columns []Projection
+}
+
+// Projection is a computed column.
+type Projection struct {
+	Name string
+	Expr expr.Expr
+}
+
+// WindowAggregateSpec aggregates rows by key and tumbling event-time window.
+//
+// Its output has the key columns, window_start and window_end, then a column an
+// aggregate. A LocalAggregate of the same spec in front of the exchange gives
+// partial rows instead (PartialSchema), and the WindowAggregate behind it sets
+// Partial.
+type WindowAggregateSpec struct {
+	Keys       []int // columns of the input
+	Time       int   // the event-time column of the input, TIMESTAMP(0..3)
+	Window     WindowSpec
+	Aggregates []AggregateCall
+	// Partial says that the input is a LocalAggregate's. Keys, Time and the
+	// aggregates' Args then still count the columns of the LocalAggregate's
+	// input, whose schema Input has.
+	Partial bool
+	Input   *types.Schema // the raw input's schema; needed where Partial
+	// LateOutput gives late rows on port 1. It needs raw input: with Partial it is
+	// refused.
+	LateOutput bool
+}
+
+// WindowSpec is a tumbling window.
+type WindowSpec struct {
+	Size   time.Duration // whole milliseconds, at least 1
+	Offset time.Duration // may be negative; less than Size either way
+}
+
+// AggregateCall is an aggregate function over a column.
+type AggregateCall struct {
+	Func string // COUNT, SUM, MIN, MAX, AVG
+	Arg  int    // a column of the (raw) input; CountStar for COUNT(*)
+	Name string // of the output column
+}
+
+// CountStar is the Arg of COUNT(*).
+const CountStar = -1
+
+// UnionSpec merges inputs of one schema; row order between inputs is free.
+type UnionSpec struct{}
+
+// Edge leads an output port of a vertex's last operator to an input of another.
+type Edge struct {
+	From  types.VertexID
+	Port  int // operators.MainPort or a side output of From's last operator
+	To    types.VertexID
+	Input int // ordinal among To's inputs, from 0, without gaps
+	Partitioning
+}
+
+// PartitioningKind tells to which subtask a row goes.
+type PartitioningKind uint8
+
+// The partitionings.
+const (
+	// Forward connects equal subtasks; it needs equal parallelism.
+	Forward PartitioningKind = iota
+	// Hash sends a row to the owner of its key's group.
+	Hash
+	// Rebalance deals batches out round robin.
+	Rebalance
+	// Broadcast sends every row to every subtask.
+	Broadcast
+)
+
+// String returns Flink's name of the partitioning.
+func (k PartitioningKind) String() string {
+	switch k {
+	case Forward:
+		return "FORWARD"
+	case Hash:
+		return "HASH"
+	case Rebalance:
+		return "REBALANCE"
+	case Broadcast:
+		return "BROADCAST"
+	default:
+		return "UNKNOWN"
+	}
+}
+
+// Partitioning is a kind with the key columns of Hash.
+type Partitioning struct {
+	Kind PartitioningKind
+	Keys []int
+}
+
+// Vertex returns the vertex of that id, nil where there is none.
+func (g *Graph) Vertex(id types.VertexID) *Vertex {
+	for i := range g.Vertices {
+		if g.Vertices[i].ID == id {
+			return &g.Vertices[i]
+		}
+	}
+	return nil
+}
+
+// Inputs returns the edges into a vertex in the order of their Input.
+func (g *Graph) Inputs(id types.VertexID) []Edge {
+	var in []Edge
+	for _, e := range g.Edges {
+		if e.To == id {
+			in = append(in, e)
+		}
+	}
+	for i := 1; i < len(in); i++ {
+		for k := i; k > 0 && in[k].Input < in[k-1].Input; k-- {
+			in[k], in[k-1] = in[k-1], in[k]
+		}
+	}
+	return in
+}
+
+// Outputs returns the edges out of a vertex, in the graph's order.
+func (g *Graph) Outputs(id types.VertexID) []Edge {
+	var out []Edge
+	for _, e := range g.Edges {
+		if e.From == id {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// KeyGroups returns the number of key groups of the job.
+func (g *Graph) KeyGroups() int {
+	if g.MaxParallelism == 0 {
+		return types.DefaultMaxParallelism
+	}
+	return g.MaxParallelism
+}

@@ -1,0 +1,156 @@
+// Package operators is the contract of operators: what a task calls, in which
+// order, and what an operator may rely on. One folder a family implements it
+// (calc, window, ...); wiring registers factories.
+//
+// # The cursor
+//
+// An operator never pushes. It is handed one thing at a time (a batch, a
+// watermark, a request to flush) and then asked for its output with Next, one
+// batch a call, until that returns nothing. Only then is it handed the next
+// thing. So a join that explodes or a window that fires a million rows stops
+// wherever the task stops asking, which it does when credit ends, and memory
+// stays flat.
+//
+// # Order of calls
+//
+//	Open (Process | Advance | Flush | Finish, each followed by Next until drained)* Close
+//
+// Before a barrier the task calls Flush, drains, and then freezes the state
+// store: everything that an operator must not lose stands in its tables then.
+// The drain of an Advance may also be frozen in its middle: the rows that left
+// have left the tables, the watermark is still the one before, and after a
+// restore the same Advance comes again and emits the rest. Therefore: a row
+// that Advance emits leaves the tables in the call of Next that returns it, not
+// before.
+//
+// # Ownership
+//
+// The batch given to Process is borrowed until the operator is drained; Retain
+// it to keep it longer. A batch returned by Next is given away.
+//
+// One goroutine owns an operator; it takes no locks, starts no goroutines,
+// never blocks and has no clock of its own. Errors are returned once a batch.
+package operators
+
+import (
+	"fmt"
+
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// Operator is one link of a task's chain.
+type Operator interface {
+	// Open declares tables and takes restored state in.
+	Open(ctx *Context) error
+	// Process takes the rows of an input's batch.
+	Process(input int, b *stream.Batch) error
+	// Advance says that event time, over all inputs, is now w, which is later
+	// than ever before. The task forwards w when the operator is drained.
+	Advance(w stream.Watermark) error
+	// Flush asks for the rows that the operator holds back for efficiency only.
+	// It precedes barriers and the end of input, and comes when the latency
+	// budget is spent.
+	Flush() error
+	// Next returns the next pending output; a nil Batch means drained.
+	Next() (Output, error)
+	// Close gives back what the operator holds, drained or not.
+	Close() error
+}
+
+// Output is a batch on one of an operator's output ports.
+type Output struct {
+	Port  int // MainPort, or a side output's ordinal from 1
+	Batch *stream.Batch
+}
+
+// MainPort is the port that leads to the next operator of the chain.
+const MainPort = 0
+
+// Finisher is an operator that has rows to emit when bounded input ends, after
+// the maximum watermark.
+type Finisher interface {
+	Finish() error
+}
+
+// WatermarkMapper is an operator behind which event time is not that before it.
+type WatermarkMapper interface {
+	// MapWatermark returns the watermark to forward after Advance(w) is
+	// drained; NoWatermark forwards none.
+	MapWatermark(w stream.Watermark) stream.Watermark
+}
+
+// Clocked is an operator that acts on processing time.
+type Clocked interface {
+	// WakeAt returns the engine's time in milliseconds at which Wake is due;
+	// ok is false while none is.
+	WakeAt() (at int64, ok bool)
+	// Wake says that the engine's time is now.
+	Wake(now int64) error
+}
+
+// Context is what an operator is given when it is opened. It is valid until Close.
+type Context struct {
+	Task           types.TaskID
+	Operator       types.OperatorUID
+	Parallelism    int
+	MaxParallelism int
+	KeyGroups      types.KeyGroupRange
+
+	Inputs []*types.Schema
+	Output *types.Schema
+	Sides  []*types.Schema // of side output ports 1, 2, ...
+
+	Pool  *stream.Pool
+	State statebackend.Store
+	// Watermark is the event time that the operator's input had reached in the
+	// checkpoint from which the task restores, NoWatermark in a new job.
+	Watermark stream.Watermark
+	// RowsMax is the largest batch that the operator may emit: stream.RowsMax,
+	// less in tests.
+	RowsMax int
+	Counts  *Counts
+}
+
+// Counts are what an operator counts, by plain additions once a batch; the task
+// publishes them. Together with rows in, out and in state they balance
+// (docs/invariants.md).
+type Counts struct {
+	Filtered int64 // rows that a condition left out
+	Folded   int64 // rows merged into state or into another row
+	Late     int64 // rows that came behind the watermark and were dropped or sent aside
+	Expired  int64 // rows of state that went without output
+}
+
+// Factory makes an operator from its description. It reports descriptions that
+// it can't serve as errors of the user.
+type Factory func(spec *jobgraph.OperatorSpec) (Operator, error)
+
+// Registry knows the operators that a process can run. It is filled by wiring
+// before use and read-only afterwards.
+type Registry struct {
+	factories map[jobgraph.OperatorKind]Factory
+}
+
+// Register adds a kind. Adding one twice is a bug and panics.
+func (r *Registry) Register(kind jobgraph.OperatorKind, f Factory) {
+	if r.factories == nil {
+		r.factories = make(map[jobgraph.OperatorKind]Factory)
+	}
+	if _, ok := r.factories[kind]; ok {
+		panic(fmt.Sprintf("operators: %s registered twice", kind))
+	}
+	r.factories[kind] = f
+}
+
+// New makes the operator that the spec describes.
+func (r *Registry) New(spec *jobgraph.OperatorSpec) (Operator, error) {
+	f, ok := r.factories[spec.Kind()]
+	if !ok {
+		return nil, failure.Userf("operator %s: this process has no operator of kind %s", spec.UID, spec.Kind())
+	}
+	return f(spec)
+}

@@ -1,0 +1,29 @@
+// Package statebackend is the contract of state: the shapes in which operators
+// keep it, and how what changed leaves a task at a barrier and comes back at a
+// restore. Implementations are sub-folders (columnar, ...), named by wiring only.
+//
+// # Shapes
+//
+// Value (a row of columns a key), Timers, List (operator state that is not
+// keyed) are served by every backend. Multimap, OrderedMap and Broadcast are
+// part of the contract too; a backend that lacks one answers ErrShape when the
+// table is declared, before any row flows.
+//
+// Access is by batch: an operator hands over the keys of a whole batch and gets
+// slots, then works on columns by slot in typed loops. Nothing here costs an
+// interface call a row.
+//
+// # Life of a change
+//
+// A table marks what changed since the last barrier. Freeze copies exactly that
+// into reused memory, sorted by key group, and returns at once; its cost is
+// proportional to what changed. Writing the frozen part out (Snapshot.Write)
+// happens beside processing, on another goroutine. A delta applied to what it
+// follows gives the state at its barrier; Merge folds a chain of files into one.
+//
+// # Ownership and concurrency
+//
+// A Store and its tables belong to the task's goroutine. A Snapshot belongs to
+// whoever took it and may be used by one other goroutine. Slices that a table
+// returns are valid until the next call that may grow or shrink it.
+package statebackend

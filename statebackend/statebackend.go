@@ -1,0 +1,339 @@
+package statebackend
+
+import (
+	"context"
+	"errors"
+	"io"
+
+	"millrace/stream"
+	"millrace/types"
+)
+
+// ErrShape says that a backend does not have a state shape.
+var ErrShape = errors.New("state shape is not supported by this backend")
+
+// ErrCorrupt says that a snapshot file is not what was written: truncated,
+// changed, or of an unknown version. It wraps the file's name and the reason.
+var ErrCorrupt = errors.New("snapshot file is corrupt")
+
+// Backend opens the state of tasks. It is safe for concurrent use.
+type Backend interface {
+	// Open returns a task's store, restored from the files of spec. A file that
+	// can't be read back is an error that wraps ErrCorrupt or the read's error;
+	// nothing is left open then.
+	Open(ctx context.Context, spec OpenSpec) (Store, error)
+	// Merge folds a chain of files, oldest first (a base and the deltas behind
+	// it), into one base of the groups, written to w. It runs beside the task
+	// that owns the state and shares nothing with it.
+	Merge(ctx context.Context, chain []File, groups types.KeyGroupRange, w io.Writer) (FileInfo, error)
+}
+
+// OpenSpec says whose state to open.
+type OpenSpec struct {
+	Task           types.TaskID
+	KeyGroups      types.KeyGroupRange
+	MaxParallelism int
+	Pool           *stream.Pool
+	// Restore lists chains of files, each oldest first, that together hold the
+	// state of KeyGroups (and maybe of other groups, which are left out). After
+	// a rescale there is a chain for each former task that overlaps.
+	Restore [][]File
+	// BytesMax bounds the memory of the store; 0 is no bound. Beyond it, calls
+	// that add state return an error that says so (failure class external).
+	BytesMax int64
+}
+
+// File is a snapshot file that can be opened for reading, by any number of
+// readers at once.
+type File interface {
+	// Name is for messages.
+	Name() string
+	Open(ctx context.Context) (io.ReadCloser, error)
+}
+
+// FileKind tells what a snapshot file needs before it.
+type FileKind uint8
+
+// The file kinds. The numbers are durable.
+const (
+	// Base files stand alone.
+	Base FileKind = 1
+	// Delta files hold what changed since the file before them.
+	Delta FileKind = 2
+)
+
+// FileInfo describes a written file.
+type FileInfo struct {
+	Kind   FileKind
+	Bytes  int64
+	Rows   int64
+	Groups types.KeyGroupRange // of the store, not only of the rows
+	Sum    [32]byte            // SHA-256 of the bytes
+}
+
+// Store is the state of one task: the tables of its operators.
+type Store interface {
+	// Value, Timers and List return the table that the spec declares, with the
+	// restored content. Declaring it twice is an error; so is a layout that does
+	// not fit what was restored (class user: the job changed).
+	Value(ValueSpec) (ValueTable, error)
+	Timers(TimerSpec) (TimerTable, error)
+	List(ListSpec) (ListTable, error)
+	Multimap(MultimapSpec) (MultimapTable, error)
+	OrderedMap(OrderedMapSpec) (OrderedMapTable, error)
+	Broadcast(BroadcastSpec) (BroadcastTable, error)
+
+	// Freeze takes what changed since the last Freeze (with full: everything).
+	// It is synchronous, short, and must follow every write of the epoch.
+	// A Freeze whose snapshot never became part of a completed checkpoint is not
+	// lost: call Unfreeze with it before the next Freeze, and its changes are
+	// marked again.
+	Freeze(full bool) (Snapshot, error)
+	Unfreeze(Snapshot) error
+	// Undeclared names the operator tables that were in the restored files but were never
+	// declared: state that the changed job would drop.
+	Undeclared() []TableID
+	// SizeBytes returns the memory that the tables take.
+	SizeBytes() int64
+	Close() error
+}
+
+// Snapshot is a frozen set of changes.
+type Snapshot interface {
+	// Write writes the snapshot as one file. It may run on another goroutine
+	// beside processing and be called again after an error, with the same bytes
+	// as the outcome.
+	Write(w io.Writer) (FileInfo, error)
+	// Empty tells that nothing changed; Write would write a file without rows.
+	Empty() bool
+	// Release gives the memory back. The snapshot is unusable afterwards.
+	Release()
+}
+
+// TableID names a table in a store, in files and in messages.
+type TableID struct {
+	Operator types.OperatorUID
+	Name     string
+}
+
+// Slot is the position of a row in a table (or in a namespace of it). It is
+// stable until the row is deleted.
+type Slot = int32
+
+// NoSlot stands for a key without a row.
+const NoSlot Slot = -1
+
+// ValueSpec declares a Value table: for each key, in each namespace, one row of
+// columns. Value columns have no NULL: an operator that needs one keeps a flag
+// or a count beside it.
+type ValueSpec struct {
+	ID   TableID
+	Keys []types.Type // the key's columns; stream.KeyLayoutOf gives the layout
+	// Namespaced tables keep a set of rows for each namespace, an int64 such as
+	// a window's end. Others have the one namespace 0.
+	Namespaced bool
+	Columns    []ColumnSpec
+}
+
+// ColumnSpec is a column of a table.
+type ColumnSpec struct {
+	Name string
+	Type types.Type // a fixed-width or bytes layout; Nullable is ignored
+}
+
+// ValueTable holds rows by (namespace, key).
+type ValueTable interface {
+	// Part returns the rows of a namespace; nil where it has none and create is false.
+	Part(namespace int64, create bool) Part
+	// Namespaces appends the namespaces that have rows, ascending.
+	Namespaces(dst []int64) []int64
+	// Drop forgets a namespace with all its rows, at a cost that does not
+	// depend on their number in the next delta.
+	Drop(namespace int64)
+	// Len returns the number of rows in all namespaces.
+	Len() int
+}
+
+// Part is the rows of one namespace of a ValueTable.
+type Part interface {
+	// Upsert finds or adds the row of every key and puts its slot into slots,
+	// which has the length of keys. A new row's columns are zero (bytes: empty).
+	// Every row found or added counts as changed. It returns the first slot that did not
+	// exist before: slots at or above it are new.
+	Upsert(keys *stream.Keys, slots []Slot) (firstNew Slot, err error)
+	// Find puts the slot of every key, or NoSlot, into slots.
+	Find(keys *stream.Keys, slots []Slot)
+	// Touch counts rows as changed.
+	Touch(slots []Slot)
+	// Delete removes rows. Their slots may be reused by the next Upsert.
+	Delete(slots []Slot)
+
+	// Len returns the number of rows; Slots the bound of slot numbers in use.
+	Len() int
+	Slots() Slot
+	// Scan fills slots with live rows' slots from the slot on, ascending, and
+	// returns how many and where to go on; n is 0 at the end.
+	Scan(from Slot, slots []Slot) (n int, next Slot)
+	// AppendKeys appends the keys of rows to a builder of the table's key types.
+	AppendKeys(slots []Slot, to *stream.KeyBuilder) error
+
+	// Rows gives access to the rows' words by slot, until the next Upsert.
+	Rows() Rows
+	// Bytes returns the value of a bytes column; it aliases the table until the
+	// next call that changes it.
+	Bytes(column int, slot Slot) []byte
+	SetBytes(column int, slot Slot, value []byte) error
+}
+
+// BlockRows is how many rows stand in one block of a Part: memory grows by
+// blocks and is never copied to grow.
+const BlockRows = 1 << blockShift
+
+const blockShift = 16
+
+// Rows addresses the fixed-width columns of a Part. The columns of a row stand
+// together, so that touching a row costs one cache miss whatever its width:
+// each column takes one 64-bit word (a DECIMAL above 18 digits takes two), in
+// the order of the spec. Integers are sign-extended, floats are their bits, a
+// bytes column's word is the table's own.
+type Rows struct {
+	Blocks [][]uint64 // BlockRows*Width words each
+	Width  int        // words a row
+}
+
+// At returns the words of a row.
+func (r Rows) At(s Slot) []uint64 {
+	i := int(s&(BlockRows-1)) * r.Width
+	return r.Blocks[s>>blockShift][i : i+r.Width]
+}
+
+// WordOf returns the first word of each column, and the words of a whole row.
+func WordOf(columns []ColumnSpec) (words []int, width int) {
+	words = make([]int, len(columns))
+	for i, c := range columns {
+		words[i] = width
+		width++
+		if c.Type.Layout() == types.LayoutInt128 {
+			width++
+		}
+	}
+	return words, width
+}
+
+// TimerSpec declares a table of event-time timers, each (time, namespace, key),
+// at most one for each such triple.
+type TimerSpec struct {
+	ID   TableID
+	Keys []types.Type
+}
+
+// TimerTable holds timers in the order of their times.
+type TimerTable interface {
+	// Register adds a timer for every key, where it is not there yet.
+	Register(keys *stream.Keys, namespaces, times []int64) error
+	// Unregister removes them, where they are there.
+	Unregister(keys *stream.Keys, namespaces, times []int64)
+	// Next returns the earliest time; ok is false without any timer.
+	Next() (time int64, ok bool)
+	// Pop takes up to max timers at or before the time out of the table, in the
+	// order of (time, namespace, key), and appends them to due. A popped timer is
+	// gone from the state: the rows it causes must leave in the same epoch.
+	Pop(upTo int64, max int, due *Due) (n int, err error)
+	Len() int
+}
+
+// Due receives popped timers.
+type Due struct {
+	Keys       *stream.KeyBuilder
+	Raw        stream.Keys // the same keys, with hashes, for look-ups in tables
+	Namespaces []int64
+	Times      []int64
+}
+
+// Redistribution tells how a List is dealt out at a rescale, in Flink's terms.
+type Redistribution uint8
+
+// The redistributions. The numbers are durable.
+const (
+	// SplitEven deals the entries out round robin in the order of former tasks.
+	SplitEven Redistribution = 1
+	// Union gives every task all entries.
+	Union Redistribution = 2
+)
+
+// ListSpec declares operator state that is not keyed.
+type ListSpec struct {
+	ID             TableID
+	Redistribution Redistribution
+}
+
+// ListTable holds entries in order.
+type ListTable interface {
+	// Get returns the entries; they alias the table until the next Set.
+	Get() [][]byte
+	// Set replaces the entries; the bytes are copied. Every snapshot holds all of them.
+	Set(entries [][]byte) error
+}
+
+// MultimapSpec declares a Multimap: for each key any number of rows, in the
+// order of arrival.
+type MultimapSpec struct {
+	ID      TableID
+	Keys    []types.Type
+	Columns []ColumnSpec
+}
+
+// MultimapTable holds rows by key, in append blocks with tombstones.
+type MultimapTable interface {
+	// Append adds the batch's selected rows (columns as declared) under keys.
+	Append(keys *stream.Keys, rows *stream.Batch) error
+	// Open starts an iteration over the rows of the keys; keys are borrowed until the
+	// iteration ends. Any write to the table ends it.
+	Open(keys *stream.Keys, it *MultimapIterator)
+	// Next appends up to max rows to out with the position of each row's key.
+	Next(it *MultimapIterator, max int, out []*stream.Builder, positions []int32) ([]int32, error)
+	// DeleteOne removes, for every key, one row equal to the given one, and
+	// reports in found which were there.
+	DeleteOne(keys *stream.Keys, rows *stream.Batch, found stream.Bitmap) error
+	// DeleteAll removes every row of the keys.
+	DeleteAll(keys *stream.Keys)
+	Len() int
+}
+
+// MultimapIterator is where an iteration stands; its fields are the table's.
+type MultimapIterator struct {
+	Keys     *stream.Keys
+	Key      int
+	Position int64
+}
+
+// OrderedMapSpec declares an OrderedMap: for each key, rows sorted by an order key.
+type OrderedMapSpec struct {
+	ID      TableID
+	Keys    []types.Type
+	Columns []ColumnSpec
+}
+
+// OrderedMapTable holds rows by (key, order), where order is a byte string
+// compared bytewise, unique for a key.
+type OrderedMapTable interface {
+	Put(keys *stream.Keys, order *stream.Keys, rows *stream.Batch) error
+	Delete(keys *stream.Keys, order *stream.Keys)
+	// Scan appends up to max rows of key i from the order on, ascending or
+	// descending, and their orders.
+	Scan(keys *stream.Keys, i int, from []byte, descending bool, max int, out []*stream.Builder, orders *stream.Builder) (int, error)
+	Len() int
+}
+
+// BroadcastSpec declares a map that every task of a vertex holds alike.
+type BroadcastSpec struct {
+	ID TableID
+}
+
+// BroadcastTable maps bytes to bytes.
+type BroadcastTable interface {
+	Get(key []byte) ([]byte, bool)
+	Put(key, value []byte) error
+	Delete(key []byte)
+	Each(visit func(key, value []byte) bool)
+}
