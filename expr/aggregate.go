@@ -6,38 +6,31 @@ import (
 	"millrace/types"
 )
 
-// AggregateType returns the type of an aggregate over a group that is not
-// empty, by Flink's rules. For COUNT(*) the argument is any type. Names are
-// upper case.
-func AggregateType(fn string, arg types.Type) (types.Type, error) {
-	switch fn {
+// AggregateType returns the type of an aggregate function's result over an
+// argument of the given type; COUNT(*) passes any. Results other than COUNT's
+// are nullable: without a row, or with NULL only, they are NULL.
+func AggregateType(name string, arg types.Type) (types.Type, error) {
+	switch name {
 	case "COUNT":
 		return types.Of(types.BigInt).NotNull(), nil
 	case "MIN", "MAX":
-		if l := arg.Layout(); l == types.LayoutNone || l == types.LayoutList || l == types.LayoutStruct {
-			return types.Type{}, fmt.Errorf("%s can't compare values of type %s", fn, arg)
+		if l := arg.Layout(); l == types.LayoutNone || l >= types.LayoutList {
+			return types.Type{}, fmt.Errorf("%s: values of type %s have no order", name, arg)
 		}
-		return arg, nil
-	case "SUM", "AVG":
-		return numericAggregate(fn, arg)
-	default:
-		return types.Type{}, fmt.Errorf("unknown aggregate function %s", fn)
-	}
-}
-
-func numericAggregate(fn string, arg types.Type) (types.Type, error) {
-	switch arg.Kind {
-	case types.TinyInt, types.SmallInt, types.Int, types.BigInt, types.Float, types.Double:
-		return arg, nil
-	case types.Decimal:
-		scale := arg.Scale
-		if fn == "AVG" {
-			scale = max(6, scale)
+		return arg.AsNullable(), nil
+	case "SUM":
+		if arg.Kind == types.Decimal {
+			return types.DecimalOf(types.MaxDecimalPrecision, arg.Scale), nil
 		}
-		t := types.DecimalOf(types.MaxDecimalPrecision, scale)
-		t.Nullable = arg.Nullable
-		return t, nil
+	case "AVG":
+		if arg.Kind == types.Decimal {
+			return types.DecimalOf(types.MaxDecimalPrecision, max(minAdjustedScale, arg.Scale)), nil
+		}
 	default:
-		return types.Type{}, fmt.Errorf("%s needs a number, not %s", fn, arg)
+		return types.Type{}, fmt.Errorf("no aggregate function %s", name)
 	}
+	if !isNumber(arg) {
+		return types.Type{}, fmt.Errorf("%s: argument is %s, want a number", name, arg)
+	}
+	return arg.AsNullable(), nil
 }

@@ -1,0 +1,99 @@
+package expr
+
+import "millrace/types"
+
+// Builtins returns a registry of the functions that expr/kernel evaluates.
+func Builtins() *Registry {
+	r := NewRegistry()
+	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts()} {
+		if err := r.Register(table...); err != nil {
+			panic(err) // two rows of the tables below have one name
+		}
+	}
+	return r
+}
+
+var (
+	boolean = types.Of(types.Boolean)
+	integer = types.Of(types.Int)
+)
+
+func isBoolean(t types.Type) bool { return t.Kind == types.Boolean }
+func anyType(types.Type) bool     { return true }
+
+func arithmetic() []Signature {
+	return []Signature{
+		{Name: "+", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: sumParams, Resolve: sumResult(true), Doc: "Sum; a time moved by an interval."},
+		{Name: "-", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: sumParams, Resolve: sumResult(false), Doc: "Difference; a time moved back by an interval."},
+		{Name: "*", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: numberParams, Resolve: numberResult(decimalProduct), Doc: "Product."},
+		{Name: "/", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: numberParams, Resolve: numberResult(decimalQuotient), Doc: "Quotient; of integers, truncated."},
+		{Name: "%", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: remainderParams, Resolve: numberResult(decimalRemainder), Doc: "Remainder, with the sign of the dividend."},
+		{Name: "MOD", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: remainderParams, Resolve: numberResult(decimalRemainder), Doc: "Same as %."},
+		{Name: "NEG", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: each(func(t types.Type) bool { return isNumber(t) || isInterval(t) }, "a number", integer), Resolve: firstType, Doc: "Unary minus."},
+	}
+}
+
+func comparisons() []Signature {
+	var table []Signature
+	for _, op := range []string{"=", "<>", "<", "<=", ">", ">="} {
+		table = append(table, Signature{Name: op, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
+			Params: comparisonParams, Resolve: always(boolean), Doc: "Comparison."})
+	}
+	for _, name := range []string{"IS DISTINCT FROM", "IS NOT DISTINCT FROM"} {
+		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
+			Params: comparisonParams, Resolve: neverNull(boolean), Doc: "Comparison in which NULL is a value like any other."})
+	}
+	for _, name := range []string{"BETWEEN", "NOT BETWEEN"} {
+		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3,
+			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument lies between the others, ends included."})
+	}
+	return table
+}
+
+func logic() []Signature {
+	booleans := each(isBoolean, "BOOLEAN", boolean)
+	table := []Signature{
+		{Name: "AND", Kind: ScalarFunc, MinArgs: 2, MaxArgs: Variadic, Params: booleans, Resolve: always(boolean), Doc: "Three-valued conjunction."},
+		{Name: "OR", Kind: ScalarFunc, MinArgs: 2, MaxArgs: Variadic, Params: booleans, Resolve: always(boolean), Doc: "Three-valued disjunction."},
+		{Name: "NOT", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: booleans, Resolve: always(boolean), Doc: "Three-valued negation."},
+	}
+	for _, name := range []string{"IS TRUE", "IS NOT TRUE", "IS FALSE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN"} {
+		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
+			Params: booleans, Resolve: neverNull(boolean), Doc: "Test of a truth value."})
+	}
+	for _, name := range []string{"IS NULL", "IS NOT NULL"} {
+		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
+			Params: each(anyType, "", integer), Resolve: neverNull(boolean), Doc: "Test for NULL."})
+	}
+	return table
+}
+
+func conditionals() []Signature {
+	return []Signature{
+		{Name: "COALESCE", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: commonParams, Resolve: coalesceResult, Doc: "The first argument that is not NULL; those after it are not evaluated."},
+		{Name: "NULLIF", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: nullIfParams, Resolve: nullableFirst, Doc: "NULL where both arguments are equal, else the first."},
+	}
+}
+
+func numbers() []Signature {
+	number := each(isNumber, "a number", integer)
+	return []Signature{
+		{Name: "ABS", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: firstType, Doc: "Absolute value."},
+		{Name: "FLOOR", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "The largest whole number that is not larger."},
+		{Name: "CEIL", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "The smallest whole number that is not smaller."},
+		{Name: "CEILING", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "Same as CEIL."},
+	}
+}
+
+func texts() []Signature {
+	text := each(isText, "text", types.StringType())
+	return []Signature{
+		{Name: "CHAR_LENGTH", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: always(integer), Doc: "Number of characters."},
+		{Name: "CHARACTER_LENGTH", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: always(integer), Doc: "Same as CHAR_LENGTH."},
+		{Name: "UPPER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: firstType, Doc: "Text in upper case."},
+		{Name: "LOWER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: firstType, Doc: "Text in lower case."},
+		{Name: "||", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: text, Resolve: joinedText, Doc: "Concatenation."},
+		{Name: "CONCAT", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: text, Resolve: always(types.StringType()), Doc: "Concatenation; NULL if an argument is."},
+		{Name: "SUBSTRING", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 3, Params: substringParams, Resolve: substringResult, Doc: "Characters from a position on, counted from 1 or, if negative, from the end."},
+	}
+}

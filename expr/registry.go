@@ -1,0 +1,163 @@
+package expr
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"millrace/types"
+)
+
+// FuncKind tells what a function takes and gives.
+type FuncKind uint8
+
+// The kinds.
+const (
+	// ScalarFunc gives one value for the arguments of one row.
+	ScalarFunc FuncKind = iota + 1
+)
+
+// Variadic as Signature.MaxArgs allows any number of arguments up to ArgsMax.
+const Variadic = -1
+
+// Signature says which arguments a function takes and what it gives. It is
+// data: what the function computes stands beside the kernels.
+type Signature struct {
+	// Name is unique in a registry and upper case; operators go by their symbol.
+	Name             string
+	Kind             FuncKind
+	MinArgs, MaxArgs int
+	// Params returns the types to which arguments of the given types are cast
+	// before the call, or an error that says which argument doesn't fit. Root
+	// nullability is ignored. Nil takes the arguments as they are.
+	Params func(args []types.Type) ([]types.Type, error)
+	// Resolve returns the type of the result for arguments as Params left them.
+	Resolve func(args []types.Type) (types.Type, error)
+	// Doc is one sentence for the list of functions.
+	Doc string
+}
+
+// Registry is a set of signatures. It is filled by explicit calls of Register;
+// after that it may be read by any number of goroutines.
+type Registry struct {
+	byName map[string]Signature
+}
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry { return &Registry{byName: make(map[string]Signature)} }
+
+// Register adds signatures. A name that is taken is an error.
+func (r *Registry) Register(sigs ...Signature) error {
+	for _, s := range sigs {
+		if s.Name == "" || s.Name != strings.ToUpper(s.Name) || s.Resolve == nil {
+			return fmt.Errorf("register function %q: a name in upper case and a Resolve are required", s.Name)
+		}
+		if _, taken := r.byName[s.Name]; taken {
+			return fmt.Errorf("register function %s: the name is taken", s.Name)
+		}
+		r.byName[s.Name] = s
+	}
+	return nil
+}
+
+// Lookup finds a signature by name, in any case.
+func (r *Registry) Lookup(name string) (Signature, bool) {
+	s, ok := r.byName[name]
+	if !ok {
+		s, ok = r.byName[strings.ToUpper(name)]
+	}
+	return s, ok
+}
+
+// Names returns the names in order.
+func (r *Registry) Names() []string {
+	names := make([]string, 0, len(r.byName))
+	for n := range r.byName {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// arity reports whether the function takes n arguments.
+func (s *Signature) arity(n int) error {
+	most := s.MaxArgs
+	if most == Variadic {
+		most = ArgsMax
+	}
+	switch {
+	case n >= s.MinArgs && n <= most:
+		return nil
+	case s.MinArgs == most:
+		return fmt.Errorf("%s takes %d arguments, got %d", s.Name, most, n)
+	default:
+		return fmt.Errorf("%s takes %d to %d arguments, got %d", s.Name, s.MinArgs, most, n)
+	}
+}
+
+// params returns the types that the arguments must have, each with the
+// nullability of the argument.
+func (s *Signature) params(args []types.Type) ([]types.Type, error) {
+	if err := s.arity(len(args)); err != nil {
+		return nil, err
+	}
+	if s.Params == nil {
+		return args, nil
+	}
+	want, err := s.Params(args)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Name, err)
+	}
+	out := make([]types.Type, len(args))
+	for i := range out {
+		out[i] = want[i]
+		out[i].Nullable = args[i].Nullable
+	}
+	return out, nil
+}
+
+// NewCall builds a call of the named function. Arguments of other types than
+// the function's parameters are cast where Flink casts implicitly (numbers to
+// wider ones, NULL to anything, text to the time it is compared with); what
+// can't be is an error.
+func NewCall(reg *Registry, name string, args ...Expr) (*Call, error) {
+	sig, ok := reg.Lookup(name)
+	if !ok {
+		return nil, fmt.Errorf("no function %s", name)
+	}
+	want, err := sig.params(typesOf(args))
+	if err != nil {
+		return nil, err
+	}
+	cast := make([]Expr, len(args))
+	for i, a := range args {
+		cast[i] = coerce(a, want[i])
+	}
+	t, err := sig.Resolve(typesOf(cast))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", sig.Name, err)
+	}
+	return &Call{Func: sig.Name, Args: cast, T: t}, nil
+}
+
+func typesOf(es []Expr) []types.Type {
+	ts := make([]types.Type, len(es))
+	for i, e := range es {
+		ts[i] = e.Type()
+	}
+	return ts
+}
+
+// coerce makes an implicit cast explicit. The cast keeps the nullability of
+// its argument.
+func coerce(e Expr, to types.Type) Expr {
+	t := e.Type()
+	if t.EqualIgnoringNull(to) {
+		return e
+	}
+	if l, ok := e.(*Literal); ok && l.Value == nil {
+		return &Literal{T: to.AsNullable()}
+	}
+	to.Nullable = t.Nullable
+	return &Cast{X: e, To: to}
+}
