@@ -16,9 +16,9 @@
 // # Life of a change
 //
 // A table marks what changed since the last barrier. Freeze copies exactly that
-// into reused memory, sorted by key group, and returns at once; its cost is
-// proportional to what changed. Writing the frozen part out (Snapshot.Write)
-// happens beside processing, on another goroutine. A delta applied to what it
+// into reused memory and returns at once; its cost is proportional to what
+// changed. Sorting the frozen part by key group and writing it out
+// (Snapshot.Write) happens beside processing, on another goroutine. A delta applied to what it
 // follows gives the state at its barrier; Merge folds a chain of files into one.
 //
 // # Ownership and concurrency

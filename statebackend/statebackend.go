@@ -33,10 +33,15 @@ type OpenSpec struct {
 	Task           types.TaskID
 	KeyGroups      types.KeyGroupRange
 	MaxParallelism int
-	Pool           *stream.Pool
+	// Parallelism is the number of tasks of the vertex. It stands in the files,
+	// and deals Lists out when it differs from theirs; 0 is allowed where a
+	// store has no Lists or is never rescaled.
+	Parallelism int
+	Pool        *stream.Pool
 	// Restore lists chains of files, each oldest first, that together hold the
 	// state of KeyGroups (and maybe of other groups, which are left out). After
-	// a rescale there is a chain for each former task that overlaps.
+	// a rescale there is a chain for each former task that overlaps; where the
+	// vertex has Lists, for every former task. A chain begins at its last base.
 	Restore [][]File
 	// BytesMax bounds the memory of the store; 0 is no bound. Beyond it, calls
 	// that add state return an error that says so (failure class external).
@@ -85,13 +90,16 @@ type Store interface {
 
 	// Freeze takes what changed since the last Freeze (with full: everything).
 	// It is synchronous, short, and must follow every write of the epoch.
+	// Where no chain stands behind the store that a delta could follow (a new
+	// job, a rescale, an unfrozen base), a delta asked for becomes a base: the
+	// written file's FileInfo.Kind is what counts.
 	// A Freeze whose snapshot never became part of a completed checkpoint is not
 	// lost: call Unfreeze with it before the next Freeze, and its changes are
-	// marked again.
+	// marked again. Release it afterwards.
 	Freeze(full bool) (Snapshot, error)
 	Unfreeze(Snapshot) error
 	// Undeclared names the operator tables that were in the restored files but were never
-	// declared: state that the changed job would drop.
+	// declared: state that the changed job would drop, and the first Freeze does drop.
 	Undeclared() []TableID
 	// SizeBytes returns the memory that the tables take.
 	SizeBytes() int64
@@ -159,7 +167,9 @@ type Part interface {
 	// Upsert finds or adds the row of every key and puts its slot into slots,
 	// which has the length of keys. A new row's columns are zero (bytes: empty).
 	// Every row found or added counts as changed. It returns the first slot that did not
-	// exist before: slots at or above it are new.
+	// exist before: slots at or above it are new. Below it only a table whose
+	// rows are deleted one by one has new rows: they take the slots of deleted
+	// ones, and are told by their zero columns.
 	Upsert(keys *stream.Keys, slots []Slot) (firstNew Slot, err error)
 	// Find puts the slot of every key, or NoSlot, into slots.
 	Find(keys *stream.Keys, slots []Slot)
@@ -197,13 +207,16 @@ const blockShift = 16
 // the order of the spec. Integers are sign-extended, floats are their bits, a
 // bytes column's word is the table's own.
 type Rows struct {
-	Blocks [][]uint64 // BlockRows*Width words each
-	Width  int        // words a row
+	// Blocks hold BlockRows rows of Stride words each; that of a small Part is shorter.
+	Blocks [][]uint64
+	Stride int // words from a row to the next
+	Offset int // words in front of the columns in a row: the backend's own
+	Width  int // words of the columns
 }
 
-// At returns the words of a row.
+// At returns the words of a row's columns, addressed as WordOf says.
 func (r Rows) At(s Slot) []uint64 {
-	i := int(s&(BlockRows-1)) * r.Width
+	i := int(s&(BlockRows-1))*r.Stride + r.Offset
 	return r.Blocks[s>>blockShift][i : i+r.Width]
 }
 
