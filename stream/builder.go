@@ -54,6 +54,10 @@ func (b *Builder) Len() int { return b.n }
 // Child returns the builder of child i of a nested type.
 func (b *Builder) Child(i int) *Builder { return &b.children[i] }
 
+// Children returns the builders of the children of a nested type: one a field
+// of a ROW. The slice belongs to the builder.
+func (b *Builder) Children() []Builder { return b.children }
+
 // SizeBytes returns the bytes appended since the last Finish, about.
 func (b *Builder) SizeBytes() int {
 	size := b.used + b.n*b.width
@@ -241,9 +245,7 @@ func (b *Builder) AppendList() {
 func (b *Builder) Truncate(n int) {
 	if n >= b.n && b.layout != types.LayoutStruct {
 		b.DropValue()
-		if b.layout == types.LayoutList && b.offsets != nil {
-			b.children[0].Truncate(int(b.offs()[b.n]))
-		}
+		b.dropElements()
 		return
 	}
 	if b.valid != nil {
@@ -257,14 +259,25 @@ func (b *Builder) Truncate(n int) {
 	case types.LayoutBytes:
 		b.DropValue()
 	case types.LayoutList:
-		if b.offsets != nil {
-			b.children[0].Truncate(int(b.offs()[b.n]))
-		}
+		b.dropElements()
 	case types.LayoutStruct:
 		for i := range b.children {
 			b.children[i].Truncate(n)
 		}
 	}
+}
+
+// dropElements forgets the elements that were appended to the child of a list
+// builder since the last row, the first one included.
+func (b *Builder) dropElements() {
+	if b.layout != types.LayoutList {
+		return
+	}
+	end := 0
+	if b.offsets != nil {
+		end = int(b.offs()[b.n])
+	}
+	b.children[0].Truncate(end)
 }
 
 // AppendFrom appends row i of a vector of the same layout, under any encoding.
