@@ -1,0 +1,2 @@
+// Package json is the JSON format. (draft)
+package json
