@@ -8,9 +8,26 @@
 // from the chain, and that batch may overdraw a channel by its own size. Rows
 // need credit; watermarks, barriers, statuses and ends don't, so that control
 // passes a slow channel's row limit.
+//
+// # Credit and memory
+//
+// A batch costs a channel all its bytes, selected or not: that is what the
+// channel keeps alive. Its credit comes back when the consumer polls it, its
+// memory when the consumer releases it. So an edge may hold its credit, the
+// batches that overdrew it (at most two a channel: what an outlet held back and
+// one share) and what the consumer's chain works on.
+//
+// # Waking
+//
+// Whoever finds nothing to do (Poll without an element, Credit that is not
+// positive) is woken when that changes. A wake-up is never lost and may be
+// spurious. A producer out of credit is woken when at most half of the bytes
+// are still queued, so that it does not run a batch at a time.
 package exchange
 
 import (
+	"errors"
+
 	"millrace/stream"
 	"millrace/types"
 )
@@ -34,8 +51,10 @@ type Sender interface {
 	// never refuses: rows beyond the credit overdraw it, which the caller
 	// avoids by asking first.
 	Send(e stream.Element)
-	// Close ends the channel from the producer's side without an End element:
-	// the task failed or was cancelled. What was sent is released.
+	// Close ends the producer's side. Without an End element sent before, the
+	// task failed or was cancelled: what was sent is released and the channel is
+	// broken. After an End it only says that no barrier follows, and what was
+	// sent still arrives. It may be called again.
 	Close()
 }
 
@@ -44,9 +63,11 @@ type Receiver interface {
 	// Poll takes the next element; ok is false while there is none. Taking rows
 	// gives their credit back.
 	Poll() (e stream.Element, ok bool)
-	// Broken tells that the producer closed the channel without an End.
+	// Broken tells that the producer closed the channel without an End, or that
+	// the network lost it. Nothing comes from a broken channel any more.
 	Broken() bool
-	// Close releases what is queued and makes further sends release at once.
+	// Close releases what is queued and makes further sends release at once; the
+	// producer then has credit without end. It may be called again.
 	Close()
 }
 
@@ -64,21 +85,36 @@ type WakerFunc func()
 func (f WakerFunc) Wake() { f() }
 
 // Network opens the ends of channels for tasks of one process, wherever the
-// other end is. Either end may be opened first. It is safe for concurrent use.
+// other end is. Either end may be opened first, each once. It is safe for
+// concurrent use.
+//
+// The consumer's creditBytes are the channel's; the producer's count until the
+// consumer has opened its end. Not positive means DefaultCreditBytes.
+//
+// The first channel of a newer attempt of a job fences the older ones: they can't
+// be opened any more (ErrFenced), and those of which one end only is open break.
 type Network interface {
 	// Sender opens the producing end; consumer tells where the other end runs.
 	Sender(id ChannelID, consumer types.TaskManagerID, creditBytes int, w Waker) (Sender, error)
 	// Receiver opens the consuming end.
 	Receiver(id ChannelID, producer types.TaskManagerID, creditBytes int, w Waker) (Receiver, error)
+	// Forget breaks every channel that is left of the job's attempts up to this
+	// one, releases what is queued in them, and refuses to open more of them. It
+	// is for the end of an attempt as a whole, not of one task manager's part.
+	Forget(job types.JobID, attempt types.Attempt)
 }
+
+// ErrFenced is why a channel of an attempt that is over can't be opened.
+var ErrFenced = errors.New("the attempt is over")
 
 // Outlet is one output edge of a task: a partitioner and its channels. It is
 // owned by the task's goroutine.
 type Outlet interface {
 	// Ready tells whether every channel has credit for another batch.
 	Ready() bool
-	// Rows takes a batch over and deals its selected rows out. Small shares are
-	// held back until they are worth sending, Flush or control comes.
+	// Rows takes a batch over, also where it fails, and deals its selected rows
+	// out. Small shares are held back until they are worth sending, Flush or
+	// control comes. What leaves has no Split.
 	Rows(b *stream.Batch) error
 	// Control sends an element that is not rows to every channel, behind all
 	// rows dealt out so far.
@@ -87,7 +123,8 @@ type Outlet interface {
 	Flush()
 	// Held returns the rows that are held back.
 	Held() int
-	// Close closes every channel and releases what is held back.
+	// Close closes every channel and releases what is held back. A task that has
+	// ended sends its End first.
 	Close()
 }
 
@@ -96,17 +133,17 @@ type Outlet interface {
 type Gate interface {
 	// Poll takes the next element that the task must act on: rows of an input,
 	// a watermark over all channels, a status, a barrier that has come on every
-	// channel, or the end of every channel. ok is false while there is nothing
-	// to do.
+	// channel, or the end of every channel, which comes once. ok is false while
+	// there is nothing to do. input counts for rows only; control is of all.
 	Poll() (input int, e stream.Element, ok bool)
-	// Restore sets the watermark at which every channel starts.
+	// Restore sets the watermark at which every channel starts. It is called
+	// before the first Poll; that watermark itself does not come out of Poll.
 	Restore(w stream.Watermark)
 	// Watermark returns the combined watermark of one input.
 	Watermark(input int) stream.Watermark
-	// Broken names a channel whose producer went away without an End.
+	// Broken names a channel whose producer went away without an End, as far as
+	// Poll has seen.
 	Broken() (ChannelID, bool)
+	// Close closes every channel.
 	Close()
 }
-
-// DefaultCreditBytes is the credit of a channel where nothing else is said.
-const DefaultCreditBytes = 4 << 20

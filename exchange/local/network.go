@@ -1,0 +1,179 @@
+package local
+
+import (
+	"fmt"
+	"sync"
+
+	"millrace/exchange"
+	"millrace/internal/failure"
+	"millrace/types"
+)
+
+// Network is the channels of one process. It is safe for concurrent use; the
+// task managers of the process share one.
+type Network struct {
+	mu struct {
+		sync.Mutex
+		jobs     map[types.JobID]*job
+		channels int
+		// retired are jobs that were left without channels, oldest first.
+		retired []types.JobID
+	}
+}
+
+var _ exchange.Network = (*Network)(nil)
+
+// job is a job's channels. Invariant: no ring is of an attempt below floor, and
+// those of attempts below newest are open at both ends.
+type job struct {
+	rings  map[exchange.ChannelID]*ring
+	newest types.Attempt // the latest that opened a channel
+	floor  types.Attempt // attempts below are over
+	// retired says that the job stands in Network.retired.
+	retired bool
+}
+
+// NewNetwork returns a network without channels.
+func NewNetwork() *Network {
+	n := &Network{}
+	n.mu.jobs = make(map[types.JobID]*job)
+	return n
+}
+
+// Sender opens the producing end of a channel; who consumes it doesn't matter,
+// since it runs in this process.
+func (n *Network) Sender(id exchange.ChannelID, _ types.TaskManagerID, creditBytes int, w exchange.Waker) (exchange.Sender, error) {
+	r, err := n.open(id, w, func(r *ring) error { return r.openProducer(creditBytes, w) })
+	if err != nil {
+		return nil, fmt.Errorf("open the sender of %v: %w", id, err)
+	}
+	return sender{r}, nil
+}
+
+// Receiver opens the consuming end of a channel; who produces doesn't matter.
+func (n *Network) Receiver(id exchange.ChannelID, _ types.TaskManagerID, creditBytes int, w exchange.Waker) (exchange.Receiver, error) {
+	r, err := n.open(id, w, func(r *ring) error { return r.openConsumer(creditBytes, w) })
+	if err != nil {
+		return nil, fmt.Errorf("open the receiver of %v: %w", id, err)
+	}
+	return receiver{r}, nil
+}
+
+// open finds or makes the ring and lets claim take an end of it. In between, a
+// newer attempt may have abandoned the ring: then the end opens on a broken
+// channel, which its owner finds at its first Poll or never (a sender is deaf).
+func (n *Network) open(id exchange.ChannelID, w exchange.Waker, claim func(*ring) error) (*ring, error) {
+	if w == nil {
+		return nil, failure.Internalf("nobody to wake")
+	}
+	r, stale, err := n.ring(id)
+	for _, s := range stale {
+		s.abandon()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, claim(r)
+}
+
+// ring returns the ring of that name, and those that it fences off.
+func (n *Network) ring(id exchange.ChannelID) (r *ring, stale []*ring, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	j := n.job(id.Job)
+	if id.Attempt < max(j.newest, j.floor) {
+		return nil, nil, failure.Internal(exchange.ErrFenced)
+	}
+	if id.Attempt > j.newest {
+		j.newest = id.Attempt
+		stale = n.take(j, func(r *ring) bool { return r.halfOpen() })
+	}
+	if r := j.rings[id]; r != nil {
+		return r, stale, nil
+	}
+	if n.mu.channels == channelsMax {
+		return nil, stale, failure.Internalf("the process has %d channels already", channelsMax)
+	}
+	r = &ring{id: id, network: n}
+	j.rings[id] = r
+	n.mu.channels++
+	return r, stale, nil
+}
+
+func (n *Network) job(id types.JobID) *job {
+	j := n.mu.jobs[id]
+	if j == nil {
+		j = &job{rings: make(map[exchange.ChannelID]*ring)}
+		n.mu.jobs[id] = j
+	}
+	return j
+}
+
+// take removes the rings of a job that match.
+func (n *Network) take(j *job, match func(*ring) bool) []*ring {
+	var out []*ring
+	for id, r := range j.rings {
+		if match(r) {
+			delete(j.rings, id)
+			n.mu.channels--
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// remove takes a ring out of which both ends are closed.
+func (n *Network) remove(r *ring) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if j := n.mu.jobs[r.id.Job]; j != nil && j.rings[r.id] == r {
+		delete(j.rings, r.id)
+		n.mu.channels--
+		n.retire(r.id.Job, j)
+	}
+}
+
+// Forget ends the job's attempts up to this one.
+func (n *Network) Forget(id types.JobID, attempt types.Attempt) {
+	for _, r := range n.forget(id, attempt) {
+		r.abandon()
+	}
+}
+
+func (n *Network) forget(id types.JobID, attempt types.Attempt) []*ring {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	j := n.job(id)
+	j.floor = max(j.floor, attempt+1)
+	stale := n.take(j, func(r *ring) bool { return r.id.Attempt <= attempt })
+	n.retire(id, j)
+	return stale
+}
+
+// retire puts a job without channels among those that are probably over. So many
+// of them are remembered that a late task of theirs is still refused.
+func (n *Network) retire(id types.JobID, j *job) {
+	if len(j.rings) > 0 || j.retired {
+		return
+	}
+	j.retired = true
+	n.mu.retired = append(n.mu.retired, id)
+	if len(n.mu.retired) <= retiredJobsMax {
+		return
+	}
+	oldest := n.mu.retired[0]
+	n.mu.retired = append(n.mu.retired[:0], n.mu.retired[1:]...)
+	if o := n.mu.jobs[oldest]; len(o.rings) > 0 {
+		o.retired = false
+	} else {
+		delete(n.mu.jobs, oldest)
+	}
+}
+
+// Channels returns the number of channels that are open, half open or closed at
+// one end only.
+func (n *Network) Channels() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.channels
+}

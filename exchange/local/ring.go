@@ -1,0 +1,215 @@
+package local
+
+import (
+	"sync"
+
+	"millrace/exchange"
+	"millrace/stream"
+)
+
+// ring is a channel: a queue of elements with one producer and one consumer.
+// Its two ends are views of it with the methods of their side.
+type ring struct {
+	id      exchange.ChannelID
+	network *Network
+
+	mu struct {
+		sync.Mutex
+		queue
+		limit    int // bytes of credit
+		rows     int // batches queued
+		bytes    int // their size
+		producer side
+		consumer side
+		// ended: an End was sent. broken: nothing more arrives, and what was queued
+		// is released.
+		ended, broken bool
+	}
+}
+
+// side is what a ring knows of one of its ends.
+type side struct {
+	waker  exchange.Waker // nil until the end is opened
+	waits  bool           // found nothing to do and must be woken
+	closed bool
+}
+
+// wake takes the duty to wake the end from the ring: the caller does it after
+// unlocking. It returns nil where there is no need.
+func (s *side) wake() exchange.Waker {
+	if !s.waits {
+		return nil
+	}
+	s.waits = false
+	return s.waker
+}
+
+func wake(w exchange.Waker) {
+	if w != nil {
+		w.Wake()
+	}
+}
+
+// sender is the producing end of a ring.
+type sender struct{ r *ring }
+
+// receiver is the consuming end of a ring.
+type receiver struct{ r *ring }
+
+// Credit returns what is left of the channel's bytes.
+func (s sender) Credit() int {
+	r := s.r
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.deaf() {
+		return r.mu.limit
+	}
+	credit := r.mu.limit - r.mu.bytes
+	if r.mu.rows >= rowPlaces {
+		credit = min(credit, 0)
+	}
+	r.mu.producer.waits = credit <= 0
+	return credit
+}
+
+// deaf tells that whatever is sent is released at once.
+func (r *ring) deaf() bool { return r.mu.broken || r.mu.consumer.closed }
+
+// Send queues the element, or releases it where nobody will poll it.
+func (s sender) Send(e stream.Element) {
+	r := s.r
+	size := 0
+	if e.Kind == stream.RowsElement {
+		size = e.Batch.SizeBytes()
+	}
+	r.mu.Lock()
+	if r.deaf() || r.mu.producer.closed {
+		r.mu.Unlock()
+		release(e)
+		return
+	}
+	var dropped queue
+	if r.supersedes(e) {
+		r.mu.last().element = e
+	} else if !r.push(e, size) {
+		dropped = r.breakOff()
+		dropped.put(place{element: e})
+	}
+	w := r.mu.consumer.wake()
+	r.mu.Unlock()
+	wake(w)
+	dropped.release()
+}
+
+// supersedes tells that the element says what the last one in the queue says,
+// and more: a later watermark, a newer status.
+func (r *ring) supersedes(e stream.Element) bool {
+	return (e.Kind == stream.WatermarkElement || e.Kind == stream.StatusElement) &&
+		r.mu.n > 0 && r.mu.last().element.Kind == e.Kind
+}
+
+// push queues the element. It is false where the queue is full, or where rows
+// come behind the End: dropping them in silence would lose them.
+func (r *ring) push(e stream.Element, size int) bool {
+	isRows := e.Kind == stream.RowsElement
+	if r.mu.n == ringPlacesMax || isRows && r.mu.ended {
+		return false
+	}
+	r.mu.put(place{element: e, bytes: size})
+	r.mu.bytes += size
+	if isRows {
+		r.mu.rows++
+	}
+	r.mu.ended = r.mu.ended || e.Kind == stream.EndElement
+	return true
+}
+
+// breakOff makes the channel useless and returns what was queued.
+func (r *ring) breakOff() queue {
+	r.mu.broken = true
+	return r.drain()
+}
+
+// drain empties the ring for good.
+func (r *ring) drain() queue {
+	q := r.mu.queue
+	r.mu.queue = queue{}
+	r.mu.rows, r.mu.bytes = 0, 0
+	return q
+}
+
+// Close ends the producer's side.
+func (s sender) Close() {
+	r := s.r
+	r.mu.Lock()
+	var dropped queue
+	if !r.mu.producer.closed && !r.mu.ended {
+		dropped = r.breakOff()
+	}
+	r.mu.producer.closed, r.mu.producer.waits = true, false
+	w := r.mu.consumer.waker
+	over := r.mu.consumer.closed
+	r.mu.Unlock()
+	wake(w)
+	dropped.release()
+	if over {
+		r.network.remove(r)
+	}
+}
+
+// Poll takes the next element and gives its credit back.
+func (c receiver) Poll() (stream.Element, bool) {
+	r := c.r
+	r.mu.Lock()
+	if r.mu.n == 0 {
+		r.mu.consumer.waits = true
+		r.mu.Unlock()
+		return stream.Element{}, false
+	}
+	p := r.mu.take()
+	var w exchange.Waker
+	if p.element.Kind == stream.RowsElement {
+		r.mu.bytes -= p.bytes
+		r.mu.rows--
+		if r.mu.bytes <= r.mu.limit/2 && r.mu.rows <= rowPlaces/2 {
+			w = r.mu.producer.wake()
+		}
+	}
+	r.mu.Unlock()
+	wake(w)
+	return p.element, true
+}
+
+// Broken tells that nothing more comes though the producer hasn't ended.
+func (c receiver) Broken() bool {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.r.mu.broken
+}
+
+// Close ends the consumer's side.
+func (c receiver) Close() {
+	r := c.r
+	r.mu.Lock()
+	dropped := r.drain()
+	r.mu.consumer.closed, r.mu.consumer.waits = true, false
+	w := r.mu.producer.wake()
+	over := r.mu.producer.closed
+	r.mu.Unlock()
+	wake(w)
+	dropped.release()
+	if over {
+		r.network.remove(r)
+	}
+}
+
+// abandon breaks the channel from outside, for both ends.
+func (r *ring) abandon() {
+	r.mu.Lock()
+	dropped := r.breakOff()
+	p, c := r.mu.producer.wake(), r.mu.consumer.waker
+	r.mu.Unlock()
+	wake(p)
+	wake(c)
+	dropped.release()
+}
