@@ -18,9 +18,11 @@ type Builder struct {
 	width  int
 	pool   *Pool
 
-	n, capacity int // rows there, rows for which there is room
+	n, capacity int // rows there, rows for which memory is or will be taken
+	room        int // rows for which there is memory: capacity, or 0 before the first
 	data        *Buffer
 	used        int // bytes of data that a bytes builder has filled
+	expected    int // used at the last Finish: what to begin the next vector with
 	offsets     *Buffer
 	valid       *Buffer
 	children    []Builder
@@ -72,16 +74,13 @@ func (b *Builder) SizeBytes() int {
 
 // reserve makes room for one more row.
 func (b *Builder) reserve() {
-	if b.n < b.capacity && b.ready() {
-		return
+	if b.n >= b.room {
+		b.grow()
 	}
-	b.grow()
 }
 
-func (b *Builder) ready() bool { return b.data != nil || b.offsets != nil || b.valid != nil }
-
 func (b *Builder) grow() {
-	if b.ready() && b.n >= b.capacity {
+	if b.room > 0 {
 		b.capacity *= 2
 	}
 	switch b.layout {
@@ -94,7 +93,7 @@ func (b *Builder) grow() {
 			b.offs()[0] = 0
 		}
 		if b.layout == types.LayoutBytes && b.data == nil {
-			b.data = b.pool.Get(b.capacity * 16)
+			b.data = b.pool.Get(max(b.capacity*16, b.expected))
 		}
 	case types.LayoutStruct, types.LayoutNone:
 		b.validity()
@@ -109,6 +108,7 @@ func (b *Builder) grow() {
 			fill[i] = 0xFF
 		}
 	}
+	b.room = b.capacity
 }
 
 // regrow returns a buffer of at least size bytes that begins with the first
@@ -189,8 +189,15 @@ func (b *Builder) AppendBool(v bool) {
 
 // AppendBytes appends a copy of p to a LayoutBytes builder.
 func (b *Builder) AppendBytes(p []byte) {
-	copy(b.Extend(len(p)), p)
-	b.CloseValue()
+	b.reserve()
+	used := b.used + len(p)
+	if used > len(b.data.data) {
+		b.data = b.regrow(b.data, b.used, max(used, 2*len(b.data.data)))
+	}
+	copy(b.data.data[b.used:used], p)
+	b.used = used
+	b.offs()[b.n+1] = int32(used)
+	b.n++
 }
 
 // AppendString appends a copy of s to a LayoutBytes builder.
@@ -340,12 +347,13 @@ func (b *Builder) Finish() Vector {
 			v.children[i] = b.children[i].Finish()
 		}
 	}
-	b.n, b.used, b.data, b.offsets, b.valid = 0, 0, nil, nil, nil
+	b.expected = b.used
+	b.n, b.room, b.used, b.data, b.offsets, b.valid = 0, 0, 0, nil, nil, nil
 	return v
 }
 
 func (b *Builder) reserveForFinish() {
-	if !b.ready() {
+	if b.room == 0 {
 		b.grow()
 	}
 }
@@ -355,7 +363,7 @@ func (b *Builder) Close() {
 	b.data.Release()
 	b.offsets.Release()
 	b.valid.Release()
-	b.n, b.used, b.data, b.offsets, b.valid = 0, 0, nil, nil, nil
+	b.n, b.room, b.used, b.data, b.offsets, b.valid = 0, 0, 0, nil, nil, nil
 	for i := range b.children {
 		b.children[i].Close()
 	}
