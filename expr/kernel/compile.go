@@ -1,0 +1,146 @@
+package kernel
+
+import (
+	"fmt"
+
+	"millrace/expr"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// compiler binds the nodes of a checked tree to kernels.
+type compiler struct {
+	reg *expr.Registry
+	// literals holds the program's constants: never given back, since the
+	// program refers to them as long as it lives.
+	literals *stream.Pool
+}
+
+// binder makes the node of a call whose arguments are bound.
+type binder func(e *expr.Call, args []node) (node, error)
+
+// binders says for each function how it is evaluated. A function that others
+// express stands among the rewrites instead.
+var binders = map[string]binder{
+	"+": bindSum, "-": bindSum, "*": bindProduct, "/": bindQuotient, "%": bindRemainder, "NEG": bindNegation,
+	"=": bindComparison, "<>": bindComparison, "<": bindComparison, "<=": bindComparison, ">": bindComparison, ">=": bindComparison,
+	"IS DISTINCT FROM": bindDistinct, "IS NOT DISTINCT FROM": bindDistinct,
+	"AND": bindAnd, "OR": bindOr, "NOT": bindNot,
+	"IS NULL": bindNullTest, "IS NOT NULL": bindNullTest, "IS UNKNOWN": bindNullTest, "IS NOT UNKNOWN": bindNullTest,
+	"IS TRUE": bindTruthTest, "IS NOT TRUE": bindTruthTest, "IS FALSE": bindTruthTest, "IS NOT FALSE": bindTruthTest,
+	"COALESCE": bindCoalesce,
+	"ABS":      bindAbs, "FLOOR": bindRounding, "CEIL": bindRounding,
+	"CHAR_LENGTH": bindCharLength, "UPPER": bindCaseChange, "LOWER": bindCaseChange,
+	"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
+}
+
+func (c *compiler) expr(e expr.Expr) (node, error) {
+	switch e := e.(type) {
+	case *expr.Column:
+		return columnNode(e.Index), nil
+	case *expr.Literal:
+		return &constantNode{v: literalVector(c.literals, e)}, nil
+	case *expr.Cast:
+		return c.cast(e)
+	case *expr.Case:
+		return c.cases(e)
+	case *expr.Call:
+		return c.call(e)
+	default:
+		return nil, fmt.Errorf("no expression %T", e)
+	}
+}
+
+func (c *compiler) exprs(es []expr.Expr) ([]node, error) {
+	nodes := make([]node, len(es))
+	for i, e := range es {
+		n, err := c.expr(e)
+		if err != nil {
+			return nil, err
+		}
+		nodes[i] = n
+	}
+	return nodes, nil
+}
+
+func (c *compiler) call(e *expr.Call) (node, error) {
+	if rewrite, ok := rewrites[e.Func]; ok {
+		other, err := rewrite(c.reg, e)
+		if err != nil {
+			return nil, err
+		}
+		if other != nil {
+			return c.expr(other)
+		}
+	}
+	b, ok := binders[e.Func]
+	if !ok {
+		return nil, fmt.Errorf("function %s can't be evaluated here", e.Func)
+	}
+	args, err := c.exprs(e.Args)
+	if err != nil {
+		return nil, err
+	}
+	return b(e, args)
+}
+
+// literalVector returns a constant as a vector of one row.
+func literalVector(pool *stream.Pool, l *expr.Literal) stream.Vector {
+	b := stream.NewBuilder(pool, l.T, 1)
+	appendLiteral(b, l)
+	v := b.Finish()
+	v.Encoding = stream.Constant
+	return v
+}
+
+func appendLiteral(b *stream.Builder, l *expr.Literal) {
+	switch v := l.Value.(type) {
+	case bool:
+		b.AppendBool(v)
+	case string:
+		b.AppendString(v)
+	case []byte:
+		b.AppendBytes(v)
+	case types.Int128:
+		stream.AppendFixed(b, v)
+	case float64:
+		if l.T.Layout() == types.LayoutFloat32 {
+			stream.AppendFixed(b, float32(v))
+		} else {
+			stream.AppendFixed(b, v)
+		}
+	case int64:
+		appendInteger(b, l.T.Layout(), v)
+	default:
+		b.AppendNull()
+	}
+}
+
+func appendInteger(b *stream.Builder, layout types.Layout, v int64) {
+	switch layout {
+	case types.LayoutInt8:
+		stream.AppendFixed(b, int8(v))
+	case types.LayoutInt16:
+		stream.AppendFixed(b, int16(v))
+	case types.LayoutInt32:
+		stream.AppendFixed(b, int32(v))
+	default:
+		stream.AppendFixed(b, v)
+	}
+}
+
+// strict makes the node of a function that can't fail and is cheap.
+func strict(e expr.Expr, args []node, run loop) node {
+	return newCall(&callNode{args: args, run: run, typ: e.Type()}, e)
+}
+
+// careful makes the node of a function that looks at the rows that count only.
+func careful(e expr.Expr, args []node, run loop) node {
+	return newCall(&callNode{args: args, run: run, typ: e.Type(), careful: true}, e)
+}
+
+func newCall(c *callNode, e expr.Expr) node {
+	c.k.name = e
+	c.k.args = make([]stream.Vector, 0, len(c.args))
+	return c
+}

@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"millrace/expr"
+	"millrace/types"
+)
+
+// rewrite expresses a call by others; nil leaves it to its binder.
+type rewrite func(reg *expr.Registry, e *expr.Call) (expr.Expr, error)
+
+var rewrites = map[string]rewrite{
+	"MOD":              renamed("%"),
+	"%":                narrowRemainder,
+	"CEILING":          renamed("CEIL"),
+	"CHARACTER_LENGTH": renamed("CHAR_LENGTH"),
+	"||":               renamed("CONCAT"),
+	"BETWEEN":          between,
+	"NOT BETWEEN":      notBetween,
+	"NULLIF":           nullIf,
+}
+
+// renamed serves a second name of a function.
+func renamed(name string) rewrite {
+	return func(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
+		return &expr.Call{Func: name, Args: e.Args, T: e.T}, nil
+	}
+}
+
+// narrowRemainder brings integers of two widths to the wider one and the
+// remainder, which is smaller than the divisor, back to the divisor's.
+func narrowRemainder(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	a, b := e.Args[0], e.Args[1]
+	if a.Type().Kind == b.Type().Kind || a.Type().Kind == types.Decimal || b.Type().Kind == types.Decimal {
+		return nil, nil
+	}
+	wide, err := expr.CommonType(a.Type(), b.Type())
+	if err != nil {
+		return nil, err
+	}
+	wa, err := expr.NewCast(a, wide, false)
+	if err != nil {
+		return nil, err
+	}
+	wb, err := expr.NewCast(b, wide, false)
+	if err != nil {
+		return nil, err
+	}
+	r, err := expr.NewCall(reg, "%", wa, wb)
+	if err != nil {
+		return nil, err
+	}
+	return expr.NewCast(r, e.T, false)
+}
+
+func between(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	low, err := expr.NewCall(reg, ">=", e.Args[0], e.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	high, err := expr.NewCall(reg, "<=", e.Args[0], e.Args[2])
+	if err != nil {
+		return nil, err
+	}
+	return expr.NewCall(reg, "AND", low, high)
+}
+
+func notBetween(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	in, err := between(reg, e)
+	if err != nil {
+		return nil, err
+	}
+	return expr.NewCall(reg, "NOT", in)
+}
+
+func nullIf(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	same, err := expr.NewCall(reg, "=", e.Args[0], e.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	return &expr.Case{
+		Whens: []expr.When{{If: same, Then: expr.Null(e.T)}},
+		Else:  e.Args[0],
+		T:     e.T,
+	}, nil
+}
