@@ -149,6 +149,10 @@ func (v *Vector) Dict() *Vector { return v.dict }
 // have its length; an ARRAY's child is addressed through Offsets.
 func (v *Vector) Child(i int) *Vector { return &v.children[i] }
 
+// Children returns the children of a nested vector. The slice belongs to the
+// vector.
+func (v *Vector) Children() []Vector { return v.children }
+
 // NumChildren returns the number of children.
 func (v *Vector) NumChildren() int { return len(v.children) }
 
