@@ -13,15 +13,19 @@
 //
 // # Order of calls
 //
-//	Open (Process | Advance | Flush | Finish, each followed by Next until drained)* Close
+//	Open (Process | Advance | Flush | Finish)* Close
+//
+// where each but Close is followed by Next until drained.
 //
 // Before a barrier the task calls Flush, drains, and then freezes the state
 // store: everything that an operator must not lose stands in its tables then.
 // The drain of an Advance may also be frozen in its middle: the rows that left
-// have left the tables, the watermark is still the one before, and after a
-// restore the same Advance comes again and emits the rest. Therefore: a row
-// that Advance emits leaves the tables in the call of Next that returns it, not
-// before.
+// have left the tables, and the watermark of that Advance is already the
+// operator's (Context.Watermark after a restore), so that a row which it makes
+// late is late also where the restored inputs have not reached it again. What
+// had not left is pending when the operator is opened; the task drains it and
+// then forwards the watermark. Therefore: a row that Advance emits leaves the
+// tables in the call of Next that returns it, not before.
 //
 // # Ownership
 //
@@ -44,7 +48,8 @@ import (
 
 // Operator is one link of a task's chain.
 type Operator interface {
-	// Open declares tables and takes restored state in.
+	// Open declares tables and takes restored state in. The rest of a drain that
+	// was frozen in its middle is pending afterwards.
 	Open(ctx *Context) error
 	// Process takes the rows of an input's batch.
 	Process(input int, b *stream.Batch) error
@@ -107,7 +112,8 @@ type Context struct {
 	Pool  *stream.Pool
 	State statebackend.Store
 	// Watermark is the event time that the operator's input had reached in the
-	// checkpoint from which the task restores, NoWatermark in a new job.
+	// checkpoint from which the task restores, NoWatermark in a new job: that of
+	// the last Advance, drained or not.
 	Watermark stream.Watermark
 	// RowsMax is the largest batch that the operator may emit: stream.RowsMax,
 	// less in tests.
