@@ -106,6 +106,9 @@ type Reader interface {
 	// ordinal of that split in the order of Assign calls, from 0. The batch is
 	// the caller's. The position of the split is behind the batch from then on.
 	Read() (*stream.Batch, ReadStatus, error)
+	// Finished returns the ordinals of the splits that came to their end since
+	// the last call: event time no longer waits for them.
+	Finished() []int32
 	// Positions appends the state of every split that was assigned and is not at
 	// its end, in the order of ordinals; a finished split keeps its entry where
 	// forgetting it would read it again.

@@ -1,0 +1,213 @@
+package task
+
+import (
+	"fmt"
+
+	"millrace/operators"
+	"millrace/stream"
+)
+
+// signal is something that passes through the chain behind all rows before it:
+// a watermark, a status, a barrier or the end. Each operator is told and then
+// drained before the next one is.
+type signal struct {
+	element stream.Element
+	at      int  // the next operator to tell
+	flush   bool // only asks operators for what they hold back
+}
+
+// terminal is what stands behind the last operator: a sink or outlets.
+type terminal interface {
+	// ready tells whether another batch may be pulled from the chain.
+	ready() bool
+	// rows takes a batch over.
+	rows(port int, b *stream.Batch) error
+}
+
+// chain drives the operators of a task. It pulls at the deepest operator that
+// may have output, so that everything downstream of a batch is done before
+// anything upstream moves, and memory is one batch a level.
+type chain struct {
+	ops     []operators.Operator
+	end     terminal
+	held    []*stream.Batch // what each operator was given and may still look at
+	deepest int             // the deepest level that may have output; -1 when all are drained
+	signal  *signal
+	store   signal // the one signal that there can be
+	arrived func(stream.Element) (bool, error)
+}
+
+func newChain(ops []operators.Operator, end terminal, arrived func(stream.Element) (bool, error)) *chain {
+	return &chain{ops: ops, end: end, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
+}
+
+// idle tells that nothing is under way: the chain can take the next element.
+func (c *chain) idle() bool { return c.deepest < 0 && c.signal == nil }
+
+// process gives the chain a batch, taking it over. The chain must be idle and,
+// without operators, the terminal ready.
+func (c *chain) process(input int, b *stream.Batch) error {
+	if len(c.ops) == 0 {
+		return c.end.rows(operators.MainPort, b)
+	}
+	return c.give(0, input, b)
+}
+
+func (c *chain) give(level, input int, b *stream.Batch) error {
+	c.held[level] = b
+	c.deepest = level
+	if err := c.ops[level].Process(input, b); err != nil {
+		return err
+	}
+	return nil
+}
+
+// send starts a signal. The chain must be idle.
+func (c *chain) send(e stream.Element) {
+	c.store = signal{element: e}
+	c.signal = &c.store
+}
+
+// flush asks every operator for what it holds back. The chain must be idle.
+func (c *chain) flush() {
+	c.store = signal{flush: true}
+	c.signal = &c.store
+}
+
+// pump moves the chain until it is idle, a batch has left it, or it can't go
+// on. It tells whether anything happened; not so while the terminal is not ready.
+func (c *chain) pump() (worked bool, err error) {
+	for {
+		switch {
+		case c.deepest >= 0:
+			left, stuck, err := c.pull()
+			if stuck || err != nil {
+				return worked, err
+			}
+			worked = true
+			if left {
+				return true, nil
+			}
+		case c.signal != nil:
+			done, err := c.deliver()
+			if err != nil {
+				return worked, err
+			}
+			if !done {
+				return worked, nil
+			}
+			worked = true
+		default:
+			return worked, nil
+		}
+	}
+}
+
+// pull asks the deepest pending operator for its next batch. left tells that a
+// batch went to the terminal, stuck that the terminal is not ready for one.
+func (c *chain) pull() (left, stuck bool, err error) {
+	i := c.deepest
+	last := i == len(c.ops)-1
+	if last && !c.end.ready() {
+		return false, true, nil
+	}
+	out, err := c.ops[i].Next()
+	switch {
+	case err != nil:
+		return false, false, err
+	case out.Batch == nil:
+		c.drained(i)
+		return false, false, nil
+	case last || out.Port != operators.MainPort:
+		return true, false, c.end.rows(out.Port, out.Batch)
+	default:
+		return false, false, c.give(i+1, 0, out.Batch)
+	}
+}
+
+func (c *chain) drained(level int) {
+	if b := c.held[level]; b != nil {
+		b.Release()
+		c.held[level] = nil
+	}
+	c.deepest = level - 1
+}
+
+// deliver brings the signal to the next operator, or out of the chain. done is
+// false when it can't leave yet.
+func (c *chain) deliver() (done bool, err error) {
+	s := c.signal
+	if s.at < len(c.ops) {
+		err := c.tell(s)
+		c.deepest = s.at
+		s.at++
+		return true, err
+	}
+	if s.flush {
+		c.signal = nil
+		_, err := c.arrived(stream.Element{})
+		return true, err
+	}
+	out, err := c.arrived(s.element)
+	if out {
+		c.signal = nil
+	}
+	return out, err
+}
+
+func (c *chain) tell(s *signal) error {
+	op := c.ops[s.at]
+	if s.flush {
+		return op.Flush()
+	}
+	switch s.element.Kind {
+	case stream.WatermarkElement:
+		if s.at > 0 {
+			s.element.Watermark = mapWatermark(c.ops[s.at-1], s.element.Watermark)
+		}
+		if s.element.Watermark == stream.NoWatermark {
+			return nil
+		}
+		return op.Advance(s.element.Watermark)
+	case stream.BarrierElement:
+		return op.Flush()
+	case stream.EndElement:
+		if f, ok := op.(operators.Finisher); ok {
+			return f.Finish()
+		}
+		return op.Flush()
+	default:
+		return nil
+	}
+}
+
+// leaving returns the watermark of a signal behind the last operator.
+func (c *chain) leaving(w stream.Watermark) stream.Watermark {
+	if n := len(c.ops); n > 0 {
+		return mapWatermark(c.ops[n-1], w)
+	}
+	return w
+}
+
+func mapWatermark(op operators.Operator, w stream.Watermark) stream.Watermark {
+	if m, ok := op.(operators.WatermarkMapper); ok {
+		return m.MapWatermark(w)
+	}
+	return w
+}
+
+// close closes every operator and releases what is under way.
+func (c *chain) close() error {
+	var first error
+	for i, op := range c.ops {
+		if b := c.held[i]; b != nil {
+			b.Release()
+			c.held[i] = nil
+		}
+		if err := op.Close(); err != nil && first == nil {
+			first = fmt.Errorf("close operator %d: %w", i, err)
+		}
+	}
+	c.deepest, c.signal = -1, nil
+	return first
+}

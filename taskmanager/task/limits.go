@@ -1,0 +1,12 @@
+package task
+
+const (
+	// pendingSnapshotsMax is how many frozen snapshots may await their upload; a
+	// barrier beyond it is passed on and its checkpoint declined.
+	pendingSnapshotsMax = 2
+	// stepBatches is how many batches one Step lets leave the chain.
+	stepBatches = 8
+	// commandsMax bounds the mailbox. What fills it is bounded by itself
+	// (checkpoints under way, splits of a source), so reaching it is a bug.
+	commandsMax = 1 << 16
+)

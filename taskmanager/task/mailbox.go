@@ -1,0 +1,93 @@
+package task
+
+import (
+	"sync"
+
+	"millrace/connectors"
+	"millrace/stream"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+)
+
+// Command is something that others ask of a task. It is carried out in a step
+// of the task.
+type Command interface{ isCommand() }
+
+// Trigger asks a source task to send a barrier.
+type Trigger struct{ Barrier stream.Barrier }
+
+// Completed says that a checkpoint is complete and, for a sink, committed.
+type Completed struct{ ID types.CheckpointID }
+
+// Aborted says that a checkpoint will never complete.
+type Aborted struct{ ID types.CheckpointID }
+
+// Assign gives a source task splits.
+type Assign struct {
+	Splits []connectors.SplitState
+	NoMore bool
+}
+
+// Uploaded says that a snapshot's file is safe, or that its upload was given up.
+type Uploaded struct {
+	ID     types.CheckpointID
+	Files  []*checkpointv1.StateFile // the whole chain, this file last
+	Micros int64
+	Bytes  int64
+	Err    error
+}
+
+// Drain ends the input of a source task as if it were bounded here.
+type Drain struct{}
+
+// Finish ends the task: everything that it did is committed.
+type Finish struct{}
+
+func (Trigger) isCommand()   {}
+func (Completed) isCommand() {}
+func (Aborted) isCommand()   {}
+func (Assign) isCommand()    {}
+func (Uploaded) isCommand()  {}
+func (Drain) isCommand()     {}
+func (Finish) isCommand()    {}
+
+// mailbox passes commands from any goroutine to the task's.
+type mailbox struct {
+	mu struct {
+		sync.Mutex
+		commands []Command
+	}
+	wake chan struct{} // one place: a wake-up is never lost and may be spurious
+}
+
+func newMailbox() *mailbox { return &mailbox{wake: make(chan struct{}, 1)} }
+
+// Wake makes the task look again. It implements exchange.Waker.
+func (m *mailbox) Wake() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// post adds a command; false when the mailbox is full, which is a bug.
+func (m *mailbox) post(c Command) bool {
+	m.mu.Lock()
+	full := len(m.mu.commands) >= commandsMax
+	if !full {
+		m.mu.commands = append(m.mu.commands, c)
+	}
+	m.mu.Unlock()
+	m.Wake()
+	return !full
+}
+
+// take empties the mailbox.
+func (m *mailbox) take() []Command {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.mu.commands
+	m.mu.commands = nil
+	return c
+}

@@ -1,0 +1,66 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"millrace/internal/failure"
+)
+
+// Run steps the task on the calling goroutine until it is finished, fails, or
+// the context ends, and then closes it. A panic of the task is its failure,
+// with the stack, and nobody else's.
+func (t *Task) Run(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = failure.Internal(fmt.Errorf("task %s panicked: %v\n%s", t.ID, r, debug.Stack()))
+			t.closeAfterPanic()
+			return
+		}
+		if cerr := t.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	timer := t.Clock.NewTimer(time.Hour)
+	defer timer.Stop()
+	mark := t.Clock.Now()
+	for ctx.Err() == nil {
+		p, wakeAt, err := t.Step(t.Clock.NowMillis())
+		if err != nil || p == Finished {
+			return err
+		}
+		now := t.Clock.Now()
+		t.Metrics.BusyNanos.Add(int64(now.Sub(mark)))
+		mark = now
+		if p == Worked {
+			continue
+		}
+		wait := time.Hour
+		if wakeAt > 0 {
+			wait = time.Duration(max(wakeAt-t.Clock.NowMillis(), 1)) * time.Millisecond
+		}
+		timer.Reset(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.wake:
+		case <-timer.C():
+		}
+		now = t.Clock.Now()
+		if p == Congested {
+			t.Metrics.BackPressuredNanos.Add(int64(now.Sub(mark)))
+		} else {
+			t.Metrics.IdleNanos.Add(int64(now.Sub(mark)))
+		}
+		mark = now
+	}
+	return ctx.Err()
+}
+
+// closeAfterPanic gives back what can be given back: a part that panicked may
+// panic again.
+func (t *Task) closeAfterPanic() {
+	defer func() { _ = recover() }()
+	_ = t.Close()
+}

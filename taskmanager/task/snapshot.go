@@ -1,0 +1,187 @@
+package task
+
+import (
+	"fmt"
+	"time"
+
+	"millrace/connectors"
+	"millrace/internal/failure"
+	"millrace/stream"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// pendingSnapshot is a checkpoint in which this task took part and that it has
+// not acknowledged: the upload or the sink is still at it. Snapshots are
+// acknowledged in order; that of an aborted checkpoint is only awaited.
+type pendingSnapshot struct {
+	id       types.CheckpointID
+	state    *checkpointv1.TaskState
+	figures  *controlv1.SnapshotFigures
+	uploaded bool
+	prepared bool
+	aborted  bool
+}
+
+// epoch is what the sink prepared for one checkpoint.
+type epoch struct {
+	id           types.CheckpointID
+	committables [][]byte
+}
+
+// snapshot takes the task's part in a checkpoint and passes the barrier on.
+func (t *Task) snapshot(b stream.Barrier) error {
+	if b.Kind == stream.Suspend {
+		t.suspended = true
+	}
+	if len(t.pending) >= pendingSnapshotsMax {
+		t.control(stream.BarrierOf(b))
+		t.Report.Declined(b.ID, failure.External(
+			fmt.Errorf("%d snapshots await their upload: the blob store does not keep up", len(t.pending)), failure.Backoff))
+		return nil
+	}
+	start := t.Clock.Now()
+	frozen, err := t.Store.Freeze(t.FullSnapshot)
+	if err != nil {
+		return fmt.Errorf("freeze state for checkpoint %d: %w", b.ID, err)
+	}
+	t.FullSnapshot = false
+	p := &pendingSnapshot{id: b.ID, state: t.state(), figures: &controlv1.SnapshotFigures{StateBytes: t.Store.SizeBytes()}}
+	p.figures.FreezeMicros = t.Clock.Now().Sub(start).Microseconds()
+	t.pending = append(t.pending, p)
+	t.Uploads.Submit(b.ID, frozen)
+	t.control(stream.BarrierOf(b))
+	if t.Sink == nil {
+		p.prepared = true
+		return nil
+	}
+	if err := t.Sink.Prepare(b.ID); err != nil {
+		return fmt.Errorf("prepare sink for checkpoint %d: %w", b.ID, err)
+	}
+	return t.pollPrepared()
+}
+
+// state describes the task but for its files and committables.
+func (t *Task) state() *checkpointv1.TaskState {
+	s := &checkpointv1.TaskState{Ended: t.ended}
+	if t.Source != nil {
+		for _, p := range t.Source.positions() {
+			s.Splits = append(s.Splits, SplitToProto(p))
+		}
+	}
+	s.Watermarks = append(s.Watermarks, &checkpointv1.OperatorWatermark{Uid: string(t.ID.Vertex), Watermark: int64(t.input)})
+	w := t.input
+	for _, l := range t.Chain {
+		s.Watermarks = append(s.Watermarks, &checkpointv1.OperatorWatermark{Uid: string(l.UID), Watermark: int64(w)})
+		w = mapWatermark(l.Operator, w)
+	}
+	return s
+}
+
+// SplitToProto and SplitFromProto convert the state of a split.
+func SplitToProto(p connectors.SplitState) *checkpointv1.SplitState {
+	return &checkpointv1.SplitState{
+		Id: string(p.ID), State: p.State, Watermark: int64(p.Watermark), HasWatermark: p.Watermark != stream.NoWatermark,
+	}
+}
+
+// SplitFromProto is the inverse of SplitToProto.
+func SplitFromProto(p *checkpointv1.SplitState) connectors.SplitState {
+	s := connectors.SplitState{ID: connectors.SplitID(p.Id), State: p.State, Watermark: stream.NoWatermark}
+	if p.HasWatermark {
+		s.Watermark = stream.Watermark(p.Watermark)
+	}
+	return s
+}
+
+// pollPrepared asks the sink for what it promised, in the order of checkpoints.
+func (t *Task) pollPrepared() error {
+	for _, p := range t.pending {
+		if p.prepared {
+			continue
+		}
+		committables, done, err := t.Sink.Prepared(p.id)
+		if err != nil {
+			return fmt.Errorf("prepare sink for checkpoint %d: %w", p.id, err)
+		}
+		if !done {
+			return nil
+		}
+		p.prepared = true
+		if len(committables) > 0 {
+			t.epochs = append(t.epochs, epoch{p.id, committables})
+		}
+	}
+	t.acknowledge()
+	return nil
+}
+
+func (t *Task) uploaded(u Uploaded) error {
+	for _, p := range t.pending {
+		if p.id != u.ID {
+			continue
+		}
+		if u.Err != nil {
+			return fmt.Errorf("upload state for checkpoint %d: %w", u.ID, u.Err)
+		}
+		p.uploaded = true
+		p.state.Files = u.Files
+		p.figures.UploadMicros, p.figures.WrittenBytes = u.Micros, u.Bytes
+	}
+	t.acknowledge()
+	return nil
+}
+
+// acknowledge reports every snapshot that is safe, oldest first: one that is
+// not holds back those behind it, whose chains and committables include it.
+func (t *Task) acknowledge() {
+	for len(t.pending) > 0 {
+		p := t.pending[0]
+		if !p.uploaded || !p.prepared {
+			return
+		}
+		t.pending = t.pending[1:]
+		if p.aborted {
+			continue
+		}
+		for _, e := range t.epochs {
+			if e.id <= p.id {
+				p.state.Committables = append(p.state.Committables, e.committables...)
+			}
+		}
+		t.Metrics.CheckpointBytes.Set(p.figures.WrittenBytes)
+		t.Metrics.CheckpointMillis.Set((p.figures.FreezeMicros + p.figures.UploadMicros) / int64(time.Millisecond/time.Microsecond))
+		t.Report.Snapshotted(p.id, p.state, p.figures)
+	}
+}
+
+// completed forgets what a complete checkpoint has made certain.
+func (t *Task) completed(id types.CheckpointID) {
+	kept := t.epochs[:0]
+	for _, e := range t.epochs {
+		if e.id > id {
+			kept = append(kept, e)
+		}
+	}
+	t.epochs = kept
+	t.Uploads.Completed(id)
+	if t.Sink != nil {
+		t.Sink.CheckpointComplete(id)
+	}
+	if t.Source != nil {
+		t.Source.reader.CheckpointComplete(id)
+	}
+}
+
+func (t *Task) aborted(id types.CheckpointID) {
+	for _, p := range t.pending {
+		if p.id == id {
+			p.aborted = true
+		}
+	}
+	if t.Sink != nil {
+		t.Sink.CheckpointAborted(id)
+	}
+}

@@ -1,0 +1,413 @@
+package task
+
+import (
+	"fmt"
+	"time"
+
+	"millrace/connectors"
+	"millrace/exchange"
+	"millrace/internal/clock"
+	"millrace/internal/failure"
+	"millrace/internal/metrics"
+	"millrace/operators"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// Progress is what a Step came to.
+type Progress uint8
+
+// The progresses.
+const (
+	// Worked: call again at once.
+	Worked Progress = iota
+	// Starved: there is no input.
+	Starved
+	// Congested: there is output that nobody takes now.
+	Congested
+	// Finished: the task is over; Close it.
+	Finished
+)
+
+// Reporter carries what a task has to say to the job manager. Its methods do
+// not block and may be called from the task's goroutine only.
+type Reporter interface {
+	// Ended says that the task has taken its last row.
+	Ended()
+	// Snapshotted acknowledges a checkpoint.
+	Snapshotted(id types.CheckpointID, state *checkpointv1.TaskState, figures *controlv1.SnapshotFigures)
+	// Declined says that the task can't take part in a checkpoint.
+	Declined(id types.CheckpointID, reason error)
+}
+
+// Uploads writes frozen snapshots out, in the order of submission, and posts
+// Uploaded for each. It takes the snapshot over.
+type Uploads interface {
+	Submit(id types.CheckpointID, s statebackend.Snapshot)
+	// Completed says that a checkpoint with files up to this one is complete.
+	Completed(id types.CheckpointID)
+}
+
+// Link is an operator of the chain with its name and counts.
+type Link struct {
+	UID      types.OperatorUID
+	Operator operators.Operator
+	Counts   *operators.Counts
+}
+
+// Parts are what a task is made of. The task owns all of it and closes it.
+type Parts struct {
+	ID     types.TaskID
+	Source *Source       // nil: Gate is set
+	Gate   exchange.Gate // nil: Source is set
+	Chain  []Link
+	// Outlets by output port; empty for a sink.
+	Outlets [][]exchange.Outlet
+	Sink    connectors.Writer
+	Store   statebackend.Store
+	Uploads Uploads
+	Report  Reporter
+	Metrics *metrics.Task
+	Clock   clock.Clock
+	// BufferTimeout is how long rows may be held back.
+	BufferTimeout time.Duration
+	// FullSnapshot makes the first snapshot a base: the restored files are not
+	// this task's own chain.
+	FullSnapshot bool
+	// Watermarks are those of the restored operators, and of the task's input
+	// under the vertex's id.
+	Watermarks map[types.OperatorUID]stream.Watermark
+}
+
+// Task is one parallel instance of a vertex. Only Post and Wake may be called
+// from other goroutines.
+type Task struct {
+	*mailbox
+	Parts
+	chain *chain
+
+	triggers  []stream.Barrier
+	pending   []*pendingSnapshot
+	epochs    []epoch // prepared and not known to be committed
+	input     stream.Watermark
+	alignedAt int64
+
+	unflushed   bool  // rows went in since the last flush
+	unflushedAt int64 // when the first of them did
+	idleSent    bool
+	ended       bool
+	suspended   bool
+	finishing   bool
+	failed      error
+	now         int64
+}
+
+// New makes a task of its parts. The operators are open.
+func New(p Parts, box *Mailbox) *Task {
+	t := &Task{mailbox: box.mailbox, Parts: p, input: stream.NoWatermark}
+	if w, ok := p.Watermarks[types.OperatorUID(p.ID.Vertex)]; ok {
+		t.input = w
+	}
+	if p.Gate != nil {
+		p.Gate.Restore(t.input)
+	}
+	ops := make([]operators.Operator, len(p.Chain))
+	for i, l := range p.Chain {
+		ops[i] = l.Operator
+	}
+	t.chain = newChain(ops, t, t.arrived)
+	return t
+}
+
+// Mailbox is where a task's commands and wake-ups go. It exists before the
+// task, since the task's parts need it.
+type Mailbox struct{ *mailbox }
+
+// NewMailbox returns an empty mailbox.
+func NewMailbox() *Mailbox { return &Mailbox{newMailbox()} }
+
+// Post gives the task a command.
+func (m *Mailbox) Post(c Command) error {
+	if !m.post(c) {
+		return failure.Internal(fmt.Errorf("mailbox is full: %T is lost", c))
+	}
+	return nil
+}
+
+// Step does a bounded amount of work. With Starved and Congested the task wants
+// to be called again after a wake-up, or at the time wakeAt (milliseconds of
+// the engine's clock) where that is not 0. After an error the task is only good
+// to be closed.
+func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
+	t.now = now
+	if err := t.takeCommands(); err != nil {
+		return Finished, 0, err
+	}
+	if err := t.pollPrepared(); err != nil {
+		return Finished, 0, err
+	}
+	worked := false
+	for range stepBatches {
+		p, wakeAt, err = t.advance()
+		if err != nil || p != Worked {
+			break
+		}
+		worked = true
+	}
+	if err != nil {
+		return Finished, 0, err
+	}
+	if worked && p != Finished {
+		return Worked, 0, nil
+	}
+	return p, wakeAt, nil
+}
+
+// advance moves the chain, or gives it the next element.
+func (t *Task) advance() (Progress, int64, error) {
+	if !t.chain.idle() {
+		worked, err := t.chain.pump()
+		if err != nil {
+			return Finished, 0, err
+		}
+		if worked {
+			return Worked, 0, nil
+		}
+		return Congested, 0, nil
+	}
+	if t.finishing && len(t.pending) == 0 {
+		return Finished, 0, nil
+	}
+	if t.flushDue() {
+		t.chain.flush()
+		return Worked, 0, nil
+	}
+	if len(t.Chain) == 0 && !t.ready() {
+		return Congested, 0, nil
+	}
+	took, wakeAt, err := t.take()
+	if err != nil {
+		return Finished, 0, err
+	}
+	if took {
+		return Worked, 0, nil
+	}
+	return Starved, t.wakeAt(wakeAt), nil
+}
+
+// take gives the chain the next element of the input.
+func (t *Task) take() (bool, int64, error) {
+	if t.Source != nil {
+		return t.takeSource()
+	}
+	input, e, ok := t.Gate.Poll()
+	if !ok {
+		if id, broken := t.Gate.Broken(); broken && !t.ended {
+			return false, 0, failure.External(fmt.Errorf("channel from subtask %d of edge %d broke", id.From, id.Edge), failure.Restart)
+		}
+		return false, 0, nil
+	}
+	return true, 0, t.accept(input, e)
+}
+
+func (t *Task) takeSource() (bool, int64, error) {
+	if len(t.triggers) > 0 && !t.Source.midBatch() {
+		b := t.triggers[0]
+		t.triggers = t.triggers[1:]
+		t.alignedAt = t.now
+		return true, 0, t.accept(0, stream.BarrierOf(b))
+	}
+	if t.suspended {
+		return false, 0, nil
+	}
+	e, wakeAt, err := t.Source.next(t.now)
+	if err != nil {
+		return false, 0, err
+	}
+	if e.Kind == 0 {
+		return false, wakeAt, nil
+	}
+	return true, 0, t.accept(0, e)
+}
+
+// accept starts an element on its way.
+func (t *Task) accept(input int, e stream.Element) error {
+	if e.Kind != stream.RowsElement {
+		if e.Kind == stream.WatermarkElement {
+			t.input = e.Watermark
+			t.Metrics.InputWatermark.Set(int64(e.Watermark))
+		}
+		t.chain.send(e)
+		return nil
+	}
+	t.Metrics.RecordsIn.Add(int64(e.Batch.Rows()))
+	t.Metrics.BytesIn.Add(int64(e.Batch.SizeBytes()))
+	if !t.unflushed {
+		t.unflushed, t.unflushedAt = true, t.now
+	}
+	return t.chain.process(input, e.Batch)
+}
+
+func (t *Task) flushDue() bool {
+	return t.unflushed && t.now-t.unflushedAt >= t.BufferTimeout.Milliseconds()
+}
+
+// wakeAt is the earlier of what the source asked for and the flush.
+func (t *Task) wakeAt(source int64) int64 {
+	if !t.unflushed {
+		return source
+	}
+	flush := t.unflushedAt + t.BufferTimeout.Milliseconds()
+	if source == 0 || flush < source {
+		return flush
+	}
+	return source
+}
+
+// ready implements terminal.
+func (t *Task) ready() bool {
+	if t.Sink != nil {
+		return t.Sink.Ready()
+	}
+	for _, port := range t.Outlets {
+		for _, o := range port {
+			if !o.Ready() {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rows implements terminal.
+func (t *Task) rows(port int, b *stream.Batch) error {
+	t.Metrics.RecordsOut.Add(int64(b.Rows()))
+	t.Metrics.BytesOut.Add(int64(b.SizeBytes()))
+	if t.Sink != nil && port == operators.MainPort {
+		err := t.Sink.Write(b)
+		b.Release()
+		return err
+	}
+	if port >= len(t.Outlets) || len(t.Outlets[port]) == 0 {
+		b.Release() // a side output that nobody reads
+		return nil
+	}
+	outlets := t.Outlets[port]
+	for _, o := range outlets[1:] {
+		if err := o.Rows(b.Share()); err != nil {
+			b.Release()
+			return err
+		}
+	}
+	return outlets[0].Rows(b)
+}
+
+// arrived takes what comes out of the chain behind the rows; false keeps it
+// waiting there.
+func (t *Task) arrived(e stream.Element) (bool, error) {
+	t.publishCounts()
+	switch e.Kind {
+	case 0:
+		t.unflushed = false
+		t.eachOutlet(exchange.Outlet.Flush)
+	case stream.WatermarkElement:
+		t.unflushed = false
+		if w := t.chain.leaving(e.Watermark); w != stream.NoWatermark {
+			t.Metrics.OutputWatermark.Set(int64(w))
+			t.control(stream.WatermarkOf(w))
+		}
+	case stream.BarrierElement:
+		t.unflushed = false
+		return true, t.snapshot(e.Barrier)
+	case stream.EndElement:
+		t.unflushed = false
+		t.control(e)
+		t.ended = true
+		t.Report.Ended()
+	default:
+		t.control(e)
+	}
+	return true, nil
+}
+
+func (t *Task) control(e stream.Element) {
+	t.eachOutlet(func(o exchange.Outlet) { o.Control(e) })
+}
+
+func (t *Task) eachOutlet(f func(exchange.Outlet)) {
+	for _, port := range t.Outlets {
+		for _, o := range port {
+			f(o)
+		}
+	}
+}
+
+func (t *Task) publishCounts() {
+	for _, l := range t.Chain {
+		c := l.Counts
+		t.Metrics.Filtered.Add(c.Filtered)
+		t.Metrics.Folded.Add(c.Folded)
+		t.Metrics.LateDropped.Add(c.Late)
+		t.Metrics.Expired.Add(c.Expired)
+		*c = operators.Counts{}
+	}
+}
+
+// takeCommands carries out what others asked for.
+func (t *Task) takeCommands() error {
+	for _, c := range t.mailbox.take() {
+		if err := t.command(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Task) command(c Command) error {
+	switch c := c.(type) {
+	case Trigger:
+		if t.Source != nil {
+			t.triggers = append(t.triggers, c.Barrier)
+		}
+	case Assign:
+		return t.Source.assign(c)
+	case Drain:
+		t.Source.drain()
+	case Uploaded:
+		return t.uploaded(c)
+	case Completed:
+		t.completed(c.ID)
+	case Aborted:
+		t.aborted(c.ID)
+	case Finish:
+		t.finishing = true
+	}
+	return nil
+}
+
+// Close closes every part. It is called once, by the goroutine that stepped.
+func (t *Task) Close() error {
+	var errs []error
+	errs = append(errs, t.chain.close())
+	if t.Source != nil {
+		errs = append(errs, t.Source.close())
+	}
+	if t.Gate != nil {
+		t.Gate.Close()
+	}
+	t.eachOutlet(func(o exchange.Outlet) { o.Close() })
+	if t.Sink != nil {
+		errs = append(errs, t.Sink.Close())
+	}
+	errs = append(errs, t.Store.Close())
+	for _, err := range errs {
+		if err != nil {
+			return fmt.Errorf("close task %s: %w", t.ID, err)
+		}
+	}
+	return nil
+}

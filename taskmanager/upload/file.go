@@ -1,0 +1,81 @@
+package upload
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"millrace/blobstore"
+	"millrace/statebackend"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+)
+
+// Files returns a chain of a manifest as files to read.
+func Files(store blobstore.Store, chain []*checkpointv1.StateFile) []statebackend.File {
+	files := make([]statebackend.File, len(chain))
+	for i, f := range chain {
+		files[i] = stored{store: store, file: f}
+	}
+	return files
+}
+
+// stored is a file of a manifest.
+type stored struct {
+	store blobstore.Store
+	file  *checkpointv1.StateFile
+}
+
+// Name implements statebackend.File.
+func (s stored) Name() string {
+	if key := s.file.GetObject(); key != "" {
+		return key
+	}
+	return fmt.Sprintf("a file of %d bytes in the manifest", len(s.file.GetInline()))
+}
+
+// Open implements statebackend.File.
+func (s stored) Open(ctx context.Context) (io.ReadCloser, error) {
+	if s.file.GetObject() == "" {
+		return io.NopCloser(bytes.NewReader(s.file.GetInline())), nil
+	}
+	return &reader{ctx: ctx, store: s.store, key: s.file.GetObject(), size: s.file.Bytes}, nil
+}
+
+// reader reads an object range by range. It holds the context of the one call
+// that opened it, for as long as that call reads.
+type reader struct {
+	ctx   context.Context
+	store blobstore.Store
+	key   string
+	size  int64
+	off   int64
+	chunk []byte
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if len(r.chunk) == 0 {
+		if r.off >= r.size {
+			return 0, io.EOF
+		}
+		chunk, err := r.store.ReadRange(r.ctx, r.key, r.off, min(readBytes, r.size-r.off))
+		if errors.Is(err, blobstore.ErrNotFound) {
+			return 0, fmt.Errorf("%w: %s is missing", statebackend.ErrCorrupt, r.key)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read %s: %w", r.key, err)
+		}
+		if len(chunk) == 0 {
+			return 0, fmt.Errorf("%w: %s ends at byte %d of %d", statebackend.ErrCorrupt, r.key, r.off, r.size)
+		}
+		r.chunk = chunk
+		r.off += int64(len(chunk))
+	}
+	n := copy(p, r.chunk)
+	r.chunk = r.chunk[n:]
+	return n, nil
+}
+
+func (r *reader) Close() error { return nil }
