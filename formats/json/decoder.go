@@ -171,11 +171,46 @@ func (d *Decoder) value(v *value, b *stream.Builder, p []byte, i int) int {
 		return d.null(v, b, p, i)
 	}
 	depth, keys := d.depth, len(d.keys)
-	if j := d.convert(v, b, p, i); j != stop {
-		return j
+	next := stop
+	switch v.op {
+	case opInt64:
+		next = d.bigint(b, p, i)
+	case opString:
+		next = d.varchar(b, p, i)
+	case opTimestamp:
+		next = d.timestamp(v, b, p, i)
+	case opInt32:
+		next = d.integer(b, p, i)
+	case opFloat64:
+		next = d.double(b, p, i)
+	case opBool:
+		next = d.boolean(b, p, i)
+	case opInt8:
+		next = d.tinyint(b, p, i)
+	case opInt16:
+		next = d.smallint(b, p, i)
+	case opFloat32:
+		next = d.float(b, p, i)
+	case opDecimal64, opDecimal128:
+		next = d.decimal(v, b, p, i)
+	case opBinary:
+		next = d.binary(b, p, i)
+	case opDate:
+		next = d.date(b, p, i)
+	case opTime:
+		next = d.time(v, b, p, i)
+	case opArray:
+		next = d.array(v, b, p, i)
+	case opMap:
+		next = d.mapping(v, b, p, i)
+	case opRow:
+		next = d.row(v, b, p, i)
+	default:
+		b.AppendNull()
+		next = d.skip(p, i)
 	}
-	if !d.opts.IgnoreParseErrors || d.fault.syntax || !v.nullable {
-		return stop
+	if next != stop || !d.opts.IgnoreParseErrors || d.fault.syntax || !v.nullable {
+		return next
 	}
 	d.depth, d.keys = depth, d.keys[:keys]
 	b.Truncate(b.Len())
@@ -202,44 +237,4 @@ func (d *Decoder) appendNull(v *value, b *stream.Builder, i, next int) int {
 
 func hasLiteral(p []byte, i int, s string) bool {
 	return len(p)-i >= len(s) && string(p[i:i+len(s)]) == s
-}
-
-func (d *Decoder) convert(v *value, b *stream.Builder, p []byte, i int) int {
-	switch v.op {
-	case opInt64:
-		return d.bigint(b, p, i)
-	case opString:
-		return d.varchar(b, p, i)
-	case opTimestamp:
-		return d.timestamp(v, b, p, i)
-	case opInt32:
-		return d.integer(b, p, i)
-	case opFloat64:
-		return d.double(b, p, i)
-	case opBool:
-		return d.boolean(b, p, i)
-	case opInt8:
-		return d.tinyint(b, p, i)
-	case opInt16:
-		return d.smallint(b, p, i)
-	case opFloat32:
-		return d.float(b, p, i)
-	case opDecimal64, opDecimal128:
-		return d.decimal(v, b, p, i)
-	case opBinary:
-		return d.binary(b, p, i)
-	case opDate:
-		return d.date(b, p, i)
-	case opTime:
-		return d.time(v, b, p, i)
-	case opArray:
-		return d.array(v, b, p, i)
-	case opMap:
-		return d.mapping(v, b, p, i)
-	case opRow:
-		return d.row(v, b, p, i)
-	default:
-		b.AppendNull()
-		return d.skip(p, i)
-	}
 }

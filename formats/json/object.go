@@ -20,13 +20,15 @@ func (d *Decoder) object(o *object, cols []stream.Builder, row int, p []byte, i 
 	}
 	for k := 0; ; k++ {
 		f := int32(unwanted)
-		if k < len(o.order) && hasToken(p, i, o.order[k].token) {
+		if k < len(o.order) && o.order[k].at(p, i) {
 			f = o.order[k].field
 			i += len(o.order[k].token)
 		} else if f, k, i = d.strangeKey(o, k, p, i); i == stop {
 			return stop
 		}
-		i = skipSpace(p, i)
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
 		if f == unwanted {
 			i = d.skip(p, i)
 		} else {
@@ -43,9 +45,13 @@ func (d *Decoder) object(o *object, cols []stream.Builder, row int, p []byte, i 
 			}
 			return stop
 		}
-		i = skipSpace(p, i)
+		if i < len(p) && p[i] <= ' ' {
+			i = skipSpace(p, i)
+		}
 		if i < len(p) && p[i] == ',' {
-			i = skipSpace(p, i+1)
+			if i++; i < len(p) && p[i] <= ' ' {
+				i = skipSpace(p, i)
+			}
 			continue
 		}
 		if i >= len(p) || p[i] != '}' {
@@ -58,10 +64,6 @@ func (d *Decoder) object(o *object, cols []stream.Builder, row int, p []byte, i 
 		return i + 1
 	}
 	return d.complete(o, cols, row, i+1)
-}
-
-func hasToken(p []byte, i int, token []byte) bool {
-	return len(p)-i >= len(token) && string(p[i:i+len(token)]) == string(token)
 }
 
 // complete ends an object: fields that it lacks become NULL.
@@ -94,7 +96,7 @@ func (d *Decoder) strangeKey(o *object, k int, p []byte, i int) (f int32, place,
 	}
 	token := p[i:next]
 	for q := k + 1; q < len(o.order) && f != unwanted; q++ {
-		if o.order[q].field == f && hasToken(p, i, o.order[q].token) {
+		if o.order[q].field == f && o.order[q].at(p, i) {
 			return f, q, next // keys between were left out of this record
 		}
 	}
@@ -111,8 +113,7 @@ func (o *object) learn(k int, token []byte, f int32) {
 		o.order = append(o.order, guess{})
 	}
 	if k < len(o.order) {
-		g := &o.order[k]
-		g.token, g.field = append(g.token[:0], token...), f
+		o.order[k].set(token, f)
 	}
 }
 

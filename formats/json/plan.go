@@ -1,8 +1,8 @@
 package json
 
 import (
+	"encoding/binary"
 	"fmt"
-	"strconv"
 
 	"millrace/internal/failure"
 	"millrace/types"
@@ -66,6 +66,29 @@ type object struct {
 type guess struct {
 	token []byte
 	field int32 // index in object.fields, unwanted for a key that nobody asked for
+	// The first 16 bytes of the token as words, and which of their bits count.
+	low, high, lowMask, highMask uint64
+}
+
+// set makes the guess one of a token, which is copied.
+func (g *guess) set(token []byte, field int32) {
+	g.token, g.field = append(g.token[:0], token...), field
+	var bytes, mask [16]byte
+	for i := range min(copy(bytes[:], token), len(mask)) {
+		mask[i] = 0xFF
+	}
+	g.low, g.high = binary.LittleEndian.Uint64(bytes[:]), binary.LittleEndian.Uint64(bytes[8:])
+	g.lowMask, g.highMask = binary.LittleEndian.Uint64(mask[:]), binary.LittleEndian.Uint64(mask[8:])
+}
+
+// at tells whether the token stands in p at i.
+func (g *guess) at(p []byte, i int) bool {
+	if len(p)-i < 16 || len(g.token) > 16 {
+		return len(p)-i >= len(g.token) && string(p[i:i+len(g.token)]) == string(g.token)
+	}
+	s := p[i : i+16 : i+16]
+	low, high := binary.LittleEndian.Uint64(s)^g.low, binary.LittleEndian.Uint64(s[8:])^g.high
+	return low&g.lowMask|high&g.highMask == 0
 }
 
 const unwanted = -1
@@ -79,7 +102,7 @@ func planObject(fields []types.Field) (*object, error) {
 		}
 		o.fields[i] = field{value: v, name: f.Name, column: i}
 		o.index[f.Name] = int32(i)
-		o.order = append(o.order, guess{token: []byte(strconv.Quote(f.Name) + ":"), field: int32(i)})
+		o.learn(i, fmt.Appendf(nil, "%q:", f.Name), int32(i))
 	}
 	return o, nil
 }

@@ -1,6 +1,7 @@
 package json
 
 import (
+	"bytes"
 	"strconv"
 )
 
@@ -21,19 +22,22 @@ func (d *Decoder) skip(p []byte, i int) int {
 	}
 }
 
+// skipString goes from quote to quote: one is the end unless the backslashes
+// before it are odd in number.
 func (d *Decoder) skipString(p []byte, i int) int {
-	i++
-	for {
-		i, _ = plainRun(p, i)
-		switch {
-		case i >= len(p):
-			return d.broken(i, "unexpected end in a string")
-		case p[i] == '"':
+	first := i + 1
+	for i = first; ; i++ {
+		n := bytes.IndexByte(p[i:], '"')
+		if n < 0 {
+			return d.broken(len(p), "unexpected end in a string")
+		}
+		i += n
+		slash := i
+		for slash > first && p[slash-1] == '\\' {
+			slash--
+		}
+		if (i-slash)&1 == 0 {
 			return i + 1
-		case p[i] == '\\':
-			i += 2
-		default:
-			i++
 		}
 	}
 }

@@ -15,27 +15,49 @@ const (
 	highs = 0x8080808080808080 // the highest
 )
 
+// special has the highest bit of a byte set for a quote, backslash or control
+// character in w; bytes above the lowest hit may be marked in error.
+//
+// A byte x below 128 is less than n exactly if (x-n)&^x has its highest bit
+// set; the borrow spoils bytes above, never below. Flipping bit 1 makes the
+// quote (0x22) 0x20 and keeps the control characters among themselves, so that
+// one comparison finds both.
+func special(w uint64) uint64 {
+	slash := w ^ (lows * '\\')
+	return (((w^lows*2)-lows*0x21)&^w | (slash-lows)&^slash) & highs
+}
+
 // plainRun returns the end of the run of bytes from i on that stand for
 // themselves in a string: no quote, backslash or control character. high is
 // not 0 if some are not ASCII.
-//
-// It looks at 8 bytes at a time. A byte x is 0 exactly if (x-1)&^x has its
-// highest bit set; a borrow may spoil the bytes above the first hit, never
-// those below.
 func plainRun(p []byte, i int) (end int, high uint64) {
 	var seen uint64
-	for i+8 <= len(p) {
-		w := binary.LittleEndian.Uint64(p[i : i+8])
-		quote, slash := w^(lows*'"'), w^(lows*'\\')
-		hit := ((quote-lows)&^quote | (slash-lows)&^slash | (w-lows*' ')&^w) & highs
-		if hit != 0 {
-			n := bits.TrailingZeros64(hit) >> 3
-			seen |= w & (1<<(8*n) - 1)
-			return i + n, seen & highs
+	for i+16 <= len(p) {
+		s := p[i : i+16 : i+16]
+		v, w := binary.LittleEndian.Uint64(s), binary.LittleEndian.Uint64(s[8:])
+		if hit := special(v); hit != 0 {
+			end, v = runIn(i, v, hit)
+			return end, (seen | v) & highs
 		}
-		seen |= w
-		i += 8
+		if hit := special(w); hit != 0 {
+			end, w = runIn(i+8, w, hit)
+			return end, (seen | v | w) & highs
+		}
+		seen |= v | w
+		i += 16
 	}
+	return shortRun(p, i, seen)
+}
+
+// runIn returns the position of the lowest hit in a word that stands at i, and
+// the word without what follows.
+func runIn(i int, w, hit uint64) (int, uint64) {
+	n := bits.TrailingZeros64(hit) &^ 7
+	return i + n>>3, w & (1<<n - 1)
+}
+
+// shortRun is plainRun for the last bytes of p.
+func shortRun(p []byte, i int, seen uint64) (int, uint64) {
 	for i < len(p) && p[i] != '"' && p[i] != '\\' && p[i] >= ' ' {
 		seen |= uint64(p[i])
 		i++
@@ -51,8 +73,7 @@ func (d *Decoder) varchar(b *stream.Builder, p []byte, i int) int {
 	}
 	j, high := plainRun(p, i+1)
 	if high == 0 && j < len(p) && p[j] == '"' {
-		copy(b.Extend(j-i-1), p[i+1:j])
-		b.CloseValue()
+		b.AppendBytes(p[i+1 : j])
 		return j + 1
 	}
 	text, next := d.text(p, i)
