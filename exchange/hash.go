@@ -6,11 +6,16 @@ import (
 	"millrace/types"
 )
 
+// sweepChannelsMax is up to how many channels one sweep a channel is cheaper than
+// counting and scattering, whose counters in memory make each row wait for the
+// one before.
+const sweepChannelsMax = 4
+
 // hashOutlet sends each row to the owner of its key's group.
 //
 // A batch is dealt out in passes over arrays, never a row through the whole of
-// it: the keys' hashes; the channel of each row and the count of each channel; the
-// positions of the rows, sorted by channel. Then each channel's share leaves as a
+// it: the keys' hashes; the channel of each row; the positions of the rows,
+// sorted by channel. Then each channel's share leaves as a
 // selection of the batch, or is copied and held back where it is small: a
 // selection of few rows would keep a whole batch alive and cost the consumer as
 // much as many rows. A row of a channel never overtakes an earlier one.
@@ -101,33 +106,87 @@ func (h *hashOutlet) Rows(b *stream.Batch) error {
 // deal sorts the positions of the batch's selected rows by channel.
 func (h *hashOutlet) deal(b *stream.Batch) {
 	hashes := h.keys.Read(b).Hashes
-	if cap(h.target) < len(hashes) {
-		h.target = make([]uint16, max(len(hashes), stream.RowsMax))
-		h.positions = make([]int32, max(len(hashes), stream.RowsMax))
+	h.reserve(len(hashes))
+	target := h.target[:len(hashes)]
+	findTargets(hashes, h.byGroup, h.scale, target)
+	if len(h.senders) <= sweepChannelsMax {
+		h.sweep(target, b.Sel())
+		return
 	}
-	target, positions := h.target[:len(hashes)], h.positions[:len(hashes)]
 	clear(h.counts)
-	countTargets(hashes, h.byGroup, h.scale, target, h.counts)
+	for _, c := range target {
+		h.counts[c]++
+	}
 	start := int32(0)
 	for c, n := range h.counts {
 		h.ends[c] = start
 		start += n
 	}
 	if sel := b.Sel(); sel != nil {
-		scatterSelected(sel, target, h.ends, positions)
+		scatterSelected(sel, target, h.ends, h.positions)
 	} else {
-		scatterAll(target, h.ends, positions)
+		scatterAll(target, h.ends, h.positions)
 	}
 }
 
-// countTargets finds the channel of each row by the formula of types.KeyGroupOf.
-func countTargets(hashes []uint64, byGroup []uint16, scale uint64, target []uint16, counts []int32) {
+// reserve makes room for n rows. The positions have one place more: see sweepAll.
+func (h *hashOutlet) reserve(n int) {
+	if cap(h.target) < n {
+		n = max(n, stream.RowsMax)
+		h.target = make([]uint16, n)
+		h.positions = make([]int32, n+1)
+	}
+}
+
+// sweep goes once through the targets for each channel.
+func (h *hashOutlet) sweep(target []uint16, sel []int32) {
+	start := int32(0)
+	for c := range h.counts {
+		var n int
+		if sel != nil {
+			n = sweepSelected(sel, target, uint16(c), h.positions[start:])
+		} else {
+			n = sweepAll(target, uint16(c), h.positions[start:])
+		}
+		h.counts[c] = int32(n)
+		start += int32(n)
+		h.ends[c] = start
+	}
+}
+
+// findTargets finds the channel of each row by the formula of types.KeyGroupOf.
+func findTargets(hashes []uint64, byGroup []uint16, scale uint64, target []uint16) {
 	target = target[:len(hashes)]
 	for i, x := range hashes {
-		c := byGroup[uint64(uint32(x))*scale>>32]
-		target[i] = c
-		counts[c]++
+		target[i] = byGroup[uint64(uint32(x))*scale>>32]
 	}
+}
+
+// sweepAll writes the positions of the rows of one channel and returns their
+// number. It writes every row's and moves on only behind the channel's, without a
+// branch to mispredict; so it writes to the place behind the last, too.
+func sweepAll(target []uint16, channel uint16, positions []int32) int {
+	n := 0
+	for i, c := range target {
+		positions[n] = int32(i)
+		if c == channel {
+			n++
+		}
+	}
+	return n
+}
+
+// sweepSelected does the same with the positions of a selection.
+func sweepSelected(sel []int32, target []uint16, channel uint16, positions []int32) int {
+	n := 0
+	sel = sel[:len(target)]
+	for i, c := range target {
+		positions[n] = sel[i]
+		if c == channel {
+			n++
+		}
+	}
+	return n
 }
 
 // scatterAll puts the positions of all rows where at says, by channel, and leaves

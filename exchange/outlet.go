@@ -22,7 +22,9 @@ func (o *OutletOptions) ensureDefaults() {
 	if o.HoldRows <= 0 {
 		o.HoldRows = HoldRows
 	}
-	o.HoldRows = min(o.HoldRows, stream.RowsMax)
+	// What is held plus a share must fit in a batch.
+	o.ShareRowsMin = min(o.ShareRowsMin, stream.RowsMax/2)
+	o.HoldRows = min(o.HoldRows, stream.RowsMax/2)
 	if o.HoldBytes <= 0 {
 		o.HoldBytes = HoldBytes
 	}
