@@ -156,3 +156,76 @@ func argType(a AggregateCall, in *types.Schema) types.Type {
 	}
 	return in.Fields[a.Arg].Type
 }
+
+// Derive returns what flows through every vertex. It needs a graph without
+// cycles whose edges and columns exist, and reports the first that does not.
+func Derive(g *Graph) (map[types.VertexID]*Flow, error) {
+	flows := make(map[types.VertexID]*Flow, len(g.Vertices))
+	for range g.Vertices {
+		progress := false
+		for i := range g.Vertices {
+			v := &g.Vertices[i]
+			if flows[v.ID] != nil {
+				continue
+			}
+			inputs, ready, err := inputSchemas(g, v.ID, flows)
+			if err != nil {
+				return nil, err
+			}
+			if !ready {
+				continue
+			}
+			if flows[v.ID], err = deriveVertex(v, inputs); err != nil {
+				return nil, fmt.Errorf("vertex %s: %w", v.ID, err)
+			}
+			progress = true
+		}
+		if !progress {
+			break
+		}
+	}
+	if len(flows) < len(g.Vertices) {
+		return nil, fmt.Errorf("job graph has a cycle")
+	}
+	return flows, nil
+}
+
+// inputSchemas returns the schemas of a vertex's inputs; ready is false while a
+// producer is not derived yet.
+func inputSchemas(g *Graph, id types.VertexID, flows map[types.VertexID]*Flow) (in []*types.Schema, ready bool, err error) {
+	for _, e := range g.Inputs(id) {
+		from := g.Vertex(e.From)
+		if from == nil {
+			return nil, false, fmt.Errorf("edge to %s comes from unknown vertex %s", id, e.From)
+		}
+		f := flows[e.From]
+		if f == nil {
+			return nil, false, nil
+		}
+		s := f.Output(from.Source, e.Port)
+		if s == nil {
+			return nil, false, fmt.Errorf("vertex %s has no output port %d", e.From, e.Port)
+		}
+		in = append(in, s)
+	}
+	return in, true, nil
+}
+
+func deriveVertex(v *Vertex, inputs []*types.Schema) (*Flow, error) {
+	f := &Flow{Inputs: inputs}
+	at := inputs
+	if v.Source != nil {
+		at = []*types.Schema{v.Source.Schema}
+	}
+	for i := range v.Operators {
+		o := &v.Operators[i]
+		s, err := OutputSchema(o, at)
+		if err != nil {
+			return nil, err
+		}
+		f.Sides = SideSchemas(o, at)
+		f.Operators = append(f.Operators, s)
+		at = []*types.Schema{s}
+	}
+	return f, nil
+}
