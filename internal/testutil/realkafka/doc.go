@@ -11,5 +11,8 @@
 // Goroutines: one for each running child process, which starts it, waits for it and ends with it. It keeps its
 // operating system thread for as long, because Linux ties a child's death signal to the thread that started it.
 //
+// A broker killed within milliseconds of answering EndTxn may forget to write the commit markers when it comes back (see
+// docs/design/0002-kafka-transactions.md): a test that kills it waits for its transactions to be readable first.
+//
 // It is not a model of a cluster: there is one replica of everything, and a broker that is down is down for everyone.
 package realkafka
