@@ -24,22 +24,38 @@ var samples = []struct {
 	line  string
 	level string
 }{
-	{events.JobStateInfo{Job: "j", From: "running", To: "failed", Err: failure.Userf("no column c")},
-		"job j: running -> failed: no column c [user/never]", "ERROR"},
-	{events.TaskStateInfo{Job: "j", Task: task, From: "deploying", To: "running", On: "tm-1"},
-		"job j: task window/1#3: deploying -> running on tm-1", "DEBUG"},
-	{events.CheckpointTriggeredInfo{Job: "j", Checkpoint: 7, Kind: "checkpoint", Tasks: 4},
-		"job j: checkpoint 7 triggered, 4 tasks", "DEBUG"},
-	{events.CheckpointCompletedInfo{Job: "j", Checkpoint: 7, Duration: 1234567 * time.Microsecond, Bytes: 10, FullBytes: 99},
-		"job j: checkpoint 7 completed in 1.235s, 10 bytes written of 99", "DEBUG"},
-	{events.CheckpointFailedInfo{Job: "j", Checkpoint: 8, Err: failure.External(io.ErrUnexpectedEOF, failure.Backoff), InARow: 2},
-		"job j: checkpoint 8 failed, 2 in a row: unexpected EOF [external/backoff]", "WARN"},
-	{events.CheckpointDeclinedInfo{Job: "j", Checkpoint: 8, Task: task, Err: errors.New("two\n lines")},
-		"job j: checkpoint 8 declined by window/1#3: two lines [internal/restart]", "WARN"},
-	{events.RestartInfo{Job: "j", Attempt: 4, Tasks: 2, Checkpoint: 7, Delay: time.Second, Reason: errors.New("lost tm-1")},
-		"job j: restart of 2 tasks from checkpoint 7 as attempt 4 after 1s: lost tm-1 [internal/restart]", "WARN"},
-	{events.DeadLetterInfo{Job: "j", Task: task, Split: "bids-0", Position: "17", Reason: failure.Userf("not JSON")},
-		"job j: task window/1#3: dead letter from bids-0 at 17: not JSON [user/never]", "WARN"},
+	{
+		events.JobStateInfo{Job: "j", From: "running", To: "failed", Err: failure.Userf("no column c")},
+		"job j: running -> failed: no column c [user/never]", "ERROR",
+	},
+	{
+		events.TaskStateInfo{Job: "j", Task: task, From: "deploying", To: "running", On: "tm-1"},
+		"job j: task window/1#3: deploying -> running on tm-1", "DEBUG",
+	},
+	{
+		events.CheckpointTriggeredInfo{Job: "j", Checkpoint: 7, Kind: "checkpoint", Tasks: 4},
+		"job j: checkpoint 7 triggered, 4 tasks", "DEBUG",
+	},
+	{
+		events.CheckpointCompletedInfo{Job: "j", Checkpoint: 7, Duration: 1234567 * time.Microsecond, Bytes: 10, FullBytes: 99},
+		"job j: checkpoint 7 completed in 1.235s, 10 bytes written of 99", "DEBUG",
+	},
+	{
+		events.CheckpointFailedInfo{Job: "j", Checkpoint: 8, Err: failure.External(io.ErrUnexpectedEOF, failure.Backoff), InARow: 2},
+		"job j: checkpoint 8 failed, 2 in a row: unexpected EOF [external/backoff]", "WARN",
+	},
+	{
+		events.CheckpointDeclinedInfo{Job: "j", Checkpoint: 8, Task: task, Err: errors.New("two\n lines")},
+		"job j: checkpoint 8 declined by window/1#3: two lines [internal/restart]", "WARN",
+	},
+	{
+		events.RestartInfo{Job: "j", Attempt: 4, Tasks: 2, Checkpoint: 7, Delay: time.Second, Reason: errors.New("lost tm-1")},
+		"job j: restart of 2 tasks from checkpoint 7 as attempt 4 after 1s: lost tm-1 [internal/restart]", "WARN",
+	},
+	{
+		events.DeadLetterInfo{Job: "j", Task: task, Split: "bids-0", Position: "17", Reason: failure.Userf("not JSON")},
+		"job j: task window/1#3: dead letter from bids-0 at 17: not JSON [user/never]", "WARN",
+	},
 }
 
 // tell calls each function of l with its sample.

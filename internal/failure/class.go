@@ -115,7 +115,7 @@ func find(err error) (Class, bool) {
 		if c, ok := err.(Classified); ok { //nolint:errorlint // this loop is the unwrapping.
 			return c.FailureClass(), true
 		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // this loop is the unwrapping.
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			return worst(many.Unwrap())
 		}
 		err = errors.Unwrap(err)

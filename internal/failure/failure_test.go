@@ -35,8 +35,10 @@ func TestClassOf(t *testing.T) {
 		{"wrapped twice", fmt.Errorf("a: %w", fmt.Errorf("b: %w", broker)), externalBackoff},
 		{"outermost wins", failure.Internal(fmt.Errorf("a: %w", option)), internalRestart},
 		{"joined: never beats backoff", errors.Join(broker, option), userNever},
-		{"joined: the first among equals", errors.Join(failure.With(io.EOF, failure.Class{Domain: failure.DomainExternal, Retry: failure.Never}), option),
-			failure.Class{Domain: failure.DomainExternal, Retry: failure.Never}},
+		{
+			"joined: the first among equals", errors.Join(failure.With(io.EOF, failure.Class{Domain: failure.DomainExternal, Retry: failure.Never}), option),
+			failure.Class{Domain: failure.DomainExternal, Retry: failure.Never},
+		},
 		{"joined: restart beats backoff", errors.Join(broker, failure.Internalf("bug")), internalRestart},
 		{"joined: unclassified parts do not count", errors.Join(io.EOF, broker), externalBackoff},
 		{"joined: nothing classified", errors.Join(io.EOF, io.ErrNoProgress), internalRestart},
@@ -88,10 +90,14 @@ func TestMessageText(t *testing.T) {
 		want string
 	}{
 		{failure.Message{Primary: "empty graph"}, "empty graph"},
-		{failure.Message{Primary: "no column c", Hint: "did you mean d?", Position: failure.Position{Line: 3, Column: 14}},
-			"at 3:14: no column c; hint: did you mean d?"},
-		{failure.Message{Primary: "parallelism too high", Detail: "300 > 128", Vertex: "window", Field: "parallelism"},
-			"vertex window, field parallelism: parallelism too high (300 > 128)"},
+		{
+			failure.Message{Primary: "no column c", Hint: "did you mean d?", Position: failure.Position{Line: 3, Column: 14}},
+			"at 3:14: no column c; hint: did you mean d?",
+		},
+		{
+			failure.Message{Primary: "parallelism too high", Detail: "300 > 128", Vertex: "window", Field: "parallelism"},
+			"vertex window, field parallelism: parallelism too high (300 > 128)",
+		},
 	}
 	for _, c := range cases {
 		if diff := cmp.Diff(c.want, c.m.Error()); diff != "" {

@@ -22,8 +22,13 @@ var floors = map[string]int{
 type level struct{ from, to string }
 
 var levels = []level{
-	{"expr", "types"}, {"jobgraph", "types"}, {"jobgraph", "expr"}, {"stream", "types"}, {"expr/kernel", "stream"},
-	{"statebackend", "blobstore"}, {"connectors", "operators"},
+	{"expr", "types"},
+	{"jobgraph", "types"},
+	{"jobgraph", "expr"},
+	{"stream", "types"},
+	{"expr/kernel", "stream"},
+	{"statebackend", "blobstore"},
+	{"connectors", "operators"},
 }
 
 // libraries are sub-folders that others may name: parts of a contract that stand on their own, not implementations of
