@@ -43,6 +43,7 @@ func Run(t *testing.T, start func(*testing.T) Cluster) {
 		{"foreign terms are fenced", testForeignTerms},
 		{"expired leader is fenced", testExpiredLeader},
 		{"zombie candidate", testZombieCandidate},
+		{"lost candidate", testLostCandidate},
 		{"two candidates", testTwoCandidates},
 		{"campaign is given up", testCampaignGivenUp},
 		{"one campaign at a time", testBusy},

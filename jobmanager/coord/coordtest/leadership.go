@@ -93,6 +93,18 @@ func testZombieCandidate(t *testing.T, c Cluster) {
 	commit(t, a, next.Term(), coord.Put("k", []byte("a")))
 }
 
+// testLostCandidate: a candidate whose session is lost while the leader stays must not wait for ever.
+func testLostCandidate(t *testing.T, c Cluster) {
+	a, b := session(t, c), session(t, c)
+	first := lead(t, a, "a")
+	campaign := start(t, b, "b")
+	c.Expire(t, "b")
+	_, err := campaign.wait(t)
+	expect(t, err, coord.ErrUnavailable)
+	expectLeader(t, b, coord.Leader{Term: first.Term(), Candidate: "a"})
+	commit(t, a, first.Term(), coord.Put("k", []byte("a")))
+}
+
 func testTwoCandidates(t *testing.T, c Cluster) {
 	a, b := session(t, c), session(t, c)
 	campaigns := map[string]*campaign{"a": start(t, a, "a"), "b": start(t, b, "b")}
