@@ -102,8 +102,12 @@ type Payloads struct {
 // Len returns the number of payloads.
 func (p *Payloads) Len() int { return len(p.Ends) }
 
-// At returns payload i. It aliases Data.
+// At returns payload i. It aliases Data and is never nil: an empty payload is
+// not a missing one.
 func (p *Payloads) At(i int) []byte {
+	if p.Data == nil {
+		return []byte{}
+	}
 	start := 0
 	if i > 0 {
 		start = p.Ends[i-1]
