@@ -21,7 +21,8 @@ type GateChannel struct {
 }
 
 // OpenGate opens the channels on the network and returns their gate. w is the
-// task's. Inputs are numbered from 0 without gaps.
+// task's, which is woken only for what comes after a Poll that found nothing: so
+// it polls once without being woken. Inputs are numbered from 0 without gaps.
 func OpenGate(n Network, channels []GateChannel, w Waker) (Gate, error) {
 	inputs, err := countInputs(channels)
 	if err != nil {
