@@ -1,0 +1,307 @@
+package window
+
+import (
+	"bytes"
+	"math"
+	"math/bits"
+
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// folder runs a plan's steps over tiles, in scratch memory of its own.
+type folder struct {
+	plan      *plan
+	slots     [tileRows]statebackend.Slot // of the rows that have a value
+	positions [tileRows]int32
+	ints      [tileRows]int64
+	wide      [tileRows]stream.Int128
+}
+
+// fold takes the tile of selected rows from, from+1, ... of b, whose slots are
+// given, into the table.
+func (f *folder) fold(table accumulators, b *stream.Batch, from int, slots []statebackend.Slot) error {
+	rows := table.Rows()
+	for i := range f.plan.steps {
+		s := &f.plan.steps[i]
+		if s.column == allRows {
+			for _, o := range s.ops {
+				addOne(rows, o.word, slots)
+			}
+			continue
+		}
+		v := f.resolve(&b.Columns[s.column], b.Sel(), from, slots)
+		for k := range s.ops {
+			if err := f.run(table, rows, &s.ops[k], v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// values are the values of a tile that are not NULL: flat ones, at positions
+// (nil: from, from+1, ...), each with the slot that it goes to.
+type values struct {
+	flat      *stream.Vector
+	positions []int32
+	from      int
+	slots     []statebackend.Slot
+}
+
+// resolve settles encoding, selection and NULLs, so that no loop asks for them.
+func (f *folder) resolve(v *stream.Vector, sel []int32, from int, slots []statebackend.Slot) values {
+	if v.Encoding == stream.Flat && sel == nil && !v.HasNulls() {
+		return values{flat: v, from: from, slots: slots}
+	}
+	n := 0
+	mayBeNull := v.HasNulls() || v.Encoding == stream.Dictionary
+	for i, slot := range slots {
+		row := int32(from + i)
+		if sel != nil {
+			row = sel[row]
+		}
+		if mayBeNull && v.IsNull(int(row)) {
+			continue
+		}
+		f.positions[n], f.slots[n] = row, slot
+		n++
+	}
+	positions := f.positions[:n]
+	switch v.Encoding {
+	case stream.Constant:
+		clear(positions)
+	case stream.Dictionary:
+		indices := v.Indices()
+		for i, p := range positions {
+			positions[i] = indices[p]
+		}
+		v = v.Dict()
+	}
+	return values{flat: v, positions: positions, slots: f.slots[:n]}
+}
+
+func (f *folder) run(table accumulators, rows statebackend.Rows, o *op, v values) error {
+	switch o.kind {
+	case opCount:
+		addOne(rows, o.word, v.slots)
+	case opSumInt:
+		addInts(rows, o.word, v.slots, f.integers(v))
+	case opSumFloat:
+		addFloats(rows, o.word, v.slots, v)
+	case opSumDouble:
+		addDoubles(rows, o.word, v.slots, v)
+	case opSumDecimal:
+		addDecimals(rows, o.word, v.slots, f.decimals(v))
+	case opExtreme:
+		keepExtremes(rows, o.word, v.slots, f.integers(v), o.mask)
+	case opExtremeFloat:
+		keepExtremes(rows, o.word, v.slots, f.floatCodes(v), o.mask)
+	case opExtremeWide:
+		keepWideExtremes(rows, o.word, v.slots, f.decimals(v), o.mask)
+	case opExtremeBytes:
+		return keepBytes(table, o, v)
+	}
+	return nil
+}
+
+// integers returns the values as 64-bit integers; BIGINT where it lies, the
+// rest copied.
+func (f *folder) integers(v values) []int64 {
+	out := f.ints[:len(v.slots)]
+	switch v.flat.Type.Layout() {
+	case types.LayoutInt8:
+		gather(out, stream.Values[int8](v.flat), v)
+	case types.LayoutInt16:
+		gather(out, stream.Values[int16](v.flat), v)
+	case types.LayoutInt32:
+		gather(out, stream.Values[int32](v.flat), v)
+	case types.LayoutBit:
+		for i := range out {
+			out[i] = 0
+			if v.flat.Bits().Get(v.at(i)) {
+				out[i] = 1
+			}
+		}
+	default:
+		xs := stream.Values[int64](v.flat)
+		if v.positions == nil {
+			return xs[v.from : v.from+len(out)]
+		}
+		gather(out, xs, v)
+	}
+	return out
+}
+
+// at returns the position of value i, for layouts that are rare.
+func (v *values) at(i int) int {
+	if v.positions == nil {
+		return v.from + i
+	}
+	return int(v.positions[i])
+}
+
+func gather[T int8 | int16 | int32 | int64](out []int64, xs []T, v values) {
+	if v.positions == nil {
+		for i, x := range xs[v.from : v.from+len(out)] {
+			out[i] = int64(x)
+		}
+		return
+	}
+	for i, p := range v.positions {
+		out[i] = int64(xs[p])
+	}
+}
+
+// decimals returns the unscaled values of DECIMALs in 128 bits.
+func (f *folder) decimals(v values) []stream.Int128 {
+	out := f.wide[:len(v.slots)]
+	if v.flat.Type.Layout() == types.LayoutInt64 {
+		for i, x := range f.integers(v) {
+			out[i] = stream.Int128{Lo: uint64(x), Hi: x >> 63}
+		}
+		return out
+	}
+	xs := stream.Values[stream.Int128](v.flat)
+	for i := range out {
+		out[i] = xs[v.at(i)]
+	}
+	return out
+}
+
+// floatCodes returns integers in the order of the floating-point values: NaN
+// is the largest, -0 is below 0.
+func (f *folder) floatCodes(v values) []int64 {
+	out := f.ints[:len(v.slots)]
+	if v.flat.Type.Layout() == types.LayoutFloat32 {
+		xs := stream.Values[float32](v.flat)
+		for i := range out {
+			out[i] = floatCode(float64(xs[v.at(i)]))
+		}
+		return out
+	}
+	xs := stream.Values[float64](v.flat)
+	for i := range out {
+		out[i] = floatCode(xs[v.at(i)])
+	}
+	return out
+}
+
+func floatCode(x float64) int64 {
+	if x != x {
+		return int64(stream.CanonicalFloat64(x))
+	}
+	b := int64(math.Float64bits(x))
+	return b ^ (b >> 63 & math.MaxInt64)
+}
+
+// floatOf is the inverse of floatCode.
+func floatOf(code int64) float64 {
+	return math.Float64frombits(uint64(code ^ (code >> 63 & math.MaxInt64)))
+}
+
+// The loops. Each addresses the word of a slot on its own: a table has as many
+// blocks as it needs, and the compiler keeps the rest in registers.
+
+func place(r *statebackend.Rows, word int, s statebackend.Slot) *uint64 {
+	return &r.Blocks[s/statebackend.BlockRows][int(s%statebackend.BlockRows)*r.Stride+word]
+}
+
+func addOne(r statebackend.Rows, word int, slots []statebackend.Slot) {
+	word += r.Offset
+	for _, s := range slots {
+		*place(&r, word, s)++
+	}
+}
+
+func addInts(r statebackend.Rows, word int, slots []statebackend.Slot, xs []int64) {
+	word += r.Offset
+	xs = xs[:len(slots)]
+	for i, s := range slots {
+		*place(&r, word, s) += uint64(xs[i])
+	}
+}
+
+func addFloats(r statebackend.Rows, word int, slots []statebackend.Slot, v values) {
+	word += r.Offset
+	xs := stream.Values[float32](v.flat)
+	for i, s := range slots {
+		p := place(&r, word, s)
+		*p = uint64(math.Float32bits(math.Float32frombits(uint32(*p)) + xs[v.at(i)]))
+	}
+}
+
+func addDoubles(r statebackend.Rows, word int, slots []statebackend.Slot, v values) {
+	word += r.Offset
+	if v.flat.Type.Layout() == types.LayoutFloat32 {
+		xs := stream.Values[float32](v.flat)
+		for i, s := range slots {
+			p := place(&r, word, s)
+			*p = math.Float64bits(math.Float64frombits(*p) + float64(xs[v.at(i)]))
+		}
+		return
+	}
+	xs := stream.Values[float64](v.flat)
+	for i, s := range slots {
+		p := place(&r, word, s)
+		*p = math.Float64bits(math.Float64frombits(*p) + xs[v.at(i)])
+	}
+}
+
+// addDecimals adds in 192 bits: more rows than there can be don't overflow it,
+// so that a sum is NULL exactly if its end, not a step on the way, has too many digits.
+func addDecimals(r statebackend.Rows, word int, slots []statebackend.Slot, xs []stream.Int128) {
+	word += r.Offset
+	for i, s := range slots {
+		at := int(s%statebackend.BlockRows)*r.Stride + word
+		w := r.Blocks[s/statebackend.BlockRows][at : at+3 : at+3]
+		var carry uint64
+		w[0], carry = bits.Add64(w[0], xs[i].Lo, 0)
+		w[1], carry = bits.Add64(w[1], uint64(xs[i].Hi), carry)
+		w[2], _ = bits.Add64(w[2], uint64(xs[i].Hi>>63), carry)
+	}
+}
+
+func keepExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, xs []int64, mask uint64) {
+	word += r.Offset
+	xs = xs[:len(slots)]
+	for i, s := range slots {
+		p := place(&r, word, s)
+		*p = max(*p, uint64(xs[i])^mask)
+	}
+}
+
+func keepWideExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, xs []stream.Int128, mask uint64) {
+	word += r.Offset
+	low := uint64(int64(mask<<1) >> 63) // 0 for MAX, all ones for MIN
+	for i, s := range slots {
+		at := int(s%statebackend.BlockRows)*r.Stride + word
+		w := r.Blocks[s/statebackend.BlockRows][at : at+2 : at+2]
+		hi, lo := uint64(xs[i].Hi)^mask, xs[i].Lo^low
+		if hi > w[0] || (hi == w[0] && lo > w[1]) {
+			w[0], w[1] = hi, lo
+		}
+	}
+}
+
+// keepBytes compares bytewise. The empty string is a value like any other, so
+// a word in front of the column's says that there is one.
+func keepBytes(table accumulators, o *op, v values) error {
+	for i, s := range v.slots {
+		x := v.flat.Bytes(v.at(i))
+		rows := table.Rows()
+		seen := place(&rows, rows.Offset+o.word-1, s)
+		if *seen != 0 {
+			c := bytes.Compare(x, table.Bytes(o.column, s))
+			if c == 0 || (c > 0) != o.max {
+				continue
+			}
+		}
+		*seen = 1
+		if err := table.SetBytes(o.column, s, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
