@@ -1,6 +1,7 @@
 package json
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -65,43 +66,28 @@ func appendDouble(dst []byte, f float64, bitSize int) []byte {
 	}
 	start := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, bitSize)
-	for _, c := range dst[start:] {
-		if c == '.' {
-			return dst
-		}
+	if bytes.IndexByte(dst[start:], '.') >= 0 {
+		return dst
 	}
 	return append(dst, '.', '0')
 }
 
-// appendJavaScientific turns strconv's 1e+10 into Java's 1.0E10.
+// appendJavaScientific turns strconv's 1e+10 into Java's 1.0E10. Java prints at
+// least two digits, the two nearest where one would do: 4.9E-324.
 func appendJavaScientific(dst []byte, f float64, bitSize int) []byte {
 	var buf [32]byte
 	s := strconv.AppendFloat(buf[:0], f, 'e', -1, bitSize)
-	e := len(s) - 1
-	for s[e] != 'e' {
-		e--
+	if bytes.IndexByte(s, '.') < 0 {
+		s = strconv.AppendFloat(buf[:0], f, 'e', 1, bitSize)
 	}
-	dst = append(dst, s[:e]...)
-	if m := s[:e]; m[len(m)-1] != '.' && !hasPoint(m) {
-		dst = append(dst, '.', '0')
-	}
-	dst = append(dst, 'E')
-	exponent := s[e+1:]
-	if exponent[0] == '-' {
+	e := bytes.IndexByte(s, 'e')
+	dst = append(append(dst, s[:e]...), 'E')
+	sign, exponent := s[e+1], s[e+2:]
+	if sign == '-' {
 		dst = append(dst, '-')
 	}
-	exponent = exponent[1:]
-	for len(exponent) > 1 && exponent[0] == '0' {
+	if exponent[0] == '0' { // strconv writes at least two digits
 		exponent = exponent[1:]
 	}
 	return append(dst, exponent...)
-}
-
-func hasPoint(s []byte) bool {
-	for _, c := range s {
-		if c == '.' {
-			return true
-		}
-	}
-	return false
 }
