@@ -1,0 +1,175 @@
+package columnar
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"millrace/statebackend"
+	"millrace/types"
+)
+
+// fileHeader is what stands first in a file, as JSON. Its names are durable.
+type fileHeader struct {
+	Kind           statebackend.FileKind `json:"kind"`
+	Vertex         string                `json:"vertex"`
+	Subtask        int32                 `json:"subtask"`
+	Parallelism    int                   `json:"parallelism,omitempty"`
+	MaxParallelism int                   `json:"maxParallelism"`
+	FirstGroup     types.KeyGroup        `json:"firstGroup"`
+	LastGroup      types.KeyGroup        `json:"lastGroup"`
+	Tables         []tableInfo           `json:"tables"`
+}
+
+// tableInfo describes a table in a file.
+type tableInfo struct {
+	Operator       string                      `json:"operator"`
+	Name           string                      `json:"name"`
+	Shape          shape                       `json:"shape"`
+	Keys           []typeInfo                  `json:"keys,omitempty"`
+	Namespaced     bool                        `json:"namespaced,omitempty"`
+	Columns        []columnInfo                `json:"columns,omitempty"`
+	Redistribution statebackend.Redistribution `json:"redistribution,omitempty"`
+	// Rows is how many rows the file puts into the table.
+	Rows int64 `json:"rows"`
+}
+
+type columnInfo struct {
+	Name string   `json:"name"`
+	Type typeInfo `json:"type"`
+}
+
+// typeInfo is a type that is not nested.
+type typeInfo struct {
+	Kind      types.Kind `json:"kind"`
+	Nullable  bool       `json:"nullable,omitempty"`
+	Precision int        `json:"precision,omitempty"`
+	Scale     int        `json:"scale,omitempty"`
+	Length    int        `json:"length,omitempty"`
+}
+
+// fileFooter lists the sections of a file, so that a reader that can seek finds
+// a key group without reading what stands before it.
+type fileFooter struct {
+	Rows     int64         `json:"rows"`
+	Sections []sectionInfo `json:"sections"`
+}
+
+type sectionInfo struct {
+	Table  int   `json:"table"`
+	Op     op    `json:"op"`
+	Offset int64 `json:"offset"` // of the section's header
+	Bytes  int64 `json:"bytes"`  // of the payload
+	Rows   int   `json:"rows"`
+	// Groups lists the key groups present, each with its first row.
+	Groups [][2]int `json:"groups,omitempty"`
+}
+
+func typeInfoOf(t types.Type) typeInfo {
+	return typeInfo{Kind: t.Kind, Nullable: t.Nullable, Precision: t.Precision, Scale: t.Scale, Length: t.Length}
+}
+
+func (i typeInfo) typ() types.Type {
+	return types.Type{Kind: i.Kind, Nullable: i.Nullable, Precision: i.Precision, Scale: i.Scale, Length: i.Length}
+}
+
+func typesOf(infos []typeInfo) []types.Type {
+	ts := make([]types.Type, len(infos))
+	for i, t := range infos {
+		ts[i] = t.typ()
+	}
+	return ts
+}
+
+// header describes the store for a file.
+func (s *store) header(full bool) fileHeader {
+	kind := statebackend.Delta
+	if full {
+		kind = statebackend.Base
+	}
+	return fileHeader{Kind: kind, Vertex: string(s.spec.Task.Vertex), Subtask: s.spec.Task.Subtask, Parallelism: s.spec.Parallelism,
+		MaxParallelism: s.spec.MaxParallelism, FirstGroup: s.spec.KeyGroups.First, LastGroup: s.spec.KeyGroups.Last}
+}
+
+func describe(t *table) tableInfo {
+	info := tableInfo{Operator: string(t.id.Operator), Name: t.id.Name, Shape: t.shape}
+	var keys []types.Type
+	switch t.shape {
+	case shapeValue:
+		keys = t.value.spec.Keys
+		info.Namespaced = t.value.spec.Namespaced
+		for _, c := range t.value.spec.Columns {
+			info.Columns = append(info.Columns, columnInfo{c.Name, typeInfoOf(c.Type)})
+		}
+	case shapeTimers:
+		keys = t.timers.spec.Keys
+	default:
+		info.Redistribution = t.list.spec.Redistribution
+	}
+	for _, k := range keys {
+		info.Keys = append(info.Keys, typeInfoOf(k))
+	}
+	return info
+}
+
+func (h *fileHeader) groups() types.KeyGroupRange {
+	return types.KeyGroupRange{First: h.FirstGroup, Last: h.LastGroup}
+}
+
+func (i *tableInfo) id() statebackend.TableID {
+	return statebackend.TableID{Operator: types.OperatorUID(i.Operator), Name: i.Name}
+}
+
+// valueSpec returns the spec of a described value table.
+func (i *tableInfo) valueSpec() statebackend.ValueSpec {
+	spec := statebackend.ValueSpec{ID: i.id(), Keys: typesOf(i.Keys), Namespaced: i.Namespaced}
+	for _, c := range i.Columns {
+		spec.Columns = append(spec.Columns, statebackend.ColumnSpec{Name: c.Name, Type: c.Type.typ()})
+	}
+	return spec
+}
+
+// parseHeader reads and checks a header.
+func parseHeader(p []byte) (*fileHeader, error) {
+	h := &fileHeader{}
+	if err := json.Unmarshal(p, h); err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	switch {
+	case h.Kind != statebackend.Base && h.Kind != statebackend.Delta:
+		return nil, fmt.Errorf("header: file kind %d", h.Kind)
+	case h.MaxParallelism < 1 || h.MaxParallelism > types.MaxMaxParallelism:
+		return nil, fmt.Errorf("header: max parallelism %d", h.MaxParallelism)
+	case h.FirstGroup > h.LastGroup || int(h.LastGroup) >= h.MaxParallelism:
+		return nil, fmt.Errorf("header: key groups %s of %d", h.groups(), h.MaxParallelism)
+	case h.Parallelism < 0 || h.Parallelism > h.MaxParallelism || h.Subtask < 0:
+		return nil, fmt.Errorf("header: subtask %d of %d", h.Subtask, h.Parallelism)
+	case len(h.Tables) > tablesMax:
+		return nil, fmt.Errorf("header: %d tables, at most %d", len(h.Tables), tablesMax)
+	}
+	for i := range h.Tables {
+		if err := h.Tables[i].check(); err != nil {
+			return nil, fmt.Errorf("header: table %s of %s: %w", h.Tables[i].Name, h.Tables[i].Operator, err)
+		}
+	}
+	return h, nil
+}
+
+func (i *tableInfo) check() error {
+	if i.Shape < shapeValue || i.Shape > shapeList {
+		return fmt.Errorf("unknown %s", i.Shape)
+	}
+	if r := i.Redistribution; i.Shape == shapeList && r != statebackend.SplitEven && r != statebackend.Union {
+		return fmt.Errorf("redistribution %d", r)
+	}
+	for _, t := range i.Keys {
+		if err := t.typ().Validate(); err != nil {
+			return err
+		}
+	}
+	for _, c := range i.Columns {
+		if err := c.Type.typ().Validate(); err != nil {
+			return fmt.Errorf("column %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}

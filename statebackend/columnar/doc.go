@@ -1,0 +1,60 @@
+// Package columnar is the state backend that keeps everything in memory, in
+// structures without pointers, and writes snapshots as Arrow files.
+//
+// # Tables
+//
+// A Value table is a set of parts, one a namespace. A part's rows are words:
+// the key's first, then the columns', in blocks of 64 Ki rows that never move
+// (the first begins small and doubles). A flat hash index finds them; it grows
+// by migrating a few entries for each key that is asked for, so no batch pays
+// for a growth. NULL keys stand under the hash of NULL. Byte strings stand in an
+// arena beside the rows, which is compacted a few rows a call once half of it
+// is dead. Dropping a namespace gives blocks, index and arena to the next one;
+// in steady state nothing is allocated. Timers are such rows under an index,
+// and a heap of (time, slot). Lists are byte strings.
+//
+// A store bounds the memory of its tables (OpenSpec.BytesMax): what is kept for
+// reuse is given up first, then adding state is refused. Snapshots and the log of
+// removed keys are counted in SizeBytes, but never refused: a checkpoint must
+// not fail because the state is nearly full.
+//
+// # Changes
+//
+// One bit a row marks what changed; a removal keeps its key; a dropped
+// namespace is one record. Freeze copies marked rows in the order of their
+// slots, which is all that happens while the task waits. Write sorts the copy
+// by key group and encodes it, on any goroutine. Where more rows were removed from a
+// namespace than are left, the delta drops it and writes what is left.
+//
+// # Files, format version 1
+//
+// Integers are little-endian.
+//
+//	prolog   "MRST", version (uint16), 0 (uint16)
+//	section  header as JSON: kind (base, delta), task, parallelism, key groups, tables with their columns
+//	section  rows ...
+//	section  footer as JSON: every section of rows with its offset, and the key groups in it with their first rows
+//	trailer  the footer's offset and length (uint64 each), SHA-256 of everything before it
+//
+// A section is 32 bytes (kind, op, table, rows, first and last key group, length, CRC-32C
+// of header and payload) and a payload. The payload of rows is a whole Arrow IPC stream of one record batch,
+// which ordinary tools read: key_group, op (1 put, 2 remove, 3 drop), namespace (where the table has
+// namespaces), time (of timers), key (the value where one column of at most 64
+// bits is the key, else stream's canonical bytes), and for puts the columns of the
+// table. The entries of a list are one column, entry. Rows are sorted by
+// key group, in a table the drops first, then removals, then puts; a reader applies
+// them in this order. A drop holds for the key groups of the file. A delta has all entries of each list.
+//
+// A reader checks each section before it applies it, into a store that nobody
+// sees until the last file's SHA-256 was right. Lengths are checked against
+// limits before memory is taken, and memory grows with the bytes that arrive.
+//
+// A change of this format is a new FormatVersion, with prose here, a sample
+// in testdata and a test that reads it.
+//
+// # What it is not
+//
+// It knows no files or stores: those come as statebackend.File and io.Writer.
+// It starts no goroutine. It has no multimaps, ordered maps and broadcast maps
+// yet (ErrShape).
+package columnar
