@@ -288,5 +288,5 @@ func joinedText(args []types.Type) (types.Type, error) {
 }
 
 func substringResult(args []types.Type) (types.Type, error) {
-	return nullableIfAny(types.VarCharOf(args[0].Length), args), nil
+	return types.VarCharOf(args[0].Length), nil // NULL for a negative length
 }

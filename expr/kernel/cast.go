@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"fmt"
-
 	"millrace/expr"
 	"millrace/stream"
 	"millrace/types"
@@ -21,25 +19,58 @@ func (c *compiler) cast(e *expr.Cast) (node, error) {
 	if from.EqualIgnoringNull(to) {
 		return x, nil
 	}
+	if sameForm(from, to) {
+		return &retyped{x: x, typ: to}, nil
+	}
 	conv, err := conversionOf(from, to)
 	if err != nil {
 		return nil, err
 	}
-	args := []node{x}
-	if conv.fails {
-		return careful(e, args, conv.loop(e.Try)), nil
-	}
 	if conv.dear {
-		return careful(e, args, conv.loop(false)), nil
+		return careful(e, []node{x}, conv.loop(e.Try)), nil
 	}
-	return strict(e, args, conv.loop(false)), nil
+	return strict(e, []node{x}, conv.loop(e.Try)), nil
+}
+
+// retyped gives a value another type of the same form.
+type retyped struct {
+	x   node
+	typ types.Type
+}
+
+func (r *retyped) guarded() bool { return r.x.guarded() }
+
+func (r *retyped) eval(f frame) (stream.Vector, error) {
+	v, err := r.x.eval(f)
+	v.Type = r.typ
+	return v, err
+}
+
+// sameForm tells that every value of from is the same memory as one of to.
+func sameForm(from, to types.Type) bool {
+	switch {
+	case isText(from) && to.Kind == types.VarChar, isBinary(from) && to.Kind == types.VarBinary:
+		return from.Length <= to.Length
+	case from.Kind == types.Decimal && to.Kind == types.Decimal:
+		return from.Scale == to.Scale && from.Precision <= to.Precision && from.Layout() == to.Layout()
+	case isTimestamp(from) && isTimestamp(to):
+		return from.Precision <= to.Precision && from.Unit() == to.Unit()
+	case from.Kind == to.Kind && (from.Kind == types.IntervalDayTime || from.Kind == types.IntervalYearMonth):
+		return true
+	default:
+		return from.Kind == types.Time && to.Kind == types.Time && min(to.Precision, 3) >= min(from.Precision, 3)
+	}
+}
+
+func isText(t types.Type) bool   { return t.Kind == types.Char || t.Kind == types.VarChar }
+func isBinary(t types.Type) bool { return t.Kind == types.Binary || t.Kind == types.VarBinary }
+func isTimestamp(t types.Type) bool {
+	return t.Kind == types.Timestamp || t.Kind == types.TimestampLTZ
 }
 
 // conversion is a cast between two types.
 type conversion struct {
-	// fails: a value may be refused, which TRY_CAST makes NULL.
-	fails bool
-	// dear: only live rows are converted.
+	// dear: the loop fails or is slow; it converts live rows only.
 	dear bool
 	loop func(try bool) loop
 }
@@ -48,12 +79,30 @@ func cheap(run loop) conversion {
 	return conversion{loop: func(bool) loop { return run }}
 }
 
+func dear(run loop) conversion {
+	return conversion{dear: true, loop: func(bool) loop { return run }}
+}
+
 func conversionOf(from, to types.Type) (conversion, error) {
 	switch {
 	case plain(from) && plain(to):
 		return cheap(numberCast(from.Layout(), to.Layout())), nil
+	case isText(to):
+		return textOf(from, to)
+	case isText(from):
+		return parsed(to)
+	case from.Kind == types.Boolean && plain(to):
+		return cheap(fromBits(to.Layout())), nil
+	case to.Kind == types.Boolean:
+		return cheap(nonZero(from.Layout())), nil
+	case to.Kind == types.Decimal:
+		return decimalOf(from)
+	case from.Kind == types.Decimal:
+		return numberOfDecimal(to)
+	case isBinary(from) && isBinary(to):
+		return dear(fitBytes(to)), nil
 	default:
-		return conversion{}, fmt.Errorf("no cast from %s to %s here", from, to)
+		return timeCast(from, to)
 	}
 }
 
@@ -164,4 +213,49 @@ func clampInt64(x float64) int64 {
 	default:
 		return int64(x)
 	}
+}
+
+// fromBits makes TRUE 1 and FALSE 0.
+func fromBits(to types.Layout) loop {
+	switch to {
+	case types.LayoutInt8:
+		return bitsLoop[int8]
+	case types.LayoutInt16:
+		return bitsLoop[int16]
+	case types.LayoutInt32:
+		return bitsLoop[int32]
+	case types.LayoutInt64:
+		return bitsLoop[int64]
+	case types.LayoutFloat32:
+		return bitsLoop[float32]
+	default:
+		return bitsLoop[float64]
+	}
+}
+
+func bitsLoop[T number](k *call, out *stream.Vector) error {
+	bits, o := k.args[0].Bits(), stream.Values[T](out)
+	for i := range o {
+		o[i] = T(bits[i>>6] >> (uint(i) & 63) & 1)
+	}
+	return nil
+}
+
+// nonZero makes a number TRUE unless it is 0.
+func nonZero(from types.Layout) loop {
+	switch from {
+	case types.LayoutInt8:
+		return nonZeroLoop[int8]
+	case types.LayoutInt16:
+		return nonZeroLoop[int16]
+	case types.LayoutInt32:
+		return nonZeroLoop[int32]
+	default:
+		return nonZeroLoop[int64]
+	}
+}
+
+func nonZeroLoop[T signed](k *call, out *stream.Vector) error {
+	compareVS(notEqual, out.Bits(), stream.Values[T](&k.args[0])[:k.n], 0)
+	return nil
 }

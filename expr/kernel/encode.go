@@ -9,6 +9,7 @@ import (
 type scratch struct {
 	builder stream.Builder
 	picked  []int32
+	text    []byte
 	words   [3][]uint64
 }
 
