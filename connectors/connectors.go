@@ -33,6 +33,7 @@ import (
 	"millrace/exchange"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
+	"millrace/internal/metrics"
 	"millrace/internal/options"
 	"millrace/stream"
 	"millrace/types"
@@ -81,6 +82,7 @@ type ReaderContext struct {
 	Dead DeadLetters
 	// RowsMax is the largest batch to give.
 	RowsMax int
+	Metrics *metrics.Task
 }
 
 // ReadStatus is the outcome of a Read.
@@ -171,10 +173,10 @@ type WriterContext struct {
 	Pool   *stream.Pool
 	Clock  clock.Clock
 	Waker  exchange.Waker
-	Dead   DeadLetters
 	// Restored is the checkpoint from which the task restores; 0 in a new job.
 	// Everything up to it is committed before the writer is made.
 	Restored types.CheckpointID
+	Metrics  *metrics.Task
 }
 
 // Writer writes batches.
@@ -226,18 +228,33 @@ type Committer interface {
 type DeadLetter struct {
 	Split    SplitID
 	Position string // in the connector's words: "topic bids, partition 3, offset 17"
-	Topic    string
-	Part     int32
-	Offset   int64
-	Raw      []byte
+	Raw      []byte // borrowed for the call
 	Reason   string
 }
 
-// DeadLetters takes records aside; what was taken is committed with the same
-// checkpoint as the output.
+// DeadLetters takes records aside. They leave the source task through its
+// dead-letter port as rows of jobgraph.DeadLetterSchema, in the order of
+// reading, so that whatever the job does with them (a topic of their own) is
+// committed with the same checkpoint as the rest.
 type DeadLetters interface {
-	Put(DeadLetter) error
+	Put(DeadLetter)
 }
+
+// PositionError is an error at a position of a source. Repeated failures at one
+// position are a poison record and not bad luck.
+type PositionError struct {
+	Position string
+	Err      error
+}
+
+// Error prints the position and the error.
+func (e *PositionError) Error() string { return e.Position + ": " + e.Err.Error() }
+
+// Unwrap returns the error.
+func (e *PositionError) Unwrap() error { return e.Err }
+
+// SourcePosition returns the position.
+func (e *PositionError) SourcePosition() string { return e.Position }
 
 // SourceFactory makes a source from its options.
 type SourceFactory struct {

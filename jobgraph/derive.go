@@ -33,8 +33,11 @@ type Flow struct {
 
 // Output returns the schema of a port of the vertex.
 func (f *Flow) Output(source *SourceSpec, port int) *types.Schema {
-	if port > 0 {
-		if port > len(f.Sides) {
+	if port == DeadLetterPort && source != nil {
+		return DeadLetterSchema
+	}
+	if port != 0 {
+		if port < 0 || port > len(f.Sides) {
 			return nil
 		}
 		return f.Sides[port-1]

@@ -205,10 +205,22 @@ const CountStar = -1
 // UnionSpec merges inputs of one schema; row order between inputs is free.
 type UnionSpec struct{}
 
+// DeadLetterPort is the port by which records that a source can't decode leave
+// it, as rows of DeadLetterSchema, where its on-error option is dead-letter.
+const DeadLetterPort = -1
+
+// DeadLetterSchema is what leaves by DeadLetterPort.
+var DeadLetterSchema = types.NewSchema(
+	types.Field{Name: "split", Type: types.StringType().NotNull()},
+	types.Field{Name: "position", Type: types.StringType().NotNull()},
+	types.Field{Name: "reason", Type: types.StringType().NotNull()},
+	types.Field{Name: "raw", Type: types.BytesType()},
+)
+
 // Edge leads an output port of a vertex's last operator to an input of another.
 type Edge struct {
 	From  types.VertexID
-	Port  int // operators.MainPort or a side output of From's last operator
+	Port  int // 0, a side output of From's last operator from 1, or DeadLetterPort
 	To    types.VertexID
 	Input int // ordinal among To's inputs, from 0, without gaps
 	Partitioning

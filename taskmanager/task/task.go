@@ -67,6 +67,9 @@ type Parts struct {
 	Chain  []Link
 	// Outlets by output port; empty for a sink.
 	Outlets [][]exchange.Outlet
+	// Dead collects what a source could not decode, for DeadOutlets.
+	Dead        *DeadLetters
+	DeadOutlets []exchange.Outlet
 	Sink    connectors.Writer
 	Store   statebackend.Store
 	Uploads Uploads
@@ -225,6 +228,9 @@ func (t *Task) takeSource() (bool, int64, error) {
 		return false, 0, nil
 	}
 	e, wakeAt, err := t.Source.next(t.now)
+	if derr := t.sendDead(); derr != nil && err == nil {
+		err = derr
+	}
 	if err != nil {
 		return false, 0, err
 	}
@@ -344,6 +350,9 @@ func (t *Task) eachOutlet(f func(exchange.Outlet)) {
 			f(o)
 		}
 	}
+	for _, o := range t.DeadOutlets {
+		f(o)
+	}
 }
 
 func (t *Task) publishCounts() {
@@ -395,6 +404,9 @@ func (t *Task) Close() error {
 	errs = append(errs, t.chain.close())
 	if t.Source != nil {
 		errs = append(errs, t.Source.close())
+	}
+	if t.Dead != nil {
+		t.Dead.close()
 	}
 	if t.Gate != nil {
 		t.Gate.Close()

@@ -456,6 +456,7 @@ type JobManagerMessage struct {
 	//	*JobManagerMessage_Commit
 	//	*JobManagerMessage_Finish
 	//	*JobManagerMessage_DeployCoordinators
+	//	*JobManagerMessage_Drain
 	Message       isJobManagerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -604,6 +605,15 @@ func (x *JobManagerMessage) GetDeployCoordinators() *DeployCoordinators {
 	return nil
 }
 
+func (x *JobManagerMessage) GetDrain() *Drain {
+	if x != nil {
+		if x, ok := x.Message.(*JobManagerMessage_Drain); ok {
+			return x.Drain
+		}
+	}
+	return nil
+}
+
 type isJobManagerMessage_Message interface {
 	isJobManagerMessage_Message()
 }
@@ -652,6 +662,10 @@ type JobManagerMessage_DeployCoordinators struct {
 	DeployCoordinators *DeployCoordinators `protobuf:"bytes,12,opt,name=deploy_coordinators,json=deployCoordinators,proto3,oneof"`
 }
 
+type JobManagerMessage_Drain struct {
+	Drain *Drain `protobuf:"bytes,13,opt,name=drain,proto3,oneof"`
+}
+
 func (*JobManagerMessage_Registered) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Refused) isJobManagerMessage_Message() {}
@@ -673,6 +687,8 @@ func (*JobManagerMessage_Commit) isJobManagerMessage_Message() {}
 func (*JobManagerMessage_Finish) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_DeployCoordinators) isJobManagerMessage_Message() {}
+
+func (*JobManagerMessage_Drain) isJobManagerMessage_Message() {}
 
 type Register struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2786,6 +2802,60 @@ func (x *Finish) GetAttempt() uint64 {
 	return 0
 }
 
+// Drain ends the input of every source task of an attempt as if it were
+// bounded here: the maximum watermark follows, and the end.
+type Drain struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Drain) Reset() {
+	*x = Drain{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Drain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Drain) ProtoMessage() {}
+
+func (x *Drain) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Drain.ProtoReflect.Descriptor instead.
+func (*Drain) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Drain) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *Drain) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
 var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
@@ -2801,7 +2871,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x13enumerator_assigned\x18\a \x01(\v2'.millrace.control.v1.EnumeratorAssignedH\x00R\x12enumeratorAssigned\x12>\n" +
 	"\tcommitted\x18\b \x01(\v2\x1e.millrace.control.v1.CommittedH\x00R\tcommitted\x12W\n" +
 	"\x12coordinator_failed\x18\t \x01(\v2&.millrace.control.v1.CoordinatorFailedH\x00R\x11coordinatorFailedB\t\n" +
-	"\amessage\"\xc2\x06\n" +
+	"\amessage\"\xf6\x06\n" +
 	"\x11JobManagerMessage\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12A\n" +
 	"\n" +
@@ -2817,7 +2887,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06commit\x18\n" +
 	" \x01(\v2\x1b.millrace.control.v1.CommitH\x00R\x06commit\x125\n" +
 	"\x06finish\x18\v \x01(\v2\x1b.millrace.control.v1.FinishH\x00R\x06finish\x12Z\n" +
-	"\x13deploy_coordinators\x18\f \x01(\v2'.millrace.control.v1.DeployCoordinatorsH\x00R\x12deployCoordinatorsB\t\n" +
+	"\x13deploy_coordinators\x18\f \x01(\v2'.millrace.control.v1.DeployCoordinatorsH\x00R\x12deployCoordinators\x122\n" +
+	"\x05drain\x18\r \x01(\v2\x1a.millrace.control.v1.DrainH\x00R\x05drainB\t\n" +
 	"\amessage\"\xd7\x02\n" +
 	"\bRegister\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12&\n" +
@@ -3001,6 +3072,9 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\fcommittables\x18\x05 \x03(\fR\fcommittables\"9\n" +
 	"\x06Finish\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\"8\n" +
+	"\x05Drain\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt*\xb8\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3040,7 +3114,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -3076,13 +3150,14 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*AssignSplits)(nil),          // 31: millrace.control.v1.AssignSplits
 	(*Commit)(nil),                // 32: millrace.control.v1.Commit
 	(*Finish)(nil),                // 33: millrace.control.v1.Finish
-	nil,                           // 34: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 35: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 36: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 37: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 38: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.StateFile)(nil),          // 39: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 40: millrace.checkpoint.v1.CheckpointKind
+	(*Drain)(nil),                 // 34: millrace.control.v1.Drain
+	nil,                           // 35: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 36: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 37: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 38: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 39: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.StateFile)(nil),          // 40: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 41: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	6,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -3105,39 +3180,40 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	32, // 17: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
 	33, // 18: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
 	21, // 19: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	34, // 20: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	10, // 21: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 22: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	12, // 23: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 24: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 25: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	35, // 26: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	14, // 27: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	12, // 28: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 29: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	18, // 30: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	36, // 31: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 32: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	12, // 33: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	37, // 34: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	22, // 35: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 36: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	36, // 37: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	37, // 38: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	24, // 39: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	26, // 40: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	25, // 41: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	38, // 42: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	39, // 43: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	40, // 44: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	18, // 45: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 46: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 47: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	47, // [47:48] is the sub-list for method output_type
-	46, // [46:47] is the sub-list for method input_type
-	46, // [46:46] is the sub-list for extension type_name
-	46, // [46:46] is the sub-list for extension extendee
-	0,  // [0:46] is the sub-list for field type_name
+	34, // 20: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	35, // 21: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	10, // 22: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 23: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	12, // 24: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 25: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 26: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	36, // 27: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	14, // 28: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	12, // 29: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 30: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	18, // 31: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	37, // 32: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 33: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	12, // 34: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	38, // 35: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	22, // 36: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 37: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	37, // 38: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	38, // 39: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	24, // 40: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	26, // 41: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	25, // 42: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	39, // 43: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	40, // 44: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	41, // 45: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	18, // 46: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 47: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 48: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	48, // [48:49] is the sub-list for method output_type
+	47, // [47:48] is the sub-list for method input_type
+	47, // [47:47] is the sub-list for extension type_name
+	47, // [47:47] is the sub-list for extension extendee
+	0,  // [0:47] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -3168,6 +3244,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*JobManagerMessage_Commit)(nil),
 		(*JobManagerMessage_Finish)(nil),
 		(*JobManagerMessage_DeployCoordinators)(nil),
+		(*JobManagerMessage_Drain)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3175,7 +3252,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   31,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
