@@ -36,11 +36,10 @@ type call struct {
 	// live marks the rows that count and have no NULL argument; nil: all do.
 	// It is set for careful nodes only.
 	live stream.Bitmap
-	out  *stream.Vector
-	node *callNode
 	name expr.Expr // for errors
 	// indices: the loop runs over a dictionary's values, which these rows use.
 	indices []int32
+	notNull stream.Bitmap // the rows that have a value of the dictionary; nil: all
 	outer   frame
 }
 
@@ -78,7 +77,7 @@ func (k *call) release() {
 		k.args[i] = stream.Vector{}
 	}
 	k.args = k.args[:0]
-	k.indices, k.live, k.out = nil, nil, nil
+	k.indices, k.notNull, k.live = nil, nil, nil
 }
 
 // apply picks the form of the run by the encodings of the arguments.
@@ -125,6 +124,7 @@ func (c *callNode) overDictionary(f frame, d int) (stream.Vector, error) {
 		return stream.NullOf(f.pool, c.typ, 1), nil
 	}
 	k.frame, k.outer, k.indices = frame{pool: f.pool, batch: f.batch, n: dict.Len()}, f, whole.Indices()
+	k.notNull = whole.Valid()
 	if c.careful {
 		k.sel = k.used(f, &whole)
 		if len(k.sel) == 0 {
@@ -176,7 +176,6 @@ func (c *callNode) spread(f frame, v *stream.Vector, values stream.Vector) strea
 // loop runs the loop over k.n rows of k.args.
 func (c *callNode) loop() (stream.Vector, error) {
 	k := &c.k
-	k.node = c
 	if c.careful {
 		k.live = k.liveRows()
 	}
@@ -256,7 +255,7 @@ func (k *call) batchRow(i int) int {
 		if f.sel != nil {
 			row = int(f.sel[r])
 		}
-		if int(k.indices[row]) == i {
+		if int(k.indices[row]) == i && (k.notNull == nil || k.notNull.Get(row)) {
 			return row
 		}
 	}

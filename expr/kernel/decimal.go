@@ -199,6 +199,9 @@ func roundsTwice(q, r, rest, d *u256) bool {
 	for digits > 0 && q.less(&powers[digits-1]) {
 		digits--
 	}
+	if digits == types.MaxDecimalPrecision {
+		return false // the unit is the 38th digit
+	}
 	short, ok := rest.sub(*r).scaleUp(types.MaxDecimalPrecision - digits) // (d - 2r) * 10^left
 	return ok && !d.less(&short)
 }
