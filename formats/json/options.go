@@ -2,7 +2,27 @@ package json
 
 import (
 	"millrace/internal/failure"
+	"millrace/internal/options"
 )
+
+// Spec declares the options of the format, under Flink's keys without the
+// prefix "json." that they have in a table's options.
+var Spec = options.Spec{Name: "json", Options: []options.Option{
+	{Key: "fail-on-missing-field", Type: options.Bool, Default: "false",
+		Doc: "Whether a record that lacks a wanted field is refused. Otherwise the field is NULL. It excludes ignore-parse-errors."},
+	{Key: "ignore-parse-errors", Type: options.Bool, Default: "false",
+		Doc: "Whether a value that does not convert becomes NULL and a record that is not JSON is skipped. Both are counted. Otherwise the record is refused."},
+	{Key: "timestamp-format.standard", Type: options.Enum, Values: []string{"SQL", "ISO-8601"}, Default: "SQL",
+		Doc: "The text form of TIMESTAMP and TIMESTAMP_LTZ: yyyy-MM-dd HH:mm:ss.S or yyyy-MM-ddTHH:mm:ss.S, with a Z behind a TIMESTAMP_LTZ."},
+	{Key: "map-null-key.mode", Type: options.Enum, Values: []string{"FAIL", "DROP", "LITERAL"}, Default: "FAIL",
+		Doc: "What is made of a NULL key of a MAP when it is written: the row is refused, the entry left out, or map-null-key.literal written."},
+	{Key: "map-null-key.literal", Default: "null", Doc: "What is written for a NULL key of a MAP in mode LITERAL."},
+	{Key: "encode.decimal-as-plain-number", Type: options.Bool, Default: "false",
+		Doc: "Whether decimals are always written as plain numbers: 0.000000027 instead of 2.7E-8."},
+	{Key: "encode.ignore-null-fields", Type: options.Bool, Default: "false", Doc: "Whether NULL fields are left out when rows are written."},
+	{Key: "allow-unescaped-control-chars", Type: options.Bool, Default: "false",
+		Doc: "Whether control characters may stand unescaped in strings, against JSON's grammar. Flink always allows them."},
+}}
 
 // TimestampFormat is the text form of TIMESTAMP and TIMESTAMP_LTZ.
 type TimestampFormat uint8
@@ -28,33 +48,44 @@ const (
 	NullKeyLiteral
 )
 
-// Options are the options of the format, under Flink's names. The zero value
-// has Flink's defaults.
+// Options are the options of the format as Spec documents them. The zero value
+// has the defaults.
 type Options struct {
-	// FailOnMissingField refuses a record in which a wanted field is missing.
-	// Default: a missing field is NULL. It excludes IgnoreParseErrors.
-	FailOnMissingField bool `option:"json.fail-on-missing-field"`
-	// IgnoreParseErrors makes a value that does not convert NULL, and skips a
-	// record that is not JSON or in which a NOT NULL value does not convert.
-	// Decoder.Ignored counts both. Default: the record is refused.
-	IgnoreParseErrors bool `option:"json.ignore-parse-errors"`
-	// TimestampFormat is the text form of timestamps, in both directions.
-	TimestampFormat TimestampFormat `option:"json.timestamp-format.standard"`
-	// MapNullKeyMode and MapNullKeyLiteral are for the encoder. An empty
-	// literal is "null".
-	MapNullKeyMode    MapNullKeyMode `option:"json.map-null-key.mode"`
-	MapNullKeyLiteral string         `option:"json.map-null-key.literal"`
-	// DecimalAsPlainNumber writes 0.000000027 where the default writes 2.7E-8.
-	DecimalAsPlainNumber bool `option:"json.encode.decimal-as-plain-number"`
-	// IgnoreNullFields leaves NULL fields out of the encoded objects.
-	IgnoreNullFields bool `option:"json.encode.ignore-null-fields"`
-	// AllowControlCharacters takes control characters that stand unescaped in
-	// a string, as Flink does and JSON does not. Default: such a record is
-	// refused. The name is ours.
-	AllowControlCharacters bool `option:"json.allow-unescaped-control-chars"`
+	FailOnMissingField     bool
+	IgnoreParseErrors      bool // Decoder.Ignored counts what it hides
+	TimestampFormat        TimestampFormat
+	MapNullKeyMode         MapNullKeyMode
+	MapNullKeyLiteral      string // "" is "null"
+	DecimalAsPlainNumber   bool
+	IgnoreNullFields       bool
+	AllowControlCharacters bool
 }
 
-// Validate reports options that exclude each other or are unknown, as errors of the user.
+// OptionsOf reads the options out of values in which the keys of Spec have a
+// prefix: "json." or "value.json." in those of a table.
+func OptionsOf(v options.Values, prefix string) Options {
+	o := Options{
+		FailOnMissingField:     v.Bool(prefix + "fail-on-missing-field"),
+		IgnoreParseErrors:      v.Bool(prefix + "ignore-parse-errors"),
+		MapNullKeyLiteral:      v.Text(prefix + "map-null-key.literal"),
+		DecimalAsPlainNumber:   v.Bool(prefix + "encode.decimal-as-plain-number"),
+		IgnoreNullFields:       v.Bool(prefix + "encode.ignore-null-fields"),
+		AllowControlCharacters: v.Bool(prefix + "allow-unescaped-control-chars"),
+	}
+	if v.Text(prefix+"timestamp-format.standard") == "ISO-8601" {
+		o.TimestampFormat = ISO8601
+	}
+	switch v.Text(prefix + "map-null-key.mode") {
+	case "DROP":
+		o.MapNullKeyMode = NullKeyDrop
+	case "LITERAL":
+		o.MapNullKeyMode = NullKeyLiteral
+	}
+	return o
+}
+
+// Validate reports options that exclude each other or are unknown, as errors of
+// the user.
 func (o Options) Validate() error {
 	var problems failure.Problems
 	if o.FailOnMissingField && o.IgnoreParseErrors {
