@@ -19,13 +19,16 @@
 //
 // Before a barrier the task calls Flush, drains, and then freezes the state
 // store: everything that an operator must not lose stands in its tables then.
-// The drain of an Advance may also be frozen in its middle: the rows that left
-// have left the tables, and the watermark of that Advance is already the
-// operator's (Context.Watermark after a restore), so that a row which it makes
-// late is late also where the restored inputs have not reached it again. What
-// had not left is pending when the operator is opened; the task drains it and
-// then forwards the watermark. Therefore: a row that Advance emits leaves the
-// tables in the call of Next that returns it, not before.
+//
+// The drain of an Advance may also be frozen in its middle where the operator
+// is Resumable: the rows that left have left the tables, and the watermark of
+// that Advance is already the operator's (Context.Watermark after a restore), so
+// that a row which it makes late is late also where the restored inputs have not
+// reached it again. What had not left is pending when the operator is opened;
+// the task drains it and then forwards the watermark. Therefore: a row that such
+// an Advance emits leaves the tables in the call of Next that returns it, not
+// before. The operator must be the first of its chain: one in front of it could
+// hold rows back, and they could not be flushed through it in its drain.
 //
 // # Ownership
 //
@@ -79,6 +82,13 @@ const MainPort = 0
 // the maximum watermark.
 type Finisher interface {
 	Finish() error
+}
+
+// Resumable is an operator for which a barrier need not wait until an Advance is
+// drained: what Next has not returned yet stands in its tables and is pending
+// again after a restore.
+type Resumable interface {
+	ResumesAdvance() bool
 }
 
 // WatermarkMapper is an operator behind which event time is not that before it.

@@ -297,6 +297,10 @@ func (a *Aggregate) fire(end int64) (*stream.Batch, error) {
 	return b, nil
 }
 
+// ResumesAdvance is true: the windows that are due are in the table until their
+// rows leave.
+func (a *Aggregate) ResumesAdvance() bool { return true }
+
 // Close releases late rows that nobody took.
 func (a *Aggregate) Close() error {
 	a.late.Release()

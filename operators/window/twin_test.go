@@ -1,0 +1,361 @@
+package window_test
+
+import (
+	"errors"
+	"fmt"
+	"math/big"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"millrace/expr"
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/operatortest"
+	"millrace/operators/window"
+	"millrace/statebackend/columnar"
+	"millrace/stream"
+	"millrace/stream/streamtest"
+	"millrace/types"
+)
+
+// argTypes are what is aggregated: every layout, with and without NULL.
+var argTypes = []types.Type{
+	types.Of(types.TinyInt), types.Of(types.SmallInt), types.Of(types.Int).NotNull(), types.Of(types.BigInt), types.Of(types.BigInt).NotNull(),
+	types.Of(types.Float), types.Of(types.Double), types.Of(types.Double).NotNull(), types.DecimalOf(10, 2), types.DecimalOf(30, 8),
+	types.StringType(), types.BytesType().NotNull(), types.Of(types.Boolean), types.Of(types.Date), types.TimestampOf(3), types.DecimalOf(38, 2),
+}
+
+// twinInput has a BIGINT, a STRING and a BOOLEAN to group by, the time, then argTypes.
+func twinInput(args []types.Type) *types.Schema {
+	s := types.NewSchema(field("k", types.Of(types.BigInt)), field("s", types.StringType()), field("b", types.Of(types.Boolean).NotNull()), field("t", types.TimestampOf(3)))
+	for i, t := range args {
+		s.Fields = append(s.Fields, field(fmt.Sprintf("a%d", i), t))
+	}
+	return s
+}
+
+const firstArg = 4
+
+// twinSpec draws the aggregates over the input.
+func twinSpec(r *rand.Rand, s *types.Schema) *jobgraph.WindowAggregateSpec {
+	keys := [][]int{{0}, {1}, {2}, {0, 1}, {}, {1, 2, 0}}
+	w := &jobgraph.WindowAggregateSpec{
+		Keys: keys[r.IntN(len(keys))], Time: 3,
+		Window: jobgraph.WindowSpec{Size: time.Duration(1+r.IntN(10)) * time.Millisecond},
+	}
+	w.Window.Offset = time.Duration(r.IntN(int(2*w.Window.Size/time.Millisecond)-1))*time.Millisecond - w.Window.Size + time.Millisecond
+	for i := range 1 + r.IntN(6) {
+		a := jobgraph.AggregateCall{Func: "COUNT", Arg: jobgraph.CountStar, Name: fmt.Sprintf("x%d", i)}
+		if r.IntN(5) > 0 {
+			a.Arg = firstArg + r.IntN(s.Len()-firstArg)
+			a.Func = []string{"COUNT", "SUM", "MIN", "MAX", "AVG"}[r.IntN(5)]
+			if _, err := expr.AggregateType(a.Func, s.Fields[a.Arg].Type); err != nil {
+				a.Func = "MAX"
+			}
+		}
+		w.Aggregates = append(w.Aggregates, a)
+	}
+	return w
+}
+
+// twin aggregates row by row, in maps.
+type twin struct {
+	spec      *jobgraph.WindowAggregateSpec
+	schema    *types.Schema
+	watermark int64
+	groups    map[string][][]string // by keys and window: the rows
+	late      []string
+	lateRows  int64
+}
+
+func (w *twin) row(values []string, text string) {
+	at, _ := strconv.ParseInt(values[w.spec.Time], 10, 64)
+	size, offset := w.spec.Window.Size.Milliseconds(), w.spec.Window.Offset.Milliseconds()
+	end := at + 1
+	for (end-offset)%size != 0 {
+		end++
+	}
+	if end-1 <= w.watermark {
+		w.lateRows++
+		w.late = append(w.late, text)
+		return
+	}
+	var key []string
+	for _, k := range w.spec.Keys {
+		key = append(key, values[k])
+	}
+	id := strings.Join(append(key, strconv.FormatInt(end-size, 10), strconv.FormatInt(end, 10)), " ")
+	w.groups[id] = append(w.groups[id], values)
+}
+
+// result returns the output rows in any order.
+func (w *twin) result() string {
+	var out []string
+	for id, rows := range w.groups {
+		line := id
+		for _, a := range w.spec.Aggregates {
+			line += " " + w.aggregate(a, rows)
+		}
+		out = append(out, line)
+	}
+	return strings.Join(out, "\n")
+}
+
+func (w *twin) aggregate(a jobgraph.AggregateCall, rows [][]string) string {
+	if a.Arg == jobgraph.CountStar {
+		return strconv.Itoa(len(rows))
+	}
+	var xs []string
+	for _, r := range rows {
+		if r[a.Arg] != "NULL" {
+			xs = append(xs, r[a.Arg])
+		}
+	}
+	t := w.schema.Fields[a.Arg].Type
+	switch {
+	case a.Func == "COUNT":
+		return strconv.Itoa(len(xs))
+	case len(xs) == 0:
+		return "NULL"
+	case a.Func == "MIN":
+		return slices.MinFunc(xs, func(x, y string) int { return compareText(t, x, y) })
+	case a.Func == "MAX":
+		return slices.MaxFunc(xs, func(x, y string) int { return compareText(t, x, y) })
+	case t.Kind == types.Float || t.Kind == types.Double:
+		return floatText(t, a.Func, xs)
+	default:
+		return exactText(t, a.Func, xs)
+	}
+}
+
+func compareText(t types.Type, x, y string) int {
+	if a, ok := new(big.Rat).SetString(x); ok {
+		b, _ := new(big.Rat).SetString(y)
+		return a.Cmp(b)
+	}
+	if t.Kind == types.VarChar {
+		unquote := func(s string) string { return strings.ReplaceAll(s[1:len(s)-1], "''", "'") }
+		x, y = unquote(x), unquote(y)
+	}
+	return strings.Compare(x, y) // FALSE < TRUE, hexadecimal and dates as their text
+}
+
+func floatText(t types.Type, fn string, xs []string) string {
+	sum, bits := 0.0, 64
+	for _, x := range xs {
+		f, _ := strconv.ParseFloat(x, 64)
+		sum += f // quarters: exact
+	}
+	if t.Kind == types.Float {
+		bits = 32
+	}
+	if fn == "AVG" {
+		sum /= float64(len(xs))
+	}
+	return strconv.FormatFloat(sum, 'g', -1, bits)
+}
+
+func exactText(t types.Type, fn string, xs []string) string {
+	sum := new(big.Rat)
+	for _, x := range xs {
+		r, _ := new(big.Rat).SetString(x)
+		sum.Add(sum, r)
+	}
+	if t.Kind != types.Decimal {
+		n := wrap(sum.Num(), map[types.Kind]uint{types.TinyInt: 8, types.SmallInt: 16, types.Int: 32, types.BigInt: 64}[t.Kind])
+		if fn == "AVG" { // the sum of an average wraps at 64 bits only
+			n = wrap(sum.Num(), 64)
+			n.Quo(n, big.NewInt(int64(len(xs))))
+		}
+		return n.String()
+	}
+	scale := t.Scale
+	if fn == "AVG" {
+		scale = max(6, scale)
+		sum.Quo(sum, new(big.Rat).SetInt64(int64(len(xs))))
+	}
+	text := sum.FloatString(scale) // rounds half away from zero
+	if digits := strings.TrimLeft(strings.NewReplacer(".", "", "-", "").Replace(text), "0"); len(digits) > 38 {
+		return "NULL"
+	}
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-")
+	}
+	return text
+}
+
+func wrap(x *big.Int, bits uint) *big.Int {
+	m := new(big.Int).Lsh(big.NewInt(1), bits)
+	x = new(big.Int).Mod(x, m)
+	if x.Bit(int(bits)-1) == 1 {
+		x.Sub(x, m)
+	}
+	return x
+}
+
+// script draws rows and watermarks and feeds the twin with them.
+func (w *twin) script(r *rand.Rand, rows int) string {
+	var pool stream.Pool
+	exact := streamtest.Random(r, &pool, w.schema, streamtest.RandomOptions{Rows: rows, NullPercent: 20, ExtremeEvery: 8})
+	plain := streamtest.Random(r, &pool, w.schema, streamtest.RandomOptions{Rows: rows, NullPercent: 20})
+	defer exact.Release()
+	defer plain.Release()
+	var out []string
+	at := int64(0)
+	for i := range rows {
+		values := make([]string, w.schema.Len())
+		for c, f := range w.schema.Fields {
+			from := exact
+			if f.Type.Kind == types.Float || f.Type.Kind == types.Double {
+				from = plain // sums of which are exact in any order
+			}
+			values[c] = streamtest.Value(&from.Columns[c], i)
+		}
+		at += int64(r.IntN(4))
+		values[w.spec.Time] = strconv.FormatInt(at-int64(r.IntN(12)), 10)
+		line := strings.Join(values, " ")
+		w.row(values, line)
+		out = append(out, line)
+		switch {
+		case r.IntN(8) > 0:
+		case r.IntN(4) == 0:
+			out = append(out, "flush")
+		case at-5 > w.watermark:
+			w.watermark = at - 5
+			out = append(out, fmt.Sprintf("watermark %d", w.watermark))
+		}
+	}
+	return strings.Join(append(out, "end"), "\n")
+}
+
+func drawVariant(t *rapid.T, r *rand.Rand) operatortest.Variant {
+	c := operatortest.Case{Keys: [][]int{{}}, Backend: columnar.New()}
+	all := c.Variants()
+	v := all[rapid.IntRange(0, len(all)-1).Draw(t, "variant")]
+	v.Seed = r.Uint64()
+	return v
+}
+
+// checkTwin plays drawn input through the operator and compares it with the twin.
+func checkTwin(t *rapid.T, args []types.Type, c *operatortest.Case, late bool) {
+	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+	s := twinInput(args)
+	spec := twinSpec(r, s)
+	spec.LateOutput = late
+	w := &twin{spec: spec, schema: s, watermark: -1 << 62, groups: map[string][][]string{}}
+	c.Script = w.script(r, rapid.IntRange(0, 60).Draw(t, "rows"))
+	c.Spec, c.Inputs, c.Keys, c.Backend = aggregateOf(spec), []*types.Schema{s}, [][]int{spec.Keys}, columnar.New()
+	out := operatortest.Play(t, c, drawVariant(t, r))
+	if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, w.result()), out.Rows[0], false); diff != "" {
+		t.Fatalf("%+v\n%s\n(-twin +operator):\n%s", spec, c.Script, diff)
+	}
+	if out.Counts.Late != w.lateRows {
+		t.Fatalf("%d rows late, want %d", out.Counts.Late, w.lateRows)
+	}
+	if !late {
+		w.late = nil
+	}
+	if diff := streamtest.Diff(streamtest.Canonical(t, s, strings.Join(w.late, "\n")), out.Rows[1], false); diff != "" {
+		t.Fatalf("late rows: %s", diff)
+	}
+}
+
+func TestAggregateEqualsTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		checkTwin(t, argTypes, &operatortest.Case{New: window.New}, rapid.Bool().Draw(t, "late"))
+	})
+}
+
+// TestPreAggregatedEqualsTwin puts a Local in front.
+func TestPreAggregatedEqualsTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// A DECIMAL(38) makes Local pass rows on untouched: now with, now without.
+		args := argTypes[:len(argTypes)-rapid.IntRange(0, 1).Draw(t, "without wide")]
+		checkTwin(t, args, &operatortest.Case{New: newPair}, false)
+	})
+}
+
+// pair is a Local with the Aggregate behind it, as one operator over raw rows.
+type pair struct {
+	local, global operators.Operator
+	partial       *types.Schema
+	localCounts   operators.Counts
+	spec          *jobgraph.WindowAggregateSpec
+
+	watermark stream.Watermark // to hand on when local is drained
+	input     *stream.Batch    // of global, until it is drained
+}
+
+func newPair(o *jobgraph.OperatorSpec) (operators.Operator, error) {
+	p := &pair{spec: o.WindowAggregate, watermark: stream.NoWatermark}
+	var err error
+	p.local, err = window.NewLocal(&jobgraph.OperatorSpec{UID: o.UID, LocalAggregate: p.spec})
+	return p, err
+}
+
+func (p *pair) Open(ctx *operators.Context) error {
+	partial := *p.spec
+	partial.Partial, partial.Input = true, ctx.Inputs[0]
+	var err error
+	if p.partial, err = jobgraph.PartialSchema(p.spec, ctx.Inputs[0]); err != nil {
+		return err
+	}
+	if p.global, err = window.New(&jobgraph.OperatorSpec{UID: ctx.Operator, WindowAggregate: &partial}); err != nil {
+		return err
+	}
+	first, second := *ctx, *ctx
+	first.Output, first.State, first.Counts = p.partial, nil, &p.localCounts
+	second.Inputs = []*types.Schema{p.partial}
+	if err := p.local.Open(&first); err != nil {
+		return err
+	}
+	return p.global.Open(&second)
+}
+
+func (p *pair) Process(input int, b *stream.Batch) error { return p.local.Process(input, b) }
+func (p *pair) Flush() error                             { return p.local.Flush() }
+
+func (p *pair) Advance(w stream.Watermark) error {
+	p.watermark = w
+	return p.local.Advance(w)
+}
+
+func (p *pair) Next() (operators.Output, error) {
+	for {
+		out, err := p.global.Next()
+		if err != nil || out.Batch != nil {
+			return out, err
+		}
+		p.input.Release()
+		p.input = nil
+		in, err := p.local.Next()
+		switch {
+		case err != nil:
+			return in, err
+		case in.Batch != nil:
+			p.input = in.Batch
+			if err := p.global.Process(0, in.Batch); err != nil {
+				return operators.Output{}, err
+			}
+		case p.watermark != stream.NoWatermark:
+			w := p.watermark
+			p.watermark = stream.NoWatermark
+			if err := p.global.Advance(w); err != nil {
+				return operators.Output{}, err
+			}
+		default:
+			return operators.Output{}, nil
+		}
+	}
+}
+
+func (p *pair) Close() error {
+	p.input.Release()
+	return errors.Join(p.local.Close(), p.global.Close())
+}
