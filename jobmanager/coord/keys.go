@@ -17,6 +17,7 @@ import (
 //	jobs/<id>/checkpoint/next           the next checkpoint id: allotted before use, never reused
 //	jobs/<id>/checkpoint/latest         the last complete checkpoint; its write is the commit point
 //	jobs/<id>/checkpoint/abort/<id>     the decision that a checkpoint never completes
+//	jobs/<id>/enumerator/<vertex>       the splits that a source's enumerator has found
 //	jobs/<id>/delete/<name>             the intent to delete objects, written before the first is deleted
 //
 // Numbers have 20 digits, so that the order of the keys is the order of the numbers.
@@ -26,7 +27,7 @@ const jobsPrefix = "jobs/"
 // JobField is what a job's key holds.
 type JobField string
 
-// The fields of a job. FieldAbort and FieldDelete are followed by a name of their own.
+// The fields of a job. FieldAbort, FieldEnumerator and FieldDelete are followed by a name of their own.
 const (
 	FieldGraph            JobField = "graph"
 	FieldState            JobField = "state"
@@ -34,6 +35,7 @@ const (
 	FieldCheckpointNext   JobField = "checkpoint/next"
 	FieldCheckpointLatest JobField = "checkpoint/latest"
 	FieldAbort            JobField = "checkpoint/abort"
+	FieldEnumerator       JobField = "enumerator"
 	FieldDelete           JobField = "delete"
 )
 
@@ -96,6 +98,17 @@ func (k JobKeys) Delete(name string) (string, error) {
 	return k.DeletePrefix() + name, nil
 }
 
+// Enumerator returns the key of the state of a source's enumerator; ErrInvalid if the vertex cannot be one part of a key.
+func (k JobKeys) Enumerator(v types.VertexID) (string, error) {
+	if err := checkPart(string(v)); err != nil {
+		return "", fmt.Errorf("enumerator of vertex: %w", err)
+	}
+	return k.EnumeratorPrefix() + string(v), nil
+}
+
+// EnumeratorPrefix returns the prefix of the states of the job's enumerators.
+func (k JobKeys) EnumeratorPrefix() string { return k.prefix + string(FieldEnumerator) + "/" }
+
 // DeletePrefix returns the prefix of the job's deletion intents.
 func (k JobKeys) DeletePrefix() string { return k.prefix + string(FieldDelete) + "/" }
 
@@ -103,7 +116,7 @@ func (k JobKeys) DeletePrefix() string { return k.prefix + string(FieldDelete) +
 type JobKey struct {
 	Job   types.JobID
 	Field JobField
-	// Name is what follows FieldDelete.
+	// Name is what follows FieldDelete or FieldEnumerator.
 	Name string
 	// Checkpoint is what follows FieldAbort.
 	Checkpoint types.CheckpointID
@@ -132,6 +145,10 @@ func (k JobKeys) parseField(field JobField) (JobKey, bool) {
 	if name, ok := strings.CutPrefix(string(field), string(FieldDelete)+"/"); ok {
 		_, err := k.Delete(name)
 		return JobKey{Field: FieldDelete, Name: name}, err == nil
+	}
+	if name, ok := strings.CutPrefix(string(field), string(FieldEnumerator)+"/"); ok {
+		_, err := k.Enumerator(types.VertexID(name))
+		return JobKey{Field: FieldEnumerator, Name: name}, err == nil
 	}
 	if digits, ok := strings.CutPrefix(string(field), string(FieldAbort)+"/"); ok {
 		n, err := strconv.ParseUint(digits, 10, 64)

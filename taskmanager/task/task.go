@@ -70,12 +70,12 @@ type Parts struct {
 	// Dead collects what a source could not decode, for DeadOutlets.
 	Dead        *DeadLetters
 	DeadOutlets []exchange.Outlet
-	Sink    connectors.Writer
-	Store   statebackend.Store
-	Uploads Uploads
-	Report  Reporter
-	Metrics *metrics.Task
-	Clock   clock.Clock
+	Sink        connectors.Writer
+	Store       statebackend.Store
+	Uploads     Uploads
+	Report      Reporter
+	Metrics     *metrics.Task
+	Clock       clock.Clock
 	// BufferTimeout is how long rows may be held back.
 	BufferTimeout time.Duration
 	// FullSnapshot makes the first snapshot a base: the restored files are not

@@ -1,0 +1,197 @@
+package taskmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+
+	"millrace/exchange"
+	"millrace/internal/failure"
+	"millrace/internal/metrics"
+	"millrace/taskmanager/task"
+	"millrace/taskmanager/upload"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// attempt is what this task manager runs of one attempt of a job.
+type attempt struct {
+	tm     *TaskManager
+	job    types.JobID
+	number types.Attempt
+	ctx    context.Context
+	cancel context.CancelFunc
+	mu     struct {
+		sync.Mutex
+		tasks      map[types.TaskID]*running
+		committers map[types.VertexID]chan commitRequest
+	}
+}
+
+// running is a task with what others may touch of it.
+type running struct {
+	id      types.TaskID
+	source  bool
+	box     *task.Mailbox
+	metrics *metrics.Task
+	upload  *upload.Uploader
+}
+
+// newAttempt returns an attempt that nothing runs of yet. Its context ends with
+// cancel: a task's life is not that of the call that deployed it.
+func newAttempt(m *TaskManager, job types.JobID, number types.Attempt) *attempt {
+	a := &attempt{tm: m, job: job, number: number}
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.mu.tasks = make(map[types.TaskID]*running)
+	a.mu.committers = make(map[types.VertexID]chan commitRequest)
+	return a
+}
+
+// add enters a task before it runs; false if it is there already or the
+// attempt is over.
+func (a *attempt) add(r *running) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ctx.Err() != nil || a.mu.tasks[r.id] != nil {
+		return false
+	}
+	a.mu.tasks[r.id] = r
+	return true
+}
+
+// post gives a command to the tasks that match; a nil match means all. A full
+// mailbox is a bug and ends the attempt here.
+func (a *attempt) post(match func(*running) bool, c task.Command) {
+	for _, r := range a.tasks() {
+		if match != nil && !match(r) {
+			continue
+		}
+		if err := r.box.Post(c); err != nil {
+			a.changed(r.id, controlv1.TaskState_TASK_STATE_FAILED, err)
+		}
+	}
+}
+
+// tasks returns the tasks in the order of their ids.
+func (a *attempt) tasks() []*running {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]*running, 0, len(a.mu.tasks))
+	for _, r := range a.mu.tasks {
+		out = append(out, r)
+	}
+	sort.Slice(out, func(i, k int) bool { return out[i].id.Less(out[k].id) })
+	return out
+}
+
+func (a *attempt) appendProgress(out []*controlv1.TaskProgress) []*controlv1.TaskProgress {
+	for _, r := range a.tasks() {
+		out = append(out, r.progress(a))
+	}
+	return out
+}
+
+func (r *running) progress(a *attempt) *controlv1.TaskProgress {
+	m := r.metrics
+	p := &controlv1.TaskProgress{
+		JobId: string(a.job), Attempt: uint64(a.number), VertexId: string(r.id.Vertex), Subtask: r.id.Subtask,
+		RecordsIn: m.RecordsIn.Load(), RecordsOut: m.RecordsOut.Load(), BytesIn: m.BytesIn.Load(), BytesOut: m.BytesOut.Load(),
+		Late: m.LateDropped.Load(), Skipped: m.Skipped.Load(), DeadLetters: m.DeadLetters.Load(),
+		Filtered: m.Filtered.Load(), Folded: m.Folded.Load(), Expired: m.Expired.Load(),
+		BusyMillis: m.BusyNanos.Load() / 1e6, BackpressuredMillis: m.BackPressuredNanos.Load() / 1e6,
+	}
+	p.Watermark, _ = m.InputWatermark.Load()
+	if r.upload != nil {
+		p.Trouble = r.upload.Trouble()
+	}
+	return p
+}
+
+// changed reports a task's new state.
+func (a *attempt) changed(id types.TaskID, s controlv1.TaskState, err error) {
+	a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{
+		TaskChanged: &controlv1.TaskChanged{
+			JobId: string(a.job), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask,
+			State: s, Failure: failureToProto(err),
+		},
+	}})
+}
+
+// reporter implements task.Reporter for one task.
+type reporter struct {
+	a  *attempt
+	id types.TaskID
+}
+
+func (r reporter) Ended() { r.a.changed(r.id, controlv1.TaskState_TASK_STATE_ENDED, nil) }
+
+func (r reporter) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {
+	r.a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskSnapshotted{
+		TaskSnapshotted: &controlv1.TaskSnapshotted{
+			JobId: string(r.a.job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
+			VertexId: string(r.id.Vertex), Subtask: r.id.Subtask, State: s, Figures: f,
+		},
+	}})
+}
+
+func (r reporter) Declined(id types.CheckpointID, reason error) {
+	r.a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CheckpointDeclined{
+		CheckpointDeclined: &controlv1.CheckpointDeclined{
+			JobId: string(r.a.job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
+			VertexId: string(r.id.Vertex), Subtask: r.id.Subtask, Failure: failureToProto(reason),
+		},
+	}})
+}
+
+var (
+	domainToProto = map[failure.Domain]controlv1.FailureDomain{
+		failure.DomainUser: controlv1.FailureDomain_FAILURE_DOMAIN_USER, failure.DomainExternal: controlv1.FailureDomain_FAILURE_DOMAIN_EXTERNAL,
+		failure.DomainInternal: controlv1.FailureDomain_FAILURE_DOMAIN_INTERNAL,
+	}
+	retryToProto = map[failure.Retry]controlv1.FailureRetry{
+		failure.Never: controlv1.FailureRetry_FAILURE_RETRY_NEVER, failure.Backoff: controlv1.FailureRetry_FAILURE_RETRY_BACKOFF,
+		failure.Restart: controlv1.FailureRetry_FAILURE_RETRY_RESTART,
+	}
+)
+
+// failureToProto says to the job manager what class an error has; nil for nil.
+func failureToProto(err error) *controlv1.Failure {
+	if err == nil {
+		return nil
+	}
+	c := failure.ClassOf(err)
+	f := &controlv1.Failure{Domain: domainToProto[c.Domain], Retry: retryToProto[c.Retry], Message: err.Error()}
+	var at interface{ SourcePosition() string }
+	if errors.As(err, &at) {
+		f.Position = at.SourcePosition()
+	}
+	return f
+}
+
+// runTask builds a task, runs it to its end and reports how that was.
+func (a *attempt) runTask(r *running, build func(context.Context) (*task.Task, error)) {
+	a.changed(r.id, controlv1.TaskState_TASK_STATE_DEPLOYING, nil)
+	t, err := build(a.ctx)
+	if err == nil {
+		a.changed(r.id, controlv1.TaskState_TASK_STATE_RUNNING, nil)
+		err = t.Run(a.ctx)
+	}
+	if r.upload != nil {
+		r.upload.Close()
+	}
+	a.tm.Metrics.RemoveTask(r.metrics)
+	switch {
+	case a.ctx.Err() != nil:
+		a.changed(r.id, controlv1.TaskState_TASK_STATE_CANCELED, nil)
+	case err != nil:
+		a.changed(r.id, controlv1.TaskState_TASK_STATE_FAILED, fmt.Errorf("task %s: %w", r.id, err))
+	default:
+		a.changed(r.id, controlv1.TaskState_TASK_STATE_FINISHED, nil)
+	}
+}
+
+var _ exchange.Waker = (*task.Mailbox)(nil)

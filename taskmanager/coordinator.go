@@ -1,0 +1,234 @@
+package taskmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"millrace/connectors"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/taskmanager/task"
+	"millrace/types"
+
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// commitRequest asks a committer task for a commit.
+type commitRequest struct {
+	id           types.CheckpointID
+	committables [][]byte
+}
+
+// commitsMax bounds the commits that a committer has not carried out: there is
+// one for each checkpoint completed since.
+const commitsMax = 1024
+
+// deployCoordinators starts the coordinator tasks of an attempt.
+func (m *TaskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
+	a := m.enter(d.JobId, d.Attempt)
+	if a == nil {
+		return
+	}
+	p, err := newPlan(d.Graph, nil)
+	for _, c := range d.Coordinators {
+		k := &coordinator{m: m, a: a, plan: p, d: c, vertex: types.VertexID(c.VertexId)}
+		if err != nil {
+			k.failed(err)
+			continue
+		}
+		run := k.enumerate
+		if c.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER {
+			requests := make(chan commitRequest, commitsMax)
+			a.mu.Lock()
+			a.mu.committers[k.vertex] = requests
+			a.mu.Unlock()
+			run = func(ctx context.Context) error { return k.commit(ctx, requests) }
+		}
+		m.wait.Go(func() {
+			if err := run(a.ctx); err != nil && a.ctx.Err() == nil {
+				k.failed(err)
+			}
+		})
+	}
+}
+
+// commit passes a request to a committer task.
+func (a *attempt) commit(v types.VertexID, r commitRequest) {
+	a.mu.Lock()
+	requests := a.mu.committers[v]
+	a.mu.Unlock()
+	if requests == nil {
+		return
+	}
+	select {
+	case requests <- r:
+	default:
+		(&coordinator{m: a.tm, a: a, vertex: v, d: &controlv1.CoordinatorDeployment{Role: controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER}}).
+			failed(failure.External(fmt.Errorf("%d commits are not carried out", commitsMax), failure.Restart))
+	}
+}
+
+// coordinator is an enumerator or a committer with its goroutine.
+type coordinator struct {
+	m      *TaskManager
+	a      *attempt
+	plan   *plan
+	d      *controlv1.CoordinatorDeployment
+	vertex types.VertexID
+}
+
+func (k *coordinator) ready() {
+	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{
+		CoordinatorReady: &controlv1.CoordinatorReady{
+			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
+		},
+	}})
+}
+
+func (k *coordinator) failed(err error) {
+	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{
+		CoordinatorFailed: &controlv1.CoordinatorFailed{
+			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
+			Failure: failureToProto(err),
+		},
+	}})
+}
+
+// patiently calls f until it succeeds, fails in a way that waiting does not
+// help, or the attempt ends.
+func (k *coordinator) patiently(ctx context.Context, what string, f func(context.Context) error) error {
+	for wait := coordinatorRetryMin; ; wait = min(2*wait, coordinatorRetryMax) {
+		err := f(ctx)
+		if err == nil || failure.ClassOf(err).Retry != failure.Backoff || ctx.Err() != nil {
+			return err
+		}
+		k.m.Log.Warn(what+" is tried again", "job", k.a.job, "vertex", k.vertex, "in", wait, "cause", err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-k.m.Clock.After(wait):
+		}
+	}
+}
+
+// enumerate runs a source's enumerator.
+func (k *coordinator) enumerate(ctx context.Context) error {
+	spec := k.plan.graph.Vertex(k.vertex).Source
+	src, err := k.m.Connectors.Source(spec.Connector, spec.Options, spec.Schema)
+	if err != nil {
+		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
+	e, err := src.Enumerator(connectors.EnumeratorContext{
+		Identity: k.m.identity(k.a, spec.UID, 0, k.d.Parallelism), Clock: k.m.Clock,
+		Restored: k.d.Enumerator, Splits: splitsFromProto(k.d.Splits),
+	})
+	if err != nil {
+		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
+	defer func() { _ = e.Close() }()
+	k.ready()
+	if err := k.assign(ctx, "finding splits", e, e.Start); err != nil {
+		return err
+	}
+	every := e.DiscoveryInterval()
+	for every > 0 {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-k.m.Clock.After(time.Duration(every) * time.Millisecond):
+		}
+		if err := k.assign(ctx, "looking for new splits", e, e.Discover); err != nil {
+			return err
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// assign asks the enumerator for assignments and sends them with its state.
+func (k *coordinator) assign(ctx context.Context, what string, e connectors.Enumerator, find func(context.Context) ([]connectors.Assignment, error)) error {
+	var found []connectors.Assignment
+	err := k.patiently(ctx, what, func(ctx context.Context) (err error) {
+		found, err = find(ctx)
+		return err
+	})
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	state, err := e.Snapshot()
+	if err != nil {
+		return fmt.Errorf("snapshot of enumerator: %w", err)
+	}
+	msg := &controlv1.EnumeratorAssigned{
+		JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), State: state,
+	}
+	for _, f := range found {
+		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore}
+		for _, p := range f.Splits {
+			s.Splits = append(s.Splits, task.SplitToProto(p))
+		}
+		msg.Assignments = append(msg.Assignments, s)
+	}
+	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_EnumeratorAssigned{EnumeratorAssigned: msg}})
+	return nil
+}
+
+// commit runs a sink's committer: it recovers, then commits on request.
+func (k *coordinator) commit(ctx context.Context, requests <-chan commitRequest) error {
+	v := k.plan.graph.Vertex(k.vertex)
+	c, err := k.committer(v)
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", v.Sink.UID, err)
+	}
+	if c != nil {
+		defer func() { _ = c.Close() }()
+		err := k.patiently(ctx, "recovering the sink", func(ctx context.Context) error {
+			return c.Recover(ctx, types.CheckpointID(k.d.CheckpointId), k.d.Committables)
+		})
+		if err != nil {
+			return fmt.Errorf("recover sink %s: %w", v.Sink.UID, err)
+		}
+	}
+	k.ready()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-requests:
+			if err := k.commitOne(ctx, c, r); err != nil {
+				return fmt.Errorf("commit checkpoint %d of sink %s: %w", r.id, v.Sink.UID, err)
+			}
+		}
+	}
+}
+
+func (k *coordinator) committer(v *jobgraph.Vertex) (connectors.Committer, error) {
+	schema := k.plan.flows[k.vertex].Output(v.Source, operators.MainPort)
+	snk, err := k.m.Connectors.Sink(v.Sink.Connector, v.Sink.Options, schema)
+	if err != nil {
+		return nil, err
+	}
+	return snk.Committer(connectors.CommitterContext{
+		Identity: k.m.identity(k.a, v.Sink.UID, 0, k.d.Parallelism), Clock: k.m.Clock, MaxParallelism: k.d.LargestParallelism,
+	})
+}
+
+func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r commitRequest) error {
+	if c != nil {
+		err := k.patiently(ctx, "committing", func(ctx context.Context) error { return c.Commit(ctx, r.id, r.committables) })
+		if err != nil {
+			return err
+		}
+	} else if len(r.committables) > 0 {
+		return failure.Internal(errors.New("a sink without a committer has committables"))
+	}
+	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{
+		Committed: &controlv1.Committed{
+			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), CheckpointId: uint64(r.id),
+		},
+	}})
+	return nil
+}

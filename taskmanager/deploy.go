@@ -1,0 +1,355 @@
+package taskmanager
+
+import (
+	"context"
+	"fmt"
+
+	"millrace/connectors"
+	"millrace/exchange"
+	"millrace/internal/failure"
+	"millrace/internal/metrics"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/operators"
+	"millrace/operators/watermark"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/taskmanager/task"
+	"millrace/taskmanager/upload"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+	jobv1 "millrace/proto/millrace/job/v1"
+)
+
+// plan is what all tasks of a deployment share.
+type plan struct {
+	graph      *jobgraph.Graph
+	flows      map[types.VertexID]*jobgraph.Flow
+	placements map[types.TaskID]types.TaskManagerID
+	widths     map[types.VertexID]int // parallelism
+}
+
+// deploy starts tasks. What can't be built fails as that task's failure.
+func (m *TaskManager) deploy(d *controlv1.Deploy) {
+	a := m.enter(d.JobId, d.Attempt)
+	if a == nil {
+		return
+	}
+	p, err := newPlan(d.Graph, d.Placements)
+	for _, td := range d.Tasks {
+		id := types.TaskID{Vertex: types.VertexID(td.VertexId), Subtask: td.Subtask}
+		if err == nil && (td.Slot < 0 || int(td.Slot) >= m.Slots) {
+			err = failure.Internalf("slot %d of %d does not exist", td.Slot, m.Slots)
+		}
+		if err != nil {
+			a.changed(id, controlv1.TaskState_TASK_STATE_FAILED, fmt.Errorf("deploy: %w", err))
+			continue
+		}
+		m.start(a, p, td, id)
+	}
+}
+
+func newPlan(g *jobv1.JobGraph, placements []*controlv1.Placement) (*plan, error) {
+	graph, err := codec.FromProto(g)
+	if err != nil {
+		return nil, err
+	}
+	flows, err := jobgraph.Derive(graph)
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{graph: graph, flows: flows, placements: make(map[types.TaskID]types.TaskManagerID), widths: make(map[types.VertexID]int)}
+	for _, pl := range placements {
+		id := types.TaskID{Vertex: types.VertexID(pl.VertexId), Subtask: pl.Subtask}
+		p.placements[id] = types.TaskManagerID(pl.TaskManagerId)
+		p.widths[id.Vertex] = max(p.widths[id.Vertex], int(pl.Subtask)+1)
+	}
+	return p, nil
+}
+
+// start gives a task its goroutine.
+func (m *TaskManager) start(a *attempt, p *plan, d *controlv1.TaskDeployment, id types.TaskID) {
+	v := p.graph.Vertex(id.Vertex)
+	if v == nil {
+		a.changed(id, controlv1.TaskState_TASK_STATE_FAILED, failure.Internal(errNoSuchVertex))
+		return
+	}
+	r := &running{id: id, source: v.Source != nil, box: task.NewMailbox()}
+	r.metrics = m.Metrics.Task(metrics.TaskScope{
+		Job: string(a.job), JobName: p.graph.Name, Vertex: string(v.ID), Subtask: int(id.Subtask),
+	})
+	if !a.add(r) {
+		return
+	}
+	m.wait.Go(func() {
+		b := &builder{m: m, a: a, plan: p, d: d, id: id, vertex: v, flow: p.flows[id.Vertex], running: r}
+		a.runTask(r, b.build)
+	})
+}
+
+// builder makes one task of its deployment. What it has opened it closes again
+// when a later part can't be made.
+type builder struct {
+	m       *TaskManager
+	a       *attempt
+	plan    *plan
+	d       *controlv1.TaskDeployment
+	id      types.TaskID
+	vertex  *jobgraph.Vertex
+	flow    *jobgraph.Flow
+	running *running
+
+	parts  task.Parts
+	closes []func()
+}
+
+func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
+	defer func() {
+		if err != nil {
+			for i := len(b.closes) - 1; i >= 0; i-- {
+				b.closes[i]()
+			}
+		}
+	}()
+	b.parts = task.Parts{
+		ID: b.id, Report: reporter{b.a, b.id}, Metrics: b.running.metrics, Clock: b.m.Clock,
+		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks),
+	}
+	if b.parts.BufferTimeout == 0 {
+		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
+	}
+	for _, step := range []func(context.Context) error{b.state, b.head, b.chain, b.tail} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return task.New(b.parts, b.running.box), nil
+}
+
+func watermarks(in []*checkpointv1.OperatorWatermark) map[types.OperatorUID]stream.Watermark {
+	out := make(map[types.OperatorUID]stream.Watermark, len(in))
+	for _, w := range in {
+		out[types.OperatorUID(w.Uid)] = stream.Watermark(w.Watermark)
+	}
+	return out
+}
+
+func (b *builder) parallelism() int { return int(b.d.Parallelism) }
+
+func (b *builder) keyGroups() types.KeyGroupRange {
+	return types.KeyGroupRangeOf(int(b.id.Subtask), b.parallelism(), b.plan.graph.KeyGroups())
+}
+
+// state opens the store, restored, and the uploader that goes on with its chain.
+func (b *builder) state(ctx context.Context) error {
+	groups := b.keyGroups()
+	spec := statebackend.OpenSpec{
+		Task: b.id, KeyGroups: groups, MaxParallelism: b.plan.graph.KeyGroups(), Pool: b.m.Pool, BytesMax: b.m.StateBytesMax,
+	}
+	for _, c := range b.d.Chains {
+		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, c.Files))
+	}
+	store, err := b.m.Backend.Open(ctx, spec)
+	if err != nil {
+		return fmt.Errorf("restore state: %w", err)
+	}
+	b.closes = append(b.closes, func() { _ = store.Close() })
+	b.parts.Store = store
+	var chain []*checkpointv1.StateFile
+	if len(b.d.Chains) == 1 && ownChain(b.d.Chains[0].Files, groups) {
+		chain = b.d.Chains[0].Files
+	}
+	b.parts.FullSnapshot = len(chain) == 0
+	box := b.running.box
+	b.running.upload = upload.New(upload.Options{
+		Job: b.a.job, Attempt: b.a.number, Task: b.id, KeyGroups: groups, Store: b.m.Store, Backend: b.m.Backend,
+		Clock: b.m.Clock, Dir: b.m.Dir, Chain: chain, Post: func(u task.Uploaded) { _ = box.Post(u) },
+	})
+	b.parts.Uploads = b.running.upload
+	return nil
+}
+
+// ownChain tells whether the files are of exactly these groups, so that deltas
+// may follow them.
+func ownChain(files []*checkpointv1.StateFile, groups types.KeyGroupRange) bool {
+	for _, f := range files {
+		if f.FirstKeyGroup != uint32(groups.First) || f.LastKeyGroup != uint32(groups.Last) {
+			return false
+		}
+	}
+	return len(files) > 0
+}
+
+// head makes the source, or the gate.
+func (b *builder) head(context.Context) error {
+	if b.vertex.Source != nil {
+		return b.source()
+	}
+	var channels []exchange.GateChannel
+	for i, e := range b.plan.graph.Edges {
+		if e.To != b.id.Vertex {
+			continue
+		}
+		for from := range b.plan.widths[e.From] {
+			if e.Kind == jobgraph.Forward && from != int(b.id.Subtask) {
+				continue
+			}
+			channels = append(channels, exchange.GateChannel{
+				Input: e.Input, ID: b.channel(i, int32(from), b.id.Subtask),
+				Producer:    b.plan.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}],
+				CreditBytes: exchange.DefaultCreditBytes,
+			})
+		}
+	}
+	g, err := exchange.OpenGate(b.m.Network, channels, b.running.box)
+	if err != nil {
+		return err
+	}
+	b.closes = append(b.closes, g.Close)
+	b.parts.Gate = g
+	return nil
+}
+
+func (b *builder) channel(edge int, from, to int32) exchange.ChannelID {
+	return exchange.ChannelID{Job: b.a.job, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
+}
+
+func (b *builder) source() error {
+	spec := b.vertex.Source
+	src, err := b.m.Connectors.Source(spec.Connector, spec.Options, spec.Schema)
+	if err != nil {
+		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
+	dead := task.NewDeadLetters(b.m.Pool, b.running.metrics)
+	reader, err := src.Reader(connectors.ReaderContext{
+		Identity: b.m.identity(b.a, spec.UID, b.id.Subtask, b.d.Parallelism), Schema: spec.Schema, Pool: b.m.Pool,
+		Clock: b.m.Clock, Waker: b.running.box, Dead: dead, RowsMax: b.m.RowsMax, Metrics: b.running.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
+	b.closes = append(b.closes, func() { _ = reader.Close() })
+	var g *watermark.Generator
+	column := 0
+	if w := spec.Watermark; w != nil {
+		if g, err = watermark.New(w, spec.Schema); err != nil {
+			return fmt.Errorf("source %s: %w", spec.UID, err)
+		}
+		column = w.Column
+	}
+	interval := b.plan.graph.WatermarkInterval
+	if interval == 0 {
+		interval = jobgraph.DefaultWatermarkInterval
+	}
+	b.parts.Source = task.NewSource(reader, g, column, interval.Milliseconds())
+	b.parts.Dead = dead
+	return nil
+}
+
+// chain opens the operators.
+func (b *builder) chain(context.Context) error {
+	in := b.flow.Inputs
+	if b.vertex.Source != nil {
+		in = []*types.Schema{b.vertex.Source.Schema}
+	}
+	for i := range b.vertex.Operators {
+		spec := &b.vertex.Operators[i]
+		op, err := b.m.Operators.New(spec)
+		if err != nil {
+			return err
+		}
+		ctx := &operators.Context{
+			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
+			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
+			Watermark: stream.NoWatermark, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
+		}
+		if w, ok := b.parts.Watermarks[spec.UID]; ok {
+			ctx.Watermark = w
+		}
+		if i == len(b.vertex.Operators)-1 {
+			ctx.Sides = b.flow.Sides
+		}
+		if err := op.Open(ctx); err != nil {
+			return fmt.Errorf("open operator %s: %w", spec.UID, err)
+		}
+		b.closes = append(b.closes, func() { _ = op.Close() })
+		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts})
+		in = []*types.Schema{b.flow.Operators[i]}
+	}
+	return nil
+}
+
+// tail makes the sink, or the outlets.
+func (b *builder) tail(context.Context) error {
+	if b.vertex.Sink != nil {
+		if err := b.sink(); err != nil {
+			return err
+		}
+	}
+	for i, e := range b.plan.graph.Edges {
+		if e.From != b.id.Vertex {
+			continue
+		}
+		o, err := b.outlet(i, e)
+		if err != nil {
+			return err
+		}
+		b.closes = append(b.closes, o.Close)
+		if e.Port == jobgraph.DeadLetterPort {
+			b.parts.DeadOutlets = append(b.parts.DeadOutlets, o)
+			continue
+		}
+		for len(b.parts.Outlets) <= e.Port {
+			b.parts.Outlets = append(b.parts.Outlets, nil)
+		}
+		b.parts.Outlets[e.Port] = append(b.parts.Outlets[e.Port], o)
+	}
+	return nil
+}
+
+func (b *builder) sink() error {
+	spec, schema := b.vertex.Sink, b.flow.Output(b.vertex.Source, operators.MainPort)
+	snk, err := b.m.Connectors.Sink(spec.Connector, spec.Options, schema)
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", spec.UID, err)
+	}
+	w, err := snk.Writer(connectors.WriterContext{
+		Identity: b.m.identity(b.a, spec.UID, b.id.Subtask, b.d.Parallelism), Schema: schema, Pool: b.m.Pool, Clock: b.m.Clock,
+		Waker: b.running.box, Restored: types.CheckpointID(b.d.RestoredCheckpointId), Metrics: b.running.metrics,
+	})
+	if err != nil {
+		return fmt.Errorf("sink %s: %w", spec.UID, err)
+	}
+	b.closes = append(b.closes, func() { _ = w.Close() })
+	b.parts.Sink = w
+	return nil
+}
+
+func (b *builder) outlet(edge int, e jobgraph.Edge) (exchange.Outlet, error) {
+	var senders []exchange.Sender
+	fail := func(err error) (exchange.Outlet, error) {
+		for _, s := range senders {
+			s.Close()
+		}
+		return nil, err
+	}
+	for to := range b.plan.widths[e.To] {
+		if e.Kind == jobgraph.Forward && to != int(b.id.Subtask) {
+			continue
+		}
+		consumer := b.plan.placements[types.TaskID{Vertex: e.To, Subtask: int32(to)}]
+		s, err := b.m.Network.Sender(b.channel(edge, b.id.Subtask, int32(to)), consumer, exchange.DefaultCreditBytes, b.running.box)
+		if err != nil {
+			return fail(err)
+		}
+		senders = append(senders, s)
+	}
+	schema := b.flow.Output(b.vertex.Source, e.Port)
+	o, err := exchange.NewOutlet(e.Partitioning, schema, senders, b.m.Pool, b.plan.graph.KeyGroups(), exchange.OutletOptions{})
+	if err != nil {
+		return fail(err)
+	}
+	return o, nil
+}

@@ -1,0 +1,20 @@
+package taskmanager
+
+import "time"
+
+const (
+	// outboxMax bounds what waits to be sent to the job manager. Reaching it
+	// breaks the connection: a job manager that takes nothing is none.
+	outboxMax = 1 << 16
+	// messageBytesMax bounds a message either way.
+	messageBytesMax = 16 << 20
+	// OrphanTimeout is how long tasks run on without a job manager.
+	OrphanTimeout = 30 * time.Second
+	// redialMin and redialMax bound the wait between attempts to connect.
+	redialMin = 50 * time.Millisecond
+	redialMax = 5 * time.Second
+	// coordinatorRetryMin and coordinatorRetryMax bound the wait between tries
+	// of a coordinator task's external calls.
+	coordinatorRetryMin = 200 * time.Millisecond
+	coordinatorRetryMax = 10 * time.Second
+)

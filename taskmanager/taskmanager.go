@@ -1,0 +1,310 @@
+package taskmanager
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millrace/blobstore"
+	"millrace/connectors"
+	"millrace/exchange"
+	"millrace/internal/clock"
+	"millrace/internal/metrics"
+	"millrace/operators"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// Options say what a task manager is and what it can run.
+type Options struct {
+	Cluster string
+	ID      types.TaskManagerID
+	// Incarnation is unique to this process.
+	Incarnation string
+	Slots       int
+	DataAddress string
+	Labels      map[string]string
+	Version     string
+	// Dial connects to the leading job manager.
+	Dial Dialer
+
+	Operators  *operators.Registry
+	Connectors *connectors.Registry
+	Backend    statebackend.Backend
+	Network    exchange.Network
+	Store      blobstore.Store
+	Pool       *stream.Pool
+	Metrics    *metrics.Registry
+	Clock      clock.Clock
+	Log        *slog.Logger
+	// Dir is for files that need not outlive the process.
+	Dir string
+	// RowsMax is the largest batch; 0 means stream.RowsMax.
+	RowsMax int
+	// StateBytesMax bounds the state of a slot; 0 is no bound.
+	StateBytesMax int64
+}
+
+// Dialer opens a control stream to the leading job manager. The stream ends
+// with the context; close gives back what it took to open it.
+type Dialer func(ctx context.Context) (s controlv1.ControlService_ConnectClient, close func(), err error)
+
+// TaskManager runs tasks. Make one with New.
+type TaskManager struct {
+	Options
+	outbox outbox
+	mu     struct {
+		sync.Mutex
+		term     types.Term
+		attempts map[types.JobID]*attempt
+	}
+	wait sync.WaitGroup
+}
+
+// New returns a task manager; Run makes it work.
+func New(o Options) *TaskManager {
+	if o.RowsMax == 0 {
+		o.RowsMax = stream.RowsMax
+	}
+	m := &TaskManager{Options: o}
+	m.outbox.ready = make(chan struct{}, 1)
+	m.mu.attempts = make(map[types.JobID]*attempt)
+	return m
+}
+
+// Run serves job managers until the context ends, then cancels every task and
+// waits for all of them. It returns early only with the error of a job manager
+// that refuses this task manager for good.
+func (m *TaskManager) Run(ctx context.Context) error {
+	defer m.wait.Wait()
+	defer m.cancelAll("task manager stops")
+	wait := redialMin
+	lost := m.Clock.Now()
+	for ctx.Err() == nil {
+		registered, err := m.serve(ctx)
+		if refused, ok := err.(*refusedError); ok {
+			return refused
+		}
+		now := m.Clock.Now()
+		if registered {
+			wait, lost = redialMin, now
+			m.Log.Warn("lost the job manager", "task manager", m.ID, "cause", err)
+		}
+		if now.Sub(lost) >= OrphanTimeout {
+			m.cancelAll("no job manager for " + OrphanTimeout.String())
+		}
+		select {
+		case <-ctx.Done():
+		case <-m.Clock.After(wait):
+		}
+		wait = min(2*wait, redialMax)
+	}
+	return nil
+}
+
+// refusedError is a job manager's no.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string {
+	return "the job manager refuses this task manager: " + e.reason
+}
+
+// serve keeps one stream until it breaks. registered tells that the job manager
+// took this task manager in.
+func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s, closeStream, err := m.Dial(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer closeStream()
+	m.outbox.reset()
+	if err := s.Send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Register{Register: m.registration()}}); err != nil {
+		return false, err
+	}
+	var side sync.WaitGroup
+	defer side.Wait()
+	defer cancel()
+	for {
+		msg, err := s.Recv()
+		if err != nil {
+			return registered, err
+		}
+		switch r := msg.Message.(type) {
+		case *controlv1.JobManagerMessage_Refused:
+			return registered, &refusedError{r.Refused.Reason}
+		case *controlv1.JobManagerMessage_Registered:
+			registered = true
+			m.cancelAll("a job manager took over")
+			m.raiseTerm(types.Term(msg.Term))
+			side.Go(func() { m.send(ctx, s, cancel) })
+			side.Go(func() { m.beat(ctx, time.Duration(r.Registered.HeartbeatIntervalMillis)*time.Millisecond) })
+			m.Log.Info("registered", "task manager", m.ID, "term", msg.Term)
+		default:
+			if m.raiseTerm(types.Term(msg.Term)) {
+				m.handle(msg)
+			}
+		}
+	}
+}
+
+func (m *TaskManager) registration() *controlv1.Register {
+	return &controlv1.Register{
+		Cluster: m.Cluster, TaskManagerId: string(m.ID), Incarnation: m.Incarnation, Slots: int32(m.Slots),
+		DataAddress: m.DataAddress, Labels: m.Labels, Version: m.Version,
+	}
+}
+
+// raiseTerm keeps the highest term; false for a lower one.
+func (m *TaskManager) raiseTerm(t types.Term) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if t < m.mu.term {
+		return false
+	}
+	m.mu.term = t
+	return true
+}
+
+// send carries the outbox to the job manager.
+func (m *TaskManager) send(ctx context.Context, s controlv1.ControlService_ConnectClient, broken context.CancelFunc) {
+	defer broken()
+	for {
+		for _, msg := range m.outbox.take() {
+			if err := s.Send(msg); err != nil {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.outbox.ready:
+		}
+	}
+}
+
+// beat sends a heartbeat with every task's figures at the interval.
+func (m *TaskManager) beat(ctx context.Context, every time.Duration) {
+	for seq := uint64(1); ; seq++ {
+		m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{
+			Heartbeat: &controlv1.Heartbeat{Sequence: seq, Tasks: m.progress()},
+		}})
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.Clock.After(every):
+		}
+	}
+}
+
+func (m *TaskManager) progress() []*controlv1.TaskProgress {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []*controlv1.TaskProgress
+	for _, a := range m.mu.attempts {
+		out = a.appendProgress(out)
+	}
+	return out
+}
+
+// outbox holds messages for the job manager.
+type outbox struct {
+	mu struct {
+		sync.Mutex
+		messages []*controlv1.TaskManagerMessage
+	}
+	ready chan struct{}
+}
+
+// put adds a message; what doesn't fit is dropped, and the job manager finds out
+// by the heartbeats that don't come either.
+func (o *outbox) put(m *controlv1.TaskManagerMessage) {
+	o.mu.Lock()
+	if len(o.mu.messages) < outboxMax {
+		o.mu.messages = append(o.mu.messages, m)
+	}
+	o.mu.Unlock()
+	select {
+	case o.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) take() []*controlv1.TaskManagerMessage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	out := o.mu.messages
+	o.mu.messages = nil
+	return out
+}
+
+// reset forgets what was meant for another job manager.
+func (o *outbox) reset() { o.take() }
+
+// cancelAll ends every attempt.
+func (m *TaskManager) cancelAll(why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, a := range m.mu.attempts {
+		m.Log.Info("cancel", "job", id, "attempt", a.number, "why", why)
+		a.cancel()
+	}
+	clear(m.mu.attempts)
+}
+
+// attempt returns the running attempt of a job, nil if it is another.
+func (m *TaskManager) attempt(job string, number uint64) *attempt {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := m.mu.attempts[types.JobID(job)]
+	if a == nil || a.number != types.Attempt(number) {
+		return nil
+	}
+	return a
+}
+
+// enter returns the attempt to deploy to, made if it is new; a higher attempt
+// cancels the lower, and for a lower one enter returns nil.
+func (m *TaskManager) enter(job string, number uint64) *attempt {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := types.JobID(job)
+	old := m.mu.attempts[id]
+	if old != nil && old.number >= types.Attempt(number) {
+		if old.number == types.Attempt(number) {
+			return old
+		}
+		return nil
+	}
+	if old != nil {
+		old.cancel()
+	}
+	a := newAttempt(m, id, types.Attempt(number))
+	m.mu.attempts[id] = a
+	return a
+}
+
+// leave forgets an attempt and ends it.
+func (m *TaskManager) leave(job string, number uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := types.JobID(job)
+	if a := m.mu.attempts[id]; a != nil && a.number <= types.Attempt(number) {
+		a.cancel()
+		delete(m.mu.attempts, id)
+	}
+}
+
+func (m *TaskManager) identity(a *attempt, op types.OperatorUID, subtask, parallelism int32) connectors.Identity {
+	return connectors.Identity{
+		Cluster: m.Cluster, Job: a.job, Attempt: a.number, Operator: op, Subtask: subtask, Parallelism: parallelism,
+	}
+}
+
+var errNoSuchVertex = fmt.Errorf("the job graph has no such vertex")
