@@ -1,0 +1,135 @@
+package checkpoint
+
+import (
+	"fmt"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
+)
+
+// Event is something that happened. The set is sealed: the types below are all there are.
+type Event interface {
+	fmt.Stringer
+	isEvent()
+}
+
+// Tick says what time it is. Time never runs backwards here: an earlier Now counts as the latest one.
+type Tick struct{ Now int64 } // milliseconds
+
+// TasksRunning says that every task of the attempt is deployed and running: checkpoints may begin.
+type TasksRunning struct{}
+
+// TaskEnded says that a task has taken its last row. It still takes part in checkpoints. When all have ended, the final
+// checkpoint follows at once.
+type TaskEnded struct{ Task types.TaskID }
+
+// TriggerRequested asks for a checkpoint beyond the periodic ones: Suspend is retried until it completes; Final waits
+// until all tasks have ended, and then is what happens anyway; Periodic asks for one as soon as possible. Savepoints are
+// refused with a Failed report.
+type TriggerRequested struct{ Kind Kind }
+
+// Acknowledged says that a task's part of a checkpoint is safe. The coordinator takes State over. Repeated ones, and those
+// of checkpoints that are not pending, are ignored.
+type Acknowledged struct {
+	ID      types.CheckpointID
+	Task    types.TaskID
+	State   *checkpointv1.TaskState
+	Figures Figures
+}
+
+// Declined says that a task cannot take part in a checkpoint: it fails.
+type Declined struct {
+	ID     types.CheckpointID
+	Task   types.TaskID
+	Reason string
+}
+
+// EnumeratorState gives the latest state of a source's enumerator, which already contains the assignments that are under
+// way. It goes into the next manifest. The coordinator takes State over.
+type EnumeratorState struct {
+	Vertex types.VertexID
+	State  []byte
+}
+
+// Persisted says that the fenced transaction of a Persist succeeded: the checkpoint is complete.
+type Persisted struct {
+	ID          types.CheckpointID
+	ManifestKey string
+	Sum         Sum
+}
+
+// PersistFailed says that the checkpoint is not complete and never will be: neither is its transaction under way, nor can
+// it be found to have happened. Fenced says that the leadership is over.
+type PersistFailed struct {
+	ID     types.CheckpointID
+	Reason string
+	Fenced bool
+}
+
+// Committed says that a committer has confirmed everything in the Commit of the checkpoint, and so of all before it.
+type Committed struct {
+	Vertex types.VertexID
+	ID     types.CheckpointID
+}
+
+// IDsAllotted says that the ids up to Through, inclusive, are durably this coordinator's: the answer to AllotIDs.
+type IDsAllotted struct{ Through types.CheckpointID }
+
+// Close ends the coordinator because its attempt ends. A pending checkpoint is given up, unless its Persist is under way:
+// that is awaited. Closed follows, in the same step or later; nothing is triggered or committed any more.
+type Close struct{ Reason string }
+
+func (Tick) isEvent()             {}
+func (TasksRunning) isEvent()     {}
+func (TaskEnded) isEvent()        {}
+func (TriggerRequested) isEvent() {}
+func (Acknowledged) isEvent()     {}
+func (Declined) isEvent()         {}
+func (EnumeratorState) isEvent()  {}
+func (Persisted) isEvent()        {}
+func (PersistFailed) isEvent()    {}
+func (Committed) isEvent()        {}
+func (IDsAllotted) isEvent()      {}
+func (Close) isEvent()            {}
+
+// String prints the event on one line.
+func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
+
+// String prints the event on one line.
+func (e TasksRunning) String() string { return "tasks-running" }
+
+// String prints the event on one line.
+func (e TaskEnded) String() string { return fmt.Sprintf("task-ended %s", e.Task) }
+
+// String prints the event on one line.
+func (e TriggerRequested) String() string { return fmt.Sprintf("trigger-requested kind=%s", e.Kind) }
+
+// String prints the event on one line.
+func (e Acknowledged) String() string { return fmt.Sprintf("acknowledged id=%d %s", e.ID, e.Task) }
+
+// String prints the event on one line.
+func (e Declined) String() string {
+	return fmt.Sprintf("declined id=%d %s reason=%q", e.ID, e.Task, e.Reason)
+}
+
+// String prints the event on one line.
+func (e EnumeratorState) String() string {
+	return fmt.Sprintf("enumerator-state %s state=%q", e.Vertex, e.State)
+}
+
+// String prints the event on one line.
+func (e Persisted) String() string { return fmt.Sprintf("persisted id=%d key=%s", e.ID, e.ManifestKey) }
+
+// String prints the event on one line.
+func (e PersistFailed) String() string {
+	return fmt.Sprintf("persist-failed id=%d fenced=%v reason=%q", e.ID, e.Fenced, e.Reason)
+}
+
+// String prints the event on one line.
+func (e Committed) String() string { return fmt.Sprintf("committed %s id=%d", e.Vertex, e.ID) }
+
+// String prints the event on one line.
+func (e IDsAllotted) String() string { return fmt.Sprintf("ids-allotted through=%d", e.Through) }
+
+// String prints the event on one line.
+func (e Close) String() string { return fmt.Sprintf("close reason=%q", e.Reason) }

@@ -1,0 +1,29 @@
+package checkpoint
+
+const (
+	// DefaultRetained is how many completed checkpoints are kept where the job names no number.
+	DefaultRetained = 3
+	// UnconfirmedMax is how many completed checkpoints may await the confirmation of a sink's committer. At the limit no
+	// periodic checkpoint is triggered: output that nobody can see is not worth an ever longer list.
+	UnconfirmedMax = 32
+	// ManifestBytesMax is the most bytes of an encoded manifest.
+	ManifestBytesMax = 64 << 20
+	// InlineBytesMax is the most bytes of a state file that stands in the manifest itself.
+	InlineBytesMax = 1 << 20
+	// ChainFilesMax is the most files of a task's state: restoring reads a bounded number.
+	ChainFilesMax = 256
+	// VerticesMax, TasksMax, SplitsMax and CommittablesMax bound the lists of a manifest: vertices, then, of one vertex,
+	// its tasks, splits and committables.
+	VerticesMax     = 10_000
+	TasksMax        = 32_768
+	SplitsMax       = 1_000_000
+	CommittablesMax = 1_000_000
+
+	// idsLow and idsBlock: when fewer than idsLow allotted ids are left, the coordinator asks for idsBlock more.
+	idsLow   = 8
+	idsBlock = 64
+
+	// The back-off between tries of a final or suspending checkpoint, in milliseconds.
+	retryMinMillis = 200
+	retryMaxMillis = 10_000
+)
