@@ -1,0 +1,155 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	"millrace/checkpoint"
+	"millrace/types"
+)
+
+// Effect is something that the shell is to do, or to tell. The set is sealed: the types below are all there are. Effects
+// are carried out in the order in which Step returns them.
+type Effect interface {
+	fmt.Stringer
+	isEffect()
+}
+
+// AllotAttempt asks for the next attempt's number, by a fenced transaction.
+type AllotAttempt struct{}
+
+// RequestResources asks for slots for every task of the job.
+type RequestResources struct{ Attempt types.Attempt }
+
+// DeployCoordinators starts enumerators and committers, restored from the newest retained checkpoint whose id is less
+// than Before, or from the latest if Before is 0. The same checkpoint is meant by the DeployTasks that follows. Where
+// there is no such checkpoint although the job has had one, the shell answers RestoreFailed.
+type DeployCoordinators struct {
+	Attempt   types.Attempt
+	Placement uint64
+	Before    types.CheckpointID
+}
+
+// DeployTasks starts the tasks of the attempt.
+type DeployTasks struct {
+	Attempt   types.Attempt
+	Placement uint64
+}
+
+// StartCheckpointing says that all tasks run: the checkpoint coordinator is told so.
+type StartCheckpointing struct{ Attempt types.Attempt }
+
+// RequestFinal asks the checkpoint coordinator for the checkpoint behind which the job ends.
+type RequestFinal struct {
+	Attempt types.Attempt
+	Kind    checkpoint.Kind // Final or Suspend
+}
+
+// DrainSources ends the input of every source task, as if it were bounded here.
+type DrainSources struct{ Attempt types.Attempt }
+
+// FinishTasks tells every task to close: all its work is committed.
+type FinishTasks struct{ Attempt types.Attempt }
+
+// CancelAttempt ends everything that runs of the attempt. AttemptGone answers it.
+type CancelAttempt struct {
+	Attempt types.Attempt
+	Reason  string
+}
+
+// StoreTerminal makes the job's end durable by a fenced transaction, before anybody is told. TerminalStored answers it.
+type StoreTerminal struct {
+	State  State
+	Reason string
+}
+
+// ScheduleRestart says when the next attempt begins: at the first Tick at or after At. There is nothing to do for it but
+// to see that such a Tick comes.
+type ScheduleRestart struct {
+	At          int64 // milliseconds
+	DelayMillis int64
+	Restarts    int // the ordinal of this restart, from 1
+	Reason      string
+}
+
+// FallBack says that the checkpoint cannot be restored and that the one before is used instead. Output that sinks have
+// committed with it and after the one before is produced again: the reason says so, for people.
+type FallBack struct {
+	From   types.CheckpointID
+	Reason string
+}
+
+// Report tells whoever watches the job where it stands. A terminal state is reported after it is stored. It is repeated
+// with another reason while the state stays.
+type Report struct {
+	State  State
+	Reason string
+}
+
+func (AllotAttempt) isEffect()       {}
+func (RequestResources) isEffect()   {}
+func (DeployCoordinators) isEffect() {}
+func (DeployTasks) isEffect()        {}
+func (StartCheckpointing) isEffect() {}
+func (RequestFinal) isEffect()       {}
+func (DrainSources) isEffect()       {}
+func (FinishTasks) isEffect()        {}
+func (CancelAttempt) isEffect()      {}
+func (StoreTerminal) isEffect()      {}
+func (ScheduleRestart) isEffect()    {}
+func (FallBack) isEffect()           {}
+func (Report) isEffect()             {}
+
+// String prints the effect on one line.
+func (e AllotAttempt) String() string { return "allot-attempt" }
+
+// String prints the effect on one line.
+func (e RequestResources) String() string {
+	return fmt.Sprintf("request-resources attempt=%d", e.Attempt)
+}
+
+// String prints the effect on one line.
+func (e DeployCoordinators) String() string {
+	return fmt.Sprintf("deploy-coordinators attempt=%d placement=%d before=%d", e.Attempt, e.Placement, e.Before)
+}
+
+// String prints the effect on one line.
+func (e DeployTasks) String() string {
+	return fmt.Sprintf("deploy-tasks attempt=%d placement=%d", e.Attempt, e.Placement)
+}
+
+// String prints the effect on one line.
+func (e StartCheckpointing) String() string {
+	return fmt.Sprintf("start-checkpointing attempt=%d", e.Attempt)
+}
+
+// String prints the effect on one line.
+func (e RequestFinal) String() string {
+	return fmt.Sprintf("request-final attempt=%d kind=%s", e.Attempt, e.Kind)
+}
+
+// String prints the effect on one line.
+func (e DrainSources) String() string { return fmt.Sprintf("drain-sources attempt=%d", e.Attempt) }
+
+// String prints the effect on one line.
+func (e FinishTasks) String() string { return fmt.Sprintf("finish-tasks attempt=%d", e.Attempt) }
+
+// String prints the effect on one line.
+func (e CancelAttempt) String() string {
+	return fmt.Sprintf("cancel-attempt %d reason=%q", e.Attempt, e.Reason)
+}
+
+// String prints the effect on one line.
+func (e StoreTerminal) String() string {
+	return fmt.Sprintf("store-terminal %s reason=%q", e.State, e.Reason)
+}
+
+// String prints the effect on one line.
+func (e ScheduleRestart) String() string {
+	return fmt.Sprintf("schedule-restart at=%d delay=%d restarts=%d reason=%q", e.At, e.DelayMillis, e.Restarts, e.Reason)
+}
+
+// String prints the effect on one line.
+func (e FallBack) String() string { return fmt.Sprintf("fall-back from=%d reason=%q", e.From, e.Reason) }
+
+// String prints the effect on one line.
+func (e Report) String() string { return fmt.Sprintf("report %s reason=%q", e.State, e.Reason) }

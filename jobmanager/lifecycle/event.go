@@ -1,0 +1,226 @@
+package lifecycle
+
+import (
+	"fmt"
+
+	"millrace/internal/failure"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
+)
+
+// Event is something that happened. The set is sealed: the types below are all there are.
+type Event interface {
+	fmt.Stringer
+	isEvent()
+}
+
+// Failure is why something failed.
+type Failure struct {
+	Class   failure.Class
+	Message string
+	// Position is where in a source it happened, in the connector's words; empty if nobody knows.
+	Position string
+}
+
+// String prints class, position and message.
+func (f Failure) String() string {
+	if f.Position == "" {
+		return fmt.Sprintf("%s %q", f.Class, f.Message)
+	}
+	return fmt.Sprintf("%s at %q %q", f.Class, f.Position, f.Message)
+}
+
+// Start begins a job that was submitted to this leader: its first event.
+type Start struct{}
+
+// Recovered begins a job that another leader left: its first event. Phase is the durable one, Attempt the last one
+// allotted, 0 if none. What still runs of it is cancelled, and the job goes on from its last checkpoint.
+type Recovered struct {
+	Phase   checkpointv1.JobPhase
+	Attempt types.Attempt
+	Failure string // of a failed job
+}
+
+// Tick says what time it is. Time never runs backwards here.
+type Tick struct{ Now int64 } // milliseconds
+
+// AttemptAllotted answers AllotAttempt.
+type AttemptAllotted struct{ Attempt types.Attempt }
+
+// ResourcesAvailable answers RequestResources: each task has its slot. Placement is the shell's word for who runs where.
+type ResourcesAvailable struct {
+	Attempt   types.Attempt
+	Placement uint64
+	Tasks     []types.TaskID // all of the attempt; the machine keeps the slice
+}
+
+// ResourcesMissing says why the job still waits.
+type ResourcesMissing struct {
+	Attempt types.Attempt
+	Reason  string
+}
+
+// CoordinatorsReady says that every coordinator task runs, and that every committer has recovered. It is also said of an
+// attempt without any.
+type CoordinatorsReady struct{ Attempt types.Attempt }
+
+// TaskChanged is a task's new state. Failure counts where State is TaskFailed.
+type TaskChanged struct {
+	Attempt types.Attempt
+	Task    types.TaskID
+	State   TaskState
+	Failure Failure
+}
+
+// CoordinatorFailed says that an enumerator or committer failed.
+type CoordinatorFailed struct {
+	Attempt types.Attempt
+	Vertex  types.VertexID
+	Failure Failure
+}
+
+// TaskManagerLost says that a task manager is gone on which tasks or coordinator tasks of the attempt ran or were about
+// to. The shell does not feed it for task managers that have nothing of the attempt.
+type TaskManagerLost struct {
+	Attempt     types.Attempt
+	TaskManager types.TaskManagerID
+}
+
+// RestoreFailed says that the attempt cannot be restored from the checkpoint: its manifest or a file of it is corrupt or
+// missing. Older is how many retained checkpoints before it are left to try.
+type RestoreFailed struct {
+	Attempt    types.Attempt
+	Checkpoint types.CheckpointID
+	Reason     string
+	Older      int
+}
+
+// CheckpointCompleted says that a checkpoint of the attempt is complete: the next restore begins there.
+type CheckpointCompleted struct {
+	Attempt types.Attempt
+	ID      types.CheckpointID
+}
+
+// CheckpointFailedTooOften is the checkpoint coordinator's FailJob.
+type CheckpointFailedTooOften struct {
+	Attempt types.Attempt
+	Reason  string
+}
+
+// FinalComplete is the checkpoint coordinator's: the final or suspending checkpoint is complete and committed.
+type FinalComplete struct {
+	Attempt types.Attempt
+	ID      types.CheckpointID
+}
+
+// CancelRequested is the user's wish to end the job at once.
+type CancelRequested struct{}
+
+// StopRequested is the user's wish to end the job behind a last checkpoint; with Drain after the maximum watermark. A job
+// that is not running yet stops once it is.
+type StopRequested struct{ Drain bool }
+
+// AttemptGone answers CancelAttempt: every task and coordinator task of the attempt has reported its end or is on a task
+// manager that is lost, and its checkpoint coordinator is closed.
+type AttemptGone struct{ Attempt types.Attempt }
+
+// TerminalStored answers StoreTerminal.
+type TerminalStored struct{}
+
+func (Start) isEvent()                    {}
+func (Recovered) isEvent()                {}
+func (Tick) isEvent()                     {}
+func (AttemptAllotted) isEvent()          {}
+func (ResourcesAvailable) isEvent()       {}
+func (ResourcesMissing) isEvent()         {}
+func (CoordinatorsReady) isEvent()        {}
+func (TaskChanged) isEvent()              {}
+func (CoordinatorFailed) isEvent()        {}
+func (TaskManagerLost) isEvent()          {}
+func (RestoreFailed) isEvent()            {}
+func (CheckpointCompleted) isEvent()      {}
+func (CheckpointFailedTooOften) isEvent() {}
+func (FinalComplete) isEvent()            {}
+func (CancelRequested) isEvent()          {}
+func (StopRequested) isEvent()            {}
+func (AttemptGone) isEvent()              {}
+func (TerminalStored) isEvent()           {}
+
+// String prints the event on one line.
+func (e Start) String() string { return "start" }
+
+// String prints the event on one line.
+func (e Recovered) String() string {
+	return fmt.Sprintf("recovered phase=%s attempt=%d", e.Phase, e.Attempt)
+}
+
+// String prints the event on one line.
+func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
+
+// String prints the event on one line.
+func (e AttemptAllotted) String() string { return fmt.Sprintf("attempt-allotted %d", e.Attempt) }
+
+// String prints the event on one line.
+func (e ResourcesAvailable) String() string {
+	return fmt.Sprintf("resources-available attempt=%d placement=%d tasks=%v", e.Attempt, e.Placement, e.Tasks)
+}
+
+// String prints the event on one line.
+func (e ResourcesMissing) String() string {
+	return fmt.Sprintf("resources-missing attempt=%d reason=%q", e.Attempt, e.Reason)
+}
+
+// String prints the event on one line.
+func (e CoordinatorsReady) String() string {
+	return fmt.Sprintf("coordinators-ready attempt=%d", e.Attempt)
+}
+
+// String prints the event on one line.
+func (e TaskChanged) String() string {
+	if e.State != TaskFailed {
+		return fmt.Sprintf("task-changed attempt=%d %s %s", e.Attempt, e.Task, e.State)
+	}
+	return fmt.Sprintf("task-changed attempt=%d %s %s %s", e.Attempt, e.Task, e.State, e.Failure)
+}
+
+// String prints the event on one line.
+func (e CoordinatorFailed) String() string {
+	return fmt.Sprintf("coordinator-failed attempt=%d %s %s", e.Attempt, e.Vertex, e.Failure)
+}
+
+// String prints the event on one line.
+func (e TaskManagerLost) String() string {
+	return fmt.Sprintf("task-manager-lost attempt=%d %s", e.Attempt, e.TaskManager)
+}
+
+// String prints the event on one line.
+func (e RestoreFailed) String() string {
+	return fmt.Sprintf("restore-failed attempt=%d checkpoint=%d older=%d reason=%q", e.Attempt, e.Checkpoint, e.Older, e.Reason)
+}
+
+// String prints the event on one line.
+func (e CheckpointCompleted) String() string {
+	return fmt.Sprintf("checkpoint-completed attempt=%d id=%d", e.Attempt, e.ID)
+}
+
+// String prints the event on one line.
+func (e CheckpointFailedTooOften) String() string {
+	return fmt.Sprintf("checkpoint-failed-too-often attempt=%d reason=%q", e.Attempt, e.Reason)
+}
+
+// String prints the event on one line.
+func (e FinalComplete) String() string {
+	return fmt.Sprintf("final-complete attempt=%d id=%d", e.Attempt, e.ID)
+}
+
+// String prints the event on one line.
+func (e CancelRequested) String() string { return "cancel-requested" }
+
+// String prints the event on one line.
+func (e StopRequested) String() string { return fmt.Sprintf("stop-requested drain=%v", e.Drain) }
+
+// String prints the event on one line.
+func (e AttemptGone) String() string { return fmt.Sprintf("attempt-gone %d", e.Attempt) }
+
+// String prints the event on one line.
+func (e TerminalStored) String() string { return "terminal-stored" }

@@ -1,0 +1,21 @@
+package lifecycle
+
+import "time"
+
+// What a RestartSpec means where it says nothing.
+const (
+	DefaultDelay          = time.Second
+	DefaultMaxDelay       = time.Minute
+	DefaultResetThreshold = time.Hour
+	DefaultFixedAttempts  = 1
+	DefaultPoison         = 3
+
+	// backoffMultiplier and jitterFraction shape the exponential delay.
+	backoffMultiplier = 1.5
+	jitterFraction    = 0.1
+
+	// positionsMax is how many positions of sources with failures are remembered; the oldest is forgotten first.
+	positionsMax = 256
+	// reasonBytesMax cuts texts that travel into the coordination store.
+	reasonBytesMax = 16 << 10
+)
