@@ -33,6 +33,9 @@ type call struct {
 	frame
 	scratch
 	args []stream.Vector
+	// out is the result while the loop fills it: here, since a local variable
+	// that a loop is given would be allocated for each batch.
+	out stream.Vector
 	// live marks the rows that count and have no NULL argument; nil: all do.
 	// It is set for careful nodes only.
 	live stream.Bitmap
@@ -187,11 +190,14 @@ func (c *callNode) loop() (stream.Vector, error) {
 		}
 		return k.builder.Finish(), nil
 	}
-	out := stream.NewFixed(k.pool, c.typ, k.n)
+	k.out = stream.NewFixed(k.pool, c.typ, k.n)
 	if !c.nulls {
-		k.copyNulls(&out)
+		k.copyNulls(&k.out)
 	}
-	if err := c.run(k, &out); err != nil {
+	err := c.run(k, &k.out)
+	out := k.out
+	k.out = stream.Vector{}
+	if err != nil {
 		out.Release()
 		return stream.Vector{}, err
 	}

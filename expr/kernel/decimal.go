@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"math/bits"
+
 	"millrace/expr"
 	"millrace/stream"
 	"millrace/types"
@@ -88,6 +90,9 @@ func fits64(ts ...types.Type) bool {
 func bindDecimalSum(e *expr.Call, args []node) (node, error) {
 	a, b := e.Args[0].Type(), e.Args[1].Type()
 	minus := e.Func == "-"
+	if fits64(e.T, a, b) && a.Scale == b.Scale {
+		return strictOf(e, args, sumsOf(minus))
+	}
 	if fits64(e.T, a, b) {
 		ma, mb := int64(pow10of64[e.T.Scale-a.Scale]), int64(pow10of64[e.T.Scale-b.Scale])
 		if minus {
@@ -96,6 +101,13 @@ func bindDecimalSum(e *expr.Call, args []node) (node, error) {
 		return strict(e, args, narrowSumLoop(ma, mb)), nil
 	}
 	return careful(e, args, wideSumLoop(minus)), nil
+}
+
+func sumsOf(minus bool) *loops {
+	if minus {
+		return &differences
+	}
+	return &sums
 }
 
 func narrowSumLoop(ma, mb int64) loop {
@@ -151,6 +163,7 @@ func bindDecimalQuotient(e *expr.Call, args []node) (node, error) {
 
 func quotientLoop(k *call, out *stream.Vector) error {
 	a, b, w := readDecimal(&k.args[0]), readDecimal(&k.args[1]), writeDecimal(k, out)
+	shift := w.scale + b.scale - a.scale
 	for i := range k.n {
 		if !k.alive(i) {
 			continue
@@ -159,13 +172,34 @@ func quotientLoop(k *call, out *stream.Vector) error {
 		if y.mag.isZero() {
 			return k.fail(i, errDivisionByZero)
 		}
-		q, ok := quotient(x, y, w.scale+b.scale-a.scale)
+		q, ok := quotient64(&x, &y, shift)
+		if !ok {
+			q, ok = quotient(x, y, shift)
+		}
 		if !ok {
 			q.mag = w.limit
 		}
 		w.put(i, q)
 	}
 	return nil
+}
+
+// quotient64 is quotient for operands of one word and a quotient of less than
+// 18 digits, which never rounds twice; false if they are not.
+func quotient64(x, y *signed256, shift int) (signed256, bool) {
+	if shift < 0 || shift >= len(pow10of64) || x.mag[1]|x.mag[2]|x.mag[3]|y.mag[1]|y.mag[2]|y.mag[3] != 0 {
+		return signed256{}, false
+	}
+	d := y.mag[0]
+	hi, lo := bits.Mul64(x.mag[0], pow10of64[shift])
+	if hi >= d {
+		return signed256{}, false
+	}
+	q, r := bits.Div64(hi, lo, d)
+	if q >= pow10of64[types.CompactDecimalPrecision-1] {
+		return signed256{}, false
+	}
+	return signed256{mag: u256{q + bit(r >= d-r)}, neg: x.neg != y.neg}, true
 }
 
 // quotient returns x * 10^shift / y, rounded half up at 38 significant digits
