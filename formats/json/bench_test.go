@@ -69,3 +69,32 @@ func BenchmarkDecodeBid(b *testing.B) {
 		benchmarkDecode(b, project(bidSchema(), "auction", "price", "dateTime"), payloads)
 	})
 }
+
+func BenchmarkEncodeBid(b *testing.B) {
+	payloads, schema := bids(2048), bidSchema()
+	d, err := NewDecoder(schema, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e, err := NewEncoder(schema, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var pool stream.Pool
+	rows := formats.NewRows(&pool, schema, len(payloads))
+	if _, err := d.Decode(payloads, rows, stream.RowsMax); err != nil {
+		b.Fatal(err)
+	}
+	batch := rows.Finish()
+	defer batch.Release()
+	var out formats.Payloads
+	b.ReportAllocs()
+	for b.Loop() {
+		out.Reset()
+		if err := e.Encode(batch, &out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.SetBytes(int64(len(out.Data)))
+	b.ReportMetric(float64(len(payloads)*b.N)/b.Elapsed().Seconds(), "records/s")
+}
