@@ -245,7 +245,7 @@ func (k *call) null(out *stream.Vector, i int) { out.WithValidity(k.pool).Clear(
 
 // fail is the error of row i of the run, named by a row of the batch.
 func (k *call) fail(i int, err error) error {
-	return rowError(k.batchRow(i), k.name.String(), err)
+	return rowError(k.batchRow(i), k.name, err)
 }
 
 func (k *call) batchRow(i int) int {

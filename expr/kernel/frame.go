@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 
+	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/stream"
 )
@@ -50,8 +51,19 @@ func (f frame) appendAll(sel []int32) []int32 {
 }
 
 // rowError is the failure of one row. It is made once a batch at most.
-func rowError(row int, what string, err error) error {
-	return failure.User(fmt.Errorf("row %d: %s: %w", row, what, err))
+func rowError(row int, e expr.Expr, err error) error {
+	return failure.User(fmt.Errorf("row %d: %s: %w", row, brief(e), err))
+}
+
+const briefMax = 200
+
+// brief prints an expression for an error, the beginning of a long one.
+func brief(e expr.Expr) string {
+	s := e.String()
+	if len(s) > briefMax {
+		s = s[:prefix([]byte(s), briefMax)] + "..."
+	}
+	return s
 }
 
 // node is a compiled expression.

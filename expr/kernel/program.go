@@ -34,7 +34,7 @@ func bind(e expr.Expr, reg *expr.Registry) (*Program, error) {
 	c := compiler{reg: reg, literals: &stream.Pool{}}
 	root, err := c.expr(e)
 	if err != nil {
-		return nil, failure.User(fmt.Errorf("compile %s: %w", e, err))
+		return nil, failure.User(fmt.Errorf("compile %s: %w", brief(e), err))
 	}
 	return &Program{typ: e.Type(), root: root}, nil
 }
@@ -77,7 +77,7 @@ func CompilePredicate(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Pr
 		return nil, err
 	}
 	if p.typ.Kind != types.Boolean {
-		return nil, failure.Userf("compile condition: %s is %s, want BOOLEAN", e, p.typ)
+		return nil, failure.Userf("compile condition: %s is %s, want BOOLEAN", brief(e), p.typ)
 	}
 	return &Predicate{root: p.root}, nil
 }
