@@ -186,7 +186,7 @@ var _ keyed = (*table)(nil)
 
 // partialOf returns the column of partial rows of one that a raw column makes.
 func partialOf(pool *stream.Pool, v *stream.Vector, t types.Type) stream.Vector {
-	if v.Type.EqualIgnoringNull(t) {
+	if v.Type.Layout() == t.Layout() {
 		v.Retain()
 		out := *v
 		out.Type = t
