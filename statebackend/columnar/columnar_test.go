@@ -8,6 +8,7 @@ import (
 
 	"millrace/statebackend"
 	"millrace/statebackend/columnar"
+	"millrace/statebackend/statetest"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -137,3 +138,5 @@ func TestValueTableThroughBaseAndDelta(t *testing.T) {
 		t.Fatalf("%d keys of %d are there", found, n-1)
 	}
 }
+
+func TestConformance(t *testing.T) { statetest.Run(t, columnar.New()) }
