@@ -23,20 +23,25 @@ type folder struct {
 // given, into the table.
 func (f *folder) fold(table accumulators, b *stream.Batch, from int, slots []statebackend.Slot) error {
 	rows := table.Rows()
+	counted := !f.plan.countRows
 	for i := range f.plan.steps {
 		s := &f.plan.steps[i]
-		if s.column == allRows {
-			for _, o := range s.ops {
-				addOne(rows, o.word, slots)
-			}
-			continue
-		}
 		v := f.resolve(&b.Columns[s.column], b.Sel(), from, slots)
+		if s.fused.any() {
+			rowsWith := noWord
+			if !counted && len(v.slots) == len(slots) {
+				rowsWith, counted = rowsWord, true
+			}
+			foldInts(rows, rowsWith, &s.fused, v.slots, f.integers(v))
+		}
 		for k := range s.ops {
 			if err := f.run(table, rows, &s.ops[k], v); err != nil {
 				return err
 			}
 		}
+	}
+	if !counted {
+		addOne(rows, rowsWord, slots)
 	}
 	return nil
 }
@@ -206,6 +211,33 @@ func floatOf(code int64) float64 {
 
 func place(r *statebackend.Rows, word int, s statebackend.Slot) *uint64 {
 	return &r.Blocks[s/statebackend.BlockRows][int(s%statebackend.BlockRows)*r.Stride+word]
+}
+
+// foldInts does the loops of f, and counts rows where that word is given. The
+// tests are the same for every row, so they cost next to nothing.
+func foldInts(r statebackend.Rows, rowsWith int, f *fused, slots []statebackend.Slot, xs []int64) {
+	count, sum, largest, smallest := f.count, f.sum, f.largest, f.smallest
+	xs = xs[:len(slots)]
+	for i, s := range slots {
+		at := int(s%statebackend.BlockRows)*r.Stride + r.Offset
+		w := r.Blocks[s/statebackend.BlockRows][at : at+r.Width : at+r.Width]
+		x := uint64(xs[i])
+		if rowsWith >= 0 {
+			w[rowsWith]++
+		}
+		if count >= 0 {
+			w[count]++
+		}
+		if sum >= 0 {
+			w[sum] += x
+		}
+		if largest >= 0 {
+			w[largest] = max(w[largest], x^maskMax)
+		}
+		if smallest >= 0 {
+			w[smallest] = max(w[smallest], x^maskMin)
+		}
+	}
 }
 
 func addOne(r statebackend.Rows, word int, slots []statebackend.Slot) {

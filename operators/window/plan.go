@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/expr"
@@ -54,17 +55,33 @@ const (
 
 // step feeds a column of the input to loops. NULL feeds none.
 type step struct {
-	column int // allRows: every row, whatever its columns hold
+	column int
 	ops    []op
+	// fused are those of the column's loops that one pass does, together.
+	fused fused
 }
 
-const allRows = -1
+// fused are loops over the same integers that run as one: a row's words share
+// a cache line, and on a hot key each loop waits for its own store to come
+// back. A word of noWord is not there.
+type fused struct {
+	count, sum, largest, smallest int
+}
+
+const noWord = -1
+
+func (f *fused) any() bool { return *f != noFused }
+
+var noFused = fused{noWord, noWord, noWord, noWord}
 
 // plan is how rows are folded into accumulators and how these become columns.
 type plan struct {
 	columns []statebackend.ColumnSpec
 	words   []int // the first word of each column
-	steps   []step
+	// countRows says that each input row counts as one; partial rows bring
+	// their number.
+	countRows bool
+	steps     []step
 	// final gives the aggregates' values, partial those of PartialSchema,
 	// PartialRows included.
 	final, partial []emitter
@@ -108,7 +125,38 @@ func newPlan(spec *jobgraph.WindowAggregateSpec, raw *types.Schema, merge bool) 
 	} else {
 		p.rawSteps(targets)
 	}
+	for i := range p.steps {
+		p.steps[i].fuse()
+	}
 	return &p.plan, nil
+}
+
+// fuse moves the first loop of each kind that fused knows there, if the column
+// has integers at all.
+func (s *step) fuse() {
+	s.fused = noFused
+	integers := slices.ContainsFunc(s.ops, func(o op) bool { return o.kind == opSumInt || o.kind == opExtreme })
+	if !integers {
+		return
+	}
+	s.ops = slices.DeleteFunc(s.ops, func(o op) bool {
+		var word *int
+		switch {
+		case o.kind == opCount:
+			word = &s.fused.count
+		case o.kind == opSumInt:
+			word = &s.fused.sum
+		case o.kind == opExtreme && o.max:
+			word = &s.fused.largest
+		case o.kind == opExtreme:
+			word = &s.fused.smallest
+		}
+		if word == nil || *word != noWord {
+			return false
+		}
+		*word = o.word
+		return true
+	})
 }
 
 func (p *planner) checkCall(a jobgraph.AggregateCall) error {
@@ -227,7 +275,7 @@ func (p *planner) extreme(label string, arg types.Type, largest bool) op {
 
 // rawSteps folds rows: each is a row, and each value of an argument counts.
 func (p *planner) rawSteps(targets []target) {
-	p.steps = []step{{column: allRows, ops: []op{{kind: opCount, word: rowsWord}}}}
+	p.countRows = true
 	for i, a := range p.spec.Aggregates {
 		if !targets[i].has && p.seen[a.Arg] == rowsWord {
 			continue // COUNT of what is never NULL

@@ -97,22 +97,25 @@ func (t *table) upsert(keys *stream.Keys, end int64, slots []statebackend.Slot) 
 }
 
 func (t *table) upsert64(keys *stream.Keys, end int64, salt uint64, slots []statebackend.Slot) {
+	fixed := keys.Fixed[:len(keys.Hashes)]
+	slots = slots[:len(keys.Hashes)]
+	index := (*[1 << indexBits]uint64)(t.index)
 	for i, h := range keys.Hashes {
 		h ^= salt
-		key, null := uint64(keys.Fixed[i]), uint64(0)
+		key, null := uint64(fixed[i]), uint64(0)
 		if keys.IsNull(i) {
 			null = 1
 		}
 		at := h >> (64 - indexBits)
 		for {
-			e := t.index[at]
+			e := index[at&indexMask]
 			if e == 0 {
 				slots[i] = t.add(at, h, key, end, null)
 				break
 			}
 			if e>>32 == h>>32 {
 				s := statebackend.Slot(uint32(e)) - 1
-				if head := t.head(s); head[headKey] == key && head[headEnd] == uint64(end) && head[headPlace]&1 == null {
+				if head := t.head(s); (head[headKey]^key)|(head[headEnd]^uint64(end))|(head[headPlace]&1^null) == 0 {
 					slots[i] = s
 					break
 				}
