@@ -149,7 +149,9 @@ func (e ScheduleRestart) String() string {
 }
 
 // String prints the effect on one line.
-func (e FallBack) String() string { return fmt.Sprintf("fall-back from=%d reason=%q", e.From, e.Reason) }
+func (e FallBack) String() string {
+	return fmt.Sprintf("fall-back from=%d reason=%q", e.From, e.Reason)
+}
 
 // String prints the effect on one line.
 func (e Report) String() string { return fmt.Sprintf("report %s reason=%q", e.State, e.Reason) }

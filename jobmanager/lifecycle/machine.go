@@ -1,6 +1,15 @@
 package lifecycle
 
-import "millrace/jobgraph"
+import (
+	"fmt"
+	"slices"
+
+	"millrace/checkpoint"
+	"millrace/internal/invariant"
+	"millrace/jobgraph"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
+)
 
 // Config says for which job a Machine works.
 type Config struct {
@@ -11,15 +20,339 @@ type Config struct {
 
 // Machine is the lifecycle of one job. Make it with New. It is owned by one goroutine.
 type Machine struct {
-	cfg   Config
 	state State
+	on    string // the event that is being taken
+	out   []Effect
+	now   int64
+
+	attempt   types.Attempt // the current one, 0 for none: it is gone, or not allotted yet
+	placement uint64
+	tasks     map[types.TaskID]TaskState
+	since     int64 // when the attempt came to Running; meaningful in Running, Finishing, Stopping
+
+	stop      *StopRequested     // asked for and not done
+	before    types.CheckpointID // restore from an older one than this; 0: from the latest
+	restarts  restarts
+	restartAt int64
+	reason    string // why the attempt fails, or the job ends
+	doomed    bool   // the job fails once the attempt is gone
+	uncounted bool   // the restart to come is no failure of the job, and needs no delay
+	storing   State  // StoreTerminal is under way; 0: no
 }
 
 // New returns a machine in state Created. Its first event is Start or Recovered.
-func New(cfg Config) *Machine { return &Machine{cfg: cfg, state: Created} }
+func New(cfg Config) *Machine {
+	return &Machine{state: Created, restarts: newRestarts(cfg)}
+}
 
 // State returns where the job stands.
 func (m *Machine) State() State { return m.state }
 
 // Step takes one event in and returns what is to be done, in order. It keeps no reference to the returned slice.
-func (m *Machine) Step(ev Event) []Effect { return nil }
+func (m *Machine) Step(ev Event) []Effect {
+	if m.state.Terminal() {
+		return nil
+	}
+	m.on = name(ev)
+	m.take(ev)
+	out := m.out
+	m.out = nil
+	return out
+}
+
+func (m *Machine) take(ev Event) {
+	if t, ok := ev.(Tick); ok {
+		m.tick(t)
+		return
+	}
+	if m.storing != 0 {
+		// The end is decided: only its being stored counts.
+		if _, ok := ev.(TerminalStored); ok {
+			m.terminalStored()
+		}
+		return
+	}
+	switch ev := ev.(type) {
+	case Start:
+		m.start()
+	case Recovered:
+		m.recovered(ev)
+	case CancelRequested:
+		m.cancelRequested()
+	case StopRequested:
+		m.stopRequested(ev)
+	case AttemptAllotted:
+		m.attemptAllotted(ev)
+	case AttemptGone:
+		m.attemptGone(ev)
+	default:
+		m.takeOfAttempt(ev)
+	}
+}
+
+// takeOfAttempt handles what concerns the current attempt only.
+func (m *Machine) takeOfAttempt(ev Event) {
+	if of := attemptOf(ev); of == 0 || of != m.attempt {
+		return
+	}
+	switch ev := ev.(type) {
+	case ResourcesAvailable:
+		m.resourcesAvailable(ev)
+	case ResourcesMissing:
+		if m.state == WaitingForResources {
+			m.report(ev.Reason)
+		}
+	case CoordinatorsReady:
+		if m.state == Restoring {
+			m.move(Deploying, "")
+			m.emit(DeployTasks{Attempt: m.attempt, Placement: m.placement})
+		}
+	case TaskChanged:
+		m.taskChanged(ev)
+	case CoordinatorFailed:
+		m.failed(Failure{Class: ev.Failure.Class, Position: ev.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", ev.Vertex, ev.Failure.Message)})
+	case TaskManagerLost:
+		m.failed(Failure{Message: fmt.Sprintf("task manager %s is lost", ev.TaskManager)})
+	case RestoreFailed:
+		m.restoreFailed(ev)
+	case CheckpointCompleted:
+		m.before = 0
+	case CheckpointFailedTooOften:
+		m.failed(Failure{Message: ev.Reason})
+	case FinalComplete:
+		m.finalComplete()
+	default:
+	}
+}
+
+// attemptOf returns the attempt that an event is about; 0 for events about none.
+func attemptOf(ev Event) types.Attempt {
+	switch ev := ev.(type) {
+	case ResourcesAvailable:
+		return ev.Attempt
+	case ResourcesMissing:
+		return ev.Attempt
+	case CoordinatorsReady:
+		return ev.Attempt
+	case TaskChanged:
+		return ev.Attempt
+	case CoordinatorFailed:
+		return ev.Attempt
+	case TaskManagerLost:
+		return ev.Attempt
+	case RestoreFailed:
+		return ev.Attempt
+	case CheckpointCompleted:
+		return ev.Attempt
+	case CheckpointFailedTooOften:
+		return ev.Attempt
+	case FinalComplete:
+		return ev.Attempt
+	default:
+		return 0
+	}
+}
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+// move goes along an edge of the table and reports it. A move that is not in the table is a bug; the job stays where it is.
+func (m *Machine) move(to State, reason string) {
+	if !edgeSet[Edge{m.state, m.on, to}] {
+		_ = invariant.Failedf("lifecycle: %s may not go to %s on %s", m.state, to, m.on)
+		return
+	}
+	m.state = to
+	m.report(reason)
+}
+
+func (m *Machine) report(reason string) { m.emit(Report{State: m.state, Reason: cut(reason)}) }
+
+func (m *Machine) start() {
+	if m.state == Created {
+		m.begin()
+	}
+}
+
+// begin starts a new attempt.
+func (m *Machine) begin() {
+	m.move(WaitingForResources, "")
+	m.emit(AllotAttempt{})
+}
+
+// recovered takes over what another leader left. Running tasks are not adopted: the job restarts from its last checkpoint.
+func (m *Machine) recovered(e Recovered) {
+	if m.state != Created {
+		return
+	}
+	m.attempt = e.Attempt
+	switch e.Phase {
+	case checkpointv1.JobPhase_JOB_PHASE_FINISHED:
+		m.move(Finished, "")
+	case checkpointv1.JobPhase_JOB_PHASE_CANCELED:
+		m.move(Canceled, "")
+	case checkpointv1.JobPhase_JOB_PHASE_FAILED:
+		m.move(Failed, e.Failure)
+	case checkpointv1.JobPhase_JOB_PHASE_STOPPED:
+		m.move(Stopped, "")
+	case checkpointv1.JobPhase_JOB_PHASE_CANCELLING:
+		m.cancelRequested()
+	default:
+		if e.Attempt == 0 {
+			m.begin()
+			return
+		}
+		m.uncounted = true
+		m.fail("another job manager leads now")
+	}
+}
+
+func (m *Machine) tick(t Tick) {
+	m.now = max(m.now, t.Now)
+	if m.state == Restarting && m.storing == 0 && m.now >= m.restartAt {
+		m.begin()
+	}
+}
+
+func (m *Machine) attemptAllotted(e AttemptAllotted) {
+	if m.state != WaitingForResources || m.attempt != 0 {
+		return
+	}
+	m.attempt = e.Attempt
+	m.emit(RequestResources{Attempt: e.Attempt})
+}
+
+func (m *Machine) resourcesAvailable(e ResourcesAvailable) {
+	if m.state != WaitingForResources || len(e.Tasks) == 0 {
+		return
+	}
+	m.placement = e.Placement
+	m.tasks = make(map[types.TaskID]TaskState, len(e.Tasks))
+	for _, t := range e.Tasks {
+		m.tasks[t] = 0
+	}
+	m.move(Restoring, "")
+	m.emit(DeployCoordinators{Attempt: m.attempt, Placement: m.placement, Before: m.before})
+}
+
+func (m *Machine) taskChanged(e TaskChanged) {
+	was, known := m.tasks[e.Task]
+	if !known {
+		return
+	}
+	switch e.State {
+	case TaskFailed:
+		m.failed(e.Failure)
+	case TaskCanceled, TaskFinished:
+		m.failed(Failure{Message: fmt.Sprintf("task %s is %s, and nobody asked for that", e.Task, e.State)})
+	default:
+		m.tasks[e.Task] = max(was, e.State)
+		m.tasksAdvanced()
+	}
+}
+
+// tasksAdvanced moves the job on when the last of its tasks has got so far.
+func (m *Machine) tasksAdvanced() {
+	if m.state == Deploying && m.allTasks(TaskRunning) {
+		m.since = m.now
+		m.move(Running, "")
+		m.emit(StartCheckpointing{Attempt: m.attempt})
+		if m.stop != nil {
+			m.beginStop()
+		}
+	}
+	if m.state == Running && m.allTasks(TaskEnded) {
+		m.move(Finishing, "")
+		m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Final})
+	}
+}
+
+func (m *Machine) allTasks(least TaskState) bool {
+	for _, s := range m.tasks {
+		if s < least {
+			return false
+		}
+	}
+	return len(m.tasks) > 0
+}
+
+// stopRequested remembers the wish, so that it outlives restarts; a job that finishes or ends otherwise has no use for it.
+func (m *Machine) stopRequested(e StopRequested) {
+	if m.stop != nil || slices.Contains([]State{Finishing, Cancelling}, m.state) {
+		return
+	}
+	m.stop = &e
+	if m.state == Running {
+		m.beginStop()
+	}
+}
+
+// beginStop ends the job behind a checkpoint. Sources that drain end all tasks, and the final checkpoint follows that.
+func (m *Machine) beginStop() {
+	m.move(Stopping, "")
+	if m.stop.Drain {
+		m.emit(DrainSources{Attempt: m.attempt})
+		return
+	}
+	m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Suspend})
+}
+
+// finalComplete ends the job: all of its work is committed, whatever becomes of its tasks now.
+func (m *Machine) finalComplete() {
+	if m.state == Running {
+		m.move(Finishing, "")
+	}
+	to := Finished
+	switch m.state {
+	case Finishing:
+	case Stopping:
+		to = Stopped
+	default:
+		return
+	}
+	m.emit(FinishTasks{Attempt: m.attempt})
+	m.store(to, "")
+}
+
+func (m *Machine) cancelRequested() {
+	if m.state == Cancelling {
+		return
+	}
+	asked := m.state == Failing // the attempt is being cancelled already
+	m.move(Cancelling, "")
+	switch {
+	case m.attempt == 0:
+		m.store(Canceled, "")
+	case !asked:
+		m.emit(CancelAttempt{Attempt: m.attempt, Reason: "the job is cancelled"})
+	}
+}
+
+func (m *Machine) attemptGone(e AttemptGone) {
+	if e.Attempt == 0 || e.Attempt != m.attempt {
+		return
+	}
+	switch m.state {
+	case Cancelling:
+		m.attempt = 0
+		m.store(Canceled, "")
+	case Failing:
+		m.attempt = 0
+		m.failingDone()
+	default: // nobody asked for it
+	}
+}
+
+// store ends the job; nobody is told before it is durable.
+func (m *Machine) store(to State, reason string) {
+	m.storing, m.reason = to, cut(reason)
+	m.emit(StoreTerminal{State: to, Reason: m.reason})
+}
+
+func (m *Machine) terminalStored() { m.move(m.storing, m.reason) }
+
+func cut(reason string) string {
+	if len(reason) > reasonBytesMax {
+		return reason[:reasonBytesMax]
+	}
+	return reason
+}

@@ -1,0 +1,180 @@
+package lifecycle
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+)
+
+// failed takes one failure in. The first one of an attempt cancels it; what comes while it is cancelled may still be
+// the cause (others see a broken channel first), so it may doom the job, but it is no further failure.
+func (m *Machine) failed(f Failure) {
+	doom := m.restarts.verdict(f)
+	if m.state == Failing {
+		if doom != "" && !m.doomed {
+			m.doomed, m.reason = true, doom
+			m.report(doom)
+		}
+		return
+	}
+	if !slices.Contains(active, m.state) {
+		return
+	}
+	m.doomed, m.uncounted = doom != "", false
+	if m.doomed {
+		m.fail(doom)
+		return
+	}
+	if m.hasRun() {
+		m.restarts.ran(m.now - m.since)
+	}
+	m.fail(f.Message)
+}
+
+func (m *Machine) hasRun() bool {
+	return slices.Contains([]State{Running, Finishing, Stopping}, m.state)
+}
+
+// fail cancels the attempt.
+func (m *Machine) fail(reason string) {
+	m.reason = cut(reason)
+	m.move(Failing, reason)
+	m.emit(CancelAttempt{Attempt: m.attempt, Reason: m.reason})
+}
+
+// restoreFailed makes the next attempt begin at an older checkpoint. It is not the job's failure, so no restart is
+// counted; there are only so many checkpoints.
+func (m *Machine) restoreFailed(e RestoreFailed) {
+	if !slices.Contains(active, m.state) && m.state != Failing {
+		return
+	}
+	if m.before != 0 && e.Checkpoint >= m.before {
+		return // it was tried before, or another task said so already
+	}
+	reason := fmt.Sprintf("checkpoint %d cannot be restored: %s", e.Checkpoint, e.Reason)
+	doomed := e.Older <= 0
+	if doomed {
+		reason += "; no retained checkpoint before it is left"
+	} else {
+		m.before = e.Checkpoint
+		m.emit(FallBack{From: e.Checkpoint, Reason: reason + "; the one before it is used, so what sinks committed with it is produced again"})
+	}
+	m.uncounted = true
+	m.doomed = m.doomed || doomed
+	if m.state != Failing {
+		m.fail(reason)
+		return
+	}
+	if doomed {
+		m.reason = cut(reason)
+	}
+}
+
+// failingDone decides what follows an attempt that failed and is gone.
+func (m *Machine) failingDone() {
+	if m.doomed {
+		m.store(Failed, m.reason)
+		return
+	}
+	delay := time.Duration(0)
+	if !m.uncounted {
+		var doom string
+		if delay, doom = m.restarts.next(); doom != "" {
+			m.store(Failed, doom+": "+m.reason)
+			return
+		}
+	}
+	m.restarts.count++
+	m.restartAt = m.now + delay.Milliseconds()
+	m.move(Restarting, m.reason)
+	m.emit(ScheduleRestart{At: m.restartAt, DelayMillis: delay.Milliseconds(), Restarts: m.restarts.count, Reason: m.reason})
+}
+
+// restarts knows the restart strategy and what has failed so far.
+type restarts struct {
+	spec   jobgraph.RestartSpec
+	random *rand.Rand
+	count  int // of all restarts
+	used   int // of those that the strategy counts, since the last reset
+	delay  time.Duration
+	// failures at positions of sources; order has the positions, the oldest first.
+	failures map[string]int
+	order    []string
+}
+
+func newRestarts(cfg Config) restarts {
+	s := cfg.Restart
+	s.Delay = orDefault(s.Delay, DefaultDelay)
+	s.MaxDelay = max(orDefault(s.MaxDelay, DefaultMaxDelay), s.Delay)
+	s.ResetThreshold = orDefault(s.ResetThreshold, DefaultResetThreshold)
+	s.Poison = orDefault(s.Poison, DefaultPoison)
+	if s.Strategy == jobgraph.RestartFixedDelay {
+		s.Attempts = orDefault(s.Attempts, DefaultFixedAttempts)
+	}
+	return restarts{
+		spec: s, random: rand.New(rand.NewPCG(cfg.Seed, 0)), //nolint:gosec // jitter needs no secrecy
+		delay: s.Delay, failures: make(map[string]int),
+	}
+}
+
+func orDefault[T int | time.Duration](v, def T) T {
+	if v <= 0 {
+		return def
+	}
+	return v
+}
+
+// verdict counts a failure at a position, and returns why the job must not be restarted, "" if it may.
+func (r *restarts) verdict(f Failure) string {
+	if f.Position != "" {
+		if n := r.failedAt(f.Position); n >= r.spec.Poison {
+			return fmt.Sprintf("poison record at %s: %d failures there, the last: %s", f.Position, n, f.Message)
+		}
+	}
+	if f.Class.Domain == failure.DomainUser || f.Class.Retry == failure.Never {
+		return f.Message
+	}
+	return ""
+}
+
+func (r *restarts) failedAt(position string) int {
+	if r.failures[position] == 0 {
+		if len(r.order) >= positionsMax {
+			delete(r.failures, r.order[0])
+			r.order = r.order[1:]
+		}
+		r.order = append(r.order, position)
+	}
+	r.failures[position]++
+	return r.failures[position]
+}
+
+// ran takes note of how long the job has run before it failed.
+func (r *restarts) ran(millis int64) {
+	if r.spec.Strategy == jobgraph.RestartExponentialDelay && millis >= r.spec.ResetThreshold.Milliseconds() {
+		r.used, r.delay = 0, r.spec.Delay
+	}
+}
+
+// next returns the delay before the next attempt, or why there is none.
+func (r *restarts) next() (delay time.Duration, doom string) {
+	switch r.spec.Strategy {
+	case jobgraph.RestartNone:
+		return 0, "the job has no restart strategy"
+	case jobgraph.RestartFixedDelay:
+		delay = r.spec.Delay
+	default:
+		jitter := 1 + jitterFraction*(2*r.random.Float64()-1)
+		delay = min(time.Duration(float64(r.delay)*jitter), r.spec.MaxDelay)
+		r.delay = min(time.Duration(float64(r.delay)*backoffMultiplier), r.spec.MaxDelay)
+	}
+	if r.spec.Attempts > 0 && r.used >= r.spec.Attempts {
+		return 0, fmt.Sprintf("%d restarts are used up", r.spec.Attempts)
+	}
+	r.used++
+	return delay, ""
+}
