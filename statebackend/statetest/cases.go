@@ -236,3 +236,35 @@ func testDelta(t *testing.T, b statebackend.Backend) {
 	})
 	rows("more deleted than are left", 1+10, func() { v.Part(2, false).Delete(slots[1:4990]) })
 }
+
+// testChurn registers and unregisters, upserts and deletes far more than is ever
+// there at once: what is gone must not keep memory, nor come back.
+func testChurn(t *testing.T, b statebackend.Backend) {
+	c := randChoice{matrix.Rand(t)}
+	w := newWorld(t, t, b, 1, 4000)
+	var early int64
+	for round := range 30 {
+		for k := range numKinds {
+			w.upsert(c, k, 10, 3000)
+			w.register(c, k, 10, 3000)
+			w.pop(c, k, 7)
+			for _, x := range w.sortedTimers(k) {
+				if x.key%50 != 0 {
+					w.tasks[0].timers[k].Unregister(w.spaces[k].keys([]int{x.key}), []int64{x.namespace}, []int64{x.time})
+					delete(w.now.timers[k], x)
+				}
+			}
+			w.pop(c, k, 20)
+			w.remove(c, k, 10, 6000)
+		}
+		w.compare()
+		w.complete(w.freeze(c), w.now.clone())
+		if round == 5 {
+			early = w.tasks[0].store.SizeBytes()
+		}
+	}
+	if late := w.tasks[0].store.SizeBytes(); late > 2*early {
+		t.Errorf("the store takes %d bytes after 30 rounds, it took %d after 6", late, early)
+	}
+	w.crash(2)
+}

@@ -17,6 +17,7 @@ func Run(t *testing.T, b statebackend.Backend) {
 	t.Run("files", func(t *testing.T) { testFiles(t, b) })
 	t.Run("declarations", func(t *testing.T) { testDeclarations(t, b) })
 	t.Run("bound", func(t *testing.T) { testBound(t, b) })
+	t.Run("churn", func(t *testing.T) { testChurn(t, b) })
 	t.Run("delta", func(t *testing.T) { testDelta(t, b) })
 }
 

@@ -268,27 +268,34 @@ func (w *world) setLists(c choice) {
 // abort freezes, goes on, and takes the freeze back.
 func (w *world) abort(c choice) {
 	w.t.Helper()
+	w.meddle(c)
 	snaps := w.freeze(c)
 	for range c.IntN(3) {
-		k, namespace := kind(c.IntN(int(numKinds))), int64(c.IntN(4)*10-10)
-		switch c.IntN(5) {
-		case 0:
-			w.upsert(c, k, namespace, 5)
-		case 1:
-			w.remove(c, k, namespace, 20)
-		case 2:
-			w.drop(k, namespace)
-		case 3:
-			w.register(c, k, namespace, 5)
-		default:
-			w.pop(c, k, 20)
-		}
+		w.meddle(c)
 	}
 	for i, s := range snaps {
 		if err := w.tasks[i].store.Unfreeze(s); err != nil {
 			w.t.Fatalf("unfreeze: %v", err)
 		}
 		s.Release()
+	}
+}
+
+// meddle does one of the changes that an aborted freeze could lose.
+func (w *world) meddle(c choice) {
+	w.t.Helper()
+	k, namespace := kind(c.IntN(int(numKinds))), int64(c.IntN(4)*10-10)
+	switch c.IntN(5) {
+	case 0:
+		w.upsert(c, k, namespace, 5)
+	case 1:
+		w.remove(c, k, namespace, 20)
+	case 2:
+		w.drop(k, namespace)
+	case 3:
+		w.register(c, k, namespace, 5)
+	default:
+		w.pop(c, k, 20)
 	}
 }
 
