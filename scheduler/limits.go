@@ -1,0 +1,4 @@
+package scheduler
+
+// namesShown bounds how many task managers a reason names.
+const namesShown = 8
