@@ -92,9 +92,9 @@ func (l *Local) Process(_ int, b *stream.Batch) error {
 	if err != nil {
 		return fmt.Errorf("local aggregate %s: %w", l.ctx.Operator, err)
 	}
-	if l.plan.wide || (l.table.n == 0 && l.adapt.bypass()) {
+	if l.plan.wide || l.adapt.bypass() {
 		l.passing, l.passed = l.partialRows(b), 0
-		return nil
+		return l.Flush() // rows that came before go before
 	}
 	l.adapt.batch()
 	l.input, l.groups = b.Retain(), groups
