@@ -63,8 +63,8 @@ func validateHead(m *checkpointv1.Manifest, p *failure.Problems) {
 	if n := len(m.GetPreviousSha256()); n != want {
 		p.Addf("", "previous_sha256", "has %d bytes, want %d", n, want)
 	}
-	if k := KindOf(m.GetKind()); m.GetKind() < 0 || k < Periodic || k > Final {
-		p.Addf("", "kind", "unknown: %d", int32(m.GetKind()))
+	if k := m.GetKind(); k < Periodic.Proto() || k > Final.Proto() {
+		p.Addf("", "kind", "unknown: %d", int32(k))
 	}
 	if len(m.GetVertices()) == 0 {
 		p.Addf("", "vertices", "missing")

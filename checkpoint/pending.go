@@ -157,5 +157,8 @@ func (c *Coordinator) timeoutReason(p *pending) string {
 }
 
 func tooManyFailures(n int, id types.CheckpointID, reason string) string {
+	if n == 1 {
+		return fmt.Sprintf("checkpoint %d failed: %s", id, reason)
+	}
 	return fmt.Sprintf("%d checkpoints failed in a row, the last was %d: %s", n, id, reason)
 }
