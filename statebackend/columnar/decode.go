@@ -3,15 +3,7 @@ package columnar
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"slices"
 	"sort"
-	"unsafe"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
-	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
 
 	"millrace/statebackend"
 	"millrace/stream"
@@ -29,51 +21,25 @@ type decoder struct {
 	namespaces []int64 // nil: the one namespace 0
 	times      []int64
 	keys       stream.Keys
-	columns    []arrow.Array
-}
-
-// boundedAllocator refuses sizes that the section can't have been written with.
-// arrow-go asks it for every buffer; the panic is recovered in batch.
-type boundedAllocator struct {
-	arrowmem.Allocator
-	left int
-}
-
-var errTooLarge = errors.New("an Arrow buffer is larger than its section")
-
-func (a *boundedAllocator) Allocate(n int) []byte { return a.Reallocate(n, nil) }
-
-func (a *boundedAllocator) Reallocate(n int, b []byte) []byte {
-	if a.left -= max(n-cap(b), 0); a.left < 0 || n < 0 {
-		panic(errTooLarge)
-	}
-	return a.Allocator.Reallocate(n, b)
+	columns    []vector // the key, then the table's
 }
 
 // section applies the rows of a section.
-func (d *decoder) section(h sectionHeader, payload []byte, lists *formerLists) (err error) {
-	defer func() {
-		// arrow-go, and the slices below, panic on buffers that contradict each
-		// other. The checksum was right, so such a file was made on purpose.
-		if x := recover(); x != nil {
-			err = damaged("section of table %d: %v", h.table, x)
-		}
-	}()
-	batch, err := d.batch(h, payload)
+func (d *decoder) section(h sectionHeader, payload []byte, lists *formerLists) error {
+	if d.info.Shape == shapeList && h.op != opPut || h.rows == 0 {
+		return damaged("section of table %s: op %d with %d rows", d.info.Name, h.op, h.rows)
+	}
+	columns, err := readBatch(payload, int(h.rows), d.info.fields(h.op))
 	if err != nil {
-		return err
+		return damaged("section of table %s: %v", d.info.Name, err)
 	}
 	if d.info.Shape == shapeList {
-		if h.op != opPut {
-			return damaged("a list with op %d", h.op)
-		}
-		a := batch.Column(0).(*array.Binary)
-		for i := range a.Len() {
-			lists.entries[d.table.id] = append(lists.entries[d.table.id], bytes.Clone(a.Value(i)))
+		for i := range int(h.rows) {
+			lists.entries[d.table.id] = append(lists.entries[d.table.id], bytes.Clone(columns[0].bytes(i)))
 		}
 		return nil
 	}
-	d.split(batch)
+	d.split(columns)
 	if h.op == opDrop {
 		return d.drop()
 	}
@@ -84,56 +50,19 @@ func (d *decoder) section(h sectionHeader, payload []byte, lists *formerLists) (
 	return d.apply(h.op, lo, hi)
 }
 
-// batch decodes the one record batch of a section and checks its schema.
-func (d *decoder) batch(h sectionHeader, payload []byte) (arrow.RecordBatch, error) {
-	alloc := &boundedAllocator{Allocator: arrowmem.DefaultAllocator, left: 2*len(payload) + 64<<10}
-	r, err := ipc.NewReader(bytes.NewReader(payload), ipc.WithAllocator(alloc),
-		ipc.WithMetadataSizeLimit(int64(len(payload))), ipc.WithBodySizeLimit(int64(len(payload))))
-	if err != nil {
-		return nil, damaged("section of table %d: %v", h.table, err)
-	}
-	want := d.info.schema(h.op)
-	if have := r.Schema(); have.NumFields() != want.NumFields() || !slices.EqualFunc(have.Fields(), want.Fields(), sameField) {
-		return nil, damaged("section of table %d: its columns are not those of the table: %s", h.table, have)
-	}
-	batch, err := r.Read()
-	if err != nil {
-		return nil, damaged("section of table %d: %v", h.table, err)
-	}
-	if batch.NumRows() != int64(h.rows) || h.rows == 0 {
-		return nil, damaged("section of table %d: %d rows, %d expected", h.table, batch.NumRows(), h.rows)
-	}
-	return batch, nil
-}
-
-func sameField(a, b arrow.Field) bool { return a.Name == b.Name && arrow.TypeEqual(a.Type, b.Type) }
-
-// split names the columns of the batch.
-func (d *decoder) split(batch arrow.RecordBatch) {
-	d.groups = values[uint16](batch.Column(0))
-	i := 2
+// split names the columns.
+func (d *decoder) split(columns []vector) {
+	d.groups = view[uint16](columns[0].data)
+	columns = columns[2:]
 	if d.info.hasNamespace() {
-		d.namespaces = values[int64](batch.Column(i))
-		i++
+		d.namespaces = view[int64](columns[0].data)
+		columns = columns[1:]
 	}
 	if d.info.Shape == shapeTimers {
-		d.times = values[int64](batch.Column(i))
-		i++
+		d.times = view[int64](columns[0].data)
+		columns = columns[1:]
 	}
-	d.columns = batch.Columns()[i:]
-}
-
-// values views a fixed-width array.
-func values[T any](a arrow.Array) []T {
-	data := a.Data()
-	if data.Len() == 0 {
-		return nil
-	}
-	var zero T
-	raw := data.Buffers()[1].Bytes()
-	size := int(unsafe.Sizeof(zero))
-	raw = raw[data.Offset()*size:][:data.Len()*size]
-	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(raw))), data.Len())
+	d.columns = columns
 }
 
 // drop applies dropped namespaces: to the key groups of the file, no others.
@@ -189,11 +118,11 @@ func (d *decoder) readKeys(lo, hi int) error {
 }
 
 func (d *decoder) readKeys64(t types.Type, lo, hi int) {
-	a := d.columns[0]
+	v := &d.columns[0]
 	d.keys.Fixed = make([]int64, hi-lo)
-	scatter(a, t, lo, d.keys.Fixed)
+	scatter(v, t, lo, d.keys.Fixed)
 	for i, x := range d.keys.Fixed {
-		if a.IsNull(lo + i) {
+		if v.isNull(lo + i) {
 			if d.keys.Nulls == nil {
 				d.keys.Nulls = make(stream.Bitmap, stream.Words(hi-lo))
 			}
@@ -206,26 +135,25 @@ func (d *decoder) readKeys64(t types.Type, lo, hi int) {
 }
 
 // scatter fills out with the words of a fixed-width column of at most 64 bits.
-func scatter(a arrow.Array, t types.Type, lo int, out []int64) {
+func scatter(v *vector, t types.Type, lo int, out []int64) {
 	switch t.Layout() {
 	case types.LayoutBit:
-		b := a.(*array.Boolean)
 		for i := range out {
 			out[i] = 0
-			if b.Value(lo + i) {
+			if v.bit(lo + i) {
 				out[i] = 1
 			}
 		}
 	case types.LayoutInt8:
-		widen(values[int8](a)[lo:], out)
+		widen(view[int8](v.data)[lo:], out)
 	case types.LayoutInt16:
-		widen(values[int16](a)[lo:], out)
+		widen(view[int16](v.data)[lo:], out)
 	case types.LayoutInt32:
-		widen(values[int32](a)[lo:], out)
+		widen(view[int32](v.data)[lo:], out)
 	case types.LayoutFloat32:
-		widen(values[uint32](a)[lo:], out)
+		widen(view[uint32](v.data)[lo:], out)
 	default:
-		copy(out, values[int64](a)[lo:])
+		copy(out, view[int64](v.data)[lo:])
 	}
 }
 
@@ -236,10 +164,10 @@ func widen[T int8 | int16 | int32 | uint32](from []T, out []int64) {
 }
 
 func (d *decoder) readKeysBytes(ts []types.Type, lo, hi int) error {
-	a := d.columns[0].(*array.Binary)
+	v := &d.columns[0]
 	d.keys.Offsets = make([]int32, 1, hi-lo+1)
 	for i := lo; i < hi; i++ {
-		key := a.Value(i)
+		key := v.bytes(i)
 		h, ok := hashKey(ts, key)
 		if !ok {
 			return damaged("a key is not canonical")
@@ -350,17 +278,16 @@ func (d *decoder) applyRun(o op, namespace int64, lo, a, b int, slots []Slot) er
 }
 
 func (d *decoder) fillColumn(p *part, r statebackend.Rows, column int, t types.Type, a int, slots []Slot, words []int64) error {
-	from, w := d.columns[1+column], p.table.words[column]
+	from, w := &d.columns[1+column], p.table.words[column]
 	switch t.Layout() {
 	case types.LayoutBytes:
-		value := bytesOf(from)
 		for i, s := range slots {
-			if err := p.SetBytes(column, s, value(a+i)); err != nil {
+			if err := p.SetBytes(column, s, from.bytes(a+i)); err != nil {
 				return err
 			}
 		}
 	case types.LayoutInt128:
-		wide := values[[2]uint64](from)[a:]
+		wide := view[[2]uint64](from.data)[a:]
 		for i, s := range slots {
 			row := r.At(s)
 			row[w], row[w+1] = wide[i][0], wide[i][1]
@@ -372,14 +299,6 @@ func (d *decoder) fillColumn(p *part, r statebackend.Rows, column int, t types.T
 		}
 	}
 	return nil
-}
-
-// bytesOf returns the values of a string or binary array.
-func bytesOf(a arrow.Array) func(i int) []byte {
-	if s, ok := a.(*array.String); ok {
-		return func(i int) []byte { return []byte(s.Value(i)) }
-	}
-	return a.(*array.Binary).Value
 }
 
 // run returns the keys from a to b.

@@ -12,7 +12,8 @@ import (
 	"millrace/types"
 )
 
-// indexRowsHint bounds what is believed of a header about the rows to come.
+// indexRowsHint bounds what is believed of a header about the rows to come, over
+// all its tables.
 const indexRowsHint = 4 << 20
 
 // restorer fills a new store from chains of files.
@@ -152,6 +153,7 @@ func (r *restorer) sections(ctx context.Context, f *fileReader, begins bool) err
 // tables returns the store's table for each of a file's, made where it is new.
 func (r *restorer) tables(h *fileHeader) ([]*table, error) {
 	out := make([]*table, len(h.Tables))
+	hint := indexRowsHint
 	for i := range h.Tables {
 		info := &h.Tables[i]
 		t, err := r.table(info)
@@ -164,7 +166,8 @@ func (r *restorer) tables(h *fileHeader) ([]*table, error) {
 		out[i] = t
 		if h.Kind == statebackend.Base && t.shape == shapeValue && !info.Namespaced && info.Rows > 0 {
 			share := float64(r.spec.KeyGroups.Len()) / float64(h.groups().Len())
-			n := int(min(float64(info.Rows)*min(share*1.1, 1), indexRowsHint))
+			n := int(min(float64(info.Rows)*min(share*1.1, 1), float64(hint)))
+			hint -= n
 			if p := t.value.part(0, true); p.live == 0 {
 				if err := p.index.reserve(n); err != nil {
 					return nil, err

@@ -1,0 +1,357 @@
+package columnar
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/google/go-cmp/cmp"
+
+	"millrace/internal/failure"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+)
+
+type bytesFile struct {
+	name string
+	data []byte
+}
+
+func (f bytesFile) Name() string { return f.name }
+
+func (f bytesFile) Open(context.Context) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(f.data)), nil
+}
+
+func sampleSpec() statebackend.OpenSpec {
+	return statebackend.OpenSpec{Task: types.TaskID{Vertex: "sample"}, KeyGroups: types.AllKeyGroups(4), MaxParallelism: 4, Parallelism: 1, Pool: &stream.Pool{}}
+}
+
+var (
+	sampleWindows = statebackend.ValueSpec{ID: statebackend.TableID{Operator: "window", Name: "accumulators"}, Namespaced: true,
+		Keys: []types.Type{types.Of(types.BigInt)},
+		Columns: []statebackend.ColumnSpec{{Name: "count", Type: types.Of(types.BigInt)}, {Name: "price", Type: types.DecimalOf(30, 2)},
+			{Name: "last", Type: types.TimestampLTZOf(3)}, {Name: "note", Type: types.StringType()}, {Name: "small", Type: types.Of(types.SmallInt)},
+			{Name: "ratio", Type: types.Of(types.Float)}, {Name: "open", Type: types.Of(types.Boolean)}}}
+	sampleTimers = statebackend.TimerSpec{ID: statebackend.TableID{Operator: "window", Name: "timers"},
+		Keys: []types.Type{types.StringType(), types.Of(types.Int)}}
+	sampleList = statebackend.ListSpec{ID: statebackend.TableID{Operator: "source", Name: "splits"}, Redistribution: statebackend.SplitEven}
+)
+
+// sampleKeys returns the keys NULL, 1 .. n-1, and as strings with a number.
+func sampleKeys(t *testing.T, n int, ts ...types.Type) *stream.Keys {
+	t.Helper()
+	var pool stream.Pool
+	schema := &types.Schema{}
+	var columns []int
+	for i, typ := range ts {
+		schema.Fields = append(schema.Fields, types.Field{Name: string(rune('a' + i)), Type: typ})
+		columns = append(columns, i)
+	}
+	b := pool.NewBatch(schema, n)
+	for c, typ := range ts {
+		bu := stream.NewBuilder(&pool, typ, n)
+		for i := range n {
+			switch {
+			case i == 0:
+				bu.AppendNull()
+			case typ.Kind == types.VarChar:
+				bu.AppendString(strings.Repeat("k", i))
+			case typ.Kind == types.Int:
+				stream.AppendFixed(bu, int32(i))
+			case typ.Layout() == types.LayoutInt128:
+				stream.AppendFixed(bu, types.Int128{Lo: uint64(i), Hi: -1})
+			default:
+				bu.AppendInt64(int64(i))
+			}
+		}
+		b.Columns[c] = bu.Finish()
+	}
+	r, err := stream.NewKeyReader(schema, columns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Read(b)
+}
+
+// writeSample writes a base and a delta of the same content always.
+func writeSample(t *testing.T) (base, delta []byte) {
+	t.Helper()
+	s := newStore(sampleSpec())
+	v, err := s.Value(sampleWindows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timers, _ := s.Timers(sampleTimers)
+	list, _ := s.List(sampleList)
+	keys := sampleKeys(t, 8, sampleWindows.Keys...)
+	slots := make([]Slot, 8)
+	for _, namespace := range []int64{1000, 2000} {
+		p := v.Part(namespace, true)
+		if _, err := p.Upsert(keys, slots); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range slots {
+			copy(p.Rows().At(s), []uint64{uint64(i), ^uint64(i), ^uint64(0), uint64(namespace), 0, uint64(i), 0x3f800000, uint64(i % 2)})
+			if err := p.SetBytes(3, s, []byte(strings.Repeat("é", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	times := []int64{5, 4, 3, 2, 1, 0, -1, -2}
+	if err := timers.Register(sampleKeys(t, 8, sampleTimers.Keys...), times, times); err != nil {
+		t.Fatal(err)
+	}
+	if err := list.Set([][]byte{[]byte("split-0"), {}, []byte("split-2")}); err != nil {
+		t.Fatal(err)
+	}
+	base = writeFrozen(t, s)
+	v.Drop(1000)
+	p := v.Part(2000, false)
+	p.Delete(slots[2:3])
+	p.Rows().At(slots[0])[0] = 77
+	p.Touch(slots[:1])
+	var due statebackend.Due
+	if _, err := timers.Pop(0, 3, &due); err != nil {
+		t.Fatal(err)
+	}
+	return base, writeFrozen(t, s)
+}
+
+func writeFrozen(t *testing.T, s *store) []byte {
+	t.Helper()
+	x, err := s.Freeze(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Release()
+	var b bytes.Buffer
+	if _, err := x.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestFormatVersion1 reads the files that a program of format version 1 wrote.
+// They are never written anew: a change that can't read them needs a version.
+func TestFormatVersion1(t *testing.T) {
+	base, delta := writeSample(t)
+	names := []string{"testdata/v1-base.mrst", "testdata/v1-delta.mrst"}
+	if os.Getenv("MILLRACE_REWRITE") == "v1" {
+		for i, data := range [][]byte{base, delta} {
+			if err := os.WriteFile(names[i], data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var chain []statebackend.File
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain = append(chain, bytesFile{filepath.Base(name), data})
+	}
+	spec := sampleSpec()
+	spec.Restore = [][]statebackend.File{chain}
+	x, err := New().Open(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := x.Value(sampleWindows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timers, err := x.Timers(sampleTimers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := x.List(sampleList)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slots := make([]Slot, 8)
+	p := v.Part(2000, false)
+	p.Find(sampleKeys(t, 8, sampleWindows.Keys...), slots)
+	for i, s := range slots {
+		if i == 2 {
+			if s != noSlot {
+				t.Error("a deleted key is there")
+			}
+			continue
+		}
+		want := []uint64{uint64(i), ^uint64(i), ^uint64(0), 2000, 0, uint64(i), 0x3f800000, uint64(i % 2)}
+		if i == 0 {
+			want[0] = 77
+		}
+		row := p.Rows().At(s)
+		got := append([]uint64(nil), row...)
+		got[4] = 0 // the column of bytes
+		if diff := cmp.Diff(want, got); diff != "" || string(p.Bytes(3, s)) != strings.Repeat("é", i) {
+			t.Errorf("row %d with note %q: -want +got:\n%s", i, p.Bytes(3, s), diff)
+		}
+	}
+	var due statebackend.Due
+	if n, err := timers.Pop(100, 100, &due); err != nil || n != 5 {
+		t.Errorf("%d timers, %v", n, err)
+	}
+	if diff := cmp.Diff([]int64{1, 2, 3, 4, 5}, due.Times); diff != "" {
+		t.Errorf("times: %s", diff)
+	}
+	if diff := cmp.Diff([]int64{2000}, v.Namespaces(nil)); diff != "" {
+		t.Errorf("namespaces: %s", diff)
+	}
+	if diff := cmp.Diff([][]byte{[]byte("split-0"), {}, []byte("split-2")}, list.Get()); diff != "" {
+		t.Errorf("list: %s", diff)
+	}
+}
+
+// TestOrdinaryToolsReadSections finds the sections by the footer alone and reads
+// them with Arrow's own reader.
+func TestOrdinaryToolsReadSections(t *testing.T) {
+	base, _ := writeSample(t)
+	f, err := openFile(bytes.NewReader(base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, _, ok, err := f.next(); err != nil {
+			t.Fatal(err)
+		} else if !ok {
+			break
+		}
+	}
+	if len(f.footer.Sections) != 3 {
+		t.Fatalf("sections %+v", f.footer.Sections)
+	}
+	rows := int64(0)
+	for _, s := range f.footer.Sections {
+		r, err := ipc.NewReader(bytes.NewReader(base[s.Offset+sectionBytes:][:s.Bytes]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows += b.NumRows()
+		for i, g := range s.Groups {
+			if got := b.Column(0).(*array.Uint16).Value(g[1]); int(got) != g[0] || i > 0 && g[0] <= s.Groups[i-1][0] {
+				t.Errorf("row %d is of group %d, the footer says %d", g[1], got, g[0])
+			}
+		}
+	}
+	if rows != f.footer.Rows || rows != 16+8+3 {
+		t.Errorf("%d rows, the footer says %d", rows, f.footer.Rows)
+	}
+}
+
+// TestUnknownVersion asks for the version in the message.
+func TestUnknownVersion(t *testing.T) {
+	base, _ := writeSample(t)
+	base[4]++
+	spec := sampleSpec()
+	spec.Restore = [][]statebackend.File{{bytesFile{"newer", base}}}
+	if _, err := New().Open(t.Context(), spec); !errors.Is(err, statebackend.ErrCorrupt) || !strings.Contains(err.Error(), "newer: format version 2") {
+		t.Error(err)
+	}
+}
+
+// TestMaxParallelismIsTheUsers asks for the class: no retry helps.
+func TestMaxParallelismIsTheUsers(t *testing.T) {
+	base, _ := writeSample(t)
+	spec := sampleSpec()
+	spec.MaxParallelism, spec.KeyGroups = 8, types.AllKeyGroups(8)
+	spec.Restore = [][]statebackend.File{{bytesFile{"f", base}}}
+	if _, err := New().Open(t.Context(), spec); failure.ClassOf(err).Domain != failure.DomainUser {
+		t.Error(err)
+	}
+}
+
+func TestStoredKeysHashAsTheirColumnsDo(t *testing.T) {
+	for _, ts := range [][]types.Type{
+		{}, {types.StringType()}, {types.DecimalOf(30, 2)}, {types.Of(types.Int), types.Of(types.BigInt)},
+		{types.StringType(), types.Of(types.Int), types.DecimalOf(30, 0), types.BytesType()},
+	} {
+		keys := sampleKeys(t, 20, ts...)
+		for i, want := range keys.Hashes {
+			if got, ok := hashKey(ts, keys.Bytes(i)); got != want || !ok {
+				t.Errorf("%v: key %d hashes to %#x, want %#x", ts, i, got, want)
+			}
+			if n := len(keys.Bytes(i)); n > 0 {
+				if _, ok := hashKey(ts, keys.Bytes(i)[:n-1]); ok {
+					t.Errorf("%v: key %d cut short is taken", ts, i)
+				}
+			}
+		}
+	}
+	if stream.HashUint64(0)>>32 == stream.HashNull()>>32 {
+		t.Error("NULL and 0 share the bits that tell them apart in the index")
+	}
+}
+
+// resum makes the checksums of a file right again, so that what stands behind
+// them is tested too.
+func resum(data []byte) []byte {
+	data = bytes.Clone(data)
+	at := prologBytes
+	for at+sectionBytes <= len(data) {
+		h := data[at : at+sectionBytes]
+		n := binary.LittleEndian.Uint64(h[16:])
+		if n > uint64(len(data)-at-sectionBytes) {
+			return data
+		}
+		end := at + sectionBytes + int(n)
+		binary.LittleEndian.PutUint32(h[28:], sectionSum(h[:28], data[at+sectionBytes:end]))
+		if sectionKind(h[0]) == sectionFooterJSON && end+trailerBytes <= len(data) {
+			sum := sha256.Sum256(data[:end+16])
+			copy(data[end+16:], sum[:])
+			return data
+		}
+		at = end
+	}
+	return data
+}
+
+// FuzzRead reads files whose checksums are right and whose content is not.
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"testdata/v1-base.mrst", "testdata/v1-delta.mrst"} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	base, err := os.ReadFile("testdata/v1-base.mrst")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		spec := sampleSpec()
+		data = resum(data)
+		for _, chain := range [][]statebackend.File{{bytesFile{"f", data}}, {bytesFile{"base", base}, bytesFile{"f", data}}} {
+			spec.Restore = [][]statebackend.File{chain}
+			x, err := New().Open(t.Context(), spec)
+			if err != nil {
+				if x != nil {
+					t.Fatal("a store beside an error")
+				}
+				continue
+			}
+			for _, tab := range x.(*store).tables {
+				tab.declared = true
+			}
+			writeFrozen(t, x.(*store)) // what was taken in can be written
+		}
+	})
+}
