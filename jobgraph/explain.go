@@ -1,0 +1,183 @@
+package jobgraph
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"millrace/internal/options"
+	"millrace/types"
+)
+
+// Explain describes a validated graph to people: its vertices, producers first,
+// each with its chain, the schemas along it and the edges out of it. Equal graphs
+// give equal text. Options that look like secrets are masked.
+func Explain(g *Graph) string {
+	e := &explainer{g: g}
+	flows, err := Derive(g)
+	if err != nil {
+		return fmt.Sprintf("job %s: %s\n", g.Name, err)
+	}
+	e.job()
+	order, _ := g.order()
+	for _, i := range order {
+		e.vertex(&g.Vertices[i], flows[g.Vertices[i].ID])
+	}
+	return e.String()
+}
+
+type explainer struct {
+	strings.Builder
+	g *Graph
+}
+
+func (e *explainer) line(depth int, format string, args ...any) {
+	e.WriteString(strings.Repeat("  ", depth))
+	fmt.Fprintf(e, format, args...)
+	e.WriteByte('\n')
+}
+
+func (e *explainer) job() {
+	g := e.g
+	e.line(0, "job %s: parallelism %s, max parallelism %d", g.Name, shown(g.Parallelism), g.KeyGroups())
+	if c := g.Checkpoint; c.Interval > 0 {
+		e.line(0, "checkpoint every %s, at most %s each", c.Interval, orDefault(c.Timeout, DefaultCheckpointTimeout))
+	} else {
+		e.line(0, "no periodic checkpoints")
+	}
+	switch g.Restart.Strategy {
+	case RestartFixedDelay:
+		e.line(0, "restart at most %d times after %s", max(1, g.Restart.Attempts), g.Restart.Delay)
+	case RestartNone:
+		e.line(0, "no restart")
+	default:
+		e.line(0, "restart after an exponential delay")
+	}
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+func (e *explainer) vertex(v *Vertex, f *Flow) {
+	title := string(v.ID)
+	if v.Name != "" {
+		title += " (" + v.Name + ")"
+	}
+	parallelism := v.Parallelism
+	if parallelism == 0 {
+		parallelism = e.g.Parallelism
+	}
+	e.line(0, "\nvertex %s: parallelism %s", title, shown(parallelism))
+	at := f.Inputs
+	if s := v.Source; s != nil {
+		e.source(s)
+		at = []*types.Schema{s.Schema}
+	}
+	for i := range v.Operators {
+		e.operator(&v.Operators[i], at)
+		at = f.Operators[i : i+1]
+		e.line(2, "gives %s", at[0])
+	}
+	if s := v.Sink; s != nil {
+		e.line(1, "sink %s: %s", s.UID, s.Connector)
+		e.options(s.Options)
+	}
+	for _, edge := range e.g.Outputs(v.ID) {
+		e.edge(&edge, f.Output(v.Source, edge.Port))
+	}
+}
+
+func (e *explainer) source(s *SourceSpec) {
+	e.line(1, "source %s: %s", s.UID, s.Connector)
+	e.options(s.Options)
+	if w := s.Watermark; w != nil {
+		idle := ""
+		if w.IdleTimeout > 0 {
+			idle = fmt.Sprintf(", idle after %s", w.IdleTimeout)
+		}
+		e.line(2, "watermark %s - %s%s", s.Schema.Fields[w.Column].Name, w.Delay, idle)
+	}
+	e.line(2, "gives %s", s.Schema)
+}
+
+func (e *explainer) options(given map[string]string) {
+	for _, k := range slices.Sorted(maps.Keys(given)) {
+		value := given[k]
+		if options.LooksSecret(k) {
+			value = options.Mask
+		}
+		e.line(2, "%s = %s", k, value)
+	}
+}
+
+func (e *explainer) operator(o *OperatorSpec, in []*types.Schema) {
+	title := fmt.Sprintf("%s %s", o.Kind(), o.UID)
+	if o.Name != "" {
+		title += " (" + o.Name + ")"
+	}
+	e.line(1, "%s", title)
+	switch o.Kind() {
+	case KindCalc:
+		if o.Calc.Filter != nil {
+			e.line(2, "where %s", o.Calc.Filter)
+		}
+		for _, p := range o.Calc.Columns {
+			e.line(2, "%s = %s", p.Name, p.Expr)
+		}
+	case KindLocalAggregate:
+		e.window(o.LocalAggregate, in[0])
+	case KindWindowAggregate:
+		raw := in[0]
+		if o.WindowAggregate.Partial {
+			raw = o.WindowAggregate.Input
+		}
+		e.window(o.WindowAggregate, raw)
+	}
+}
+
+func (e *explainer) window(w *WindowAggregateSpec, raw *types.Schema) {
+	offset := ""
+	if w.Window.Offset != 0 {
+		offset = fmt.Sprintf(", offset %s", w.Window.Offset)
+	}
+	e.line(2, "keys (%s), tumbling by %s every %s%s", columnNames(raw, w.Keys), raw.Fields[w.Time].Name, w.Window.Size, offset)
+	for _, a := range w.Aggregates {
+		arg := "*"
+		if a.Arg != CountStar {
+			arg = raw.Fields[a.Arg].Name
+		}
+		e.line(2, "%s = %s(%s)", a.Name, strings.ToUpper(a.Func), arg)
+	}
+	if w.Partial {
+		e.line(2, "from partial rows")
+	}
+}
+
+func (e *explainer) edge(edge *Edge, s *types.Schema) {
+	port := ""
+	switch {
+	case edge.Port == DeadLetterPort:
+		port = "dead letters "
+	case edge.Port > 0:
+		port = "late rows "
+	}
+	how := edge.Kind.String()
+	if edge.Kind == Hash {
+		how += " (" + columnNames(s, edge.Keys) + ")"
+	}
+	e.line(1, "%sto %s, input %d: %s", port, edge.To, edge.Input, how)
+}
+
+func columnNames(s *types.Schema, columns []int) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = s.Fields[c].Name
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,25 @@
+package jobgraph
+
+import "time"
+
+// Bounds of a graph. Validate refuses what lies beyond.
+const (
+	// VerticesMax and EdgesMax bound the graph.
+	VerticesMax = 1_000
+	EdgesMax    = 10_000
+	// OperatorsMax is the longest chain of a vertex.
+	OperatorsMax = 100
+	// ColumnsMax is the widest schema.
+	ColumnsMax = 2_000
+	// KeysMax and AggregatesMax bound one window aggregate or one hash.
+	KeysMax       = 100
+	AggregatesMax = 500
+	// NameBytesMax is the longest id, uid or name.
+	NameBytesMax = 100
+	// IntervalMax is the longest time that a graph may name.
+	IntervalMax = 365 * 24 * time.Hour
+	// CheckpointIntervalMin is how often checkpoints may be triggered at most.
+	CheckpointIntervalMin = 10 * time.Millisecond
+	// RetainedMax is the largest number of completed checkpoints to keep.
+	RetainedMax = 1_000
+)
