@@ -29,6 +29,8 @@ package connectors
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"millrace/exchange"
 	"millrace/internal/clock"
@@ -298,6 +300,12 @@ func (r *Registry) RegisterSink(name string, f SinkFactory) {
 	}
 	r.sinks[name] = f
 }
+
+// Sources returns the names of the source connectors, sorted.
+func (r *Registry) Sources() []string { return slices.Sorted(maps.Keys(r.sources)) }
+
+// Sinks returns the names of the sink connectors, sorted.
+func (r *Registry) Sinks() []string { return slices.Sorted(maps.Keys(r.sinks)) }
 
 // Source opens a source.
 func (r *Registry) Source(connector string, given map[string]string, schema *types.Schema) (Source, error) {

@@ -41,6 +41,8 @@ package operators
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -161,6 +163,9 @@ func (r *Registry) Register(kind jobgraph.OperatorKind, f Factory) {
 	}
 	r.factories[kind] = f
 }
+
+// Kinds returns the kinds that are registered, sorted.
+func (r *Registry) Kinds() []jobgraph.OperatorKind { return slices.Sorted(maps.Keys(r.factories)) }
 
 // New makes the operator that the spec describes.
 func (r *Registry) New(spec *jobgraph.OperatorSpec) (Operator, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/connectors"
+	"millrace/internal/crash"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -218,10 +219,12 @@ func (k *coordinator) committer(v *jobgraph.Vertex) (connectors.Committer, error
 
 func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r commitRequest) error {
 	if c != nil {
+		crash.Here(crash.BeforeCommit)
 		err := k.patiently(ctx, "committing", func(ctx context.Context) error { return c.Commit(ctx, r.id, r.committables) })
 		if err != nil {
 			return err
 		}
+		crash.Here(crash.AfterCommit)
 	} else if len(r.committables) > 0 {
 		return failure.Internal(errors.New("a sink without a committer has committables"))
 	}

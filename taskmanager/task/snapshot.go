@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"millrace/connectors"
+	"millrace/internal/crash"
 	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
@@ -57,6 +58,7 @@ func (t *Task) snapshot(b stream.Barrier) error {
 		p.prepared = true
 		return nil
 	}
+	crash.Here(crash.BeforePrepare)
 	if err := t.Sink.Prepare(b.ID); err != nil {
 		return fmt.Errorf("prepare sink for checkpoint %d: %w", b.ID, err)
 	}
@@ -110,6 +112,7 @@ func (t *Task) pollPrepared() error {
 			return nil
 		}
 		p.prepared = true
+		crash.Here(crash.AfterPrepare)
 		if len(committables) > 0 {
 			t.epochs = append(t.epochs, epoch{p.id, committables})
 		}

@@ -1,0 +1,297 @@
+// Package cluster runs a whole cluster in one process: an embedded etcd with
+// fsync, a blob store on local disk, a job manager and task managers that speak
+// gRPC over loopback, as they would between hosts. It is what the local command,
+// the demonstration, benchmarks and tests stand on.
+//
+// The parts own their goroutines; Close ends them in the order client, task
+// managers, job manager, stores, and waits for all.
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"millrace/blobstore"
+	"millrace/blobstore/localfs"
+	"millrace/exchange/local"
+	"millrace/internal/clock"
+	"millrace/internal/metrics"
+	"millrace/jobmanager"
+	"millrace/jobmanager/coord/etcd"
+	"millrace/jobmanager/coord/etcd/embedded"
+	"millrace/scheduler"
+	"millrace/statebackend/columnar"
+	"millrace/stream"
+	"millrace/taskmanager"
+	"millrace/types"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// Options say what a local cluster is made of. The zero value, with a Dir, is
+// one of two task managers with two slots each.
+type Options struct {
+	// Dir is where everything durable is. A cluster that is started on the
+	// folder of another goes on with its jobs.
+	Dir string
+	// Address is where the job manager serves; "" means any port of loopback.
+	Address      string
+	Cluster      string
+	TaskManagers int
+	Slots        int
+	Policy       scheduler.Policy
+	Version      string
+	// RowsMax is the largest batch; 0 means stream.RowsMax.
+	RowsMax int
+	// Wiring has what jobs may name; nil means NewWiring(nil).
+	Wiring *Wiring
+	// WrapStore puts something around the blob store, beneath the retries; nil
+	// leaves it as it is.
+	WrapStore func(blobstore.Store) blobstore.Store
+	Clock     clock.Clock
+	Log       *slog.Logger
+}
+
+func (o *Options) ensureDefaults() {
+	if o.Address == "" {
+		o.Address = "127.0.0.1:0"
+	}
+	if o.Cluster == "" {
+		o.Cluster = "local"
+	}
+	if o.TaskManagers == 0 {
+		o.TaskManagers = 2
+	}
+	if o.Slots == 0 {
+		o.Slots = 2
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Wiring == nil {
+		o.Wiring = NewWiring(nil)
+	}
+}
+
+// Cluster is a running cluster. It is safe for concurrent use.
+type Cluster struct {
+	Options
+	listener net.Listener
+	etcd     *embedded.Server
+	coord    *etcd.Store
+	store    blobstore.Store
+	blobs    *localfs.Store
+	metrics  *metrics.Registry
+	network  *local.Network
+	pool     stream.Pool
+	server   *grpc.Server
+	conn     *grpc.ClientConn
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wait     sync.WaitGroup
+	mu       struct {
+		sync.Mutex
+		managers map[types.TaskManagerID]*manager
+	}
+}
+
+// manager is a task manager that runs.
+type manager struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Start runs a cluster. It serves when Start returns; a leader may take a
+// moment more.
+func Start(ctx context.Context, o Options) (*Cluster, error) {
+	o.ensureDefaults()
+	c := &Cluster{Options: o, network: local.NewNetwork()}
+	c.mu.managers = make(map[types.TaskManagerID]*manager)
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	if err := c.start(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("start local cluster: %w", err), c.Close())
+	}
+	return c, nil
+}
+
+func (c *Cluster) start(ctx context.Context) (err error) {
+	if c.metrics, err = metrics.New(c.Clock); err != nil {
+		return err
+	}
+	if err := c.openStores(ctx); err != nil {
+		return err
+	}
+	if c.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Options.Address); err != nil {
+		return err
+	}
+	c.serve()
+	c.conn, err = grpc.NewClient(c.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	for i := range c.TaskManagers {
+		if err := c.StartTaskManager(types.TaskManagerID(fmt.Sprintf("tm-%d", i+1))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Cluster) openStores(ctx context.Context) (err error) {
+	if c.etcd, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(c.Dir, "etcd")}); err != nil {
+		return err
+	}
+	if c.coord, err = etcd.Open(etcd.Options{Endpoints: []string{c.etcd.Endpoint()}, Cluster: c.Cluster}); err != nil {
+		return err
+	}
+	if c.blobs, err = localfs.Open(filepath.Join(c.Dir, "blobs"), localfs.Options{}); err != nil {
+		return err
+	}
+	c.store = c.blobs
+	if c.WrapStore != nil {
+		c.store = c.WrapStore(c.store)
+	}
+	c.store, err = blobstore.WithRetry(c.store, blobstore.RetryOptions{Clock: c.Clock})
+	return err
+}
+
+// serve runs the job manager and its gRPC server.
+func (c *Cluster) serve() {
+	jm := jobmanager.New(jobmanager.Options{
+		Cluster: c.Cluster, Address: c.Address(), Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
+		Policy: c.Policy, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
+	})
+	c.server = grpc.NewServer(grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))
+	controlv1.RegisterControlServiceServer(c.server, jm)
+	apiv1.RegisterJobServiceServer(c.server, jm)
+	healthv1.RegisterHealthServer(c.server, health.NewServer())
+	c.wait.Go(func() { _ = c.server.Serve(c.listener) })
+	c.wait.Go(func() {
+		if err := jm.Run(c.ctx); err != nil {
+			c.Log.Error("job manager ended", "cause", err)
+		}
+	})
+}
+
+// messageBytesMax bounds a message between job manager and task managers.
+const messageBytesMax = 64 << 20
+
+// Address returns where the job manager serves.
+func (c *Cluster) Address() string { return c.listener.Addr().String() }
+
+// Registry returns the metrics of every part.
+func (c *Cluster) Registry() *metrics.Registry { return c.metrics }
+
+// Pool returns the buffers of every task, for leak checks.
+func (c *Cluster) Pool() *stream.Pool { return &c.pool }
+
+// Jobs returns a client of the job service.
+func (c *Cluster) Jobs() apiv1.JobServiceClient { return apiv1.NewJobServiceClient(c.conn) }
+
+// StartTaskManager starts a task manager of that id.
+func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
+	dir := filepath.Join(c.Dir, "taskmanager", string(id))
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	m := &manager{cancel: cancel, done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.managers[id] != nil {
+		cancel()
+		return fmt.Errorf("task manager %s runs already", id)
+	}
+	c.mu.managers[id] = m
+	tm := taskmanager.New(taskmanager.Options{
+		Cluster: c.Cluster, ID: id, Incarnation: incarnation(), Slots: c.Slots, Version: c.Version, Dial: c.dial,
+		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
+		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
+	})
+	c.wait.Go(func() {
+		defer close(m.done)
+		if err := tm.Run(ctx); err != nil {
+			c.Log.Error("task manager ended", "id", id, "cause", err)
+		}
+	})
+	return nil
+}
+
+func incarnation() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+// dial opens a control stream on a connection of its own, so that a task
+// manager that is killed takes its connection with it.
+func (c *Cluster) dial(ctx context.Context) (controlv1.ControlService_ConnectClient, func(), error) {
+	conn, err := grpc.NewClient(c.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytesMax), grpc.MaxCallSendMsgSize(messageBytesMax)))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := controlv1.NewControlServiceClient(conn).Connect(ctx)
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	return s, func() { _ = conn.Close() }, nil
+}
+
+// KillTaskManager ends a task manager without a goodbye: its tasks stop where
+// they are and its stream breaks.
+func (c *Cluster) KillTaskManager(id types.TaskManagerID) error {
+	c.mu.Lock()
+	m := c.mu.managers[id]
+	delete(c.mu.managers, id)
+	c.mu.Unlock()
+	if m == nil {
+		return fmt.Errorf("no task manager %s runs", id)
+	}
+	m.cancel()
+	<-m.done
+	return nil
+}
+
+// Close ends the cluster and waits for every part of it.
+func (c *Cluster) Close() error {
+	var errs []error
+	c.cancel()
+	if c.conn != nil {
+		errs = append(errs, c.conn.Close())
+	}
+	if c.server != nil {
+		c.server.Stop()
+	} else if c.listener != nil {
+		errs = append(errs, c.listener.Close())
+	}
+	c.wait.Wait()
+	if c.coord != nil {
+		errs = append(errs, c.coord.Close())
+	}
+	if c.etcd != nil {
+		errs = append(errs, c.etcd.Close())
+	}
+	if c.blobs != nil {
+		errs = append(errs, c.blobs.Close())
+	}
+	return errors.Join(errs...)
+}

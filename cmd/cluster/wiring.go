@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"log/slog"
+
+	"millrace/connectors"
+	"millrace/connectors/kafka"
+	"millrace/connectors/nexmark"
+	"millrace/expr"
+	"millrace/formats"
+	"millrace/formats/json"
+	"millrace/formats/raw"
+	"millrace/internal/options"
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/calc"
+	"millrace/operators/union"
+	"millrace/operators/window"
+	"millrace/types"
+)
+
+// Wiring has everything that jobs may name, by its name. It is made once and
+// not changed after use began.
+type Wiring struct {
+	Operators  *operators.Registry
+	Connectors *connectors.Registry
+	Functions  *expr.Registry
+}
+
+// NewWiring names every implementation. The log takes what connectors have to
+// say that no error carries; nil discards it.
+func NewWiring(log *slog.Logger) *Wiring {
+	w := &Wiring{Operators: &operators.Registry{}, Connectors: &connectors.Registry{}, Functions: expr.Builtins()}
+	calc.Register(w.Operators, w.Functions)
+	window.Register(w.Operators)
+	union.Register(w.Operators)
+	(&kafka.Connector{Formats: kafkaFormats(), Log: log}).Register(w.Connectors)
+	w.Connectors.RegisterSource("nexmark", nexmark.Factory)
+	return w
+}
+
+const jsonPrefix = "json."
+
+func kafkaFormats() kafka.Formats {
+	return kafka.Formats{
+		"json": {
+			Options: json.Spec.Prefixed(jsonPrefix),
+			Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {
+				return json.NewDecoder(s, json.OptionsOf(v, jsonPrefix))
+			},
+			Encoder: func(s *types.Schema, v options.Values) (formats.Encoder, error) {
+				return json.NewEncoder(s, json.OptionsOf(v, jsonPrefix))
+			},
+		},
+		"raw": {
+			Decoder: func(s *types.Schema, _ options.Values) (formats.Decoder, error) { return raw.NewDecoder(s) },
+			Encoder: func(s *types.Schema, _ options.Values) (formats.Encoder, error) { return raw.NewEncoder(s) },
+		},
+	}
+}
+
+// Known returns the wiring as what graphs are checked against.
+func (w *Wiring) Known() jobgraph.Known { return known{w} }
+
+// known implements jobgraph.Known.
+type known struct{ w *Wiring }
+
+func (k known) Sources() []string                  { return k.w.Connectors.Sources() }
+func (k known) Sinks() []string                    { return k.w.Connectors.Sinks() }
+func (k known) Operators() []jobgraph.OperatorKind { return k.w.Operators.Kinds() }
+func (k known) Functions() *expr.Registry          { return k.w.Functions }
+
+func (k known) CheckSource(s *jobgraph.SourceSpec) error {
+	_, err := k.w.Connectors.Source(s.Connector, s.Options, s.Schema)
+	return err
+}
+
+func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
+	_, err := k.w.Connectors.Sink(s.Connector, s.Options, in)
+	return err
+}

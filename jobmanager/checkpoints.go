@@ -1,0 +1,251 @@
+package jobmanager
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"millrace/blobstore"
+	"millrace/checkpoint"
+	checkpointcodec "millrace/checkpoint/codec"
+	"millrace/internal/crash"
+	"millrace/internal/events"
+	"millrace/jobmanager/coord"
+	"millrace/jobmanager/lifecycle"
+	"millrace/types"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// coordinate feeds the checkpoint coordinator and carries its effects out.
+func (d *driver) coordinate(e checkpoint.Event) {
+	if d.at == nil || d.at.coordinator == nil {
+		return
+	}
+	for _, fx := range d.at.coordinator.Step(e) {
+		d.carryOutCheckpoint(fx)
+		if d.at == nil {
+			return
+		}
+	}
+}
+
+func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
+	switch fx := fx.(type) {
+	case checkpoint.AllotIDs:
+		d.allotIDs(fx.Through)
+	case checkpoint.Trigger:
+		d.trigger(fx)
+	case checkpoint.Persist:
+		n := d.at.number
+		d.later(func() any { return persisted{n, d.persist(fx)} })
+	case checkpoint.Commit:
+		d.commit(fx.Permit)
+	case checkpoint.NotifyComplete:
+		d.notifyComplete(fx)
+	case checkpoint.NotifyAborted:
+		d.toAttempt(func() *controlv1.JobManagerMessage {
+			return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointAborted{
+				CheckpointAborted: &controlv1.CheckpointAborted{
+					JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID),
+				},
+			}}
+		})
+	case checkpoint.Retire:
+		d.l.wait.Go(func() { d.retire(fx) })
+	case checkpoint.Completed:
+		d.checkpointCompleted(fx)
+	case checkpoint.CommitsConfirmed:
+		d.view.update(func(j *apiv1.DescribeJobResponse) {
+			if j.LastCheckpoint.GetCheckpointId() == uint64(fx.ID) {
+				j.LastCheckpoint.Committed = true
+			}
+		})
+	case checkpoint.Failed:
+		d.checkpointFailed(fx)
+	case checkpoint.FailJob:
+		d.step(lifecycle.CheckpointFailedTooOften{Attempt: d.at.number, Reason: fx.Reason})
+	case checkpoint.StepDown:
+		d.ok("complete a checkpoint", errors.New(fx.Reason))
+	case checkpoint.FinalComplete:
+		d.step(lifecycle.FinalComplete{Attempt: d.at.number, ID: fx.ID})
+	case checkpoint.Closed:
+		d.at.closed = true
+		d.maybeGone()
+	}
+}
+
+func (d *driver) allotIDs(through types.CheckpointID) {
+	n := d.at.number
+	d.later(func() any {
+		return idsAllotted{n, through, d.patiently(func() error {
+			return d.store.write(d.ctx, nil, d.store.keys.CheckpointNext(), numberValue(uint64(through)+1))
+		})}
+	})
+}
+
+func (d *driver) trigger(fx checkpoint.Trigger) {
+	d.events.CheckpointTriggered(events.CheckpointTriggeredInfo{
+		Job: string(d.store.job), Checkpoint: uint64(fx.ID), Kind: fx.Kind.String(), Tasks: len(d.at.slots),
+	})
+	d.toAttempt(func() *controlv1.JobManagerMessage {
+		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_TriggerCheckpoint{
+			TriggerCheckpoint: &controlv1.TriggerCheckpoint{
+				JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID), Kind: fx.Kind.Proto(),
+			},
+		}}
+	})
+}
+
+// persist writes the manifest and then, by a fenced transaction, makes the
+// checkpoint complete. It runs beside the driver and returns when the outcome
+// is certain.
+func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
+	failed := func(err error) checkpoint.Event {
+		return checkpoint.PersistFailed{ID: fx.ID, Reason: err.Error(), Fenced: errors.Is(err, coord.ErrFenced) || d.ctx.Err() != nil}
+	}
+	crash.Here(crash.BeforeManifest)
+	data, sum, err := checkpointcodec.Encode(fx.Manifest)
+	if err != nil {
+		return failed(err)
+	}
+	key, err := blobstore.ManifestKey{
+		Job: d.store.job, Checkpoint: fx.ID, Term: d.store.term, Unique: strconv.FormatUint(fx.Manifest.Attempt, 10),
+	}.Path()
+	if err != nil {
+		return failed(err)
+	}
+	err = d.patiently(func() error {
+		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
+		if err != nil && fx.Deadline > 0 && d.l.jm.Clock.NowMillis() > fx.Deadline {
+			return fmt.Errorf("manifest was not written in time: %s", err)
+		}
+		return err
+	})
+	if err != nil {
+		return failed(err)
+	}
+	crash.Here(crash.BeforeComplete)
+	l := latestOf(fx, checkpoint.Pointer{ID: fx.ID, ManifestKey: key, Sum: sum})
+	if err := d.patiently(func() error { return d.store.complete(d.ctx, fx.Previous.ID, l, fx.Drop) }); err != nil {
+		return failed(err)
+	}
+	crash.Here(crash.AfterComplete)
+	if checkpoint.KindOf(fx.Manifest.Kind) == checkpoint.Final {
+		crash.Here(crash.InFinalCheckpoint)
+	}
+	return checkpoint.Persisted{ID: fx.ID, ManifestKey: key, Sum: sum}
+}
+
+func latestOf(fx checkpoint.Persist, p checkpoint.Pointer) *checkpointv1.LatestCheckpoint {
+	l := &checkpointv1.LatestCheckpoint{
+		FormatVersion: recordFormat, CheckpointId: uint64(p.ID), ManifestObject: p.ManifestKey, ManifestSha256: p.Sum.Bytes(),
+	}
+	for _, k := range append(fx.Retain[:len(fx.Retain):len(fx.Retain)], p) {
+		l.Retained = append(l.Retained, &checkpointv1.RetainedCheckpoint{
+			CheckpointId: uint64(k.ID), ManifestObject: k.ManifestKey, ManifestSha256: k.Sum.Bytes(),
+		})
+	}
+	return l
+}
+
+func (d *driver) commit(p checkpoint.CommitPermit) {
+	d.l.registry.send(d.at.home(p.Vertex()), &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Commit{
+		Commit: &controlv1.Commit{
+			JobId: string(d.store.job), Attempt: uint64(d.at.number), VertexId: string(p.Vertex()),
+			CheckpointId: uint64(p.ID()), Committables: p.Committables(),
+		},
+	}})
+}
+
+func (d *driver) notifyComplete(fx checkpoint.NotifyComplete) {
+	var vertices []string
+	for _, v := range fx.Vertices {
+		vertices = append(vertices, string(v))
+	}
+	d.toAttempt(func() *controlv1.JobManagerMessage {
+		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointCompleted{
+			CheckpointCompleted: &controlv1.CheckpointCompleted{
+				JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID), VertexIds: vertices,
+			},
+		}}
+	})
+}
+
+func (d *driver) checkpointCompleted(c checkpoint.Completed) {
+	d.events.CheckpointCompleted(events.CheckpointCompletedInfo{
+		Job: string(d.store.job), Checkpoint: uint64(c.ID), Duration: time.Duration(c.DurationMillis) * time.Millisecond,
+		Bytes: c.WrittenBytes, FullBytes: c.StateBytes,
+	})
+	desc := &apiv1.CheckpointDescription{
+		CheckpointId: uint64(c.ID), Triggered: timestamppb.New(time.UnixMilli(c.TriggeredAt)), DurationMillis: c.DurationMillis,
+		WrittenBytes: c.WrittenBytes, StateBytes: c.StateBytes, Committed: !c.AwaitsCommits,
+	}
+	d.view.update(func(j *apiv1.DescribeJobResponse) {
+		j.CheckpointsCompleted++
+		j.LastCheckpoint = desc
+	})
+	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_CheckpointCompleted{CheckpointCompleted: proto.CloneOf(desc)}})
+	d.step(lifecycle.CheckpointCompleted{Attempt: d.at.number, ID: c.ID})
+}
+
+func (d *driver) checkpointFailed(f checkpoint.Failed) {
+	d.events.CheckpointFailed(events.CheckpointFailedInfo{Job: string(d.store.job), Checkpoint: uint64(f.ID), Err: errors.New(f.Reason)})
+	d.view.update(func(j *apiv1.DescribeJobResponse) {
+		j.CheckpointsFailed++
+		j.LastCheckpointFailure = fmt.Sprintf("checkpoint %d: %s", f.ID, f.Reason)
+	})
+	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_CheckpointFailed{
+		CheckpointFailed: &apiv1.CheckpointFailed{CheckpointId: uint64(f.ID), Reason: f.Reason},
+	}})
+}
+
+// retire deletes what only the dropped checkpoints needed. The intent stands in
+// the store; what fails here leaves garbage, never a hole.
+func (d *driver) retire(fx checkpoint.Retire) {
+	read := func(ps []checkpoint.Pointer) ([]*checkpointv1.Manifest, error) {
+		var out []*checkpointv1.Manifest
+		for _, p := range ps {
+			m, err := d.readManifest(p)
+			if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
+				return nil, err
+			}
+			if m != nil {
+				out = append(out, m)
+			}
+		}
+		return out, nil
+	}
+	err := func() error {
+		dropped, err := read(fx.Dropped)
+		if err != nil {
+			return err
+		}
+		retained, err := read(fx.Retained)
+		if err != nil {
+			return err
+		}
+		if len(retained) < len(fx.Retained) {
+			return errors.New("a retained manifest is missing: nothing is deleted")
+		}
+		keys := checkpoint.Unreferenced(dropped, retained)
+		for _, p := range fx.Dropped {
+			keys = append(keys, p.ManifestKey)
+		}
+		for _, k := range keys {
+			if err := d.store.blob.Delete(d.ctx, k); err != nil {
+				return err
+			}
+		}
+		return d.store.forgetIntents(d.ctx, fx.Dropped)
+	}()
+	if err != nil && d.ctx.Err() == nil {
+		d.l.jm.Log.Warn("old checkpoints are not deleted yet", "job", d.store.job, "cause", err)
+	}
+}

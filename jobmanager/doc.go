@@ -1,0 +1,21 @@
+// Package jobmanager is the shell around the cluster's decisions. It campaigns
+// for the leadership, and as a leader takes task managers in, serves clients,
+// and gives each job a driver: one goroutine that feeds the job's pure cores
+// (lifecycle, checkpoint.Coordinator, scheduler) with events and carries their
+// effects out through the coordination store, the blob store and the task
+// managers' streams.
+//
+// # Goroutines
+//
+// Run campaigns and, while leading, waits for the drivers. A driver owns its
+// cores; work that blocks (store transactions, manifests) runs on goroutines
+// that the driver starts and whose completion comes back as an event. Each task
+// manager's stream has the receiving goroutine of gRPC and one that sends.
+//
+// # What is durable
+//
+// Every write to the coordination store is fenced by the term (coord). A job
+// exists when its record is written, a checkpoint when the pointer to its
+// manifest is, and a job has ended when its last phase is; clients and task
+// managers are told afterwards.
+package jobmanager

@@ -1,0 +1,442 @@
+package jobmanager
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"millrace/checkpoint"
+	"millrace/internal/events"
+	"millrace/internal/failure"
+	"millrace/internal/metrics"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/jobmanager/lifecycle"
+	"millrace/scheduler"
+	"millrace/types"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+	jobv1 "millrace/proto/millrace/job/v1"
+)
+
+// driver carries one job: it owns the job's cores, feeds them, and carries
+// their effects out. Its methods run on its goroutine, post and the view aside.
+type driver struct {
+	l       *leadership
+	store   *jobStore
+	rec     *checkpointv1.JobRecord
+	proto   *jobv1.JobGraph
+	graph   *jobgraph.Graph
+	machine *lifecycle.Machine
+	view    *view
+	events  events.Listener
+	metrics *metrics.Job
+
+	at       *attempt // nil before the first and between attempts
+	waiting  bool     // for slots
+	previous scheduler.Assignment
+	restarts int32
+	ticked   int64
+
+	ctx   context.Context // of the leadership
+	done  chan struct{}
+	inbox inbox
+}
+
+// Events of the shell, beside the messages of task managers.
+type (
+	fromTaskManager struct {
+		id  types.TaskManagerID
+		msg *controlv1.TaskManagerMessage
+	}
+	progressReported struct {
+		id types.TaskManagerID
+		p  *controlv1.TaskProgress
+	}
+	slotsChanged    struct{}
+	taskManagerLost struct {
+		id  types.TaskManagerID
+		why string
+	}
+	cancelAsked struct{ reply chan error }
+	stopAsked   struct {
+		drain bool
+		reply chan error
+	}
+	// graphRead, attemptAllotted, ... answer what the driver has set off.
+	graphRead struct {
+		proto *jobv1.JobGraph
+		graph *jobgraph.Graph
+		last  types.Attempt
+		err   error
+	}
+	attemptAllotted struct {
+		allotment
+		err error
+	}
+	cancelStored struct {
+		reply chan error
+		err   error
+	}
+	terminalStored   struct{ err error }
+	enumeratorStored struct {
+		attempt types.Attempt
+		msg     *controlv1.EnumeratorAssigned
+		err     error
+	}
+	restoreRead struct {
+		attempt types.Attempt
+		restored
+		err error
+	}
+	persisted struct {
+		attempt types.Attempt
+		event   checkpoint.Event
+	}
+	idsAllotted struct {
+		attempt types.Attempt
+		through types.CheckpointID
+		err     error
+	}
+)
+
+// inbox holds events for a driver. It never blocks a sender: what fills it is
+// bounded by the tasks and calls under way.
+type inbox struct {
+	mu struct {
+		sync.Mutex
+		events []any
+	}
+	ready chan struct{}
+}
+
+// post gives the driver an event. It may be called from any goroutine.
+func (d *driver) post(e any) {
+	d.inbox.mu.Lock()
+	d.inbox.mu.events = append(d.inbox.mu.events, e)
+	d.inbox.mu.Unlock()
+	select {
+	case d.inbox.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (d *driver) take() []any {
+	d.inbox.mu.Lock()
+	defer d.inbox.mu.Unlock()
+	out := d.inbox.mu.events
+	d.inbox.mu.events = nil
+	return out
+}
+
+func newDriver(l *leadership, store *jobStore, rec *checkpointv1.JobRecord) (*driver, error) {
+	d := &driver{l: l, store: store, rec: rec, ctx: l.ctx, done: make(chan struct{})}
+	d.inbox.ready = make(chan struct{}, 1)
+	d.metrics = l.jm.Metrics.Job(metrics.JobScope{Job: string(store.job), JobName: rec.Name})
+	d.events = events.Tee(events.Log(l.jm.Log), d.metrics.Listener(string(store.job)))
+	d.view = &view{clock: l.jm.Clock}
+	d.view.mu.job = &apiv1.DescribeJobResponse{Summary: &apiv1.JobSummary{
+		JobId: rec.JobId, Name: rec.Name, State: apiv1.JobState_JOB_STATE_CREATED,
+		Submitted: timestamppb.New(time.UnixMilli(rec.SubmittedUnixMillis)),
+	}}
+	d.view.mu.watchers = make(map[*watcher]bool)
+	return d, nil
+}
+
+// run is the driver's goroutine. It ends with the job or the leadership.
+func (d *driver) run(ctx context.Context) {
+	defer close(d.done)
+	d.later(func() any { return d.readGraph() })
+	for !d.over() {
+		select {
+		case <-ctx.Done():
+			d.view.end(d.l.jm.Clock.Now())
+			return
+		case <-d.inbox.ready:
+			for _, e := range d.take() {
+				d.handle(e)
+			}
+		case <-d.l.jm.Clock.After(tickInterval):
+			d.tick()
+		}
+	}
+	d.view.end(d.l.jm.Clock.Now())
+	d.l.jm.Metrics.RemoveJob(d.metrics)
+}
+
+func (d *driver) over() bool { return d.machine != nil && d.machine.State().Terminal() && d.at == nil }
+
+// later runs f beside the driver and posts what it returns.
+func (d *driver) later(f func() any) {
+	d.l.wait.Go(func() { d.post(f()) })
+}
+
+// patiently is the function of that name for this driver's stores.
+func (d *driver) patiently(f func() error) error {
+	return patiently(d.ctx, d.l.jm.Clock, d.view.setTrouble, f)
+}
+
+// worthWaiting tells whether a store's error may go away.
+func worthWaiting(err error) bool { return failure.ClassOf(err).Retry == failure.Backoff }
+
+func (d *driver) readGraph() graphRead {
+	var r graphRead
+	r.err = d.patiently(func() (err error) {
+		r.proto, err = d.store.graph(d.ctx, d.rec)
+		return err
+	})
+	if r.err != nil {
+		return r
+	}
+	if r.graph, r.err = codec.FromProto(r.proto); r.err != nil {
+		return r
+	}
+	r.err = d.patiently(func() error {
+		n, _, err := d.store.number(d.ctx, d.store.keys.Attempt())
+		if isNotFound(err) {
+			return nil
+		}
+		r.last = types.Attempt(n)
+		return err
+	})
+	return r
+}
+
+// begin makes the job's cores once its graph is there.
+func (d *driver) begin(r graphRead) {
+	if r.err != nil {
+		if d.ctx.Err() == nil {
+			d.l.jm.Log.Error("job can't be recovered", "job", d.store.job, "cause", r.err)
+			d.view.setTrouble(r.err)
+		}
+		return
+	}
+	d.proto, d.graph, d.view.graph = r.proto, r.graph, r.graph
+	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Explanation = jobgraph.Explain(r.graph) })
+	seed := fnv.New64a()
+	_, _ = seed.Write([]byte(d.store.job))
+	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Seed: seed.Sum64()})
+	d.tick()
+	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
+		d.step(lifecycle.Start{})
+		return
+	}
+	d.step(lifecycle.Recovered{Phase: d.rec.Phase, Attempt: r.last, Failure: d.rec.Failure})
+}
+
+// tick tells the cores the time, and once a second the watchers the figures.
+func (d *driver) tick() {
+	if d.machine == nil {
+		return
+	}
+	now := d.l.jm.Clock.NowMillis()
+	d.step(lifecycle.Tick{Now: now})
+	if d.at != nil {
+		d.coordinate(checkpoint.Tick{Now: now})
+	}
+	if now-d.ticked >= time.Second.Milliseconds() {
+		d.ticked = now
+		d.view.tellProgress()
+	}
+}
+
+// handle takes one event of the shell.
+func (d *driver) handle(e any) {
+	if r, ok := e.(graphRead); ok {
+		d.begin(r)
+		return
+	}
+	if d.machine == nil {
+		d.tooEarly(e)
+		return
+	}
+	switch e := e.(type) {
+	case fromTaskManager:
+		d.message(e.id, e.msg)
+	case progressReported:
+		if d.at != nil && uint64(d.at.number) == e.p.Attempt {
+			d.view.setProgress(e.p)
+		}
+	case slotsChanged:
+		if d.waiting {
+			d.schedule()
+		}
+	case taskManagerLost:
+		d.lost(e.id)
+	case cancelAsked:
+		d.later(func() any {
+			return cancelStored{e.reply, d.store.phase(d.ctx, checkpointv1.JobPhase_JOB_PHASE_CANCELLING, "", d.l.jm.Clock.Now())}
+		})
+	case cancelStored:
+		if e.err == nil {
+			d.step(lifecycle.CancelRequested{})
+		}
+		e.reply <- e.err
+	case stopAsked:
+		d.step(lifecycle.StopRequested{Drain: e.drain})
+		e.reply <- nil
+	default:
+		d.answer(e)
+	}
+}
+
+// tooEarly answers what can't wait until the graph is there.
+func (d *driver) tooEarly(e any) {
+	err := failure.External(errors.New("the job is being recovered"), failure.Backoff)
+	switch e := e.(type) {
+	case cancelAsked:
+		e.reply <- err
+	case stopAsked:
+		e.reply <- err
+	}
+}
+
+// answer takes the outcome of something that the driver set off.
+func (d *driver) answer(e any) {
+	switch e := e.(type) {
+	case attemptAllotted:
+		if d.ok("allot an attempt", e.err) {
+			d.at = newAttempt(e.allotment)
+			d.step(lifecycle.AttemptAllotted{Attempt: e.attempt})
+		}
+	case terminalStored:
+		if d.ok("store the job's end", e.err) {
+			d.step(lifecycle.TerminalStored{})
+		}
+	case enumeratorStored:
+		if d.current(e.attempt) && d.ok("store found splits", e.err) {
+			d.enumeratorStored(e.msg)
+		}
+	case restoreRead:
+		if d.current(e.attempt) {
+			d.restoreRead(e)
+		}
+	case persisted:
+		if d.current(e.attempt) {
+			d.coordinate(e.event)
+		}
+	case idsAllotted:
+		if d.current(e.attempt) && d.ok("allot checkpoint ids", e.err) {
+			d.coordinate(checkpoint.IDsAllotted{Through: e.through})
+		}
+	}
+}
+
+func (d *driver) current(a types.Attempt) bool { return d.at != nil && d.at.number == a }
+
+// ok ends the driver's work for this term where a store has refused something
+// for good: somebody else leads, or something is broken that only people mend.
+func (d *driver) ok(what string, err error) bool {
+	if err == nil {
+		return true
+	}
+	if d.ctx.Err() == nil {
+		d.l.jm.Log.Error("job stands still: could not "+what, "job", d.store.job, "cause", err)
+		d.view.setTrouble(err)
+	}
+	return false
+}
+
+// step feeds the lifecycle and carries its effects out.
+func (d *driver) step(e lifecycle.Event) {
+	for _, fx := range d.machine.Step(e) {
+		d.carryOut(fx)
+	}
+}
+
+func (d *driver) carryOut(fx lifecycle.Effect) {
+	switch fx := fx.(type) {
+	case lifecycle.AllotAttempt:
+		d.later(func() any {
+			var a attemptAllotted
+			a.err = d.patiently(func() (err error) {
+				a.allotment, err = d.store.allot(d.ctx)
+				return err
+			})
+			return a
+		})
+	case lifecycle.RequestResources:
+		d.waiting = true
+		d.schedule()
+	case lifecycle.DeployCoordinators:
+		d.readRestore(fx.Before)
+	case lifecycle.DeployTasks:
+		d.deployTasks()
+	case lifecycle.StartCheckpointing:
+		d.coordinate(checkpoint.TasksRunning{})
+	case lifecycle.RequestFinal:
+		d.coordinate(checkpoint.TriggerRequested{Kind: fx.Kind})
+	case lifecycle.DrainSources:
+		d.toAttempt(func() *controlv1.JobManagerMessage { return d.drainMessage() })
+	case lifecycle.FinishTasks:
+		d.toAttempt(func() *controlv1.JobManagerMessage { return d.finishMessage() })
+	case lifecycle.CancelAttempt:
+		d.cancelAttempt(fx)
+	case lifecycle.StoreTerminal:
+		phase := phaseOf[fx.State]
+		d.later(func() any {
+			return terminalStored{d.patiently(func() error { return d.store.phase(d.ctx, phase, fx.Reason, d.l.jm.Clock.Now()) })}
+		})
+	case lifecycle.ScheduleRestart:
+		d.restarting(fx)
+	case lifecycle.FallBack:
+		d.noteFailure(fx.Reason)
+	case lifecycle.Report:
+		d.report(fx)
+	}
+}
+
+var phaseOf = map[lifecycle.State]checkpointv1.JobPhase{
+	lifecycle.Finished: checkpointv1.JobPhase_JOB_PHASE_FINISHED, lifecycle.Canceled: checkpointv1.JobPhase_JOB_PHASE_CANCELED,
+	lifecycle.Failed: checkpointv1.JobPhase_JOB_PHASE_FAILED, lifecycle.Stopped: checkpointv1.JobPhase_JOB_PHASE_STOPPED,
+}
+
+func (d *driver) restarting(fx lifecycle.ScheduleRestart) {
+	d.restarts++
+	d.noteFailure(fx.Reason)
+	d.events.Restart(events.RestartInfo{
+		Job: string(d.store.job), Delay: time.Duration(fx.DelayMillis) * time.Millisecond, Reason: errors.New(fx.Reason),
+	})
+	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Summary.Restarts = d.restarts })
+	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_Restarted{Restarted: &apiv1.Restarted{Reason: fx.Reason}}})
+}
+
+func (d *driver) noteFailure(reason string) {
+	d.view.update(func(j *apiv1.DescribeJobResponse) {
+		j.RecentFailures = append(j.RecentFailures, d.l.jm.Clock.Now().UTC().Format(time.RFC3339)+" "+reason)
+		if n := len(j.RecentFailures); n > recentFailuresMax {
+			j.RecentFailures = j.RecentFailures[n-recentFailuresMax:]
+		}
+	})
+}
+
+func (d *driver) report(r lifecycle.Report) {
+	state := apiv1.JobState(r.State)
+	var from apiv1.JobState
+	d.view.update(func(j *apiv1.DescribeJobResponse) {
+		from = j.Summary.State
+		j.Summary.State = state
+		j.WaitingFor = ""
+		if r.State == lifecycle.WaitingForResources || r.State == lifecycle.Restarting {
+			j.WaitingFor = r.Reason
+		}
+		if r.State == lifecycle.Failed {
+			j.Summary.Failure = r.Reason
+		}
+	})
+	var why error
+	if r.State == lifecycle.Failed || r.State == lifecycle.Failing {
+		why = errors.New(r.Reason)
+	}
+	d.events.JobState(events.JobStateInfo{Job: string(d.store.job), From: from.String(), To: state.String(), Err: why})
+	d.view.tellState(state, r.Reason)
+	if r.State.Terminal() {
+		d.l.registry.release(d.store.job)
+	}
+}

@@ -1,0 +1,224 @@
+package jobmanager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"millrace/blobstore"
+	"millrace/internal/clock"
+	"millrace/internal/metrics"
+	"millrace/jobgraph"
+	"millrace/jobmanager/coord"
+	"millrace/scheduler"
+	"millrace/types"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// Options say for which cluster a job manager works, and with what.
+type Options struct {
+	Cluster string
+	// Address is where clients and task managers reach this job manager.
+	Address string
+	Version string
+	Coord   coord.Store
+	Store   blobstore.Store
+	// Known has the sources, sinks and functions that graphs may name.
+	Known   jobgraph.Known
+	Policy  scheduler.Policy
+	Metrics *metrics.Registry
+	Clock   clock.Clock
+	Log     *slog.Logger
+}
+
+// JobManager leads a cluster, or waits to. It serves both gRPC services at any
+// time; while it does not lead, their calls are Unavailable.
+type JobManager struct {
+	controlv1.UnimplementedControlServiceServer
+	apiv1.UnimplementedJobServiceServer
+	Options
+	mu struct {
+		sync.Mutex
+		lead *leadership
+	}
+}
+
+// New returns a job manager; Run makes it campaign.
+func New(o Options) *JobManager { return &JobManager{Options: o} }
+
+// leading returns the leadership, nil while there is none.
+func (j *JobManager) leading() *leadership {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.mu.lead
+}
+
+func (j *JobManager) setLeading(l *leadership) {
+	j.mu.Lock()
+	j.mu.lead = l
+	j.mu.Unlock()
+}
+
+// Run campaigns and leads, again and again, until the context ends.
+func (j *JobManager) Run(ctx context.Context) error {
+	if err := blobstore.Probe(ctx, j.Store); err != nil {
+		return fmt.Errorf("blob store: %w", err)
+	}
+	for wait := storeRetryMin; ctx.Err() == nil; wait = min(2*wait, storeRetryMax) {
+		won, err := j.Coord.Campaign(ctx, j.Address)
+		if err == nil {
+			wait = storeRetryMin
+			err = j.lead(ctx, won)
+		}
+		if err != nil && ctx.Err() == nil {
+			j.Log.Warn("campaigns again", "in", wait, "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-j.Clock.After(wait):
+		}
+	}
+	return nil
+}
+
+// leadership is one term of this job manager.
+type leadership struct {
+	jm       *JobManager
+	term     types.Term
+	registry *registry
+	ctx      context.Context
+	wait     sync.WaitGroup
+	mu       struct {
+		sync.Mutex
+		drivers map[types.JobID]*driver
+	}
+}
+
+// lead recovers every job and serves until the leadership or the context ends.
+func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
+	ctx, cancel := context.WithCancel(ctx)
+	l := &leadership{jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
+	l.mu.drivers = make(map[types.JobID]*driver)
+	l.registry.changed = func() { l.toAll(slotsChanged{}) }
+	l.registry.lost = func(id types.TaskManagerID, why string) {
+		j.Log.Warn("task manager lost", "id", id, "why", why)
+		l.toAll(taskManagerLost{id, why})
+	}
+	defer func() {
+		j.setLeading(nil)
+		cancel()
+		l.wait.Wait()
+		resign, done := context.WithTimeout(context.Background(), storeTimeout)
+		defer done()
+		_ = won.Resign(resign)
+	}()
+	if err := l.recover(); err != nil {
+		return fmt.Errorf("recover jobs: %w", err)
+	}
+	j.setLeading(l)
+	j.Log.Info("leads", "term", l.term, "address", j.Address)
+	for {
+		select {
+		case <-won.Done():
+			return errors.New("leadership is lost")
+		case <-ctx.Done():
+			return nil
+		case <-j.Clock.After(HeartbeatInterval):
+			l.registry.expire(j.Clock.Now())
+		}
+	}
+}
+
+// recover starts a driver for every job that has not ended.
+func (l *leadership) recover() error {
+	entries, err := l.jm.Coord.List(l.ctx, coord.JobsPrefix())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		k, err := coord.ParseJobKey(e.Key)
+		if err != nil || k.Field != coord.FieldState {
+			continue
+		}
+		store, err := newJobStore(l.jm.Coord, l.jm.Store, l.term, k.Job)
+		if err != nil {
+			return err
+		}
+		rec, _, err := store.record(l.ctx)
+		if err != nil {
+			return err
+		}
+		if terminal(rec.Phase) {
+			continue
+		}
+		if err := l.start(store, rec); err != nil {
+			return fmt.Errorf("job %s: %w", k.Job, err)
+		}
+	}
+	return nil
+}
+
+// start gives a job its driver.
+func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
+	d, err := newDriver(l, store, rec)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.mu.drivers[store.job] = d
+	l.mu.Unlock()
+	l.wait.Go(func() { d.run(l.ctx) })
+	return nil
+}
+
+func (l *leadership) driver(id types.JobID) *driver {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.drivers[id]
+}
+
+// drivers returns every driver, those of ended jobs too.
+func (l *leadership) drivers() []*driver {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := make([]*driver, 0, len(l.mu.drivers))
+	for _, d := range l.mu.drivers {
+		out = append(out, d)
+	}
+	return out
+}
+
+func (l *leadership) toDriver(id types.JobID, e any) {
+	if d := l.driver(id); d != nil {
+		d.post(e)
+	}
+}
+
+func (l *leadership) toAll(e any) {
+	for _, d := range l.drivers() {
+		d.post(e)
+	}
+}
+
+// patiently calls f until it succeeds or fails in a way that waiting does not
+// help. It tells trouble what is the matter in the meantime.
+func patiently(ctx context.Context, c clock.Clock, trouble func(error), f func() error) error {
+	for wait := storeRetryMin; ; wait = min(2*wait, storeRetryMax) {
+		err := f()
+		if err == nil || !worthWaiting(err) || ctx.Err() != nil {
+			trouble(nil)
+			return err
+		}
+		trouble(err)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.After(wait):
+		}
+	}
+}

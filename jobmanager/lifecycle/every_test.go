@@ -1,0 +1,225 @@
+package lifecycle
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"millrace/checkpoint"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
+)
+
+func running(attempt types.Attempt) []Event {
+	return []Event{
+		Start{}, AttemptAllotted{attempt}, ResourcesAvailable{Attempt: attempt, Placement: 1, Tasks: scriptTasks}, CoordinatorsReady{attempt},
+		TaskChanged{Attempt: attempt, Task: scriptTasks[0], State: TaskRunning}, TaskChanged{Attempt: attempt, Task: scriptTasks[1], State: TaskRunning},
+	}
+}
+
+func then(events []Event, more ...Event) []Event { return append(slices.Clone(events), more...) }
+
+// situations lead to every state that is not terminal, to some of them in several ways.
+func situations() map[string][]Event {
+	r := running(1)
+	ended := then(r, TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}, TaskChanged{Attempt: 1, Task: scriptTasks[1], State: TaskEnded})
+	failing := then(r, TaskManagerLost{Attempt: 1})
+	doomed := then(r, TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskFailed, Failure: Failure{Class: failure.Class{Domain: failure.DomainUser, Retry: failure.Never}}})
+	return map[string][]Event{
+		"created": nil, "waiting for an attempt": r[:1], "waiting": r[:2], "restoring": r[:3], "deploying": r[:4], "half up": r[:5], "running": r,
+		"one ended": ended[:7], "finishing": ended, "storing finished": then(ended, FinalComplete{Attempt: 1}),
+		"stop asked early": then(r[:2], StopRequested{}), "stop asked, half up": then(r[:5], StopRequested{}),
+		"stopping": then(r, StopRequested{}), "draining": then(r, StopRequested{Drain: true}),
+		"drained": then(ended[:7], StopRequested{Drain: true}, ended[7]), "storing stopped": then(r, StopRequested{}, FinalComplete{Attempt: 1}),
+		"failing": failing, "restarting": then(failing, AttemptGone{1}), "doomed": doomed, "storing failed": then(doomed, AttemptGone{1}),
+		"cancelling": then(r, CancelRequested{}), "storing canceled": then(r, CancelRequested{}, AttemptGone{1}),
+		"cancelling what fails": then(failing, CancelRequested{}),
+		"half up, one ended":    then(r[:5], TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}),
+	}
+}
+
+// everyEvent has all events, those of an attempt also for the one before and the one after.
+func everyEvent() []Event {
+	events := []Event{
+		Start{}, Tick{Now: 1}, Tick{Now: 1 << 40}, CancelRequested{}, StopRequested{}, StopRequested{Drain: true}, TerminalStored{},
+	}
+	for p := range checkpointv1.JobPhase_name {
+		events = append(events, Recovered{Phase: checkpointv1.JobPhase(p)}, Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3})
+	}
+	for a := types.Attempt(0); a <= 2; a++ {
+		events = append(events, AttemptAllotted{a}, AttemptGone{a}, ResourcesAvailable{Attempt: a, Tasks: scriptTasks}, ResourcesAvailable{Attempt: a},
+			ResourcesMissing{Attempt: a}, CoordinatorsReady{a}, CoordinatorFailed{Attempt: a}, TaskManagerLost{Attempt: a},
+			RestoreFailed{Attempt: a, Checkpoint: 4, Older: 1}, RestoreFailed{Attempt: a, Checkpoint: 3},
+			CheckpointCompleted{Attempt: a, ID: 5}, CheckpointFailedTooOften{Attempt: a}, FinalComplete{Attempt: a, ID: 6})
+		for _, task := range append(slices.Clone(scriptTasks), types.TaskID{Vertex: "nowhere"}) {
+			for s := TaskState(0); s <= TaskCanceled+1; s++ {
+				events = append(events, TaskChanged{Attempt: a, Task: task, State: s})
+			}
+			events = append(events, TaskChanged{Attempt: a, Task: task, State: TaskFailed, Failure: Failure{Position: "p"}},
+				TaskChanged{Attempt: a, Task: task, State: TaskFailed, Failure: Failure{Class: failure.Class{Domain: failure.DomainUser}}})
+		}
+	}
+	return events
+}
+
+// Every event in every state: no panic, no move outside the table, and every arrow of the table is gone along by some
+// event. Moves outside the table panic where invariants are on, and are seen in the reports where not.
+func TestEveryEventInEveryState(t *testing.T) {
+	gone := make(map[Edge]bool)
+	for name, path := range situations() {
+		for _, ev := range everyEvent() {
+			m := New(Config{})
+			for _, p := range path {
+				stepChecked(t, m, p, gone)
+			}
+			if m.State().Terminal() {
+				t.Fatalf("%s is terminal", name)
+			}
+			stepChecked(t, m, ev, gone)
+		}
+	}
+	for _, e := range Edges() {
+		if !gone[e] {
+			t.Errorf("nothing goes from %s to %s on %s", e.From, e.To, e.On)
+		}
+	}
+}
+
+// stepChecked steps and follows the reported states along the table.
+func stepChecked(t interface{ Fatalf(string, ...any) }, m *Machine, ev Event, gone map[Edge]bool) []Effect {
+	from := m.State()
+	effects := m.Step(ev)
+	at := from
+	for _, e := range effects {
+		r, ok := e.(Report)
+		if !ok || r.State == at {
+			continue
+		}
+		edge := Edge{at, name(ev), r.State}
+		if !edgeSet[edge] {
+			t.Fatalf("%s took the job from %s to %s", ev, at, r.State)
+		}
+		if r.State.Terminal() && edge.On != "terminal-stored" && edge.On != "recovered" {
+			t.Fatalf("%s: %s was told before it was stored", ev, r.State)
+		}
+		gone[edge] = true
+		at = r.State
+	}
+	if at != m.State() {
+		t.Fatalf("%s took the job from %s to %s and told %s", ev, from, m.State(), at)
+	}
+	return effects
+}
+
+func TestTerminalStatesAreFinal(t *testing.T) {
+	for _, phase := range []checkpointv1.JobPhase{
+		checkpointv1.JobPhase_JOB_PHASE_FINISHED, checkpointv1.JobPhase_JOB_PHASE_CANCELED,
+		checkpointv1.JobPhase_JOB_PHASE_FAILED, checkpointv1.JobPhase_JOB_PHASE_STOPPED,
+	} {
+		m := New(Config{})
+		m.Step(Recovered{Phase: phase, Attempt: 1})
+		was := m.State()
+		if !was.Terminal() {
+			t.Fatalf("%s leads to %s", phase, was)
+		}
+		for _, ev := range everyEvent() {
+			if effects := m.Step(ev); effects != nil || m.State() != was {
+				t.Errorf("%s in %s: %v", ev, was, effects)
+			}
+		}
+	}
+}
+
+// shell answers what the machine asks for, some of it late, while anything else happens.
+type shell struct {
+	m       *Machine
+	attempt types.Attempt
+	asked   map[string]Event // answers that are due, by the asking effect
+	now     int64
+	done    []State // terminal states stored
+}
+
+func (s *shell) step(t *rapid.T, ev Event) {
+	for _, e := range stepChecked(t, s.m, ev, make(map[Edge]bool)) {
+		switch e := e.(type) {
+		case AllotAttempt:
+			s.attempt++
+			s.asked["allot"] = AttemptAllotted{s.attempt}
+		case RequestResources:
+			s.asked["resources"] = ResourcesAvailable{Attempt: e.Attempt, Tasks: scriptTasks}
+		case DeployCoordinators:
+			s.asked["coordinators"] = CoordinatorsReady{e.Attempt}
+		case DeployTasks:
+			for i, task := range scriptTasks {
+				s.asked["task"+string(rune('0'+i))] = TaskChanged{Attempt: e.Attempt, Task: task, State: TaskRunning}
+			}
+		case CancelAttempt:
+			clear(s.asked)
+			s.asked["cancel"] = AttemptGone{e.Attempt}
+		case DrainSources:
+			for i, task := range scriptTasks {
+				s.asked["end"+string(rune('0'+i))] = TaskChanged{Attempt: e.Attempt, Task: task, State: TaskEnded}
+			}
+			s.asked["final"] = FinalComplete{Attempt: e.Attempt}
+		case RequestFinal:
+			if e.Kind != checkpoint.Final && e.Kind != checkpoint.Suspend {
+				t.Fatalf("%s", e)
+			}
+			s.asked["final"] = FinalComplete{Attempt: e.Attempt}
+		case StoreTerminal:
+			if len(s.done) > 0 {
+				t.Fatalf("%s after %s", e, s.done)
+			}
+			s.done = append(s.done, e.State)
+			s.asked["store"] = TerminalStored{}
+		}
+	}
+}
+
+// Never: an illegal move, two ends, an end told before it is stored. Eventually, after healing: a job that is told to
+// stop stops, unless it ended otherwise.
+func TestAnyOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		strategy := rapid.SampledFrom([]jobgraph.RestartStrategy{jobgraph.RestartExponentialDelay, jobgraph.RestartFixedDelay, jobgraph.RestartNone}).Draw(t, "strategy")
+		s := &shell{m: New(Config{Restart: jobgraph.RestartSpec{Strategy: strategy, Attempts: 5, Delay: time.Second}, Seed: rapid.Uint64().Draw(t, "seed")}), asked: make(map[string]Event)}
+		s.step(t, Start{})
+		all := everyEvent()
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			if rapid.IntRange(0, 3).Draw(t, "stray") == 0 {
+				ev := rapid.SampledFrom(all).Draw(t, "event")
+				switch ev.(type) {
+				case AttemptGone, TerminalStored, AttemptAllotted: // answers that only the shell gives
+				default:
+					s.step(t, ev)
+				}
+				continue
+			}
+			s.answer(t)
+		}
+		s.step(t, StopRequested{})
+		for range 100 {
+			s.answer(t)
+			s.now += 2 * time.Minute.Milliseconds()
+			s.step(t, Tick{s.now})
+		}
+		if !s.m.State().Terminal() || len(s.done) != 1 || s.done[0] != s.m.State() {
+			t.Fatalf("the job is %s, stored %v, and %v is due", s.m.State(), s.done, s.asked)
+		}
+	})
+}
+
+// answer gives one of the answers that are due.
+func (s *shell) answer(t *rapid.T) {
+	if len(s.asked) == 0 {
+		return
+	}
+	key := rapid.SampledFrom(slices.Sorted(maps.Keys(s.asked))).Draw(t, "answer")
+	ev := s.asked[key]
+	delete(s.asked, key)
+	s.step(t, ev)
+}

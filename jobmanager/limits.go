@@ -1,0 +1,33 @@
+package jobmanager
+
+import "time"
+
+const (
+	// sendQueueMax bounds what waits for a task manager; one that takes nothing
+	// for so long is lost.
+	sendQueueMax = 1 << 16
+	// inboxMax bounds the events that wait for a driver; senders of task
+	// managers' messages wait behind it.
+	inboxMax = 1 << 12
+	// watchQueueMax bounds what a watching client may be behind; older progress
+	// is dropped first.
+	watchQueueMax = 1 << 10
+	// graphBytesMax bounds a submitted graph.
+	graphBytesMax = 4 << 20
+	// recentFailuresMax is how many failures a description shows.
+	recentFailuresMax = 10
+	// checkpointIDsReserved is how many checkpoint ids an attempt reserves at a
+	// time; none is used twice, used or not.
+	checkpointIDsReserved = 1 << 20
+	// storeTimeout bounds a call to the coordination store.
+	storeTimeout = 10 * time.Second
+	// storeRetryMin and storeRetryMax bound the wait between tries while the
+	// coordination or the blob store is away.
+	storeRetryMin = 100 * time.Millisecond
+	storeRetryMax = 5 * time.Second
+	// HeartbeatInterval and HeartbeatTimeout are what task managers are told.
+	HeartbeatInterval = time.Second
+	HeartbeatTimeout  = 10 * time.Second
+	// tickInterval is how often a driver tells its cores the time.
+	tickInterval = 50 * time.Millisecond
+)

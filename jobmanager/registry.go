@@ -1,0 +1,176 @@
+package jobmanager
+
+import (
+	"fmt"
+	"sort"
+	"sync"
+	"time"
+
+	"millrace/types"
+
+	controlv1 "millrace/proto/millrace/control/v1"
+)
+
+// registry knows the task managers that are connected to this leader. It is
+// safe for concurrent use.
+type registry struct {
+	mu struct {
+		sync.Mutex
+		members map[types.TaskManagerID]*member
+		slots   map[types.SlotID]types.JobID
+	}
+	// changed tells every driver that slots came or went.
+	changed func()
+	// lost tells every driver that a task manager is gone.
+	lost func(types.TaskManagerID, string)
+}
+
+// member is a connected task manager.
+type member struct {
+	id          types.TaskManagerID
+	incarnation string
+	slots       int
+	labels      map[string]string
+	dataAddress string
+	since       time.Time
+
+	queue chan *controlv1.JobManagerMessage
+	gone  chan struct{} // closed when the member is lost
+
+	mu struct {
+		sync.Mutex
+		beat  time.Time
+		ended bool
+	}
+}
+
+func newRegistry() *registry {
+	r := &registry{}
+	r.mu.members = make(map[types.TaskManagerID]*member)
+	r.mu.slots = make(map[types.SlotID]types.JobID)
+	return r
+}
+
+// join takes a task manager in. One of the same id that is still connected is
+// another process and stands; the newcomer is refused.
+func (r *registry) join(reg *controlv1.Register, now time.Time) (*member, error) {
+	m := &member{
+		id: types.TaskManagerID(reg.TaskManagerId), incarnation: reg.Incarnation, slots: int(reg.Slots), labels: reg.Labels,
+		dataAddress: reg.DataAddress, since: now,
+		queue: make(chan *controlv1.JobManagerMessage, sendQueueMax), gone: make(chan struct{}),
+	}
+	m.mu.beat = now
+	r.mu.Lock()
+	if old := r.mu.members[m.id]; old != nil && old.incarnation != m.incarnation {
+		r.mu.Unlock()
+		return nil, fmt.Errorf("task manager %s is connected already, from another process; give each its own taskmanager.resource-id", m.id)
+	}
+	r.mu.members[m.id] = m
+	r.mu.Unlock()
+	r.changed()
+	return m, nil
+}
+
+// leave forgets a member, once, and tells the drivers.
+func (r *registry) leave(m *member, why string) {
+	m.mu.Lock()
+	again := m.mu.ended
+	m.mu.ended = true
+	m.mu.Unlock()
+	if again {
+		return
+	}
+	close(m.gone)
+	r.mu.Lock()
+	if r.mu.members[m.id] == m {
+		delete(r.mu.members, m.id)
+		for s := range r.mu.slots {
+			if s.TaskManager == m.id {
+				delete(r.mu.slots, s)
+			}
+		}
+	}
+	r.mu.Unlock()
+	r.lost(m.id, why)
+}
+
+// send queues a message for a task manager; one that is not connected, or takes
+// nothing, gets nothing: whoever needed it there is told that it is lost.
+func (r *registry) send(id types.TaskManagerID, msg *controlv1.JobManagerMessage) {
+	r.mu.Lock()
+	m := r.mu.members[id]
+	r.mu.Unlock()
+	if m == nil {
+		return
+	}
+	select {
+	case m.queue <- msg:
+	default:
+		r.leave(m, fmt.Sprintf("%d messages wait for it", sendQueueMax))
+	}
+}
+
+// beat notes a heartbeat.
+func (m *member) beat(now time.Time) {
+	m.mu.Lock()
+	m.mu.beat = now
+	m.mu.Unlock()
+}
+
+// expire drops the members whose last heartbeat is older than the timeout.
+func (r *registry) expire(now time.Time) {
+	for _, m := range r.members() {
+		m.mu.Lock()
+		late := now.Sub(m.mu.beat)
+		m.mu.Unlock()
+		if late > HeartbeatTimeout {
+			r.leave(m, fmt.Sprintf("no heartbeat for %s", late.Round(time.Millisecond)))
+		}
+	}
+}
+
+// members returns the connected task managers in the order of their ids.
+func (r *registry) members() []*member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]*member, 0, len(r.mu.members))
+	for _, m := range r.mu.members {
+		out = append(out, m)
+	}
+	sort.Slice(out, func(i, k int) bool { return out[i].id < out[k].id })
+	return out
+}
+
+// take gives the slots to a job in place of those it has; false if one of them
+// is another job's or gone.
+func (r *registry) take(job types.JobID, slots []types.SlotID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range slots {
+		owner, taken := r.mu.slots[s]
+		if r.mu.members[s.TaskManager] == nil || (taken && owner != job) {
+			return false
+		}
+	}
+	r.releaseLocked(job)
+	for _, s := range slots {
+		r.mu.slots[s] = job
+	}
+	return true
+}
+
+// release frees the slots of a job.
+func (r *registry) release(job types.JobID) {
+	r.mu.Lock()
+	r.releaseLocked(job)
+	r.mu.Unlock()
+	r.changed()
+}
+
+func (r *registry) releaseLocked(job types.JobID) {
+	for s, owner := range r.mu.slots {
+		if owner == job {
+			delete(r.mu.slots, s)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package jobmanager
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"sort"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/jobmanager/coord"
+	"millrace/scheduler"
+	"millrace/types"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+	jobv1 "millrace/proto/millrace/job/v1"
+)
+
+// lead returns the leadership for a call, or the status of there being none.
+func (j *JobManager) leader() (*leadership, error) {
+	if l := j.leading(); l != nil {
+		return l, nil
+	}
+	return nil, status.Error(codes.Unavailable, "this job manager does not lead; try again, or another one")
+}
+
+// SubmitJob implements apiv1.JobServiceServer.
+func (j *JobManager) SubmitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (*apiv1.SubmitJobResponse, error) {
+	l, err := j.leader()
+	if err != nil {
+		return nil, err
+	}
+	g, err := j.check(r.Graph)
+	if err != nil {
+		return nil, refusal(err)
+	}
+	resp := &apiv1.SubmitJobResponse{Explanation: jobgraph.Explain(g)}
+	id := jobID(r.IdempotencyKey)
+	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, j.Policy)
+	resp.Placements = placementReasons(report)
+	if r.DryRun {
+		return resp, nil
+	}
+	resp.JobId = string(id)
+	return resp, asStatus(l.submit(ctx, id, g.Name, r.Graph))
+}
+
+// check decodes and validates a graph.
+func (j *JobManager) check(p *jobv1.JobGraph) (*jobgraph.Graph, error) {
+	if p == nil {
+		return nil, failure.Userf("the request has no job graph")
+	}
+	if n := proto.Size(p); n > graphBytesMax {
+		return nil, failure.Userf("job graph has %d bytes, at most %d are allowed", n, graphBytesMax)
+	}
+	g, err := codec.FromProto(p)
+	if err != nil {
+		return nil, err
+	}
+	return g, jobgraph.Validate(g, j.Known)
+}
+
+// submit makes the job exist, then starts it. A job of the same idempotency key
+// is the same job.
+func (l *leadership) submit(ctx context.Context, id types.JobID, name string, g *jobv1.JobGraph) error {
+	store, err := newJobStore(l.jm.Coord, l.jm.Store, l.term, id)
+	if err != nil {
+		return err
+	}
+	rec, err := store.create(ctx, name, g, l.jm.Clock.Now())
+	if errors.Is(err, coord.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return l.start(store, rec)
+}
+
+// jobID returns a new id, or the one that belongs to the key.
+func jobID(key string) types.JobID {
+	var b [16]byte
+	if key == "" {
+		_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	} else {
+		sum := sha256.Sum256([]byte(key))
+		copy(b[:], sum[:])
+	}
+	return types.JobID(hex.EncodeToString(b[:]))
+}
+
+// refusal turns the problems of a graph into InvalidArgument with details.
+func refusal(err error) error {
+	st := status.New(codes.InvalidArgument, err.Error())
+	var p *failure.Problems
+	if !errors.As(err, &p) {
+		return st.Err()
+	}
+	for _, m := range p.All() {
+		with, derr := st.WithDetails(&apiv1.Problem{VertexId: m.Vertex, Field: m.Field, Message: m.Primary, Hint: m.Hint})
+		if derr == nil {
+			st = with
+		}
+	}
+	return st.Err()
+}
+
+// asStatus gives an error the status code of its class.
+func asStatus(err error) error {
+	if err == nil {
+		return nil
+	}
+	c := failure.ClassOf(err)
+	switch {
+	case errors.Is(err, coord.ErrNotFound):
+		return status.Error(codes.NotFound, err.Error())
+	case c.Domain == failure.DomainUser:
+		return status.Error(codes.InvalidArgument, err.Error())
+	case errors.Is(err, coord.ErrFenced), c.Domain == failure.DomainExternal:
+		return status.Error(codes.Unavailable, err.Error())
+	default:
+		return status.Error(codes.Internal, err.Error())
+	}
+}
+
+// find returns the driver of a job that this leader has run.
+func (j *JobManager) find(id string) (*driver, error) {
+	l, err := j.leader()
+	if err != nil {
+		return nil, err
+	}
+	if d := l.driver(types.JobID(id)); d != nil {
+		return d, nil
+	}
+	return nil, status.Errorf(codes.NotFound, "no job has the id %q; millrace job list shows those there are", id)
+}
+
+// ListJobs implements apiv1.JobServiceServer.
+func (j *JobManager) ListJobs(context.Context, *apiv1.ListJobsRequest) (*apiv1.ListJobsResponse, error) {
+	l, err := j.leader()
+	if err != nil {
+		return nil, err
+	}
+	resp := &apiv1.ListJobsResponse{}
+	for _, d := range l.drivers() {
+		resp.Jobs = append(resp.Jobs, d.view.summary())
+	}
+	sort.Slice(resp.Jobs, func(i, k int) bool {
+		a, b := resp.Jobs[i], resp.Jobs[k]
+		if !a.Submitted.AsTime().Equal(b.Submitted.AsTime()) {
+			return a.Submitted.AsTime().Before(b.Submitted.AsTime())
+		}
+		return a.JobId < b.JobId
+	})
+	return resp, nil
+}
+
+// DescribeJob implements apiv1.JobServiceServer.
+func (j *JobManager) DescribeJob(_ context.Context, r *apiv1.DescribeJobRequest) (*apiv1.DescribeJobResponse, error) {
+	d, err := j.find(r.JobId)
+	if err != nil {
+		return nil, err
+	}
+	return d.view.describe(), nil
+}
+
+// CancelJob implements apiv1.JobServiceServer.
+func (j *JobManager) CancelJob(ctx context.Context, r *apiv1.CancelJobRequest) (*apiv1.CancelJobResponse, error) {
+	return &apiv1.CancelJobResponse{}, j.ask(ctx, r.JobId, func(reply chan error) any { return cancelAsked{reply} })
+}
+
+// StopJob implements apiv1.JobServiceServer.
+func (j *JobManager) StopJob(ctx context.Context, r *apiv1.StopJobRequest) (*apiv1.StopJobResponse, error) {
+	return &apiv1.StopJobResponse{}, j.ask(ctx, r.JobId, func(reply chan error) any { return stopAsked{r.Drain, reply} })
+}
+
+// ask gives a driver a request and waits until it has taken it.
+func (j *JobManager) ask(ctx context.Context, id string, event func(chan error) any) error {
+	d, err := j.find(id)
+	if err != nil {
+		return err
+	}
+	reply := make(chan error, 1)
+	d.post(event(reply))
+	select {
+	case err := <-reply:
+		return asStatus(err)
+	case <-d.done:
+		return status.Error(codes.FailedPrecondition, "the job has ended")
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// WatchJob implements apiv1.JobServiceServer.
+func (j *JobManager) WatchJob(r *apiv1.WatchJobRequest, s grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
+	d, err := j.find(r.JobId)
+	if err != nil {
+		return err
+	}
+	w := d.view.watch()
+	defer d.view.unwatch(w)
+	for {
+		select {
+		case <-s.Context().Done():
+			return status.FromContextError(s.Context().Err()).Err()
+		case e, ok := <-w.events:
+			if !ok {
+				return nil
+			}
+			if err := s.Send(e); err != nil {
+				return err
+			}
+		}
+	}
+}

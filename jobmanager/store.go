@@ -1,0 +1,294 @@
+package jobmanager
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"millrace/blobstore"
+	"millrace/checkpoint"
+	"millrace/internal/failure"
+	"millrace/jobmanager/coord"
+	"millrace/types"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	jobv1 "millrace/proto/millrace/job/v1"
+)
+
+// recordFormat is the version of the messages in the coordination store.
+const recordFormat = 1
+
+// jobStore is what is durable of one job, written under one term. It is safe
+// for concurrent use.
+type jobStore struct {
+	coord coord.Store
+	blob  blobstore.Store
+	term  types.Term
+	job   types.JobID
+	keys  coord.JobKeys
+}
+
+func newJobStore(c coord.Store, b blobstore.Store, term types.Term, job types.JobID) (*jobStore, error) {
+	keys, err := coord.ForJob(job)
+	if err != nil {
+		return nil, failure.User(err)
+	}
+	return &jobStore{coord: c, blob: b, term: term, job: job, keys: keys}, nil
+}
+
+// marshal is deterministic, so that equal records are equal bytes.
+func marshal(m proto.Message) ([]byte, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+// create stores a graph and makes the job exist. It is not repeated under
+// another outcome: a job of that id that is there already is ErrConflict.
+func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGraph, now time.Time) (*checkpointv1.JobRecord, error) {
+	data, err := marshal(graph)
+	if err != nil {
+		return nil, failure.Internal(fmt.Errorf("encode job graph: %w", err))
+	}
+	if len(data) > graphBytesMax {
+		return nil, failure.Userf("job graph has %d bytes, at most %d are allowed", len(data), graphBytesMax)
+	}
+	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: "submitted"}.Path()
+	if err != nil {
+		return nil, err
+	}
+	if err := blobstore.CreateOrVerify(ctx, s.blob, key, blobstore.Bytes(data)); err != nil {
+		return nil, fmt.Errorf("store job graph: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	rec := &checkpointv1.JobRecord{
+		FormatVersion: recordFormat, JobId: string(s.job), Name: name, GraphObject: key, GraphSha256: sum[:],
+		Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, SubmittedUnixMillis: now.UnixMilli(),
+	}
+	value, err := marshal(rec)
+	if err != nil {
+		return nil, failure.Internal(err)
+	}
+	return rec, s.write(ctx, []coord.Compare{coord.Absent(s.keys.State())}, s.keys.State(), value)
+}
+
+// write puts one key under conditions. When the answer is lost it reads the key
+// back: only this term writes it, so the value says what happened.
+func (s *jobStore) write(ctx context.Context, when []coord.Compare, key string, value []byte, more ...coord.Op) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	err := s.coord.Txn(ctx, s.term, when, append([]coord.Op{coord.Put(key, value)}, more...))
+	if !errors.Is(err, coord.ErrOutcomeUnknown) {
+		return err
+	}
+	return s.settle(ctx, key, value)
+}
+
+// settle finds out what became of a write whose answer was lost.
+func (s *jobStore) settle(ctx context.Context, key string, value []byte) error {
+	e, err := s.coord.Get(ctx, key)
+	switch {
+	case err == nil && string(e.Value) == string(value):
+		return nil
+	case err == nil || errors.Is(err, coord.ErrNotFound):
+		return fmt.Errorf("%w: write of %s did not happen", coord.ErrUnavailable, key)
+	default:
+		return fmt.Errorf("%w: %w", coord.ErrOutcomeUnknown, err)
+	}
+}
+
+// record reads the job's record.
+func (s *jobStore) record(ctx context.Context) (*checkpointv1.JobRecord, coord.Entry, error) {
+	e, err := s.coord.Get(ctx, s.keys.State())
+	if err != nil {
+		return nil, e, err
+	}
+	rec := &checkpointv1.JobRecord{}
+	if err := proto.Unmarshal(e.Value, rec); err != nil {
+		return nil, e, failure.Internal(fmt.Errorf("record of job %s: %w", s.job, err))
+	}
+	return rec, e, nil
+}
+
+// phase moves the job to a phase; one that has ended stays as it ended.
+func (s *jobStore) phase(ctx context.Context, to checkpointv1.JobPhase, reason string, now time.Time) error {
+	rec, e, err := s.record(ctx)
+	if err != nil {
+		return err
+	}
+	if rec.Phase == to {
+		return nil
+	}
+	if terminal(rec.Phase) {
+		return failure.Internalf("job %s has ended as %s and can't become %s", s.job, rec.Phase, to)
+	}
+	rec.Phase, rec.Failure = to, reason
+	if terminal(to) {
+		rec.EndedUnixMillis = now.UnixMilli()
+	}
+	value, err := marshal(rec)
+	if err != nil {
+		return failure.Internal(err)
+	}
+	return s.write(ctx, []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
+}
+
+func terminal(p checkpointv1.JobPhase) bool {
+	switch p {
+	case checkpointv1.JobPhase_JOB_PHASE_FINISHED, checkpointv1.JobPhase_JOB_PHASE_CANCELED,
+		checkpointv1.JobPhase_JOB_PHASE_FAILED, checkpointv1.JobPhase_JOB_PHASE_STOPPED:
+		return true
+	default:
+		return false
+	}
+}
+
+// graph reads the stored graph and checks that it is the one that was stored.
+func (s *jobStore) graph(ctx context.Context, rec *checkpointv1.JobRecord) (*jobv1.JobGraph, error) {
+	data, err := s.blob.Read(ctx, rec.GraphObject)
+	if err != nil {
+		return nil, fmt.Errorf("read job graph: %w", err)
+	}
+	if sum := sha256.Sum256(data); string(sum[:]) != string(rec.GraphSha256) {
+		return nil, failure.External(fmt.Errorf("job graph %s is not what was stored", rec.GraphObject), failure.Never)
+	}
+	g := &jobv1.JobGraph{}
+	if err := proto.Unmarshal(data, g); err != nil {
+		return nil, failure.Internal(fmt.Errorf("decode job graph %s: %w", rec.GraphObject, err))
+	}
+	return g, nil
+}
+
+// allotment is what a new attempt is given.
+type allotment struct {
+	attempt types.Attempt
+	// next is the first of checkpointIDsReserved checkpoint ids.
+	next types.CheckpointID
+}
+
+// allot gives the next attempt its number and checkpoint ids, in one step.
+func (s *jobStore) allot(ctx context.Context) (allotment, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	attempt, aEntry, aErr := s.number(ctx, s.keys.Attempt())
+	next, nEntry, nErr := s.number(ctx, s.keys.CheckpointNext())
+	for _, err := range []error{aErr, nErr} {
+		if err != nil && !errors.Is(err, coord.ErrNotFound) {
+			return allotment{}, err
+		}
+	}
+	next = max(next, 1)
+	a := allotment{attempt: types.Attempt(attempt + 1), next: types.CheckpointID(next)}
+	when := []coord.Compare{
+		coord.Unchanged(s.keys.Attempt(), aEntry, aErr), coord.Unchanged(s.keys.CheckpointNext(), nEntry, nErr),
+	}
+	err := s.write(ctx, when, s.keys.Attempt(), numberValue(attempt+1),
+		coord.Put(s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved)))
+	return a, err
+}
+
+func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func (s *jobStore) number(ctx context.Context, key string) (uint64, coord.Entry, error) {
+	e, err := s.coord.Get(ctx, key)
+	if err != nil {
+		return 0, e, err
+	}
+	if len(e.Value) != 8 {
+		return 0, e, failure.Internalf("%s holds %d bytes, not a number", key, len(e.Value))
+	}
+	return binary.BigEndian.Uint64(e.Value), e, nil
+}
+
+// latest reads the pointer to the last complete checkpoint; nil before the first.
+func (s *jobStore) latest(ctx context.Context) (*checkpointv1.LatestCheckpoint, coord.Entry, error) {
+	e, err := s.coord.Get(ctx, s.keys.CheckpointLatest())
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, e, nil
+	}
+	if err != nil {
+		return nil, e, err
+	}
+	l := &checkpointv1.LatestCheckpoint{}
+	if err := proto.Unmarshal(e.Value, l); err != nil {
+		return nil, e, failure.Internal(fmt.Errorf("latest checkpoint of job %s: %w", s.job, err))
+	}
+	return l, e, nil
+}
+
+// complete makes a checkpoint the latest: the commit point. previous is the one
+// that must be the latest now, 0 for none.
+func (s *jobStore) complete(ctx context.Context, previous types.CheckpointID, l *checkpointv1.LatestCheckpoint, drop []checkpoint.Pointer) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	now, e, err := s.latest(ctx)
+	if err != nil {
+		return err
+	}
+	if types.CheckpointID(now.GetCheckpointId()) != previous {
+		if now.GetCheckpointId() == l.CheckpointId && string(now.GetManifestSha256()) == string(l.ManifestSha256) {
+			return nil // an earlier try whose answer was lost
+		}
+		return failure.Internal(fmt.Errorf("%w: the latest checkpoint is %d, not %d", coord.ErrConflict, now.GetCheckpointId(), previous))
+	}
+	when := coord.Absent(s.keys.CheckpointLatest())
+	if now != nil {
+		when = coord.VersionIs(e.Key, e.Version)
+	}
+	value, err := marshal(l)
+	if err != nil {
+		return failure.Internal(err)
+	}
+	var intents []coord.Op
+	for _, p := range drop {
+		key, err := s.keys.Delete(intentName(p))
+		if err != nil {
+			return err
+		}
+		intents = append(intents, coord.Put(key, []byte(p.ManifestKey)))
+	}
+	return s.write(ctx, []coord.Compare{when}, s.keys.CheckpointLatest(), value, intents...)
+}
+
+// intentName names the intent to delete a checkpoint.
+func intentName(p checkpoint.Pointer) string { return fmt.Sprintf("chk-%d", p.ID) }
+
+// forgetIntents ends the intents of checkpoints that are deleted.
+func (s *jobStore) forgetIntents(ctx context.Context, dropped []checkpoint.Pointer) error {
+	var ops []coord.Op
+	for _, p := range dropped {
+		key, err := s.keys.Delete(intentName(p))
+		if err != nil {
+			return err
+		}
+		ops = append(ops, coord.Delete(key))
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	return s.coord.Txn(ctx, s.term, nil, ops)
+}
+
+// enumerators reads what every enumerator of the job has found.
+func (s *jobStore) enumerators(ctx context.Context) (map[types.VertexID][]byte, error) {
+	entries, err := s.coord.List(ctx, s.keys.EnumeratorPrefix())
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[types.VertexID][]byte, len(entries))
+	for _, e := range entries {
+		out[types.VertexID(e.Key[len(s.keys.EnumeratorPrefix()):])] = e.Value
+	}
+	return out, nil
+}
+
+// storeEnumerator makes an enumerator's findings durable.
+func (s *jobStore) storeEnumerator(ctx context.Context, v types.VertexID, state []byte) error {
+	key, err := s.keys.Enumerator(v)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, nil, key, state)
+}
