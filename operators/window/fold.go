@@ -210,17 +210,25 @@ func floatOf(code int64) float64 {
 // blocks as it needs, and the compiler keeps the rest in registers.
 
 func place(r *statebackend.Rows, word int, s statebackend.Slot) *uint64 {
-	return &r.Blocks[s/statebackend.BlockRows][int(s%statebackend.BlockRows)*r.Stride+word]
+	u := uint32(s) // unsigned, so that / and % are a shift and a mask
+	return &r.Blocks[u/statebackend.BlockRows][int(u%statebackend.BlockRows)*r.Stride+word]
 }
 
 // foldInts does the loops of f, and counts rows where that word is given. The
 // tests are the same for every row, so they cost next to nothing.
 func foldInts(r statebackend.Rows, rowsWith int, f *fused, slots []statebackend.Slot, xs []int64) {
 	count, sum, largest, smallest := f.count, f.sum, f.largest, f.smallest
+	stride, offset, width := r.Stride, r.Offset, r.Width
 	xs = xs[:len(slots)]
+	var block []uint64
+	at := uint32(math.MaxUint32) // of block
 	for i, s := range slots {
-		at := int(s%statebackend.BlockRows)*r.Stride + r.Offset
-		w := r.Blocks[s/statebackend.BlockRows][at : at+r.Width : at+r.Width]
+		u := uint32(s)
+		if k := u / statebackend.BlockRows; k != at {
+			block, at = r.Blocks[k], k
+		}
+		w := block[int(u%statebackend.BlockRows)*stride+offset:]
+		w = w[:width]
 		x := uint64(xs[i])
 		if rowsWith >= 0 {
 			w[rowsWith]++

@@ -18,6 +18,8 @@ import (
 
 func field(name string, t types.Type) types.Field { return types.Field{Name: name, Type: t} }
 
+var backend = columnar.New()
+
 var bids = types.NewSchema(
 	field("auction", types.Of(types.BigInt)),
 	field("price", types.Of(types.BigInt)),
@@ -50,7 +52,7 @@ func TestAggregate(t *testing.T) {
 			{Func: "count", Arg: 1, Name: "n"}, {Func: "avg", Arg: 1, Name: "mean"}, {Func: "min", Arg: 0, Name: "first"},
 		},
 	}
-	backend := columnar.New()
+
 	inputs := []*types.Schema{bids}
 	for _, c := range []operatortest.Case{
 		{
