@@ -192,8 +192,11 @@ func TestAnyOrder(t *testing.T) {
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			if rapid.IntRange(0, 3).Draw(t, "stray") == 0 {
 				ev := rapid.SampledFrom(all).Draw(t, "event")
-				switch ev.(type) {
+				switch ev := ev.(type) {
 				case AttemptGone, TerminalStored, AttemptAllotted: // answers that only the shell gives
+				case Tick:
+					s.now = max(s.now, ev.Now)
+					s.step(t, ev)
 				default:
 					s.step(t, ev)
 				}

@@ -13,26 +13,22 @@ import (
 // failed takes one failure in. The first one of an attempt cancels it; what comes while it is cancelled may still be
 // the cause (others see a broken channel first), so it may doom the job, but it is no further failure.
 func (m *Machine) failed(f Failure) {
-	doom := m.restarts.verdict(f)
+	if m.state != Failing && !slices.Contains(active, m.state) {
+		return
+	}
+	reason, doomed := m.restarts.verdict(f)
 	if m.state == Failing {
-		if doom != "" && !m.doomed {
-			m.doomed, m.reason = true, doom
-			m.report(doom)
+		if doomed && !m.doomed {
+			m.doomed, m.reason = true, cut(reason)
+			m.report(reason)
 		}
 		return
 	}
-	if !slices.Contains(active, m.state) {
-		return
-	}
-	m.doomed, m.uncounted = doom != "", false
-	if m.doomed {
-		m.fail(doom)
-		return
-	}
+	m.doomed, m.uncounted = doomed, false
 	if m.hasRun() {
 		m.restarts.ran(m.now - m.since)
 	}
-	m.fail(f.Message)
+	m.fail(reason)
 }
 
 func (m *Machine) hasRun() bool {
@@ -52,10 +48,12 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 	if !slices.Contains(active, m.state) && m.state != Failing {
 		return
 	}
-	if m.before != 0 && e.Checkpoint >= m.before {
-		return // it was tried before, or another task said so already
-	}
 	reason := fmt.Sprintf("checkpoint %d cannot be restored: %s", e.Checkpoint, e.Reason)
+	if m.before != 0 && e.Checkpoint >= m.before {
+		// Another task said so already; or it is not what this attempt was to be restored from, which is a failure like others.
+		m.failed(Failure{Message: reason})
+		return
+	}
 	doomed := e.Older <= 0
 	if doomed {
 		reason += "; no retained checkpoint before it is left"
@@ -128,17 +126,15 @@ func orDefault[T int | time.Duration](v, def T) T {
 	return v
 }
 
-// verdict counts a failure at a position, and returns why the job must not be restarted, "" if it may.
-func (r *restarts) verdict(f Failure) string {
+// verdict counts a failure at a position, and tells whether the job must not be restarted after it, and the reason for
+// people.
+func (r *restarts) verdict(f Failure) (reason string, doomed bool) {
 	if f.Position != "" {
 		if n := r.failedAt(f.Position); n >= r.spec.Poison {
-			return fmt.Sprintf("poison record at %s: %d failures there, the last: %s", f.Position, n, f.Message)
+			return fmt.Sprintf("poison record at %s: %d failures there, the last: %s", f.Position, n, f.Message), true
 		}
 	}
-	if f.Class.Domain == failure.DomainUser || f.Class.Retry == failure.Never {
-		return f.Message
-	}
-	return ""
+	return f.Message, f.Class.Domain == failure.DomainUser || f.Class.Retry == failure.Never
 }
 
 func (r *restarts) failedAt(position string) int {
