@@ -16,10 +16,10 @@ func schemaOf(k kind) *types.Schema {
 	s := types.NewSchema()
 	for _, f := range fields[k] {
 		t := types.Of(f.kind)
-		switch f.kind {
-		case types.Timestamp:
+		if f.kind == types.Timestamp {
 			t = types.TimestampOf(3)
-		case types.VarChar:
+		}
+		if f.text() {
 			t = types.StringType()
 		}
 		s.Fields = append(s.Fields, types.Field{Name: f.name, Type: t})

@@ -136,11 +136,11 @@ func (g *generator) fillOrdered(rows []event, epoch, from, end, base int64) ([]e
 
 // number gives a person or an auction, the i-th of its epoch, its own id.
 func (g *generator) number(e *event, epoch, i int64) {
-	switch e.kind {
-	case person:
+	if e.kind == person {
 		e.person = epoch*g.proportions[person] + i
 		e.auction = g.lastAuction(epoch - 1)
-	case auction:
+	}
+	if e.kind == auction {
 		e.auction = epoch*g.proportions[auction] + i
 	}
 }

@@ -234,7 +234,7 @@ func valuesOf(row string) []string {
 		switch {
 		case row[i] == '\'':
 			quoted = !quoted
-		case row[i] == ' ' && !quoted && !(row[i-1] >= '0' && row[i-1] <= '9' && i+1 < len(row) && strings.Contains(row[i:min(i+4, len(row))], ":")):
+		case row[i] == ' ' && !quoted && !strings.Contains(row[i:min(i+4, len(row))], ":"): // not the blank in a timestamp
 			out = append(out, row[from:i])
 			from = i + 1
 		}

@@ -1,7 +1,7 @@
 package nexmark
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"millrace/internal/failure"
@@ -32,7 +32,7 @@ var Spec = options.Spec{Name: Name, Options: []options.Option{
 	{Key: "rate.limited", Type: options.Bool, Default: "false",
 		Doc: "Whether an event comes no sooner than its event time is over, counted from the first start of the job. Otherwise events come as fast as they are taken."},
 	{Key: "max-emit-speed", Type: options.Bool, Default: "true", Doc: "false is another way to say rate.limited = true."},
-	{Key: "events.num", Type: options.Int, Default: "0", Min: "0", Max: fmt.Sprint(eventsMax),
+	{Key: "events.num", Type: options.Int, Default: "0", Min: "0", Max: strconv.FormatInt(eventsMax, 10),
 		Doc: "How many events there are, of all types and splits. 0 means no end."},
 	{Key: "keep-alive", Type: options.Bool, Default: "false", Doc: "Whether the source goes on without rows after events.num instead of ending."},
 	{Key: "person.proportion", Type: options.Int, Default: "1", Min: "0", Max: "10000", Doc: "People in an epoch."},
@@ -53,9 +53,9 @@ var Spec = options.Spec{Name: Name, Options: []options.Option{
 	{Key: "out-of-order.group-size", Type: options.Int, Default: "1", Min: "1", Max: "1000000",
 		Doc: "Events come shuffled within groups of so many. 1 keeps them in order."},
 	{Key: "seed", Type: options.Int, Default: "0", Doc: "Makes another stream of the same kind."},
-	{Key: "splits", Type: options.Int, Default: "0", Min: "0", Max: fmt.Sprint(SplitsMax),
+	{Key: "splits", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(SplitsMax),
 		Doc: "Into how many splits the stream is dealt: the largest useful parallelism. 0 means the parallelism at the first start."},
-	{Key: "prepared-batches", Type: options.Int, Default: "0", Min: "0", Max: fmt.Sprint(PreparedBatchesMax),
+	{Key: "prepared-batches", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(PreparedBatchesMax),
 		Doc: "How many batches each split makes before it gives the first, to give them again and again at later event times. 0 makes each batch when it is read."},
 }}
 
