@@ -1,0 +1,263 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/sync/errgroup"
+
+	"millrace/connectors"
+	"millrace/internal/failure"
+	"millrace/types"
+)
+
+// committer implements connectors.Committer. It keeps nothing: what is to be
+// committed stands in the committables, and whether it was, in Kafka.
+type committer struct {
+	ctx     connectors.CommitterContext
+	opts    *sinkOptions
+	cluster Cluster
+	log     *slog.Logger
+	now     func() time.Time
+}
+
+// Committer implements connectors.Sink.
+func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer, error) {
+	if s.opts.guarantee != guaranteeExactlyOnce {
+		return nil, nil
+	}
+	cluster, err := s.connector.connect(s.opts.spec())
+	if err != nil {
+		return nil, err
+	}
+	return &committer{ctx: ctx, opts: s.opts, cluster: cluster, log: s.connector.log(), now: ctx.Clock.Now}, nil
+}
+
+// Recover implements connectors.Committer. Beyond the committables it settles
+// every id of the pools: what an attempt left open under them is aborted, and its
+// writers are fenced. An id is left alone only if its commit was answered with
+// success just now: then nothing can be open under it. One whose commit was
+// refused although it is committed was used again, so that a later transaction
+// may be open under it.
+func (k *committer) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
+	done, err := k.commit(ctx, committables)
+	if err != nil {
+		return err
+	}
+	return k.settle(ctx, done)
+}
+
+// Commit implements connectors.Committer.
+func (k *committer) Commit(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
+	_, err := k.commit(ctx, committables)
+	return err
+}
+
+// Close implements connectors.Committer.
+func (k *committer) Close() error {
+	k.cluster.Close()
+	return nil
+}
+
+// commit commits and confirms all committables, those of earlier checkpoints
+// first: a later transaction can't be read behind an open earlier one. It returns
+// the ids whose commit was answered with success.
+func (k *committer) commit(ctx context.Context, encoded [][]byte) (map[string]bool, error) {
+	all := make([]*committable, len(encoded))
+	for i, data := range encoded {
+		c, err := decodeCommittable(data)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+	}
+	slices.SortStableFunc(all, func(a, b *committable) int { return cmp.Compare(a.Checkpoint, b.Checkpoint) })
+	var mu sync.Mutex
+	answered := make(map[string]bool)
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].Checkpoint == all[0].Checkpoint {
+			n++
+		}
+		err := eachOf(ctx, all[:n], func(ctx context.Context, c *committable) error {
+			done, err := k.commitOne(ctx, c)
+			if done && err == nil {
+				mu.Lock()
+				answered[c.TransactionalID] = true
+				mu.Unlock()
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = all[n:]
+	}
+	return answered, nil
+}
+
+// eachOf runs f for every item, some at a time, and waits for all of them:
+// whether one is lost does not depend on the others. The worst error counts.
+func eachOf[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+	var g errgroup.Group
+	g.SetLimit(commitsMax)
+	errs := make([]error, len(items))
+	for i, item := range items {
+		g.Go(func() error {
+			errs[i] = f(ctx, item)
+			return nil
+		})
+	}
+	_ = g.Wait() // every error is in errs
+	return errors.Join(errs...)
+}
+
+// commitOne ends a transaction and confirms it. It reports whether EndTxn was
+// answered with success.
+func (k *committer) commitOne(ctx context.Context, c *committable) (bool, error) {
+	patience, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
+	done, err := k.end(patience, c)
+	if err != nil {
+		return false, err
+	}
+	return done, k.confirm(patience, c, done)
+}
+
+// end sends EndTxn until the answer is definitive, always the same request.
+func (k *committer) end(ctx context.Context, c *committable) (done bool, err error) {
+	busy, doubt := concurrentPauseMin, doubtPauseMin
+	for {
+		code, err := k.cluster.EndTxn(ctx, c.transaction())
+		verdict, pause := endDoubt, doubt
+		if err == nil {
+			verdict, err = judgeEnd(code), kerr.ErrorForCode(code)
+		}
+		switch verdict {
+		case endDone:
+			return true, nil
+		case endRefused:
+			k.log.Info("commit is refused, the marker decides", "transaction", c.String(), "cause", err)
+			return false, nil
+		case endForbidden:
+			return false, failure.External(fmt.Errorf("commit %s: %w", c, err), failure.Backoff)
+		case endBusy:
+			pause, busy = busy, min(2*busy, concurrentPauseMax)
+		default:
+			doubt = min(2*doubt, doubtPauseMax)
+		}
+		if !sleep(ctx, pause) {
+			return false, failure.External(fmt.Errorf("commit %s: the outcome is unknown: %w", c, err), failure.Backoff)
+		}
+	}
+}
+
+// confirm reads the marker until it says whether the transaction is committed.
+func (k *committer) confirm(ctx context.Context, c *committable, done bool) error {
+	unstable, unknown := concurrentPauseMin, doubtPauseMin
+	for {
+		verdict, err := k.readMarker(ctx, c, done)
+		pause := unknown
+		switch verdict {
+		case markerConfirmed:
+			return nil
+		case markerLost:
+			return failure.External(fmt.Errorf("lost: %s was aborted before it was committed, its rows are in no output; %w", c, errLost), failure.Never)
+		case markerInDoubt:
+			return failure.External(fmt.Errorf("in doubt: %s is older than %s, the broker has forgotten whether it was committed",
+				c, markerRetention), failure.Never)
+		case markerContradicts:
+			return failure.With(fmt.Errorf("%s was answered to be committed and has no marker", c),
+				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
+		case markerUnstable:
+			pause, unstable = unstable, min(2*unstable, concurrentPauseMax)
+		default:
+			unknown = min(2*unknown, doubtPauseMax)
+		}
+		if !sleep(ctx, pause) {
+			return k.unconfirmed(c, done, verdict, err)
+		}
+	}
+}
+
+// errLost is why a job can't go on: what to do is the user's decision.
+var errLost = errors.New("Kafka ends a transaction that is open for longer than " + keyTimeout)
+
+// readMarker reads and judges. While the marker may change, the one that is
+// committed already is a proof as well: the id was used again, and a later
+// transaction is open under it.
+func (k *committer) readMarker(ctx context.Context, c *committable, done bool) (markerVerdict, error) {
+	old := c.age(k.now()) > markerRetention
+	m, code, err := k.cluster.ReadMarker(ctx, c.TransactionalID, c.Topic, true)
+	if err != nil {
+		return markerUnknown, err
+	}
+	verdict := judgeMarker(m, code, c.Checkpoint, done, old)
+	if verdict != markerUnstable || done {
+		return verdict, kerr.ErrorForCode(code)
+	}
+	m, again, err := k.cluster.ReadMarker(ctx, c.TransactionalID, c.Topic, false)
+	if err == nil && judgeMarker(m, again, c.Checkpoint, done, old) == markerConfirmed {
+		return markerConfirmed, nil
+	}
+	return markerUnstable, kerr.ErrorForCode(code)
+}
+
+// unconfirmed says what is being waited for. The caller tries again.
+func (k *committer) unconfirmed(c *committable, done bool, verdict markerVerdict, err error) error {
+	hanging := done || c.age(k.now()) > time.Duration(c.TimeoutMillis)*time.Millisecond+commitPatience
+	if verdict == markerUnstable && hanging {
+		return failure.External(fmt.Errorf("TRANSACTION_HANGING: %s is decided, and its commit markers are not written to every partition of the topic: "+
+			"find it by describing the topic's producers", c), failure.Backoff)
+	}
+	return failure.External(fmt.Errorf("confirm %s: %w", c, err), failure.Backoff)
+}
+
+// settle initialises every id of the pools but those of a set.
+func (k *committer) settle(ctx context.Context, but map[string]bool) error {
+	subtasks := max(k.ctx.MaxParallelism, k.ctx.Parallelism, 1)
+	var ids []string
+	for subtask := range subtasks {
+		for n := range poolSize {
+			id := transactionalID(k.opts.prefix, k.ctx.Job, k.ctx.Operator, subtask, n)
+			if !but[id] {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return eachOf(ctx, ids, k.settleOne)
+}
+
+func (k *committer) settleOne(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
+	busy, doubt := concurrentPauseMin, doubtPauseMin
+	for {
+		code, err := k.cluster.InitProducerID(ctx, id, k.opts.timeoutMillis)
+		if err == nil && code == codeNone {
+			return nil
+		}
+		pause := doubt
+		if err == nil {
+			err = kerr.ErrorForCode(code)
+			if code != codeConcurrent && !kerr.IsRetriable(err) && code != codeUnknownServerError {
+				return failure.User(fmt.Errorf("initialise transactional id %s: %w", id, err))
+			}
+		}
+		if code == codeConcurrent {
+			pause, busy = busy, min(2*busy, concurrentPauseMax)
+		} else {
+			doubt = min(2*doubt, doubtPauseMax)
+		}
+		if !sleep(ctx, pause) {
+			return failure.External(fmt.Errorf("initialise transactional id %s: %w", id, err), failure.Backoff)
+		}
+	}
+}

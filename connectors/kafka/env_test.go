@@ -1,0 +1,313 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"millrace/formats"
+	"millrace/formats/raw"
+	"millrace/internal/options"
+	"millrace/internal/testutil/matrix"
+	"millrace/internal/testutil/realkafka"
+	"millrace/types"
+)
+
+// testLimit bounds every wait of a scenario.
+const testLimit = time.Minute
+
+// env is a cluster with a topic of its own for one scenario.
+type env struct {
+	*testing.T
+	ctx     context.Context
+	brokers []string
+	topic   string
+	client  *kgo.Client
+	admin   *kadm.Client
+	fake    *kfake.Cluster // nil with a real broker
+	wires   *wires
+}
+
+// scenario is a test that every cluster must pass.
+type scenario struct {
+	name       string
+	partitions int
+	run        func(*env)
+	// fakeOnly: it needs what only the fake can be told to do.
+	fakeOnly bool
+}
+
+// shared is the real broker of this run of the package.
+var shared struct {
+	sync.Mutex
+	broker *realkafka.Broker
+	dir    string
+	topics atomic.Int64
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if shared.broker != nil {
+		shared.broker.Close()
+		_ = os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+func realBroker(t *testing.T) *realkafka.Broker {
+	t.Helper()
+	shared.Lock()
+	defer shared.Unlock()
+	if shared.broker != nil {
+		return shared.broker
+	}
+	dir, err := os.MkdirTemp("", "millrace-kafka-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := realkafka.Launch(t.Context(), dir)
+	if err != nil {
+		t.Fatalf("launch a broker: %v", err)
+	}
+	shared.broker, shared.dir = b, dir
+	return b
+}
+
+// everywhere runs the scenarios on the fake, and some of them on a real broker.
+func everywhere(t *testing.T, scenarios []scenario) {
+	t.Run("fake", func(t *testing.T) {
+		for _, s := range scenarios {
+			t.Run(s.name, func(t *testing.T) { s.run(fakeEnv(t, s.partitions)) })
+		}
+	})
+	t.Run("real", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("starts a broker")
+		}
+		real := slices.DeleteFunc(slices.Clone(scenarios), func(s scenario) bool { return s.fakeOnly })
+		for _, s := range matrix.Sample(t, 3, real) {
+			t.Run(s.name, func(t *testing.T) { s.run(newEnv(t, []string{realBroker(t).Addr()}, s.partitions)) })
+		}
+	})
+}
+
+func fakeEnv(t *testing.T, partitions int) *env {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	e := newEnv(t, c.ListenAddrs(), partitions)
+	e.fake = c
+	return e
+}
+
+func newEnv(t *testing.T, brokers []string, partitions int) *env {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
+	t.Cleanup(cancel)
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	e := &env{
+		T: t, ctx: ctx, brokers: brokers, client: client, admin: kadm.NewClient(client), wires: &wires{},
+		topic: fmt.Sprintf("t%d", shared.topics.Add(1)),
+	}
+	e.createTopic(max(partitions, 1))
+	return e
+}
+
+func (e *env) check(err error) {
+	e.Helper()
+	if err != nil {
+		e.Fatal(err)
+	}
+}
+
+func (e *env) createTopic(partitions int) {
+	e.Helper()
+	_, err := e.admin.CreateTopic(e.ctx, int32(partitions), 1, nil, e.topic)
+	e.check(err)
+	e.eventually("topic "+e.topic, func() bool {
+		d, err := e.admin.ListTopics(e.ctx, e.topic)
+		return err == nil && d[e.topic].Err == nil && len(d[e.topic].Partitions) == partitions
+	})
+}
+
+// eventually waits for a condition.
+func (e *env) eventually(what string, ok func() bool) {
+	e.Helper()
+	for !ok() {
+		if !sleep(e.ctx, 5*time.Millisecond) {
+			e.Fatalf("%s: not within %s", what, testLimit)
+		}
+	}
+}
+
+// connector is what is tested, with connections that scenarios can tamper with.
+func (e *env) connector() *Connector {
+	return &Connector{
+		Formats: Formats{"raw": rawFormat, "picky": pickyFormat},
+		Connect: func(s ClusterSpec) (Cluster, error) { return connect(s, e.wires.dial) },
+	}
+}
+
+func (e *env) options(more map[string]string) map[string]string {
+	o := map[string]string{keyBrokers: strings.Join(e.brokers, ","), keyTopic: e.topic, keyFormat: "raw"}
+	maps.Copy(o, more)
+	return o
+}
+
+var rawFormat = Format{
+	Decoder: func(s *types.Schema, _ options.Values) (formats.Decoder, error) { return raw.NewDecoder(s) },
+	Encoder: func(s *types.Schema, _ options.Values) (formats.Encoder, error) { return raw.NewEncoder(s) },
+}
+
+// pickyFormat is raw, but does not understand records that begin with "bad".
+var pickyFormat = Format{
+	Decoder: func(s *types.Schema, _ options.Values) (formats.Decoder, error) {
+		d, err := raw.NewDecoder(s)
+		return picky{d}, err
+	},
+}
+
+type picky struct{ formats.Decoder }
+
+func (p picky) Decode(payloads [][]byte, out *formats.Rows, rowsMax int) (int, error) {
+	for i, v := range payloads {
+		if out.Len() >= rowsMax {
+			return i, nil
+		}
+		if strings.HasPrefix(string(v), "bad") {
+			return i, &formats.RecordError{Reason: "it is bad"}
+		}
+		if _, err := p.Decoder.Decode(payloads[i:i+1], out, rowsMax); err != nil {
+			return i, err
+		}
+	}
+	return len(payloads), nil
+}
+
+var textSchema = types.NewSchema(types.Field{Name: "text", Type: types.StringType()})
+
+// produce writes values to a partition, without a transaction.
+func (e *env) produce(partition int32, values ...string) {
+	e.Helper()
+	e.check(produceWith(e.ctx, e.client, e.topic, partition, values...))
+}
+
+func produceWith(ctx context.Context, client *kgo.Client, topic string, partition int32, values ...string) error {
+	records := make([]*kgo.Record, len(values))
+	for i, v := range values {
+		records[i] = &kgo.Record{Topic: topic, Partition: partition, Value: []byte(v)}
+	}
+	return client.ProduceSync(ctx, records...).FirstErr()
+}
+
+// transact writes values in a transaction of some other producer and ends it.
+func (e *env) transact(commit bool, partition int32, values ...string) {
+	e.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.TransactionalID("other-"+e.topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	e.check(err)
+	defer client.Close()
+	e.check(client.BeginTransaction())
+	e.check(produceWith(e.ctx, client, e.topic, partition, values...))
+	e.check(client.EndTransaction(e.ctx, kgo.TransactionEndTry(commit)))
+}
+
+// committed reads what a read_committed consumer sees now, sorted.
+func (e *env) committed() []string {
+	e.Helper()
+	ends, err := e.admin.ListCommittedOffsets(e.ctx, e.topic)
+	e.check(err)
+	starts := map[int32]kgo.Offset{}
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			starts[o.Partition], left[o.Partition] = kgo.NewOffset().AtStart(), o.Offset
+		}
+	})
+	if len(left) == 0 {
+		return nil
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{e.topic: starts}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	e.check(err)
+	defer client.Close()
+	var values []string
+	for len(left) > 0 {
+		fetches := client.PollFetches(e.ctx)
+		e.check(fetches.Err())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				values = append(values, string(r.Value))
+			}
+			if end, ok := left[r.Partition]; ok && r.Offset+1 >= end {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	slices.Sort(values)
+	return values
+}
+
+// latestOffset is the end of the log, committed or not.
+func (e *env) latestOffset(partition int32) int64 {
+	e.Helper()
+	ends, err := e.admin.ListEndOffsets(e.ctx, e.topic)
+	e.check(err)
+	o, ok := ends.Lookup(e.topic, partition)
+	if !ok {
+		e.Fatalf("no offset of partition %d", partition)
+	}
+	return o.Offset
+}
+
+// setTransactionVersion changes the feature of the fake.
+func (e *env) setTransactionVersion(level int16) {
+	e.Helper()
+	update := kmsg.NewPtrUpdateFeaturesRequest()
+	f := kmsg.NewUpdateFeaturesRequestFeatureUpdate()
+	f.Feature, f.MaxVersionLevel, f.UpgradeType, f.AllowDowngrade = "transaction.version", level, 2, true
+	update.FeatureUpdates = append(update.FeatureUpdates, f)
+	answer, err := update.RequestWith(e.ctx, e.client)
+	e.check(err)
+	if answer.ErrorCode != 0 {
+		e.Fatalf("transaction.version %d: code %d", level, answer.ErrorCode)
+	}
+}
+
+// want fails unless the committed rows become these, in any order.
+func (e *env) want(values ...string) {
+	e.Helper()
+	slices.Sort(values)
+	var got []string
+	for {
+		if got = e.committed(); slices.Equal(got, values) {
+			return
+		}
+		if len(got) > len(values) || !sleep(e.ctx, 10*time.Millisecond) {
+			e.Fatalf("committed %q, want %q", got, values)
+		}
+	}
+}
+
+// errTampered is what a cut connection fails with.
+var errTampered = errors.New("the test cut the connection")

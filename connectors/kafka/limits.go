@@ -1,0 +1,67 @@
+package kafka
+
+import "time"
+
+const (
+	// poolSize is how many transactional ids a subtask of the sink has: one being
+	// written, one initialised ahead, the rest for transactions that wait for
+	// their commit. Changing it leaves transactions of ids beyond the new size
+	// open until they time out, when a job is restored that was stopped with the
+	// old one.
+	poolSize = 8
+	// poolSlack are the ids of a pool that are not for failed checkpoints: one
+	// being written, and one that awaits the commit of the last checkpoint.
+	poolSlack = 2
+
+	// fetchQueueMax is how many fetched answers wait for the task, and with
+	// fetchBytesMax the bound of the source's memory.
+	fetchQueueMax = 2
+	// fetchBytesMax bounds an answer of a broker.
+	fetchBytesMax = 16 << 20
+	// fetchPartitionBytesMax bounds a partition's share of an answer. A larger
+	// record batch comes alone.
+	fetchPartitionBytesMax = 4 << 20
+	// decodeStep is how many payloads are decoded before the size of the rows is
+	// looked at.
+	decodeStep = 1024
+
+	// bufferedBytesMax is how much a writer holds that Kafka has not
+	// acknowledged; beyond it the writer is not ready.
+	bufferedBytesMax = 32 << 20
+
+	// bufferedRecordsMax is how many records a client holds before Produce blocks.
+	bufferedRecordsMax = 100_000
+
+	// metadataAgeMin is how often a client asks for metadata at most, which is
+	// how soon it sees that a leader has moved.
+	metadataAgeMin = 250 * time.Millisecond
+	// requestTimeout bounds one request of a coordinator task or of a marker.
+	requestTimeout = 5 * time.Second
+	// commitPatience is how long one call of the committer tries before it says
+	// that it does not get through; its caller calls again.
+	commitPatience = 30 * time.Second
+	// commitsMax is how many transactions are committed or initialised at a time.
+	commitsMax = 16
+
+	// concurrentPauseMin and Max bound the wait for an end of the same
+	// transactional id that is in progress.
+	concurrentPauseMin = 5 * time.Millisecond
+	concurrentPauseMax = 200 * time.Millisecond
+	// doubtPauseMin and Max bound the wait after an answer that says nothing.
+	doubtPauseMin = 20 * time.Millisecond
+	doubtPauseMax = time.Second
+
+	// markerRetention is how long a marker and a transactional id are kept by a
+	// broker with the usual configuration: from then on, absence proves nothing.
+	markerRetention = 7 * 24 * time.Hour
+	// metadataBytesMax is the largest metadata of an offset commit.
+	metadataBytesMax = 4096
+
+	// topicsMax, and partitionsMax over all of them, bound a source.
+	topicsMax     = 1000
+	partitionsMax = 100_000
+	// stateBytesMax bounds the state of one split and a committable.
+	stateBytesMax = 1 << 20
+	// enumeratorBytesMax bounds the enumerator's state.
+	enumeratorBytesMax = 64 << 20
+)

@@ -1,0 +1,114 @@
+package kafka
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// wires makes connections that lose answers: a fake broker's own controls stand
+// in place of its work, so that they can't lose the answer to work that is done.
+type wires struct {
+	mu   sync.Mutex
+	cuts map[int16]int // answers to lose by the request's key
+	lost int
+}
+
+// lose makes the next n answers to requests of a key disappear with their
+// connections, after the broker has carried the requests out.
+func (w *wires) lose(key kmsg.Key, n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cuts == nil {
+		w.cuts = map[int16]int{}
+	}
+	w.cuts[key.Int16()] = n
+}
+
+func (w *wires) losses() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
+// loses tells whether the answer at hand is to be lost.
+func (w *wires) loses(key int16) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cuts[key] == 0 {
+		return false
+	}
+	w.cuts[key]--
+	w.lost++
+	return true
+}
+
+func (w *wires) dial(ctx context.Context, network, host string) (net.Conn, error) {
+	var d net.Dialer
+	c, err := d.DialContext(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	return &wire{Conn: c, wires: w, keys: map[int32]int16{}}, nil
+}
+
+// wire remembers the keys of requests by their correlation id. A client writes a
+// request in one call, and reads the length of an answer before the rest.
+type wire struct {
+	net.Conn
+	wires *wires
+
+	mu   sync.Mutex
+	keys map[int32]int16
+	head []byte // of the answer that is being read: length and correlation id
+	left int    // bytes of the answer that are still to come
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	if len(p) >= 12 {
+		w.mu.Lock()
+		w.keys[int32(binary.BigEndian.Uint32(p[8:]))] = int16(binary.BigEndian.Uint16(p[4:]))
+		w.mu.Unlock()
+	}
+	return w.Conn.Write(p)
+}
+
+func (w *wire) Read(p []byte) (int, error) {
+	n, err := w.Conn.Read(p)
+	if w.inspect(p[:n]) {
+		_ = w.Conn.Close()
+		return 0, errTampered
+	}
+	return n, err
+}
+
+// inspect follows the framing and tells whether an answer in p is to be lost.
+func (w *wire) inspect(p []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(p) > 0 {
+		if len(w.head) < 8 {
+			take := min(8-len(w.head), len(p))
+			w.head, p = append(w.head, p[:take]...), p[take:]
+			if len(w.head) < 8 {
+				return false
+			}
+			w.left = int(binary.BigEndian.Uint32(w.head)) - 4
+			id := int32(binary.BigEndian.Uint32(w.head[4:]))
+			key := w.keys[id]
+			delete(w.keys, id)
+			if w.wires.loses(key) {
+				return true
+			}
+		}
+		take := min(w.left, len(p))
+		w.left, p = w.left-take, p[take:]
+		if w.left == 0 {
+			w.head = w.head[:0]
+		}
+	}
+	return false
+}
