@@ -1,6 +1,7 @@
 package window_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -212,5 +213,31 @@ func TestRefusals(t *testing.T) {
 	}
 	if pool.Live() != 0 {
 		t.Errorf("%d buffers leak", pool.Live())
+	}
+}
+
+// TestDrainsAreFrozenInTheirMiddle: with output rows one by one and a freeze
+// between any two, at other parallelisms, each row leaves once.
+func TestDrainsAreFrozenInTheirMiddle(t *testing.T) {
+	var script, want strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&script, "%d 1 %d\n", i, i%3*10_000)
+		end := (i%3 + 1) * 10_000
+		fmt.Fprintf(&want, "%d %d %d 1 1 1\n", i, end-10_000, end)
+	}
+	c := &operatortest.Case{
+		Spec: aggregateOf(mainJob()), New: window.New, Inputs: []*types.Schema{bids}, Keys: [][]int{{0}}, Backend: backend,
+		Script: script.String() + "end",
+	}
+	for _, freeze := range []operatortest.Freeze{operatortest.FullFreeze, operatortest.DeltaFreeze} {
+		for _, rescale := range []bool{false, true} {
+			out := operatortest.Play(t, c, operatortest.Variant{RowsMax: 7, Freeze: freeze, Rescale: rescale, Seed: 11})
+			if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, want.String()), out.Rows[0], false); diff != "" {
+				t.Errorf("freeze %d, rescale %v: (-want +got):\n%s", freeze, rescale, diff)
+			}
+			if out.MidDrain < 3 {
+				t.Errorf("only %d drains were frozen in their middle", out.MidDrain)
+			}
+		}
 	}
 }
