@@ -106,8 +106,9 @@ func (e *emitter) markNulls(pool *stream.Pool, v *stream.Vector, rows statebacke
 	if e.always || e.seen == rowsWord {
 		return
 	}
+	word := rows.Offset + e.seen
 	for i, s := range slots {
-		if *place(&rows, rows.Offset+e.seen, s) == 0 {
+		if *place(&rows, word, s) == 0 {
 			v.WithValidity(pool).Clear(i)
 		}
 	}
@@ -140,9 +141,19 @@ func (e *emitter) words(v *stream.Vector, rows statebackend.Rows, slots []stateb
 }
 
 func fill[T int8 | int16 | int32 | int64](e *emitter, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
-	out := stream.Values[T](v)
+	out := stream.Values[T](v)[:len(slots)]
+	if e.kind == emitAverageInt {
+		for i, s := range slots {
+			out[i] = T(e.word64(&rows, s))
+		}
+		return
+	}
+	word, mask := rows.Offset+e.word, e.mask
+	if e.kind != emitExtreme {
+		mask = 0
+	}
 	for i, s := range slots {
-		out[i] = T(e.word64(&rows, s))
+		out[i] = T(*place(&rows, word, s) ^ mask)
 	}
 }
 
