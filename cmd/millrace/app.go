@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"millrace/cmd/millrace/config"
+	"millrace/internal/failure"
+)
+
+// app is what the commands of one invocation share.
+type app struct {
+	version string
+	environ []string
+
+	configFile string
+	dynamic    []string
+	// started tells that flags and arguments were understood and a command runs.
+	started bool
+}
+
+// configVariable names the configuration file where --config does not.
+const configVariable = config.EnvPrefix + "CONFIG"
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "millrace",
+		Short: "Streams to tables to streams: a distributed stream engine",
+		Long: "millrace runs stream jobs with the guarantees of Apache Flink.\n\n" +
+			"Begin with: millrace demo",
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configFile, "config", "", "YAML file with the configuration (or "+configVariable+")")
+	flags.StringArrayVarP(&a.dynamic, "define", "D", nil, "a key of the configuration: -D parallelism.default=4")
+	root.AddCommand(newLocal(a), newRun(a), newJob(a), newDemo(a), newVersion(a))
+	return root
+}
+
+// load reads the configuration; keys has the key of each flag of the command that stands for one.
+func (a *app) load(cmd *cobra.Command, keys map[string]string) (config.Config, error) {
+	file := a.configFile
+	for _, variable := range a.environ {
+		if path, ok := strings.CutPrefix(variable, configVariable+"="); ok && file == "" {
+			file = path
+		}
+	}
+	return config.Load(config.Sources{File: file, Environ: a.environ, Flags: cmd.Flags(), Keys: keys, Dynamic: a.dynamic})
+}
+
+// logger returns a log on the command's error output at the level of the configuration, or at the command's own.
+func logger(cmd *cobra.Command, c config.Config, own slog.Level) *slog.Logger {
+	level := own
+	if name := c.Text(config.LogLevel); name != "" {
+		_ = level.UnmarshalText([]byte(name)) // checked with the configuration
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+}
+
+// The exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUser        = 2
+	exitInterrupted = 130
+)
+
+// report says what went wrong and returns the exit code.
+func (a *app) report(w io.Writer, err error) int {
+	var problems *failure.Problems
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(w, "millrace: interrupted")
+		return exitInterrupted
+	case errors.As(err, &problems) && problems.Len() > 1:
+		fmt.Fprintf(w, "millrace: %s\n", headline(err, problems))
+		for line := range strings.Lines(body(problems)) {
+			fmt.Fprint(w, line)
+		}
+		fmt.Fprintln(w)
+	default:
+		fmt.Fprintf(w, "millrace: %s\n", strings.ReplaceAll(err.Error(), "; hint: ", "\n  hint: "))
+	}
+	if !a.started || failure.ClassOf(err).Domain == failure.DomainUser {
+		return exitUser
+	}
+	return exitFailed
+}
+
+// headline is the text of err up to its problems, with their number.
+func headline(err error, problems *failure.Problems) string {
+	before, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimSuffix(before, ":")
+}
+
+// body is the problems, one on a line.
+func body(problems *failure.Problems) string {
+	_, lines, _ := strings.Cut(problems.Error(), "\n")
+	return lines
+}
+
+// exactly is the check of a command that takes n arguments.
+func exactly(n int, what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == n {
+			return nil
+		}
+		return failure.Message{Primary: fmt.Sprintf("%d arguments, %d expected", len(args), n), Hint: "usage: millrace " + what}
+	}
+}
+
+// makeDir returns a folder for a cluster that is not to outlive the command, and what removes it; or the configured one.
+func makeDir(c config.Config) (dir string, remove func(), err error) {
+	if dir = c.Text(config.WorkingDir); dir != "" {
+		return dir, func() {}, nil
+	}
+	if dir, err = os.MkdirTemp("", "millrace-"); err != nil {
+		return "", nil, fmt.Errorf("make a working folder: %w", err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }, nil
+}

@@ -1,0 +1,183 @@
+// Package client is how commands speak to a cluster: it dials the job service, turns refusals into messages for people,
+// and follows a job to its end.
+//
+// Await is the one way to wait for a job. It watches, and where the stream breaks (a leader that went away) it asks
+// again, for as long as Patience allows, so that the caller sees one job and not the connections to it. What a watch
+// loses, Describe has: the outcome is always read anew.
+//
+// There is no encryption: connections stay on loopback.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"millrace/internal/clock"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+const (
+	// Patience is how long a cluster may be away or without a leader until Await and the first call give up.
+	Patience = 30 * time.Second
+	// again is the pause between two attempts.
+	again = 200 * time.Millisecond
+	// messageBytesMax bounds an answer.
+	messageBytesMax = 64 << 20
+)
+
+// Client speaks to one cluster. It is safe for concurrent use.
+type Client struct {
+	jobs  apiv1.JobServiceClient
+	conn  io.Closer
+	clock clock.Clock
+}
+
+// Dial returns a client of the cluster at an address. It does not reach out yet.
+func Dial(address string) (*Client, error) {
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytesMax)))
+	if err != nil {
+		return nil, fmt.Errorf("cluster address %s: %w", address, err)
+	}
+	return &Client{apiv1.NewJobServiceClient(conn), conn, clock.System()}, nil
+}
+
+// Over returns a client that uses somebody else's connection; Close leaves that open.
+func Over(jobs apiv1.JobServiceClient) *Client {
+	return &Client{jobs: jobs, clock: clock.System()}
+}
+
+// Close ends the connection.
+func (c *Client) Close() error {
+	if c.conn == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
+
+// patiently repeats a call while the cluster is away or has no leader.
+func (c *Client) patiently(ctx context.Context, call func() error) error {
+	for waited := time.Duration(0); ; waited += again {
+		err := call()
+		if status.Code(err) != codes.Unavailable || waited >= Patience {
+			return understand(err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-c.clock.After(again):
+		}
+	}
+}
+
+// Submit gives the cluster a graph, or asks what would become of it. It waits for a leader; key makes that safe: the same
+// key is the same job. A refusal is a *failure.Problems.
+func (c *Client) Submit(ctx context.Context, g *jobgraph.Graph, dryRun bool, key string) (*apiv1.SubmitJobResponse, error) {
+	message, err := codec.ToProto(g)
+	if err != nil {
+		return nil, err
+	}
+	var answer *apiv1.SubmitJobResponse
+	err = c.patiently(ctx, func() (err error) {
+		answer, err = c.jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: message, DryRun: dryRun, IdempotencyKey: key})
+		return err
+	})
+	return answer, err
+}
+
+// List returns the cluster's jobs, the oldest first.
+func (c *Client) List(ctx context.Context) ([]*apiv1.JobSummary, error) {
+	answer, err := c.jobs.ListJobs(ctx, &apiv1.ListJobsRequest{})
+	return answer.GetJobs(), understand(err)
+}
+
+// Describe returns everything about a job.
+func (c *Client) Describe(ctx context.Context, job string) (*apiv1.DescribeJobResponse, error) {
+	answer, err := c.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
+	return answer, understand(err)
+}
+
+// Cancel ends a job without a last checkpoint. It does not wait for the end.
+func (c *Client) Cancel(ctx context.Context, job string) error {
+	_, err := c.jobs.CancelJob(ctx, &apiv1.CancelJobRequest{JobId: job})
+	return understand(err)
+}
+
+// Stop ends a job behind a last checkpoint, with drain after its windows have fired. It does not wait for the end.
+func (c *Client) Stop(ctx context.Context, job string, drain bool) error {
+	_, err := c.jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain})
+	return understand(err)
+}
+
+// Await tells see what happens to a job, from now on, and returns what is known of the job when it has ended. see runs on
+// the caller's goroutine; an error of its ends the wait.
+func (c *Client) Await(ctx context.Context, job string, see func(*apiv1.WatchJobResponse) error) (*apiv1.DescribeJobResponse, error) {
+	for broken := time.Duration(0); ; broken += again {
+		seen, err := c.watch(ctx, job, see)
+		if seen {
+			broken = 0
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil && status.Code(err) != codes.Unavailable:
+			return nil, understand(err)
+		}
+		d, derr := c.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
+		if derr == nil && Ended(d.Summary.State) {
+			return d, nil
+		}
+		if derr != nil && (status.Code(derr) != codes.Unavailable || broken >= Patience) {
+			return nil, understand(derr)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-c.clock.After(again):
+		}
+	}
+}
+
+// watch reads one stream of events to its end; seen tells whether there was any.
+func (c *Client) watch(ctx context.Context, job string, see func(*apiv1.WatchJobResponse) error) (seen bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := c.jobs.WatchJob(ctx, &apiv1.WatchJobRequest{JobId: job})
+	if err != nil {
+		return false, err
+	}
+	for {
+		event, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return seen, nil
+		}
+		if err != nil {
+			return seen, err
+		}
+		seen = true
+		if err := see(event); err != nil {
+			return seen, err
+		}
+	}
+}
+
+// Ended tells whether a state is the last of a job.
+func Ended(s apiv1.JobState) bool {
+	switch s {
+	case apiv1.JobState_JOB_STATE_FINISHED, apiv1.JobState_JOB_STATE_CANCELED, apiv1.JobState_JOB_STATE_FAILED,
+		apiv1.JobState_JOB_STATE_STOPPED:
+		return true
+	}
+	return false
+}

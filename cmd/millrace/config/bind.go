@@ -1,0 +1,69 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"millrace/internal/failure"
+)
+
+// ClusterAddress is where commands look for a cluster that they are not told.
+func (c Config) ClusterAddress() string { return join(c.Text(Address), c.Int(Port)) }
+
+// ServeAddress is where a cluster serves its clients, or the user's error if that is beyond loopback and not allowed.
+func (c Config) ServeAddress() (string, error) {
+	address := join(c.Text(BindAddress), c.Int(Port))
+	return address, c.mayBind(BindAddress, address)
+}
+
+// AdminAddress is where metrics, profiles and reflection are served, or the user's error as of ServeAddress.
+func (c Config) AdminAddress() (string, error) {
+	address := c.Text(AdminAddress)
+	return address, c.mayBind(AdminAddress, address)
+}
+
+func join(host string, port int64) string { return net.JoinHostPort(host, strconv.FormatInt(port, 10)) }
+
+func (c Config) mayBind(key, address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return failure.Message{Field: key, Primary: "not an address", Detail: address, Hint: "for example 127.0.0.1:0"}
+	}
+	if c.Bool(InsecureBind) || isLoopback(host) {
+		return nil
+	}
+	return failure.Message{
+		Field: key, Primary: "is beyond loopback, and there is neither encryption nor authentication yet", Detail: address,
+		Hint: "bind 127.0.0.1, or give --insecure-bind if everybody who reaches this address may run jobs",
+	}
+}
+
+// isLoopback tells whether a host can be reached from this machine only. A name other than localhost is not trusted: what
+// it stands for may change.
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// CheckpointFolder returns where checkpoints go, "" for the place below the working folder.
+func (c Config) CheckpointFolder() (string, error) {
+	key, place := CheckpointDir, c.Text(CheckpointDir)
+	if place == "" {
+		key, place = oldCheckpoints, c.Text(oldCheckpoints)
+	}
+	scheme, rest, isURI := strings.Cut(place, ":")
+	switch {
+	case !isURI || strings.Contains(scheme, "/"):
+		return place, nil
+	case scheme == "file":
+		return "/" + strings.TrimLeft(rest, "/"), nil
+	}
+	return "", failure.Message{
+		Field: key, Primary: "only folders of this machine are known", Detail: place, Hint: "for example file:///var/lib/millrace",
+	}
+}

@@ -1,0 +1,99 @@
+package config
+
+import (
+	"millrace/internal/options"
+)
+
+// The keys.
+const (
+	WorkingDir = "process.working-dir"
+
+	TaskSlots    = "taskmanager.numberOfTaskSlots"
+	TaskManagers = "minicluster.number-of-taskmanagers"
+
+	BindAddress  = "rest.bind-address"
+	Address      = "rest.address"
+	Port         = "rest.port"
+	AdminAddress = "admin.address"
+	InsecureBind = "security.insecure-bind"
+
+	Brokers         = "kafka.bootstrap.servers"
+	EmbeddedBroker  = "kafka.embedded.port"
+	StateBackend    = "state.backend.type"
+	CheckpointDir   = "execution.checkpointing.dir"
+	oldCheckpoints  = "state.checkpoints.dir"
+	Parallelism     = "parallelism.default"
+	MaxParallelism  = "pipeline.max-parallelism"
+	WatermarkEvery  = "pipeline.auto-watermark-interval"
+	BufferTimeout   = "execution.buffer-timeout.interval"
+	Interval        = "execution.checkpointing.interval"
+	MinPause        = "execution.checkpointing.min-pause"
+	Timeout         = "execution.checkpointing.timeout"
+	Tolerable       = "execution.checkpointing.tolerable-failed-checkpoints"
+	Retained        = "execution.checkpointing.num-retained"
+	Restart         = "restart-strategy.type"
+	FixedAttempts   = "restart-strategy.fixed-delay.attempts"
+	FixedDelay      = "restart-strategy.fixed-delay.delay"
+	InitialBackoff  = "restart-strategy.exponential-delay.initial-backoff"
+	MaxBackoff      = "restart-strategy.exponential-delay.max-backoff"
+	BackoffReset    = "restart-strategy.exponential-delay.reset-backoff-threshold"
+	BackoffAttempts = "restart-strategy.exponential-delay.attempts-before-reset-backoff"
+
+	LogLevel = "log.level"
+)
+
+// The restart strategies, by Flink's names.
+const (
+	RestartExponential = "exponential-delay"
+	RestartFixed       = "fixed-delay"
+	RestartNone        = "none"
+)
+
+// Spec declares every key of a millrace process.
+var Spec = options.Join("the configuration", processSpec, jobSpec)
+
+var processSpec = options.Spec{Options: []options.Option{
+	{Key: WorkingDir, Doc: "Where a local cluster keeps what must survive it: etcd, checkpoints, the embedded broker. " +
+		"One process at a time may have it.", Example: "millrace-data"},
+	{Key: TaskManagers, Type: options.Int, Default: "2", Min: "1", Max: "64", Doc: "How many task managers a local cluster has."},
+	{Key: TaskSlots, Type: options.Int, Default: "2", Min: "1", Max: "1024",
+		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job."},
+	{Key: BindAddress, Default: "127.0.0.1", Doc: "The address on which a cluster serves its clients."},
+	{Key: Address, Default: "127.0.0.1", Doc: "The address under which commands look for a cluster that they are not told."},
+	{Key: Port, Type: options.Int, Default: "8081", Min: "0", Max: "65535",
+		Doc: "The port on which a cluster serves its clients, by gRPC, and where commands look for it. 0 takes any that is free."},
+	{Key: AdminAddress, Default: "127.0.0.1:0",
+		Doc: "Where a local cluster serves metrics for Prometheus, profiles and gRPC reflection. Port 0 takes any that is free."},
+	{Key: InsecureBind, Type: options.Bool, Default: "false",
+		Doc: "Whether addresses beyond loopback may be bound, though there is neither encryption nor authentication: everybody who reaches them may run jobs."},
+	{Key: Brokers, Doc: "Kafka brokers, separated by commas. Sources and sinks that name none use these, and a local cluster then has no broker of its own.",
+		Example: "localhost:9092"},
+	{Key: EmbeddedBroker, Type: options.Int, Default: "0", Min: "0", Max: "65535",
+		Doc: "The port of a local cluster's own broker, which promises no durability. 0 takes any that is free."},
+	{Key: LogLevel, Type: options.Enum, Values: []string{"debug", "info", "warn", "error"}, Doc: "What is logged; each command has a default of its own."},
+	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
+	{Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",
+		Example: "file:///var/lib/millrace"},
+	{Key: oldCheckpoints, Doc: "Where checkpoints go.", Deprecated: "use " + CheckpointDir + "."},
+}}
+
+// jobSpec has what jobs run with that leave it open.
+var jobSpec = options.Spec{Options: []options.Option{
+	{Key: Parallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "Parallelism of jobs that name none. By default as many as the cluster has slots."},
+	{Key: MaxParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "Key groups of jobs that name none: the largest parallelism they can ever have."},
+	{Key: WatermarkEvery, Type: options.Duration, Min: "1 ms", Doc: "How often sources emit watermarks."},
+	{Key: BufferTimeout, Type: options.Duration, Min: "1 ms", Doc: "How long rows wait for company before they are sent on."},
+	{Key: Interval, Type: options.Duration, Default: "10 s", Doc: "Time between checkpoints of jobs that say nothing about them. 0 takes none."},
+	{Key: MinPause, Type: options.Duration, Doc: "Least time between the end of a checkpoint and the next, for the same jobs."},
+	{Key: Timeout, Type: options.Duration, Min: "1 ms", Doc: "Time after which a checkpoint is given up, for the same jobs."},
+	{Key: Tolerable, Type: options.Int, Default: "0", Min: "0", Max: "1000000", Doc: "How many checkpoints in a row may fail before the same jobs restart."},
+	{Key: Retained, Type: options.Int, Min: "1", Max: "1000", Doc: "How many completed checkpoints the same jobs keep."},
+	{Key: Restart, Type: options.Enum, Values: []string{RestartExponential, RestartFixed, RestartNone}, Default: RestartExponential,
+		Doc: "What follows a failure of jobs that say nothing about it."},
+	{Key: FixedAttempts, Type: options.Int, Min: "1", Max: "2147483647", Doc: "Restarts with " + RestartFixed + " before the job fails."},
+	{Key: FixedDelay, Type: options.Duration, Doc: "Wait before each restart with " + RestartFixed + "."},
+	{Key: InitialBackoff, Type: options.Duration, Doc: "Wait before the first restart with " + RestartExponential + "; each one after waits longer."},
+	{Key: MaxBackoff, Type: options.Duration, Doc: "Longest wait with " + RestartExponential + "."},
+	{Key: BackoffReset, Type: options.Duration, Doc: "How long a job must run until it waits no longer than at first."},
+	{Key: BackoffAttempts, Type: options.Int, Min: "1", Max: "2147483647", Doc: "Restarts with " + RestartExponential + " before the job fails. By default there is no end."},
+}}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"millrace/cmd/millrace/config"
+	"millrace/cmd/millrace/standalone"
+)
+
+// localDir is where a local cluster keeps its data if nobody says.
+const localDir = "millrace-data"
+
+// clusterFlags are those of commands that run a cluster, with their keys.
+func clusterFlags(cmd *cobra.Command) map[string]string {
+	flags := cmd.Flags()
+	flags.String("broker", "", "Kafka brokers to use instead of one inside the process")
+	flags.String("dir", "", "folder for state, checkpoints and topics")
+	flags.String("admin-address", "", "where to serve metrics, profiles and reflection (default 127.0.0.1 and any free port)")
+	flags.Int("task-managers", 0, "number of task managers (default 2)")
+	flags.Int("slots", 0, "slots of each task manager (default 2)")
+	flags.Bool("insecure-bind", false, "allow addresses beyond loopback, without encryption and authentication")
+	flags.String("log-level", "", "debug, info, warn or error")
+	return map[string]string{
+		"broker": config.Brokers, "dir": config.WorkingDir, "admin-address": config.AdminAddress,
+		"task-managers": config.TaskManagers, "slots": config.TaskSlots, "insecure-bind": config.InsecureBind,
+		"log-level": config.LogLevel,
+	}
+}
+
+func newLocal(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "local",
+		Short: "Run a cluster on this machine until it is interrupted",
+		Long: "Runs a whole cluster in this process: etcd, a Kafka broker unless --broker names others, a job manager and\n" +
+			"task managers. It may be killed at any time; started again on the same folder, it goes on with its jobs.",
+		Args: exactly(0, "local [flags]"),
+	}
+	keys := clusterFlags(cmd)
+	cmd.Flags().String("bind-address", "", "address to serve clients on (default 127.0.0.1)")
+	cmd.Flags().Int("port", 0, "port to serve clients on (default 8081, 0 for any that is free)")
+	keys["bind-address"], keys["port"] = config.BindAddress, config.Port
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.local(cmd, keys) }
+	return cmd
+}
+
+func (a *app) local(cmd *cobra.Command, keys map[string]string) error {
+	c, err := a.load(cmd, keys)
+	if err != nil {
+		return err
+	}
+	address, err := c.ServeAddress()
+	if err != nil {
+		return err
+	}
+	dir := c.Text(config.WorkingDir)
+	if dir == "" {
+		dir = localDir
+	}
+	s, err := a.standalone(cmd, c, standalone.Options{Dir: dir, Address: address, Durable: true}, slog.LevelInfo)
+	if err != nil {
+		return err
+	}
+	a.announce(cmd, s, dir)
+	<-cmd.Context().Done()
+	fmt.Fprintln(cmd.ErrOrStderr(), "ends")
+	return s.Close()
+}
+
+// standalone starts a cluster with what the configuration says about it.
+func (a *app) standalone(cmd *cobra.Command, c config.Config, o standalone.Options, level slog.Level) (*standalone.Standalone, error) {
+	var err error
+	if o.AdminAddress, err = c.AdminAddress(); err != nil {
+		return nil, err
+	}
+	o.Config, o.Version, o.Log = c, a.version, logger(cmd, c, level)
+	for _, warning := range c.Warnings() {
+		o.Log.Warn(warning)
+	}
+	s, err := standalone.Start(cmd.Context(), o)
+	if err != nil && errors.Is(cmd.Context().Err(), context.Canceled) {
+		return nil, context.Canceled
+	}
+	return s, err
+}
+
+func (a *app) announce(cmd *cobra.Command, s *standalone.Standalone, dir string) {
+	broker := s.Brokers()
+	if s.OwnsBroker() {
+		broker += " (inside this process; not durable)"
+	}
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "millrace %s: a local cluster\n", a.version)
+	_ = table(w,
+		[]string{"  jobs", s.Address()},
+		[]string{"  kafka", broker},
+		[]string{"  metrics", "http://" + s.AdminAddress() + "/metrics"},
+		[]string{"  profiles", "http://" + s.AdminAddress() + "/debug/pprof/"},
+		[]string{"  folder", dir},
+	)
+	fmt.Fprintf(w, "try: millrace run --cluster %s FILE.json; end it with ctrl-C\n", s.Address())
+}

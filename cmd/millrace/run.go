@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"millrace/cmd/millrace/client"
+	"millrace/cmd/millrace/config"
+	"millrace/cmd/millrace/progress"
+	"millrace/cmd/millrace/standalone"
+	"millrace/internal/clock"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// runFlags are what run is asked for beside the configuration.
+type runFlags struct {
+	cluster  string
+	dryRun   bool
+	detached bool
+	output   string
+}
+
+func newRun(a *app) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run FILE.json",
+		Short: "Run a job graph, on this machine or on a cluster, and wait for its end",
+		Long: "Submits the job graph in FILE.json and shows what it does until it ends. Without --cluster it runs a cluster in\n" +
+			"this process for as long as the job takes. What the graph leaves open is taken from the configuration.",
+		Args: exactly(1, "run FILE.json [flags]"),
+	}
+	keys := clusterFlags(cmd)
+	cmd.Flags().StringVar(&f.cluster, "cluster", "", "address of the cluster to run on")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only check the graph and say where its tasks would run")
+	cmd.Flags().BoolVar(&f.detached, "detached", false, "print the job's id and do not wait (with --cluster)")
+	cmd.Flags().Int("parallelism", 0, "parallelism, if the graph names none (default all slots)")
+	keys["parallelism"] = config.Parallelism
+	outputFlag(cmd, &f.output)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.run(cmd, args[0], f, keys) }
+	return cmd
+}
+
+func (a *app) run(cmd *cobra.Command, file string, f runFlags, keys map[string]string) error {
+	c, err := a.load(cmd, keys)
+	if err != nil {
+		return err
+	}
+	if f.detached && f.cluster == "" {
+		return failure.Message{Field: "--detached", Primary: "needs --cluster: without it the cluster ends with this command"}
+	}
+	g, err := readGraph(file)
+	if err != nil {
+		return err
+	}
+	r := &graphRun{app: a, cmd: cmd, flags: f, file: file, graph: c.Complete(g)}
+	if f.cluster == "" {
+		return r.here(c)
+	}
+	if r.client, err = client.Dial(f.cluster); err != nil {
+		return failure.User(err)
+	}
+	defer func() { _ = r.client.Close() }()
+	return r.submit()
+}
+
+// readGraph reads a graph file. What is wrong with it is the user's.
+func readGraph(file string) (*jobgraph.Graph, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.Userf("no file %s", file)
+	}
+	if err != nil {
+		return nil, failure.Userf("read the job graph: %w", err)
+	}
+	g, err := codec.ParseJSON(text)
+	if err != nil {
+		return nil, fmt.Errorf("job graph %s: %w", file, err)
+	}
+	return g, nil
+}
+
+// graphRun is one run of a graph.
+type graphRun struct {
+	*app
+	cmd    *cobra.Command
+	flags  runFlags
+	file   string
+	graph  *jobgraph.Graph
+	client *client.Client
+}
+
+// here runs the graph on a cluster in this process.
+func (r *graphRun) here(c config.Config) error {
+	dir, remove, err := makeDir(c)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	s, err := r.standalone(r.cmd, c, standalone.Options{Dir: dir, Address: "127.0.0.1:0"}, slog.LevelError)
+	if err != nil {
+		return err
+	}
+	r.client, r.graph = s.Client(), config.WithBrokers(r.graph, s.Brokers())
+	if !r.flags.dryRun {
+		fmt.Fprintf(r.cmd.ErrOrStderr(), "a cluster in this process: jobs %s, metrics http://%s/metrics\n", s.Address(), s.AdminAddress())
+	}
+	return errors.Join(r.submit(), s.Close())
+}
+
+// submit gives the graph to the cluster and waits as asked.
+func (r *graphRun) submit() error {
+	if r.flags.dryRun {
+		return r.dry()
+	}
+	answer, err := r.client.Submit(r.cmd.Context(), r.graph, false, rand.Text())
+	if err != nil {
+		return fmt.Errorf("job graph %s: %w", r.file, err)
+	}
+	if r.flags.detached {
+		_, err := fmt.Fprintln(r.cmd.OutOrStdout(), answer.JobId)
+		return err
+	}
+	fmt.Fprintf(r.cmd.ErrOrStderr(), "job %s: %s\n", answer.JobId, r.graph.Name)
+	return r.await(answer.JobId)
+}
+
+// await shows the job until it ends, and returns an error if it did not end well.
+func (r *graphRun) await(id string) error {
+	screen := progress.NewScreen(r.cmd.ErrOrStderr())
+	d, err := r.client.Await(r.cmd.Context(), id, screen.See)
+	screen.Close()
+	if err != nil {
+		if errors.Is(err, context.Canceled) && r.flags.cluster != "" {
+			fmt.Fprintf(r.cmd.ErrOrStderr(), "job %s goes on; millrace job watch %s --cluster %s\n", id, id, r.flags.cluster)
+		}
+		return err
+	}
+	if r.flags.output == outputJSON {
+		err = writeMessage(r.cmd.OutOrStdout(), d, true)
+	} else {
+		err = writeOutcome(r.cmd.OutOrStdout(), d)
+	}
+	return errors.Join(err, outcome(d))
+}
+
+// outcome is the error of a job that did not do what it was started for.
+func outcome(d *apiv1.DescribeJobResponse) error {
+	switch d.Summary.State {
+	case apiv1.JobState_JOB_STATE_FAILED:
+		return failure.Externalf(failure.Never, "job %s failed: %s", d.Summary.JobId, d.Summary.Failure)
+	case apiv1.JobState_JOB_STATE_CANCELED:
+		return failure.Externalf(failure.Never, "job %s was cancelled", d.Summary.JobId)
+	}
+	return nil
+}
+
+// Task managers of a cluster in this process sign on while the graph is checked; a dry run looks until they have.
+const (
+	dryLook   = 100
+	dryLookMS = 50
+)
+
+// dry asks where tasks would run.
+func (r *graphRun) dry() error {
+	for look := 1; ; look++ {
+		answer, err := r.client.Submit(r.cmd.Context(), r.graph, true, "")
+		if err != nil {
+			return fmt.Errorf("job graph %s: %w", r.file, err)
+		}
+		if r.flags.cluster != "" || placed(answer) || look == dryLook {
+			return r.writePlan(answer)
+		}
+		select {
+		case <-r.cmd.Context().Done():
+			return r.cmd.Context().Err()
+		case <-clock.System().After(dryLookMS * 1e6):
+		}
+	}
+}
+
+func placed(answer *apiv1.SubmitJobResponse) bool {
+	for _, p := range answer.Placements {
+		if p.TaskManagerId == "" {
+			return false
+		}
+	}
+	return len(answer.Placements) > 0
+}
+
+func (r *graphRun) writePlan(answer *apiv1.SubmitJobResponse) error {
+	w := r.cmd.OutOrStdout()
+	if r.flags.output == outputJSON {
+		return writeMessage(w, answer, true)
+	}
+	fmt.Fprintf(w, "%s\n\n", answer.Explanation)
+	rows := [][]string{{"VERTEX", "SUBTASK", "TASK MANAGER", "SLOT", "WHY"}}
+	for _, p := range answer.Placements {
+		on, slot := p.TaskManagerId, fmt.Sprint(p.Slot)
+		if on == "" {
+			on, slot = "-", "-"
+		}
+		rows = append(rows, []string{p.VertexId, fmt.Sprint(p.Subtask), on, slot, p.Reason})
+	}
+	return table(w, rows...)
+}

@@ -1,0 +1,93 @@
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection"
+
+	"millrace/cmd/cluster"
+	"millrace/internal/failure"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// Bounds of the port for operators. A profile is written while it is taken, so writing has none.
+const (
+	headerTimeout   = 5 * time.Second
+	idleTimeout     = time.Minute
+	headerBytesMax  = 64 << 10
+	shutdownTimeout = 5 * time.Second
+)
+
+// admin serves whoever operates the process: HTTP and gRPC on one port. It owns the goroutine that accepts.
+type admin struct {
+	listener net.Listener
+	http     *http.Server
+	grpc     *grpc.Server
+	wait     sync.WaitGroup
+}
+
+func startAdmin(ctx context.Context, address string, c *cluster.Cluster, log *slog.Logger) (*admin, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, failure.User(fmt.Errorf("serve metrics and profiles: %w", err))
+	}
+	a := &admin{listener: listener, grpc: grpc.NewServer()}
+	apiv1.RegisterJobServiceServer(a.grpc, forward{to: c.Jobs()})
+	reflection.Register(a.grpc)
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	a.http = &http.Server{
+		Handler: a.handler(c.Registry().Handler()), Protocols: &protocols, ReadHeaderTimeout: headerTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
+	}
+	a.wait.Go(func() {
+		if err := a.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics and profiles are no longer served", "cause", err)
+		}
+	})
+	return a, nil
+}
+
+func (a *admin) address() string { return a.listener.Addr().String() }
+
+// handler tells gRPC from the rest by what a request says it carries.
+func (a *admin) handler(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 2 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+			a.grpc.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (a *admin) close() error {
+	a.grpc.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	err := a.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, a.http.Close())
+	}
+	a.wait.Wait()
+	return err
+}

@@ -1,0 +1,126 @@
+package standalone
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"millrace/blobstore"
+	"millrace/blobstore/localfs"
+	"millrace/cmd/cluster"
+	"millrace/cmd/millrace/client"
+	"millrace/cmd/millrace/config"
+	"millrace/scheduler"
+)
+
+// Options say what runs.
+type Options struct {
+	// Dir is where everything is kept.
+	Dir string
+	// Address is where clients are served.
+	Address string
+	// AdminAddress is where metrics, profiles and reflection are served; "" serves none.
+	AdminAddress string
+	// Config has the rest.
+	Config config.Config
+	// Durable keeps the topics of the broker inside the process on disk.
+	Durable bool
+	Version string
+	Log     *slog.Logger
+}
+
+// Standalone is a running cluster. Use Start.
+type Standalone struct {
+	*cluster.Cluster
+	brokers string
+	broker  *broker
+	blobs   *localfs.Store
+	admin   *admin
+}
+
+// Start runs everything and returns when it serves.
+func Start(ctx context.Context, o Options) (*Standalone, error) {
+	s := &Standalone{brokers: o.Config.Text(config.Brokers)}
+	if err := s.start(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Standalone) start(ctx context.Context, o Options) (err error) {
+	if s.brokers == "" {
+		if s.broker, err = startBroker(o); err != nil {
+			return err
+		}
+		s.brokers = strings.Join(s.broker.addresses(), ",")
+	}
+	options := cluster.Options{
+		Dir: o.Dir, Address: o.Address, TaskManagers: int(o.Config.Int(config.TaskManagers)), Slots: int(o.Config.Int(config.TaskSlots)),
+		// A job that names no parallelism has the whole machine, and one that lost a task manager goes on with what is left.
+		Policy:  scheduler.Policy{Adaptive: true, AllowLower: true},
+		Version: o.Version, Log: o.Log,
+	}
+	if options.WrapStore, err = s.checkpoints(o.Config); err != nil {
+		return err
+	}
+	if s.Cluster, err = cluster.Start(ctx, options); err != nil {
+		return err
+	}
+	if o.AdminAddress != "" {
+		s.admin, err = startAdmin(ctx, o.AdminAddress, s.Cluster, o.Log)
+	}
+	return err
+}
+
+// checkpoints returns what puts the blob store where the configuration wants it, nil for the working folder.
+func (s *Standalone) checkpoints(c config.Config) (func(blobstore.Store) blobstore.Store, error) {
+	folder, err := c.CheckpointFolder()
+	if err != nil || folder == "" {
+		return nil, err
+	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return nil, fmt.Errorf("checkpoint folder: %w", err)
+	}
+	if s.blobs, err = localfs.Open(folder, localfs.Options{}); err != nil {
+		return nil, fmt.Errorf("checkpoint folder: %w", err)
+	}
+	return func(blobstore.Store) blobstore.Store { return s.blobs }, nil
+}
+
+// Brokers returns the brokers that jobs use, separated by commas.
+func (s *Standalone) Brokers() string { return s.brokers }
+
+// OwnsBroker tells whether the broker is inside this process.
+func (s *Standalone) OwnsBroker() bool { return s.broker != nil }
+
+// AdminAddress returns where metrics, profiles and reflection are served, "" if nowhere.
+func (s *Standalone) AdminAddress() string {
+	if s.admin == nil {
+		return ""
+	}
+	return s.admin.address()
+}
+
+// Client returns a client of the cluster that lives as long as it.
+func (s *Standalone) Client() *client.Client { return client.Over(s.Jobs()) }
+
+// Close ends everything that was started.
+func (s *Standalone) Close() error {
+	var errs []error
+	if s.admin != nil {
+		errs = append(errs, s.admin.close())
+	}
+	if s.Cluster != nil {
+		errs = append(errs, s.Cluster.Close())
+	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.Close())
+	}
+	if s.broker != nil {
+		s.broker.close()
+	}
+	return errors.Join(errs...)
+}
