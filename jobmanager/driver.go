@@ -437,6 +437,9 @@ func (d *driver) report(r lifecycle.Report) {
 	d.events.JobState(events.JobStateInfo{Job: string(d.store.job), From: from.String(), To: state.String(), Err: why})
 	d.view.tellState(state, r.Reason)
 	if r.State.Terminal() {
+		// What still runs are coordinators and task managers' memory of the attempt.
+		d.toAttempt(func() *controlv1.JobManagerMessage { return d.cancelMessage() })
+		d.at = nil
 		d.l.registry.release(d.store.job)
 	}
 }

@@ -172,6 +172,13 @@ func failureToProto(err error) *controlv1.Failure {
 	return f
 }
 
+// lastFigures reports what a task came to: the next heartbeat may be too late.
+func (a *attempt) lastFigures(r *running) {
+	a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{
+		Heartbeat: &controlv1.Heartbeat{Tasks: []*controlv1.TaskProgress{r.progress(a)}},
+	}})
+}
+
 // runTask builds a task, runs it to its end and reports how that was.
 func (a *attempt) runTask(r *running, build func(context.Context) (*task.Task, error)) {
 	a.changed(r.id, controlv1.TaskState_TASK_STATE_DEPLOYING, nil)
@@ -183,6 +190,7 @@ func (a *attempt) runTask(r *running, build func(context.Context) (*task.Task, e
 	if r.upload != nil {
 		r.upload.Close()
 	}
+	a.lastFigures(r)
 	a.tm.Metrics.RemoveTask(r.metrics)
 	switch {
 	case a.ctx.Err() != nil:

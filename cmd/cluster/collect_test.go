@@ -1,0 +1,119 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"millrace/connectors"
+	"millrace/internal/options"
+	"millrace/stream"
+	"millrace/stream/streamtest"
+	"millrace/types"
+)
+
+// collect is a transactional sink in memory: what it commits appears once,
+// however often it is committed.
+type collect struct {
+	mu struct {
+		sync.Mutex
+		committed map[string]string // by committable's id: its rows
+	}
+}
+
+func newCollect() *collect {
+	c := &collect{}
+	c.mu.committed = make(map[string]string)
+	return c
+}
+
+func (c *collect) factory() connectors.SinkFactory {
+	return connectors.SinkFactory{
+		Options: func(map[string]string) (options.Spec, error) { return options.Spec{Name: "collect"}, nil },
+		Open:    func(map[string]string, *types.Schema) (connectors.Sink, error) { return c, nil },
+	}
+}
+
+func (c *collect) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
+	return &collectWriter{ctx: ctx, prepared: make(map[types.CheckpointID][]byte)}, nil
+}
+
+func (c *collect) Committer(connectors.CommitterContext) (connectors.Committer, error) {
+	return collectCommitter{c}, nil
+}
+
+// rows returns the text of every committed row.
+func (c *collect) rows() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := make(map[string]int)
+	for _, text := range c.mu.committed {
+		for _, line := range splitLines(text) {
+			out[line]++
+		}
+	}
+	return out
+}
+
+func splitLines(s string) []string {
+	var out []string
+	for start, i := 0, 0; i < len(s); i++ {
+		if s[i] == '\n' {
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return out
+}
+
+type collectWriter struct {
+	ctx      connectors.WriterContext
+	open     []byte
+	prepared map[types.CheckpointID][]byte
+}
+
+func (w *collectWriter) Ready() bool { return true }
+
+func (w *collectWriter) Write(b *stream.Batch) error {
+	w.open = append(w.open, strings.Join(streamtest.Rows(b), "\n")+"\n"...)
+	return nil
+}
+
+func (w *collectWriter) Prepare(id types.CheckpointID) error {
+	if len(w.open) > 0 {
+		head := fmt.Sprintf("%d/%d/%d\n", w.ctx.Attempt, w.ctx.Subtask, id)
+		w.prepared[id] = append([]byte(head), w.open...)
+		w.open = nil
+	}
+	return nil
+}
+
+func (w *collectWriter) Prepared(id types.CheckpointID) ([][]byte, bool, error) {
+	if p, ok := w.prepared[id]; ok {
+		return [][]byte{p}, true, nil
+	}
+	return nil, true, nil
+}
+
+func (w *collectWriter) CheckpointComplete(id types.CheckpointID) { delete(w.prepared, id) }
+func (w *collectWriter) CheckpointAborted(types.CheckpointID)     {}
+func (w *collectWriter) Close() error                             { return nil }
+
+type collectCommitter struct{ c *collect }
+
+func (k collectCommitter) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
+	return k.Commit(ctx, id, committables)
+}
+
+func (k collectCommitter) Commit(_ context.Context, _ types.CheckpointID, committables [][]byte) error {
+	k.c.mu.Lock()
+	defer k.c.mu.Unlock()
+	for _, p := range committables {
+		lines := splitLines(string(p))
+		k.c.mu.committed[lines[0]] = string(p[len(lines[0])+1:])
+	}
+	return nil
+}
+
+func (k collectCommitter) Close() error { return nil }
