@@ -86,7 +86,7 @@ func (v *validator) effective(x *Vertex) int {
 
 func shown(parallelism int) string {
 	if parallelism == 0 {
-		return "that of the cluster"
+		return "the cluster's"
 	}
 	return fmt.Sprint(parallelism)
 }

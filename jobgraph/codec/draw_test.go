@@ -1,0 +1,184 @@
+package codec_test
+
+import (
+	"time"
+
+	"pgregory.net/rapid"
+
+	"millrace/expr"
+	"millrace/jobgraph"
+	"millrace/types"
+)
+
+// The draw functions make any graph that a message can carry, sense or not.
+
+func drawGraph(t *rapid.T) *jobgraph.Graph {
+	g := &jobgraph.Graph{
+		Name: rapid.String().Draw(t, "name"), MaxParallelism: int(rapid.Int32().Draw(t, "max")), Parallelism: int(rapid.Int32().Draw(t, "p")),
+		BufferTimeout: drawDuration(t), WatermarkInterval: drawDuration(t),
+		Checkpoint: jobgraph.CheckpointSpec{
+			Interval: drawDuration(t), MinPause: drawDuration(t), Timeout: drawDuration(t),
+			TolerableFailures: int(rapid.Int32().Draw(t, "tolerable")), Retained: int(rapid.Int32().Draw(t, "retained")),
+		},
+		Restart: jobgraph.RestartSpec{
+			Strategy: jobgraph.RestartStrategy(rapid.IntRange(0, 2).Draw(t, "strategy")), Attempts: int(rapid.Int32().Draw(t, "attempts")),
+			Delay: drawDuration(t), MaxDelay: drawDuration(t), ResetThreshold: drawDuration(t), Poison: int(rapid.Int32().Draw(t, "poison")),
+		},
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "vertices") {
+		g.Vertices = append(g.Vertices, drawVertex(t))
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "edges") {
+		g.Edges = append(g.Edges, jobgraph.Edge{
+			From: types.VertexID(rapid.String().Draw(t, "from")), To: types.VertexID(rapid.String().Draw(t, "to")),
+			Port: rapid.IntRange(-1, 2).Draw(t, "port"), Input: rapid.IntRange(0, 2).Draw(t, "input"),
+			Partitioning: jobgraph.Partitioning{
+				Kind: jobgraph.PartitioningKind(rapid.IntRange(0, 3).Draw(t, "kind")), Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"),
+			},
+		})
+	}
+	return g
+}
+
+func drawDuration(t *rapid.T) time.Duration {
+	return time.Duration(rapid.Int64Range(-1<<60, 1<<60).Draw(t, "duration"))
+}
+
+func drawOptions(t *rapid.T) map[string]string {
+	return rapid.MapOfN(rapid.String(), rapid.String(), 0, 2).Draw(t, "options")
+}
+
+func drawVertex(t *rapid.T) jobgraph.Vertex {
+	v := jobgraph.Vertex{
+		ID: types.VertexID(rapid.String().Draw(t, "id")), Name: rapid.String().Draw(t, "name"), Parallelism: int(rapid.Int32().Draw(t, "p")),
+	}
+	if rapid.Bool().Draw(t, "source") {
+		v.Source = &jobgraph.SourceSpec{UID: "s", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)}
+		if rapid.Bool().Draw(t, "watermark") {
+			v.Source.Watermark = &jobgraph.WatermarkSpec{Column: int(rapid.Int32().Draw(t, "column")), Delay: drawDuration(t), IdleTimeout: drawDuration(t)}
+		}
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "operators") {
+		v.Operators = append(v.Operators, drawOperator(t))
+	}
+	if rapid.Bool().Draw(t, "sink") {
+		v.Sink = &jobgraph.SinkSpec{UID: "t", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t)}
+	}
+	return v
+}
+
+func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
+	o := jobgraph.OperatorSpec{UID: "o", Name: rapid.String().Draw(t, "name")}
+	switch rapid.IntRange(0, 3).Draw(t, "operator") {
+	case 0:
+		o.Union = &jobgraph.UnionSpec{}
+	case 1:
+		o.LocalAggregate = drawWindow(t)
+	case 2:
+		o.WindowAggregate = drawWindow(t)
+	default:
+		o.Calc = &jobgraph.CalcSpec{Columns: []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 3)}}}
+		if rapid.Bool().Draw(t, "filter") {
+			o.Calc.Filter = drawExpr(t, 3)
+		}
+	}
+	return o
+}
+
+func drawWindow(t *rapid.T) *jobgraph.WindowAggregateSpec {
+	w := &jobgraph.WindowAggregateSpec{
+		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Time: int(rapid.Int32().Draw(t, "time")),
+		Window:  jobgraph.WindowSpec{Size: drawDuration(t), Offset: drawDuration(t)},
+		Partial: rapid.Bool().Draw(t, "partial"), LateOutput: rapid.Bool().Draw(t, "late"),
+		Aggregates: []jobgraph.AggregateCall{{Func: rapid.String().Draw(t, "func"), Arg: rapid.IntRange(-1, 9).Draw(t, "arg"), Name: "a"}},
+	}
+	if w.Partial {
+		w.Input = drawSchema(t)
+	}
+	return w
+}
+
+func drawSchema(t *rapid.T) *types.Schema {
+	s := &types.Schema{}
+	for range rapid.IntRange(0, 3).Draw(t, "fields") {
+		s.Fields = append(s.Fields, types.Field{Name: rapid.String().Draw(t, "name"), Type: drawType(t, 2)})
+	}
+	return s
+}
+
+func drawType(t *rapid.T, depth int) types.Type {
+	out := drawNullable(t, depth)
+	out.Nullable = rapid.Bool().Draw(t, "nullable")
+	return out
+}
+
+func drawNullable(t *rapid.T, depth int) types.Type {
+	kind := types.Kind(rapid.IntRange(int(types.Boolean), int(types.Null)).Draw(t, "kind"))
+	if depth == 0 && kind >= types.Array {
+		kind = types.Null
+	}
+	switch kind {
+	case types.Decimal:
+		p := rapid.IntRange(1, types.MaxDecimalPrecision).Draw(t, "precision")
+		return types.DecimalOf(p, rapid.IntRange(0, p).Draw(t, "scale"))
+	case types.Char, types.VarChar, types.Binary, types.VarBinary:
+		return types.Type{Kind: kind, Length: rapid.IntRange(1, types.MaxLength).Draw(t, "length")}
+	case types.Time, types.Timestamp, types.TimestampLTZ:
+		return types.Type{Kind: kind, Precision: rapid.IntRange(0, types.MaxTimestampPrecision).Draw(t, "precision")}
+	case types.Array:
+		return types.ArrayOf(drawType(t, depth-1))
+	case types.Map:
+		return types.MapOf(drawType(t, depth-1), drawType(t, depth-1))
+	case types.Row:
+		return types.RowOf(types.Field{Name: "a", Type: drawType(t, depth-1)}, types.Field{Name: "b", Type: drawType(t, depth-1)})
+	default:
+		return types.Of(kind)
+	}
+}
+
+func drawExpr(t *rapid.T, depth int) expr.Expr {
+	typ := drawType(t, 1)
+	choice := rapid.IntRange(0, 4).Draw(t, "node")
+	if depth == 0 {
+		choice %= 2
+	}
+	switch choice {
+	case 0:
+		return &expr.Column{Index: int(rapid.Int32().Draw(t, "index")), Name: rapid.String().Draw(t, "name"), T: typ}
+	case 1:
+		return &expr.Literal{T: typ, Value: drawValue(t, typ)}
+	case 2:
+		return &expr.Call{Func: rapid.String().Draw(t, "func"), Args: []expr.Expr{drawExpr(t, depth-1), drawExpr(t, depth-1)}, T: typ}
+	case 3:
+		return &expr.Cast{X: drawExpr(t, depth-1), To: typ, Try: rapid.Bool().Draw(t, "try")}
+	default:
+		c := &expr.Case{T: typ, Whens: []expr.When{{If: drawExpr(t, depth-1), Then: drawExpr(t, depth-1)}}}
+		if rapid.Bool().Draw(t, "else") {
+			c.Else = drawExpr(t, depth-1)
+		}
+		return c
+	}
+}
+
+// drawValue draws a value of the layout, or NULL, which nested types have alone.
+func drawValue(t *rapid.T, typ types.Type) any {
+	if rapid.IntRange(0, 4).Draw(t, "null") == 0 {
+		return nil
+	}
+	switch l := typ.Layout(); {
+	case l == types.LayoutBit:
+		return rapid.Bool().Draw(t, "bool")
+	case l >= types.LayoutInt8 && l <= types.LayoutInt64:
+		return rapid.Int64().Draw(t, "int")
+	case l == types.LayoutFloat32 || l == types.LayoutFloat64:
+		return rapid.Float64().Draw(t, "float")
+	case l == types.LayoutInt128:
+		return types.Int128{Lo: rapid.Uint64().Draw(t, "lo"), Hi: rapid.Int64().Draw(t, "hi")}
+	case typ.Kind == types.Char || typ.Kind == types.VarChar:
+		return rapid.String().Draw(t, "string")
+	case l == types.LayoutBytes:
+		return rapid.SliceOf(rapid.Byte()).Draw(t, "bytes")
+	default:
+		return nil
+	}
+}
