@@ -54,7 +54,7 @@ func (*Backend) Merge(ctx context.Context, chain []statebackend.File, groups typ
 	if len(chain) == 0 || len(chain) > chainMax {
 		return statebackend.FileInfo{}, invariant.Failedf("merge of a chain of %d files", len(chain))
 	}
-	m := merge{chain: chain, groups: groups, w: w, memory: newMemory(0), frozen: newMemory(0)}
+	m := merge{chain: chain, groups: groups, w: w, bytesTarget: mergeBytesTarget, memory: newMemory(0), frozen: newMemory(0)}
 	info, err := m.run(ctx)
 	if err != nil {
 		return statebackend.FileInfo{}, fmt.Errorf("merge state files up to %s: %w", chain[len(chain)-1].Name(), err)
@@ -67,6 +67,7 @@ type merge struct {
 	chain          []statebackend.File
 	groups         types.KeyGroupRange
 	w              io.Writer
+	bytesTarget    int64 // of a slice
 	memory, frozen *memory
 	encoder        *encoder
 	header         fileHeader
@@ -84,7 +85,7 @@ func (m *merge) run(ctx context.Context) (statebackend.FileInfo, error) {
 	if err != nil {
 		return statebackend.FileInfo{}, err
 	}
-	slices := int(min(bytes/mergeBytesTarget+1, int64(m.groups.Len())))
+	slices := int(min(bytes/m.bytesTarget+1, int64(m.groups.Len())))
 	m.header = *last
 	m.header.Kind, m.header.FirstGroup, m.header.LastGroup = statebackend.Base, m.groups.First, m.groups.Last
 	for i := range slices {

@@ -140,3 +140,91 @@ func TestValueTableThroughBaseAndDelta(t *testing.T) {
 }
 
 func TestConformance(t *testing.T) { statetest.Run(t, columnar.New()) }
+
+// TestSteadyStateAllocatesNothing upserts known keys, and makes, fills and drops
+// namespaces, into memory that earlier ones gave back.
+func TestSteadyStateAllocatesNothing(t *testing.T) {
+	s := open(t, types.AllKeyGroups(groups))
+	v, err := s.Value(aggregate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ks := make([]int64, 5000)
+	for i := range ks {
+		ks[i] = int64(i)
+	}
+	keys, slots := keys64(ks...), make([]statebackend.Slot, len(ks))
+	upsert := func(namespace int64) {
+		if _, err := v.Part(namespace, true).Upsert(keys, slots); err != nil {
+			t.Fatal(err)
+		}
+	}
+	upsert(0)
+	if n := testing.AllocsPerRun(10, func() { upsert(0) }); n != 0 {
+		t.Errorf("%v allocations an upsert", n)
+	}
+	window := int64(1)
+	next := func() {
+		upsert(window)
+		v.Drop(window)
+		window++
+	}
+	next()
+	if n := testing.AllocsPerRun(10, next); n != 0 {
+		t.Errorf("%v allocations a window", n)
+	}
+}
+
+// TestWriteBesideProcessing writes and releases a snapshot on another goroutine
+// while the table changes; the race detector and the content are the judges.
+func TestWriteBesideProcessing(t *testing.T) {
+	s := open(t, types.AllKeyGroups(groups))
+	v, err := s.Value(aggregate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ks := make([]int64, 2000)
+	for i := range ks {
+		ks[i] = int64(i)
+	}
+	keys, slots := keys64(ks...), make([]statebackend.Slot, len(ks))
+	fill := func(x uint64) {
+		p := v.Part(1, true)
+		if _, err := p.Upsert(keys, slots); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range slots {
+			p.Rows().At(s)[0] = x
+		}
+	}
+	for round := range uint64(20) {
+		fill(round)
+		snap, err := s.Freeze(true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan []byte)
+		go func() {
+			var b bytes.Buffer
+			if _, err := snap.Write(&b); err != nil {
+				t.Error(err)
+			}
+			snap.Release()
+			done <- b.Bytes()
+		}()
+		fill(1000)
+		v.Drop(1)
+		r := open(t, types.AllKeyGroups(groups), []statebackend.File{&memFile{"f", <-done}})
+		table, err := r.Value(aggregate())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := table.Part(1, false)
+		p.Find(keys, slots)
+		for i, s := range slots {
+			if got := p.Rows().At(s)[0]; got != round {
+				t.Fatalf("round %d: key %d has %d", round, i, got)
+			}
+		}
+	}
+}

@@ -7,6 +7,9 @@ const (
 	indexSpare = 64
 	// migrateEntries is how many old entries move for each key that is asked for.
 	migrateEntries = 8
+	// sparseBits is up to how many home bits an index is kept half as full: it stands
+	// in the caches anyway, and more keys are found at their home.
+	sparseBits = 13
 	// tombstone is an entry whose key was removed. Its slot is never in use.
 	tombstone = 1<<32 - 1
 )
@@ -25,10 +28,18 @@ type index struct {
 	entries  []uint64
 	shift    uint
 	used     int // entries of both arrays that are not empty; tombstones of the old one don't count
-	limit    int // of used, 3/4 of the homes
+	limit    int // of used
 	old      []uint64
 	oldShift uint
 	cursor   int
+}
+
+// limitOf returns how many entries an index of so many home bits may have.
+func limitOf(bits uint) int {
+	if bits <= sparseBits {
+		return 3 << bits / 8
+	}
+	return 3 << bits / 4
 }
 
 // array returns where the run of a hash begins.
@@ -61,7 +72,7 @@ func (x *index) first(hashes, out []uint64) {
 // reserve makes an empty index ready for n keys.
 func (x *index) reserve(n int) error {
 	bits := uint(indexBitsMin)
-	for 3<<bits/4 < n {
+	for limitOf(bits) < n {
 		bits++
 	}
 	if x.entries != nil && 64-x.shift >= bits {
@@ -77,7 +88,7 @@ func (x *index) reserve(n int) error {
 	if x.entries != nil {
 		x.mem.putZeroed(x.entries)
 	}
-	x.entries, x.shift, x.limit = fresh, 64-bits, 3<<bits/4
+	x.entries, x.shift, x.limit = fresh, 64-bits, limitOf(bits)
 	return nil
 }
 
@@ -131,7 +142,7 @@ func (x *index) grow(live int) error {
 		return err
 	}
 	x.old, x.oldShift, x.cursor = x.entries, x.shift, 0
-	x.entries, x.shift, x.limit = fresh, 64-bits, 3<<bits/4
+	x.entries, x.shift, x.limit = fresh, 64-bits, limitOf(bits)
 	x.used = live
 	x.migrate(migrateEntries)
 	return nil
