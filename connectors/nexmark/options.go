@@ -22,41 +22,63 @@ const (
 
 // Spec declares the options: the suite's, and those of this source.
 var Spec = options.Spec{Name: Name, Options: []options.Option{
-	{Key: "first-event.rate", Type: options.Int, Default: "10000", Min: "1", Max: "1000000000",
-		Doc: "Events a second of event time, of all splits together, at first."},
-	{Key: "next-event.rate", Type: options.Int, Min: "1", Max: "1000000000",
-		Doc: "Events a second of event time that take turns with those of first-event.rate, which it equals where it is not given."},
-	{Key: "rate.shape", Type: options.Enum, Values: []string{shapeSquare, shapeSine}, Default: shapeSquare,
-		Doc: "How the two rates take turns: half of the period each, or along a sine wave of ten steps."},
+	{
+		Key: "first-event.rate", Type: options.Int, Default: "10000", Min: "1", Max: "1000000000",
+		Doc: "Events a second of event time, of all splits together, at first.",
+	},
+	{
+		Key: "next-event.rate", Type: options.Int, Min: "1", Max: "1000000000",
+		Doc: "Events a second of event time that take turns with those of first-event.rate, which it equals where it is not given.",
+	},
+	{
+		Key: "rate.shape", Type: options.Enum, Values: []string{shapeSquare, shapeSine}, Default: shapeSquare,
+		Doc: "How the two rates take turns: half of the period each, or along a sine wave of ten steps.",
+	},
 	{Key: "rate.period", Type: options.Duration, Default: "600 s", Min: "10 s", Max: "86400 s", Doc: "How long it takes until the rates begin anew."},
-	{Key: "rate.limited", Type: options.Bool, Default: "false",
-		Doc: "Whether an event comes no sooner than its event time is over, counted from the first start of the job. Otherwise events come as fast as they are taken."},
+	{
+		Key: "rate.limited", Type: options.Bool, Default: "false",
+		Doc: "Whether an event comes no sooner than its event time is over, counted from the first start of the job. Otherwise events come as fast as they are taken.",
+	},
 	{Key: "max-emit-speed", Type: options.Bool, Default: "true", Doc: "false is another way to say rate.limited = true."},
-	{Key: "events.num", Type: options.Int, Default: "0", Min: "0", Max: strconv.FormatInt(eventsMax, 10),
-		Doc: "How many events there are, of all types and splits. 0 means no end."},
+	{
+		Key: "events.num", Type: options.Int, Default: "0", Min: "0", Max: strconv.FormatInt(eventsMax, 10),
+		Doc: "How many events there are, of all types and splits. 0 means no end.",
+	},
 	{Key: "keep-alive", Type: options.Bool, Default: "false", Doc: "Whether the source goes on without rows after events.num instead of ending."},
 	{Key: "person.proportion", Type: options.Int, Default: "1", Min: "0", Max: "10000", Doc: "People in an epoch."},
 	{Key: "auction.proportion", Type: options.Int, Default: "3", Min: "0", Max: "10000", Doc: "Auctions in an epoch."},
 	{Key: "bid.proportion", Type: options.Int, Default: "46", Min: "0", Max: "10000", Doc: "Bids in an epoch."},
 	{Key: "person.avg-size", Type: options.MemorySize, Default: "200 b", Max: "10000 b", Doc: "The average size of a person, padded by column extra."},
 	{Key: "auction.avg-size", Type: options.MemorySize, Default: "500 b", Max: "10000 b", Doc: "The average size of an auction, padded by column extra."},
-	{Key: "bid.avg-size", Type: options.MemorySize, Default: "100 b", Max: "10000 b",
-		Doc: "The average size of a bid, channel and url not counted, padded by column extra."},
+	{
+		Key: "bid.avg-size", Type: options.MemorySize, Default: "100 b", Max: "10000 b",
+		Doc: "The average size of a bid, channel and url not counted, padded by column extra.",
+	},
 	{Key: "bid.hot-ratio.auctions", Type: options.Int, Default: "2", Min: "1", Max: "1000000", Doc: "All but one in so many bids are on the hot auction."},
 	{Key: "bid.hot-ratio.bidders", Type: options.Int, Default: "4", Min: "1", Max: "1000000", Doc: "All but one in so many bids are by the hot bidder."},
 	{Key: "auction.hot-ratio.sellers", Type: options.Int, Default: "4", Min: "1", Max: "1000000", Doc: "All but one in so many auctions are of the hot seller."},
 
-	{Key: "event-type", Type: options.Enum, Values: []string{"all", "person", "auction", "bid"}, Default: "all",
-		Doc: "all gives every event with nested rows; the others give the events of one type as flat columns."},
-	{Key: "base-time", Default: "2015-07-15 00:00:00",
-		Doc: "The time of the first event, in UTC: yyyy-MM-dd HH:mm:ss, with or without milliseconds, or now for the time of the first start.", Example: baseTimeNow},
-	{Key: "out-of-order.group-size", Type: options.Int, Default: "1", Min: "1", Max: "1000000",
-		Doc: "Events come shuffled within groups of so many. 1 keeps them in order."},
+	{
+		Key: "event-type", Type: options.Enum, Values: []string{"all", "person", "auction", "bid"}, Default: "all",
+		Doc: "all gives every event with nested rows; the others give the events of one type as flat columns.",
+	},
+	{
+		Key: "base-time", Default: "2015-07-15 00:00:00",
+		Doc: "The time of the first event, in UTC: yyyy-MM-dd HH:mm:ss, with or without milliseconds, or now for the time of the first start.", Example: baseTimeNow,
+	},
+	{
+		Key: "out-of-order.group-size", Type: options.Int, Default: "1", Min: "1", Max: "1000000",
+		Doc: "Events come shuffled within groups of so many. 1 keeps them in order.",
+	},
 	{Key: "seed", Type: options.Int, Default: "0", Doc: "Makes another stream of the same kind."},
-	{Key: "splits", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(SplitsMax),
-		Doc: "Into how many splits the stream is dealt: the largest useful parallelism. 0 means the parallelism at the first start."},
-	{Key: "prepared-batches", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(PreparedBatchesMax),
-		Doc: "How many batches each split makes before it gives the first, to give them again and again at later event times. 0 makes each batch when it is read."},
+	{
+		Key: "splits", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(SplitsMax),
+		Doc: "Into how many splits the stream is dealt: the largest useful parallelism. 0 means the parallelism at the first start.",
+	},
+	{
+		Key: "prepared-batches", Type: options.Int, Default: "0", Min: "0", Max: strconv.Itoa(PreparedBatchesMax),
+		Doc: "How many batches each split makes before it gives the first, to give them again and again at later event times. 0 makes each batch when it is read.",
+	},
 }}
 
 // config is what the options say.

@@ -1,8 +1,9 @@
-package print
+package print //nolint:forbidigo // named after the connector, not the builtin
 
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 
 	"millrace/connectors"
@@ -72,7 +73,7 @@ func (*sink) Committer(connectors.CommitterContext) (connectors.Committer, error
 func prefix(identifier string, id connectors.Identity) string {
 	subtask := ""
 	if id.Parallelism > 1 {
-		subtask = fmt.Sprint(id.Subtask + 1)
+		subtask = strconv.Itoa(int(id.Subtask) + 1)
 	}
 	switch {
 	case identifier == "" && subtask == "":

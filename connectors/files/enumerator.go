@@ -1,0 +1,137 @@
+package files
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"millrace/connectors"
+	"millrace/internal/failure"
+	"millrace/stream"
+)
+
+// source implements connectors.Source.
+type source struct {
+	table
+	onError string
+}
+
+// Reader implements connectors.Source.
+func (s *source) Reader(ctx connectors.ReaderContext) (connectors.Reader, error) {
+	return newReader(s, ctx)
+}
+
+// Enumerator implements connectors.Source.
+func (s *source) Enumerator(ctx connectors.EnumeratorContext) (connectors.Enumerator, error) {
+	return &enumerator{source: s, ctx: ctx}, nil
+}
+
+// enumerator lists the files once.
+type enumerator struct {
+	source *source
+	ctx    connectors.EnumeratorContext
+	files  []file
+}
+
+// Start implements connectors.Enumerator.
+func (e *enumerator) Start(ctx context.Context) ([]connectors.Assignment, error) {
+	if err := e.find(ctx); err != nil {
+		return nil, err
+	}
+	read := make(map[connectors.SplitID]connectors.SplitState, len(e.ctx.Splits))
+	for _, s := range e.ctx.Splits {
+		read[s.ID] = s
+	}
+	out := make([]connectors.Assignment, e.ctx.Parallelism)
+	for i := range out {
+		out[i] = connectors.Assignment{Subtask: int32(i), NoMore: true}
+	}
+	for i, f := range e.files {
+		s, ok := read[connectors.SplitID(f.name)]
+		if !ok {
+			s = f.state()
+			s.Watermark = stream.NoWatermark
+		}
+		a := &out[i%len(out)]
+		a.Splits = append(a.Splits, s)
+	}
+	return out, nil
+}
+
+// find lists the files of a new job, and remembers those of a restored one.
+func (e *enumerator) find(ctx context.Context) (err error) {
+	if e.ctx.Restored == nil {
+		e.files, err = e.source.list(ctx)
+		return err
+	}
+	r := newStateReader(e.ctx.Restored)
+	e.files = nil
+	for range min(r.number(), FilesMax) {
+		e.files = append(e.files, file{name: r.text(), end: r.number()})
+	}
+	return r.close("enumerator")
+}
+
+// list finds every file below the path, sorted by name.
+func (s *source) list(ctx context.Context) ([]file, error) {
+	root, only, err := s.readRoot()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = root.Close() }()
+	var found []file
+	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return err
+		case name != "." && hidden(name) && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir() || hidden(name) || !d.Type().IsRegular() || (only != "" && name != only):
+			return nil
+		case len(found) == FilesMax:
+			return failure.Userf("more than %d files", FilesMax)
+		}
+		info, err := d.Info()
+		if err == nil {
+			found = append(found, file{name: name, end: info.Size()})
+		}
+		return err
+	})
+	if err != nil && failure.ClassOf(err).Domain != failure.DomainUser {
+		err = failure.External(err, failure.Backoff)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.path, err)
+	}
+	return found, nil
+}
+
+// hidden tells names that are not data: of files that are being written, for one.
+func hidden(name string) bool {
+	base := path.Base(name)
+	return base[0] == '.' || base[0] == '_' || strings.Contains(base, inProgress)
+}
+
+// Discover implements connectors.Enumerator.
+func (*enumerator) Discover(context.Context) ([]connectors.Assignment, error) { return nil, nil }
+
+// DiscoveryInterval implements connectors.Enumerator: never.
+func (*enumerator) DiscoveryInterval() int64 { return 0 }
+
+// Snapshot implements connectors.Enumerator.
+func (e *enumerator) Snapshot() ([]byte, error) {
+	p := binary.AppendUvarint([]byte{stateVersion}, uint64(len(e.files)))
+	for _, f := range e.files {
+		p = binary.AppendUvarint(appendText(p, f.name), uint64(f.end))
+	}
+	return p, nil
+}
+
+// Close implements connectors.Enumerator.
+func (*enumerator) Close() error { return nil }

@@ -1,0 +1,62 @@
+package files
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"millrace/connectors"
+	"millrace/types"
+)
+
+// inProgress marks the names of staged files.
+const inProgress = ".inprogress"
+
+// finalName is the name of what a subtask wrote for a checkpoint: no other
+// subtask, job or checkpoint ever has it.
+func finalName(id connectors.Identity, c types.CheckpointID) string {
+	return fmt.Sprintf("part-%s-%s-%05d-%012d", escape(string(id.Job)), escape(string(id.Operator)), id.Subtask, c)
+}
+
+// stagedName is the name of a file while it is written, and until it is
+// committed. n counts the files of one writer.
+func stagedName(id connectors.Identity, n int) string {
+	return fmt.Sprintf("%s%d-%05d-%d%s", stagedPrefix(id), id.Attempt, id.Subtask, n, inProgress)
+}
+
+func stagedPrefix(id connectors.Identity) string {
+	return fmt.Sprintf(".part-%s-%s-", escape(string(id.Job)), escape(string(id.Operator)))
+}
+
+// stagedBefore tells whether a name is that of a staged file of the same sink, by
+// an earlier attempt.
+func stagedBefore(id connectors.Identity, name string) bool {
+	rest, ok := strings.CutPrefix(name, stagedPrefix(id))
+	if !ok || !strings.HasSuffix(rest, inProgress) {
+		return false
+	}
+	var attempt uint64
+	var subtask, n int
+	_, err := fmt.Sscanf(strings.TrimSuffix(rest, inProgress), "%d-%d-%d", &attempt, &subtask, &n)
+	return err == nil && attempt < uint64(id.Attempt)
+}
+
+// escape makes a text a part of a file name, without the dash that separates
+// parts. Long ones are cut, and told apart by a hash.
+func escape(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	if b.Len() <= nameBytesMax {
+		return b.String()
+	}
+	sum := sha256.Sum256([]byte(s))
+	return b.String()[:nameBytesMax] + "%" + hex.EncodeToString(sum[:8])
+}
