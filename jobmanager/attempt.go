@@ -158,7 +158,13 @@ func (d *driver) taskChanged(c *controlv1.TaskChanged) {
 	case controlv1.TaskState_TASK_STATE_ENDED:
 		d.coordinate(checkpoint.TaskEnded{Task: id})
 	}
-	d.step(lifecycle.TaskChanged{Attempt: d.at.number, Task: id, State: lifecycle.TaskState(c.State), Failure: failureOf(c.Failure)})
+	if c.Failure.GetCorruptCheckpoint() {
+		d.step(lifecycle.RestoreFailed{
+			Attempt: d.at.number, Checkpoint: d.at.restored.from.ID, Reason: c.Failure.GetMessage(), Older: d.at.restored.older,
+		})
+	} else {
+		d.step(lifecycle.TaskChanged{Attempt: d.at.number, Task: id, State: lifecycle.TaskState(c.State), Failure: failureOf(c.Failure)})
+	}
 	d.maybeGone()
 }
 

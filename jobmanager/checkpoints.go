@@ -209,43 +209,61 @@ func (d *driver) checkpointFailed(f checkpoint.Failed) {
 // retire deletes what only the dropped checkpoints needed. The intent stands in
 // the store; what fails here leaves garbage, never a hole.
 func (d *driver) retire(fx checkpoint.Retire) {
-	read := func(ps []checkpoint.Pointer) ([]*checkpointv1.Manifest, error) {
-		var out []*checkpointv1.Manifest
-		for _, p := range ps {
-			m, err := d.readManifest(p)
-			if err != nil && !errors.Is(err, blobstore.ErrNotFound) {
-				return nil, err
-			}
-			if m != nil {
-				out = append(out, m)
-			}
-		}
-		return out, nil
+	if err := d.deleteCheckpoints(fx.Dropped, fx.Retained); err != nil && d.ctx.Err() == nil {
+		d.l.jm.Log.Warn("old checkpoints are not deleted yet", "job", d.store.job, "cause", err)
 	}
-	err := func() error {
-		dropped, err := read(fx.Dropped)
-		if err != nil {
-			return err
+}
+
+// finishDeletions carries out the intents that another leader left.
+func (d *driver) finishDeletions() {
+	dropped, err := d.store.intents(d.ctx)
+	if err == nil && len(dropped) > 0 {
+		var l *checkpointv1.LatestCheckpoint
+		if l, _, err = d.store.latest(d.ctx); err == nil {
+			err = d.deleteCheckpoints(dropped, retainedOf(l))
 		}
-		retained, err := read(fx.Retained)
-		if err != nil {
-			return err
-		}
-		if len(retained) < len(fx.Retained) {
-			return errors.New("a retained manifest is missing: nothing is deleted")
-		}
-		keys := checkpoint.Unreferenced(dropped, retained)
-		for _, p := range fx.Dropped {
-			keys = append(keys, p.ManifestKey)
-		}
-		for _, k := range keys {
-			if err := d.store.blob.Delete(d.ctx, k); err != nil {
-				return err
-			}
-		}
-		return d.store.forgetIntents(d.ctx, fx.Dropped)
-	}()
+	}
 	if err != nil && d.ctx.Err() == nil {
 		d.l.jm.Log.Warn("old checkpoints are not deleted yet", "job", d.store.job, "cause", err)
 	}
+}
+
+func (d *driver) deleteCheckpoints(dropped, retained []checkpoint.Pointer) error {
+	gone, err := d.readManifests(dropped)
+	if err != nil {
+		return err
+	}
+	kept, err := d.readManifests(retained)
+	if err != nil {
+		return err
+	}
+	if len(kept) < len(retained) {
+		return errors.New("a retained manifest is missing: nothing is deleted")
+	}
+	keys := checkpoint.Unreferenced(gone, kept)
+	for _, p := range dropped {
+		keys = append(keys, p.ManifestKey)
+	}
+	for _, k := range keys {
+		if err := d.store.blob.Delete(d.ctx, k); err != nil {
+			return err
+		}
+	}
+	return d.store.forgetIntents(d.ctx, dropped)
+}
+
+// readManifests reads the manifests that are there.
+func (d *driver) readManifests(ps []checkpoint.Pointer) ([]*checkpointv1.Manifest, error) {
+	var out []*checkpointv1.Manifest
+	for _, p := range ps {
+		m, err := d.readManifest(p)
+		if errors.Is(err, blobstore.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
 }

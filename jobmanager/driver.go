@@ -223,6 +223,7 @@ func (d *driver) begin(r graphRead) {
 	_, _ = seed.Write([]byte(d.store.job))
 	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Seed: seed.Sum64()})
 	d.tick()
+	d.l.wait.Go(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
 		d.step(lifecycle.Start{})
 		return

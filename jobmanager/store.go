@@ -256,6 +256,23 @@ func (s *jobStore) complete(ctx context.Context, previous types.CheckpointID, l 
 // intentName names the intent to delete a checkpoint.
 func intentName(p checkpoint.Pointer) string { return fmt.Sprintf("chk-%d", p.ID) }
 
+// intents returns the checkpoints that are to be deleted, without their digests.
+func (s *jobStore) intents(ctx context.Context) ([]checkpoint.Pointer, error) {
+	entries, err := s.coord.List(ctx, s.keys.DeletePrefix())
+	if err != nil {
+		return nil, err
+	}
+	var out []checkpoint.Pointer
+	for _, e := range entries {
+		var id uint64
+		if _, err := fmt.Sscanf(e.Key[len(s.keys.DeletePrefix()):], "chk-%d", &id); err != nil {
+			return nil, failure.Internal(fmt.Errorf("intent %s: %w", e.Key, err))
+		}
+		out = append(out, checkpoint.Pointer{ID: types.CheckpointID(id), ManifestKey: string(e.Value)})
+	}
+	return out, nil
+}
+
 // forgetIntents ends the intents of checkpoints that are deleted.
 func (s *jobStore) forgetIntents(ctx context.Context, dropped []checkpoint.Pointer) error {
 	var ops []coord.Op

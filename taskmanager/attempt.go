@@ -10,6 +10,7 @@ import (
 	"millrace/exchange"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
+	"millrace/statebackend"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
@@ -164,7 +165,10 @@ func failureToProto(err error) *controlv1.Failure {
 		return nil
 	}
 	c := failure.ClassOf(err)
-	f := &controlv1.Failure{Domain: domainToProto[c.Domain], Retry: retryToProto[c.Retry], Message: err.Error()}
+	f := &controlv1.Failure{
+		Domain: domainToProto[c.Domain], Retry: retryToProto[c.Retry], Message: err.Error(),
+		CorruptCheckpoint: errors.Is(err, statebackend.ErrCorrupt),
+	}
 	var at interface{ SourcePosition() string }
 	if errors.As(err, &at) {
 		f.Position = at.SourcePosition()
