@@ -88,7 +88,7 @@ func (r *KeyReader) Layout() KeyLayout { return r.keys.Layout }
 // next Read.
 func (r *KeyReader) Read(b *Batch) *Keys {
 	n := b.Rows()
-	if cap(r.keys.Hashes) < n {
+	if r.keys.Offsets == nil || cap(r.keys.Hashes) < n {
 		r.keys.Hashes = make([]uint64, max(n, RowsMax))
 		r.keys.Fixed = make([]int64, max(n, RowsMax))
 		r.keys.Offsets = make([]int32, max(n, RowsMax)+1)

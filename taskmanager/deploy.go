@@ -146,7 +146,8 @@ func (b *builder) keyGroups() types.KeyGroupRange {
 func (b *builder) state(ctx context.Context) error {
 	groups := b.keyGroups()
 	spec := statebackend.OpenSpec{
-		Task: b.id, KeyGroups: groups, MaxParallelism: b.plan.graph.KeyGroups(), Pool: b.m.Pool, BytesMax: b.m.StateBytesMax,
+		Task: b.id, Parallelism: b.parallelism(), KeyGroups: groups, MaxParallelism: b.plan.graph.KeyGroups(),
+		Pool: b.m.Pool, BytesMax: b.m.StateBytesMax,
 	}
 	for _, c := range b.d.Chains {
 		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, c.Files))

@@ -28,6 +28,8 @@ type bids struct {
 	rate        int
 	limited     bool
 	interval    time.Duration
+	// cold makes few bids go to the hot auctions: more keys, more state.
+	cold bool
 }
 
 func (b bids) graph() *jobgraph.Graph {
@@ -48,6 +50,9 @@ func (b bids) graph() *jobgraph.Graph {
 		},
 		Watermark: &jobgraph.WatermarkSpec{Column: 2, Delay: 4 * time.Second},
 	}}
+	if b.cold {
+		source.Source.Options["bid.hot-ratio.auctions"] = "1"
+	}
 	window := agg
 	if b.local {
 		source.Operators = []jobgraph.OperatorSpec{{UID: "local", LocalAggregate: &agg}}

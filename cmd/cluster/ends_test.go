@@ -1,0 +1,185 @@
+package cluster_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"millrace/cmd/cluster"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// endless is a job that runs until somebody ends it.
+func endless() bids {
+	return bids{events: 0, parallelism: 2, local: true, rate: 20_000, limited: true, interval: 50 * time.Millisecond}
+}
+
+// afterCheckpoint calls do once, behind the first completed checkpoint.
+func afterCheckpoint(do func()) func(*apiv1.WatchJobResponse) {
+	done := false
+	return func(e *apiv1.WatchJobResponse) {
+		if e.GetCheckpointCompleted() != nil && !done {
+			done = true
+			do()
+		}
+	}
+}
+
+func TestCancelEndsAJob(t *testing.T) {
+	sink := newCollect()
+	c := start(t, sink, cluster.Options{})
+	id := submit(t, c, endless().graph())
+	s := watch(t, c, id, afterCheckpoint(func() {
+		if _, err := c.Jobs().CancelJob(t.Context(), &apiv1.CancelJobRequest{JobId: id}); err != nil {
+			t.Error(err)
+		}
+	}))
+	if s != apiv1.JobState_JOB_STATE_CANCELED {
+		t.Fatalf("job ended as %s", s)
+	}
+	if _, err := c.Jobs().CancelJob(t.Context(), &apiv1.CancelJobRequest{JobId: id}); err == nil {
+		t.Error("an ended job is cancelled again")
+	}
+}
+
+func TestStopEndsAJobBehindACheckpoint(t *testing.T) {
+	for _, drain := range []bool{false, true} {
+		sink := newCollect()
+		c := start(t, sink, cluster.Options{})
+		id := submit(t, c, endless().graph())
+		s := watch(t, c, id, afterCheckpoint(func() {
+			if _, err := c.Jobs().StopJob(t.Context(), &apiv1.StopJobRequest{JobId: id, Drain: drain}); err != nil {
+				t.Error(err)
+			}
+		}))
+		if s != apiv1.JobState_JOB_STATE_STOPPED {
+			t.Fatalf("drain %v: job ended as %s", drain, s)
+		}
+		d, err := c.Jobs().DescribeJob(t.Context(), &apiv1.DescribeJobRequest{JobId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !d.LastCheckpoint.GetCommitted() {
+			t.Errorf("drain %v: the last checkpoint is not committed: %v", drain, d.LastCheckpoint)
+		}
+		// Only a drained job fires the windows that are open.
+		if fired := len(sink.rows()) > 0; fired != drain {
+			t.Errorf("drain %v: rows came: %v", drain, fired)
+		}
+	}
+}
+
+// restartOn ends a cluster in the middle of a job, lets spoil loose on its
+// folder, and starts another there, which goes on with the job.
+func restartOn(t *testing.T, b bids, slots int, spoil func(dir string)) *apiv1.DescribeJobResponse {
+	t.Helper()
+	sink := newCollect()
+	dir := t.TempDir()
+	open := func(o cluster.Options) *cluster.Cluster {
+		o.Dir, o.Wiring = dir, cluster.NewWiring(nil)
+		o.Wiring.Connectors.RegisterSink("collect", sink.factory())
+		c, err := cluster.Start(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	c := open(cluster.Options{})
+	id := submit(t, c, b.graph())
+	seen := make(chan struct{})
+	checkpoints := 0
+	go func() {
+		defer close(seen)
+		w, err := c.Jobs().WatchJob(t.Context(), &apiv1.WatchJobRequest{JobId: id})
+		for err == nil && checkpoints < 4 {
+			var e *apiv1.WatchJobResponse
+			if e, err = w.Recv(); err == nil && e.GetCheckpointCompleted() != nil {
+				checkpoints++
+			}
+		}
+	}()
+	<-seen
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	spoil(dir)
+	c = open(cluster.Options{Slots: slots})
+	defer func() { _ = c.Close() }()
+	awaitJob(t, c, id)
+	if s := watch(t, c, id, nil); s != apiv1.JobState_JOB_STATE_FINISHED {
+		t.Fatalf("job ended as %s", s)
+	}
+	check(t, sink, b)
+	d, err := c.Jobs().DescribeJob(t.Context(), &apiv1.DescribeJobRequest{JobId: id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func awaitJob(t *testing.T, c *cluster.Cluster, id string) {
+	t.Helper()
+	for {
+		_, err := c.Jobs().DescribeJob(t.Context(), &apiv1.DescribeJobRequest{JobId: id})
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "lead") {
+			t.Fatal(err)
+		}
+	}
+}
+
+func slow() bids {
+	return bids{events: 100_000, parallelism: 2, local: false, rate: 40_000, limited: true, interval: 50 * time.Millisecond}
+}
+
+func TestAnotherProcessGoesOnWithTheJobs(t *testing.T) {
+	restartOn(t, slow(), 2, func(string) {})
+}
+
+func TestCorruptManifestFallsBack(t *testing.T) {
+	d := restartOn(t, slow(), 2, func(dir string) { flipLatest(t, dir, "manifest") })
+	if !strings.Contains(strings.Join(d.RecentFailures, "\n"), "manifest") {
+		t.Errorf("the description does not name the manifest: %v", d.RecentFailures)
+	}
+}
+
+func TestCorruptSnapshotFallsBack(t *testing.T) {
+	b := slow()
+	b.cold = true
+	d := restartOn(t, b, 2, func(dir string) { flipLatest(t, dir, "chunk") })
+	if !strings.Contains(strings.Join(d.RecentFailures, "\n"), "/chunk/") {
+		t.Errorf("the description does not name the file: %v", d.RecentFailures)
+	}
+}
+
+// flipLatest changes one byte of the object that was written last below a
+// folder of that name.
+func flipLatest(t *testing.T, dir, folder string) {
+	t.Helper()
+	var latest string
+	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(path string, e os.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && strings.Contains(path, "/"+folder+"/") && path > latest {
+			latest = path
+		}
+		return err
+	})
+	if err != nil || latest == "" {
+		t.Fatalf("no object in a folder %s: %v", folder, err)
+	}
+	data, err := os.ReadFile(latest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 0x40
+	if err := os.Chmod(latest, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(latest, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
