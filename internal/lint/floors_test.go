@@ -32,8 +32,8 @@ var levels = []level{
 }
 
 // libraries are sub-folders that others may name: parts of a contract that stand on their own, not implementations of
-// it. Watermark generators are among them, since a source task runs one a split.
-var libraries = []string{"internal", "proto", "expr/kernel", "exchange/align", "jobgraph/codec", "operators/watermark"}
+// it. Codecs are among them, and watermark generators, since a source task runs one a split.
+var libraries = []string{"internal", "proto", "expr/kernel", "exchange/align", "jobgraph/codec", "checkpoint/codec", "operators/watermark"}
 
 func TestEveryFolderHasAFloor(t *testing.T) { report(t, checkKnown(packages(t))) }
 
