@@ -2,10 +2,14 @@ package cluster
 
 import (
 	"log/slog"
+	"os"
 
 	"millrace/connectors"
+	"millrace/connectors/blackhole"
+	"millrace/connectors/files"
 	"millrace/connectors/kafka"
 	"millrace/connectors/nexmark"
+	"millrace/connectors/print"
 	"millrace/expr"
 	"millrace/formats"
 	"millrace/formats/json"
@@ -34,15 +38,19 @@ func NewWiring(log *slog.Logger) *Wiring {
 	calc.Register(w.Operators, w.Functions)
 	window.Register(w.Operators)
 	union.Register(w.Operators)
-	(&kafka.Connector{Formats: kafkaFormats(), Log: log}).Register(w.Connectors)
-	w.Connectors.RegisterSource("nexmark", nexmark.Factory)
+	known := knownFormats()
+	(&kafka.Connector{Formats: known, Log: log}).Register(w.Connectors)
+	(&files.Connector{Formats: known}).Register(w.Connectors)
+	w.Connectors.RegisterSource(nexmark.Name, nexmark.Factory)
+	w.Connectors.RegisterSink(blackhole.Name, blackhole.Factory)
+	w.Connectors.RegisterSink(print.Name, print.Factory(os.Stdout, os.Stderr))
 	return w
 }
 
 const jsonPrefix = "json."
 
-func kafkaFormats() kafka.Formats {
-	return kafka.Formats{
+func knownFormats() formats.Registry {
+	return formats.Registry{
 		"json": {
 			Options: json.Spec.Prefixed(jsonPrefix),
 			Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {

@@ -42,20 +42,11 @@ var SourceSpec = options.Spec{Name: Name, Options: append(slices.Clone(common), 
 // SinkSpec declares the options of sinks, those of the format aside.
 var SinkSpec = options.Spec{Name: Name, Options: common}
 
-// Format makes decoders and encoders from options. Either may be nil, where a
-// format knows one direction only.
-type Format struct {
-	// Options declares the format's keys with their prefix ("json.…").
-	Options options.Spec
-	Decoder func(*types.Schema, options.Values) (formats.Decoder, error)
-	Encoder func(*types.Schema, options.Values) (formats.Encoder, error)
-}
-
 // Connector makes the factories of sources and sinks. It is not changed after
 // use began.
 type Connector struct {
 	// Formats are the known formats by the names under which jobs ask for them.
-	Formats map[string]Format
+	Formats formats.Registry
 }
 
 // Register adds source and sink to a registry.
@@ -99,7 +90,7 @@ func (c *Connector) spec(own options.Spec, given map[string]string) (options.Spe
 // table is what source and sink have in common.
 type table struct {
 	values options.Values
-	format Format
+	format formats.Format
 	schema *types.Schema
 	path   string
 }

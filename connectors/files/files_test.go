@@ -30,7 +30,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var connector = &Connector{Formats: map[string]Format{
+var connector = &Connector{Formats: formats.Registry{
 	"json": {
 		Options: json.Spec.Prefixed("json."),
 		Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 )
@@ -68,7 +69,7 @@ func TestSpecsAreValid(t *testing.T) {
 
 // TestOptionsAreChecked opens sources and sinks with options that can't be right.
 func TestOptionsAreChecked(t *testing.T) {
-	c := &Connector{Formats: Formats{"raw": rawFormat, "picky": pickyFormat}}
+	c := &Connector{Formats: formats.Registry{"raw": rawFormat, "picky": pickyFormat}}
 	source := map[string]string{keyBrokers: "b:1", keyTopic: "t", keyFormat: "raw", keyStartup: modeEarliest}
 	sink := map[string]string{keyBrokers: "b:1", keyTopic: "t", keyFormat: "raw"}
 	openSource := func(o map[string]string) error { _, err := c.Source().Open(o, textSchema); return err }
@@ -126,7 +127,7 @@ func TestParseOffsets(t *testing.T) {
 }
 
 func TestCheckBudget(t *testing.T) {
-	c := &Connector{Formats: Formats{"raw": rawFormat}}
+	c := &Connector{Formats: formats.Registry{"raw": rawFormat}}
 	sink := map[string]string{keyBrokers: "b:1", keyTopic: "t", keyFormat: "raw", keyGuarantee: guaranteeExactlyOnce}
 	spec := jobgraph.CheckpointSpec{Interval: 10 * time.Second, Timeout: 2 * time.Minute, TolerableFailures: 2}
 	with := func(f func(*jobgraph.CheckpointSpec)) jobgraph.CheckpointSpec { s := spec; f(&s); return s }

@@ -163,7 +163,7 @@ func (e *env) eventually(what string, ok func() bool) {
 // connector is what is tested, with connections that scenarios can tamper with.
 func (e *env) connector() *Connector {
 	return &Connector{
-		Formats: Formats{"raw": rawFormat, "picky": pickyFormat},
+		Formats: formats.Registry{"raw": rawFormat, "picky": pickyFormat},
 		Connect: func(s ClusterSpec) (Cluster, error) { return connect(s, e.wires.dial) },
 	}
 }
@@ -174,13 +174,13 @@ func (e *env) options(more map[string]string) map[string]string {
 	return o
 }
 
-var rawFormat = Format{
+var rawFormat = formats.Format{
 	Decoder: func(s *types.Schema, _ options.Values) (formats.Decoder, error) { return raw.NewDecoder(s) },
 	Encoder: func(s *types.Schema, _ options.Values) (formats.Encoder, error) { return raw.NewEncoder(s) },
 }
 
 // pickyFormat is raw, but does not understand records that begin with "bad".
-var pickyFormat = Format{
+var pickyFormat = formats.Format{
 	Decoder: func(s *types.Schema, _ options.Values) (formats.Decoder, error) {
 		d, err := raw.NewDecoder(s)
 		return picky{d}, err

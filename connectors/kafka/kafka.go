@@ -11,22 +11,9 @@ import (
 	"millrace/types"
 )
 
-// Format makes decoders and encoders from options. Either may be nil, where a
-// format knows one direction only.
-type Format struct {
-	// Options declares the format's keys with their prefix ("json.…").
-	Options options.Spec
-	Decoder func(*types.Schema, options.Values) (formats.Decoder, error)
-	Encoder func(*types.Schema, options.Values) (formats.Encoder, error)
-}
-
-// Formats are the known formats by the names under which jobs ask for them.
-// They are not changed after use began.
-type Formats map[string]Format
-
 // Connector makes the factories of sources and sinks. Its fields are set before use.
 type Connector struct {
-	Formats Formats
+	Formats formats.Registry
 	// Connect reaches a cluster; nil is the package's Connect.
 	Connect func(ClusterSpec) (Cluster, error)
 	// Log takes what no error carries; nil discards it.
@@ -89,10 +76,10 @@ func (c *Connector) spec(own options.Spec, given map[string]string) (options.Spe
 	return options.Join(own.Name, joined...), nil
 }
 
-func (c *Connector) format(key, name string) (Format, error) {
+func (c *Connector) format(key, name string) (formats.Format, error) {
 	f, ok := c.Formats[name]
 	if !ok {
-		return Format{}, failure.User(failure.Message{
+		return formats.Format{}, failure.User(failure.Message{
 			Field: key, Primary: fmt.Sprintf("no format is named %q", name), Hint: "known are " + formatNames(c.Formats),
 		})
 	}
@@ -112,7 +99,7 @@ type source struct {
 	connector *Connector
 	values    options.Values
 	opts      *sourceOptions
-	format    Format
+	format    formats.Format
 }
 
 func (c *Connector) openSource(given map[string]string, schema *types.Schema) (connectors.Source, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/internal/options"
 )
@@ -267,6 +268,6 @@ func parseSink(v options.Values) (*sinkOptions, error) {
 }
 
 // formatNames returns the names of formats, for errors.
-func formatNames(f Formats) string {
+func formatNames(f formats.Registry) string {
 	return strings.Join(slices.Sorted(maps.Keys(f)), ", ")
 }
