@@ -1,144 +1,423 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"millrace/internal/failure"
 )
 
-// fetcher is a Fetcher: a client that is polled by one goroutine.
+// fetcher is a Fetcher that sends its own fetch requests, one at a time to
+// each broker, and walks the record batches of the answers itself: the client's
+// consumer makes an object of every record, which costs more than all the rest
+// of reading. What it leaves to the client is connections, versions, brokers.
+//
+// One goroutine finds leaders; one for each broker that leads a partition
+// fetches. A partition is busy from the moment it is put into a request until
+// its chunk is in the queue, so that a move of its leader can't turn chunks round.
 type fetcher struct {
 	cluster *cluster
 	spec    FetchSpec
-	client  *kgo.Client // nil before the first Add
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // the life of the fetcher's goroutines
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
-	polled  chan kgo.Fetches
 
-	ids   map[string]TopicID
-	queue []polledPartition
-	chunk Chunk
+	ready   chan *Chunk // bounds what is fetched ahead
+	current *Chunk      // in the hands of the caller of Next
+	unled   chan struct{}
+
+	mu struct {
+		sync.Mutex
+		partitions map[Partition]*fetching
+		loops      map[int32]chan struct{} // a signal for each broker's goroutine
+		free       []*Chunk
+	}
+	memory unpacked
 }
 
-type polledPartition struct {
-	topic string
-	id    TopicID
-	part  kgo.FetchPartition
+// fetching is a partition that is being read.
+type fetching struct {
+	Partition
+	id     TopicID
+	next   int64 // the offset to ask for
+	leader int32 // noLeader: not known
+	epoch  int32 // of the leader
+	busy   bool  // in a request, or its chunk on the way to the queue
 }
+
+const noLeader = -1
 
 // Fetch implements Cluster.
 func (c *cluster) Fetch(s FetchSpec) (Fetcher, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &fetcher{
+	f := &fetcher{
 		cluster: c, spec: s, ctx: ctx, cancel: cancel,
-		polled: make(chan kgo.Fetches, fetchQueueMax), ids: make(map[string]TopicID),
-	}, nil
+		ready: make(chan *Chunk, fetchQueueMax), unled: make(chan struct{}, 1),
+	}
+	f.mu.partitions = make(map[Partition]*fetching)
+	f.mu.loops = make(map[int32]chan struct{})
+	f.wait.Go(f.findLeaders)
+	return f, nil
 }
 
 // Add implements Fetcher.
 func (f *fetcher) Add(starts []FetchStart) error {
-	partitions := make(map[string]map[int32]kgo.Offset)
+	f.mu.Lock()
 	for _, s := range starts {
-		if partitions[s.Topic] == nil {
-			partitions[s.Topic] = make(map[int32]kgo.Offset)
-		}
-		partitions[s.Topic][s.Index] = kgo.NewOffset().At(s.Offset)
-		f.ids[s.Topic] = s.ID
+		f.mu.partitions[s.Partition] = &fetching{Partition: s.Partition, id: s.ID, next: s.Offset, leader: noLeader}
 	}
-	if len(starts) == 0 {
-		return nil
-	}
-	if f.client != nil {
-		f.client.AddConsumePartitions(partitions)
-		return nil
-	}
-	isolation := kgo.ReadUncommitted()
-	if f.spec.Committed {
-		isolation = kgo.ReadCommitted()
-	}
-	client, err := f.cluster.client(
-		kgo.ConsumePartitions(partitions), kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.FetchIsolationLevel(isolation),
-		kgo.FetchMaxBytes(fetchBytesMax), kgo.FetchMaxPartitionBytes(fetchPartitionBytesMax), kgo.KeepControlRecords(),
-	)
-	if err != nil {
-		return err
-	}
-	f.client = client
-	f.wait.Go(f.poll)
+	f.mu.Unlock()
+	ring(f.unled)
 	return nil
-}
-
-func (f *fetcher) poll() {
-	for f.ctx.Err() == nil {
-		fetches := f.client.PollFetches(f.ctx)
-		select {
-		case f.polled <- fetches:
-			f.spec.Wake()
-		case <-f.ctx.Done():
-		}
-	}
 }
 
 // Remove implements Fetcher.
 func (f *fetcher) Remove(p Partition) {
-	f.client.RemoveConsumePartitions(map[string][]int32{p.Topic: {p.Index}})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.mu.partitions, p)
 }
 
 // Next implements Fetcher.
 func (f *fetcher) Next() (*Chunk, bool) {
-	if len(f.queue) == 0 && !f.take() {
+	select {
+	case c := <-f.ready:
+		f.recycle(f.current)
+		f.current = c
+		return c, true
+	default:
 		return nil, false
 	}
-	next := &f.queue[0]
-	f.fill(next)
-	*next = polledPartition{}
-	f.queue = f.queue[1:]
-	return &f.chunk, true
 }
 
-func (f *fetcher) take() bool {
+// Close implements Fetcher.
+func (f *fetcher) Close() {
+	f.cancel()
+	f.wait.Wait()
+}
+
+func ring(c chan struct{}) {
 	select {
-	case fetches := <-f.polled:
-		f.queue = f.queue[:0]
-		fetches.EachTopic(func(t kgo.FetchTopic) {
-			for _, p := range t.Partitions {
-				if t.Topic != "" && !errors.Is(p.Err, context.Canceled) {
-					f.queue = append(f.queue, polledPartition{t.Topic, t.TopicID, p})
-				}
-			}
-		})
-		return len(f.queue) > 0
+	case c <- struct{}{}:
 	default:
+	}
+}
+
+// findLeaders asks for metadata while a partition has no leader.
+func (f *fetcher) findLeaders() {
+	pause := doubtPauseMin
+	for {
+		select {
+		case <-f.ctx.Done():
+			return
+		case <-f.unled:
+		}
+		if f.lead() {
+			pause = doubtPauseMin
+			continue
+		}
+		if !sleep(f.ctx, pause) {
+			return
+		}
+		pause = min(2*pause, doubtPauseMax)
+		ring(f.unled)
+	}
+}
+
+// lead finds leaders for partitions without one, and reports whether all have one.
+func (f *fetcher) lead() bool {
+	ask := kmsg.NewPtrMetadataRequest()
+	for _, topic := range f.unledTopics() {
+		t := kmsg.NewMetadataRequestTopic()
+		t.Topic = &topic
+		ask.Topics = append(ask.Topics, t)
+	}
+	if len(ask.Topics) == 0 {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, requestTimeout)
+	defer cancel()
+	answer, err := ask.RequestWith(ctx, f.cluster.main)
+	if err != nil {
+		return false
+	}
+	var gone []*Chunk
+	f.mu.Lock()
+	for _, t := range answer.Topics {
+		if t.Topic == nil {
+			continue
+		}
+		for _, p := range t.Partitions {
+			at := f.mu.partitions[Partition{*t.Topic, p.Partition}]
+			switch {
+			case at == nil || at.leader != noLeader:
+			case TopicID(t.TopicID) != at.id && TopicID(t.TopicID) != (TopicID{}) && at.id != (TopicID{}):
+				delete(f.mu.partitions, at.Partition)
+				gone = append(gone, &Chunk{Partition: at.Partition, Next: at.next, Err: failure.External(errRecreated, failure.Never)})
+			case p.ErrorCode == 0 && p.Leader >= 0:
+				at.leader, at.epoch = p.Leader, p.LeaderEpoch
+				f.loop(p.Leader)
+			}
+		}
+	}
+	f.mu.Unlock()
+	for _, c := range gone {
+		f.hand(c)
+	}
+	return len(f.unledTopics()) == 0
+}
+
+func (f *fetcher) unledTopics() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen := make(map[string]bool)
+	var topics []string
+	for p, at := range f.mu.partitions {
+		if at.leader == noLeader && !seen[p.Topic] {
+			seen[p.Topic] = true
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
+}
+
+// loop wakes the goroutine of a broker, and starts it at first. f.mu is held.
+func (f *fetcher) loop(broker int32) {
+	signal := f.mu.loops[broker]
+	if signal == nil {
+		signal = make(chan struct{}, 1)
+		f.mu.loops[broker] = signal
+		f.wait.Go(func() { f.fetchFrom(broker, signal) })
+	}
+	ring(signal)
+}
+
+// fetchFrom reads from one broker what it leads.
+func (f *fetcher) fetchFrom(broker int32, signal <-chan struct{}) {
+	w := walker{decompress: f.memory.decompressor(), committed: f.spec.Committed}
+	pause := doubtPauseMin
+	for turn := 0; f.ctx.Err() == nil; turn++ {
+		wanted := f.claim(broker, turn)
+		if len(wanted) == 0 {
+			select {
+			case <-signal:
+			case <-f.ctx.Done():
+			}
+			continue
+		}
+		answer, err := f.ask(broker, wanted)
+		if err == nil {
+			err = kerr.ErrorForCode(answer.ErrorCode)
+		}
+		if err != nil {
+			if pause == doubtPauseMin && f.ctx.Err() == nil {
+				f.spec.Warn("fetching is interrupted", err)
+			}
+			f.unlead(wanted)
+			if !sleep(f.ctx, pause) {
+				return
+			}
+			pause = min(2*pause, doubtPauseMax)
+			continue
+		}
+		pause = doubtPauseMin
+		f.deliver(&w, wanted, answer)
+	}
+}
+
+// claim takes the partitions that a broker leads, beginning with another one
+// each time: a broker fills its answer in the order of the request.
+func (f *fetcher) claim(broker int32, turn int) []fetching {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var wanted []fetching
+	for _, p := range f.mu.partitions {
+		if p.leader == broker && !p.busy {
+			p.busy = true
+			wanted = append(wanted, *p)
+		}
+	}
+	return rotated(wanted, turn)
+}
+
+// unlead gives claimed partitions back and has their leaders looked up.
+func (f *fetcher) unlead(wanted []fetching) {
+	f.mu.Lock()
+	for i := range wanted {
+		if p := f.mu.partitions[wanted[i].Partition]; p != nil {
+			p.busy, p.leader = false, noLeader
+		}
+	}
+	f.mu.Unlock()
+	ring(f.unled)
+}
+
+func (f *fetcher) ask(broker int32, wanted []fetching) (*kmsg.FetchResponse, error) {
+	r := kmsg.NewPtrFetchRequest()
+	r.ReplicaID, r.MaxWaitMillis, r.MinBytes, r.MaxBytes = -1, fetchWaitMillis, 1, fetchBytesMax
+	r.SessionEpoch = -1 // every request is whole
+	if f.spec.Committed {
+		r.IsolationLevel = 1
+	}
+	topics := make(map[string]int)
+	for i := range wanted {
+		p := &wanted[i]
+		at, ok := topics[p.Topic]
+		if !ok {
+			at = len(r.Topics)
+			topics[p.Topic] = at
+			t := kmsg.NewFetchRequestTopic()
+			t.Topic, t.TopicID = p.Topic, p.id
+			r.Topics = append(r.Topics, t)
+		}
+		part := kmsg.NewFetchRequestTopicPartition()
+		part.Partition, part.CurrentLeaderEpoch, part.FetchOffset = p.Index, p.epoch, p.next
+		part.PartitionMaxBytes = fetchPartitionBytesMax
+		r.Topics[at].Partitions = append(r.Topics[at].Partitions, part)
+	}
+	ctx, cancel := context.WithTimeout(f.ctx, fetchTimeout)
+	defer cancel()
+	answer, err := f.cluster.main.Broker(int(broker)).Request(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return answer.(*kmsg.FetchResponse), nil
+}
+
+// deliver makes chunks of an answer and releases the partitions.
+func (f *fetcher) deliver(w *walker, wanted []fetching, answer *kmsg.FetchResponse) {
+	for i := range wanted {
+		p := &wanted[i]
+		got := partitionOf(answer, p)
+		if got == nil {
+			f.release(p, p.next, true)
+			continue
+		}
+		c, retry := f.chunkOf(w, p, got)
+		if c == nil {
+			f.release(p, p.next, !retry)
+			continue
+		}
+		next := c.Next
+		failed := c.Err != nil
+		if !f.hand(c) {
+			return
+		}
+		if failed {
+			f.Remove(p.Partition)
+			continue
+		}
+		f.release(p, next, true)
+	}
+}
+
+func partitionOf(answer *kmsg.FetchResponse, p *fetching) *kmsg.FetchResponseTopicPartition {
+	for t := range answer.Topics {
+		topic := &answer.Topics[t]
+		if topic.Topic != p.Topic && (TopicID(topic.TopicID) != p.id || p.id == (TopicID{})) {
+			continue
+		}
+		for i := range topic.Partitions {
+			if topic.Partitions[i].Partition == p.Index {
+				return &topic.Partitions[i]
+			}
+		}
+	}
+	return nil
+}
+
+// chunkOf makes a chunk of a partition's part of an answer: none if there is
+// nothing new. retry asks for another look at who leads it.
+func (f *fetcher) chunkOf(w *walker, p *fetching, got *kmsg.FetchResponseTopicPartition) (c *Chunk, retry bool) {
+	err := kerr.ErrorForCode(got.ErrorCode)
+	if err != nil && (kerr.IsRetriable(err) || errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)) {
+		return nil, true // a topic that was recreated shows when its leader is looked up
+	}
+	if err == nil && len(got.RecordBatches) == 0 {
+		return nil, false
+	}
+	c = f.chunk()
+	c.Partition = p.Partition
+	if err != nil {
+		c.Next, c.Err = p.next, fetchError(err)
+		return c, false
+	}
+	ending := make([]aborted, len(got.AbortedTransactions))
+	for i, a := range got.AbortedTransactions {
+		ending[i] = aborted{a.ProducerID, a.FirstOffset}
+	}
+	if err := w.walk(got.RecordBatches, p.next, ending, c); err != nil {
+		c.Err = failure.External(fmt.Errorf("fetch: %w", err), failure.Restart)
+	}
+	if c.Next == p.next && c.Err == nil {
+		f.recycle(c)
+		return nil, false
+	}
+	return c, false
+}
+
+// release lets a partition be fetched from an offset on.
+func (f *fetcher) release(claimed *fetching, next int64, led bool) {
+	f.mu.Lock()
+	p := f.mu.partitions[claimed.Partition]
+	if p == nil {
+		f.mu.Unlock()
+		return
+	}
+	p.busy, p.next = false, next
+	if !led {
+		p.leader = noLeader
+	} else if p.leader != claimed.leader && p.leader != noLeader {
+		f.loop(p.leader) // it moved meanwhile
+	}
+	f.mu.Unlock()
+	if !led {
+		ring(f.unled)
+	}
+}
+
+// hand puts a chunk into the queue; false if the fetcher is closed.
+func (f *fetcher) hand(c *Chunk) bool {
+	select {
+	case f.ready <- c:
+		f.spec.Wake()
+		return true
+	case <-f.ctx.Done():
 		return false
 	}
 }
 
-// fill makes a chunk of what was polled. Markers of transactions are no values,
-// but the position moves behind them.
-func (f *fetcher) fill(p *polledPartition) {
-	c := &f.chunk
-	c.Partition = Partition{p.topic, p.part.Partition}
-	c.Values, c.Offsets, c.Next, c.Err = c.Values[:0], c.Offsets[:0], -1, nil
-	if want := f.ids[p.topic]; want != p.id && want != (TopicID{}) && p.id != (TopicID{}) {
-		c.Err = failure.External(errRecreated, failure.Never)
+func (f *fetcher) chunk() *Chunk {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if last := len(f.mu.free) - 1; last >= 0 {
+		c := f.mu.free[last]
+		f.mu.free = f.mu.free[:last]
+		return c
+	}
+	return &Chunk{}
+}
+
+// recycle forgets a chunk's records and keeps its memory.
+func (f *fetcher) recycle(c *Chunk) {
+	if c == nil {
 		return
 	}
-	for _, r := range p.part.Records {
-		c.Next = r.Offset + 1
-		if r.Attrs.IsControl() {
-			continue
-		}
-		c.Values, c.Offsets = append(c.Values, r.Value), append(c.Offsets, r.Offset)
-	}
-	if p.part.Err != nil {
-		c.Err = fetchError(p.part.Err)
+	f.memory.put(c.memory)
+	clear(c.Values)
+	clear(c.memory)
+	*c = Chunk{Values: c.Values[:0], Offsets: c.Offsets[:0], memory: c.memory[:0]}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.mu.free) <= fetchQueueMax {
+		f.mu.free = append(f.mu.free, c)
 	}
 }
 
@@ -146,20 +425,20 @@ var errRecreated = errors.New("the topic was deleted and created again: what was
 
 // fetchError tells what is lost from what a restart may find again.
 func fetchError(err error) error {
-	switch {
-	case errors.Is(err, kerr.OffsetOutOfRange):
+	if errors.Is(err, kerr.OffsetOutOfRange) {
 		return failure.External(fmt.Errorf("the broker has no such offset any more: %w", err), failure.Never)
-	case errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InconsistentTopicID):
-		return failure.External(fmt.Errorf("%w: %w", errRecreated, err), failure.Never)
 	}
 	return failure.External(fmt.Errorf("fetch: %w", err), failure.Restart)
 }
 
-// Close implements Fetcher.
-func (f *fetcher) Close() {
-	f.cancel()
-	if f.client != nil {
-		f.client.Close()
+// rotated turns a list round, after its order was made one that is always the same.
+func rotated(wanted []fetching, turn int) []fetching {
+	if len(wanted) < 2 {
+		return wanted
 	}
-	f.wait.Wait()
+	slices.SortFunc(wanted, func(a, b fetching) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Index, b.Index))
+	})
+	n := turn % len(wanted)
+	return append(wanted[n:len(wanted):len(wanted)], wanted[:n]...)
 }

@@ -21,6 +21,10 @@ const (
 	// fetchPartitionBytesMax bounds a partition's share of an answer. A larger
 	// record batch comes alone.
 	fetchPartitionBytesMax = 4 << 20
+	// fetchWaitMillis is how long a broker waits for the first byte of an answer,
+	// and fetchTimeout bounds the whole of it.
+	fetchWaitMillis = 500
+	fetchTimeout    = 30 * time.Second
 	// decodeStep is how many payloads are decoded before the size of the rows is
 	// looked at.
 	decodeStep = 1024

@@ -77,9 +77,10 @@ const (
 // FetchSpec says how to read.
 type FetchSpec struct {
 	Committed bool // leave out open and aborted transactions
-	ClientID  string
 	// Wake is called, from any goroutine, when Next may have something.
 	Wake func()
+	// Warn takes, from any goroutine, what is tried again by itself.
+	Warn func(what string, cause error)
 }
 
 // Fetcher reads partitions. It is owned by one goroutine and does not block.
@@ -113,6 +114,8 @@ type Chunk struct {
 	Next int64
 	// Err ends the reading of the partition.
 	Err error
+
+	memory [][]byte // in which Values stand, where it is used again
 }
 
 // ProducerSpec says what to produce with.

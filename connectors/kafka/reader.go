@@ -46,7 +46,11 @@ func (s *source) Reader(ctx connectors.ReaderContext) (connectors.Reader, error)
 	if err != nil {
 		return nil, err
 	}
-	fetcher, err := cluster.Fetch(FetchSpec{Committed: s.opts.committed, ClientID: s.opts.clientID, Wake: ctx.Waker.Wake})
+	log := s.connector.log().With("job", ctx.Job, "operator", ctx.Operator, "subtask", ctx.Subtask)
+	fetcher, err := cluster.Fetch(FetchSpec{
+		Committed: s.opts.committed, Wake: ctx.Waker.Wake,
+		Warn: func(what string, cause error) { log.Warn(what, "cause", cause) },
+	})
 	if err != nil {
 		cluster.Close()
 		return nil, err
