@@ -16,11 +16,29 @@ type prepared struct {
 	times   []int           // the columns that shift
 }
 
+// cycle returns how many epochs each split prepares, and for how many events of
+// all splits they stand.
+func (c *config) cycle(splits int64) (epochs, events int64) {
+	epochs = max(int64(c.prepared)*int64(c.preparedRows)/c.proportions[c.only], 1)
+	return epochs, epochs * splits * c.total
+}
+
+// CycleEvents returns after how many events a stream of prepared batches in so
+// many splits begins again: event n has the values of event n - CycleEvents, and
+// a time that is later by what CycleEvents events take. It is 0 without prepared
+// batches.
+func (s *Source) CycleEvents(splits int) int64 {
+	if s.config.prepared == 0 {
+		return 0
+	}
+	_, events := s.config.cycle(int64(splits))
+	return events
+}
+
 // prepare makes the batches of a split.
 func (r *reader) prepare(s *split) *prepared {
-	each := r.g.proportions[r.g.only]
-	epochs := max(int64(r.g.prepared)*int64(r.g.preparedRows)/each, 1)
-	p := &prepared{rows: epochs * each, events: epochs * s.splits * r.g.total}
+	epochs, events := r.g.cycle(s.splits)
+	p := &prepared{rows: epochs * r.g.proportions[r.g.only], events: events}
 	for i, f := range r.ctx.Schema.Fields {
 		if f.Type.Kind == types.Timestamp || f.Type.Kind == types.TimestampLTZ {
 			p.times = append(p.times, i)

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+
+	"millrace/connectors"
+	"millrace/connectors/nexmark"
+	"millrace/stream"
+)
+
+// A run from the arguments to the line, with an answer that was checked.
+func TestMainJobIsMeasured(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{"-bids", "300000", "-distinct", "40000", "-parallelism", "2", "-rate", "10000", "-checkpoint-interval", "50ms"}
+	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for i, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+		var r result
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		if !r.AnswerChecked || r.Events < 300_000 || r.EventsPerCPUSecond <= 0 || len(r.Checkpoints) == 0 || r.PreAggregation != (i == 0) {
+			t.Errorf("run %d: %s", i, line)
+		}
+	}
+}
+
+// The direct computation is itself compared with one that reads what the job
+// reads, row by row.
+func TestExpectedEqualsRowByRow(t *testing.T) {
+	r := run{parallelism: 2, bids: 100_000, distinct: 10_000, rate: 3_000}
+	got, err := r.expected(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := nexmark.Open(r.source(), bidSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := openReader(t.Context(), source, bidSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = reader.Close() }()
+	rows := map[[2]int64]row{}
+	for b := range batches(t, reader) {
+		for i := range b.Rows() {
+			at := b.Row(i)
+			auction, millis := stream.Value[int64](&b.Columns[auctionColumn], at), stream.Value[int64](&b.Columns[timeColumn], at)
+			price := stream.Value[int64](&b.Columns[priceColumn], at)
+			key := [2]int64{auction, millis - millis%windowSize.Milliseconds()}
+			w := rows[key]
+			rows[key] = row{auction, key[1], w.bids + 1, w.total + price, max(w.highest, price)}
+		}
+	}
+	var want answer
+	for _, w := range rows {
+		want.add(w)
+	}
+	if got != want {
+		t.Errorf("answer %+v, row by row %+v", got, want)
+	}
+}
+
+func TestArguments(t *testing.T) {
+	runs, err := parse([]string{"-parallelism", "1,3", "-preaggregation", "off,on"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != 4 || runs[2].parallelism != 3 || runs[2].preAggregation || !runs[3].preAggregation {
+		t.Errorf("runs %v", runs)
+	}
+	for _, args := range [][]string{{"-parallelism", "0"}, {"-parallelism", "x"}, {"-preaggregation", "maybe"}, {"-bids", "many"}} {
+		if _, err := parse(args); err == nil {
+			t.Errorf("%v is taken", args)
+		}
+	}
+}
+
+// batches yields what a reader gives, to its end.
+func batches(t *testing.T, r connectors.Reader) iter.Seq[*stream.Batch] {
+	t.Helper()
+	return func(yield func(*stream.Batch) bool) {
+		for {
+			b, status, err := r.Read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b == nil && status == connectors.Done {
+				return
+			}
+			more := b == nil || yield(b)
+			b.Release()
+			if !more {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := bench(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1) //nolint:gocritic // the deferred call only restores signals
+	}
+}
+
+// bench carries out the runs that the arguments ask for.
+func bench(ctx context.Context, args []string, out, progress io.Writer) error {
+	runs, err := parse(args)
+	if err != nil {
+		return err
+	}
+	lines := json.NewEncoder(out)
+	for _, r := range runs {
+		fmt.Fprintf(progress, "%s\n", r)
+		result, err := r.measure(ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r, err)
+		}
+		if n := len(result.Checkpoints) - 1; n < checkpointsWanted {
+			fmt.Fprintf(progress, "only %d checkpoints beside the last one: ask for more bids or a shorter interval\n", max(n, 0))
+		}
+		if err := lines.Encode(result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkpointsWanted is how many checkpoints a run should have in its middle: a
+// figure without any leaves out what exactly-once costs.
+const checkpointsWanted = 2
+
+// run is one run of the main job.
+type run struct {
+	parallelism    int
+	preAggregation bool
+	bids           int64 // at least so many
+	distinct       int64 // at least so many are prepared
+	rate           int64 // events a second of event time
+	interval       time.Duration
+	profile        string
+}
+
+func (r run) String() string {
+	return fmt.Sprintf("main job from prepared bids, parallelism %d, pre-aggregation %t, %d bids", r.parallelism, r.preAggregation, r.bids)
+}
+
+func parse(args []string) ([]run, error) {
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var r run
+	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run")
+	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
+	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
+	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
+	f.StringVar(&r.profile, "cpuprofile", "", "file for the CPU profile of the last run")
+	parallelism := f.String("parallelism", "1,2", "parallelisms")
+	preAggregation := f.String("preaggregation", "on,off", "local pre-aggregation")
+	if err := f.Parse(args); err != nil {
+		return nil, err
+	}
+	var runs []run
+	for text := range strings.SplitSeq(*parallelism, ",") {
+		p, err := strconv.Atoi(text)
+		if err != nil || p < 1 {
+			return nil, fmt.Errorf("parallelism %q", text)
+		}
+		for mode := range strings.SplitSeq(*preAggregation, ",") {
+			if mode != "on" && mode != "off" {
+				return nil, fmt.Errorf("preaggregation %q is neither on nor off", mode)
+			}
+			r.parallelism, r.preAggregation = p, mode == "on"
+			runs = append(runs, r)
+		}
+	}
+	return runs, nil
+}
