@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"math"
 	"sort"
 	"sync"
 	"time"
@@ -10,7 +11,6 @@ import (
 
 	"millrace/internal/clock"
 	"millrace/jobgraph"
-	"millrace/stream"
 	"millrace/types"
 
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -31,6 +31,13 @@ type view struct {
 		ended    bool
 	}
 }
+
+// The ends of event time, as messages carry it: before the first watermark, and
+// behind the last row of bounded input.
+const (
+	noWatermark  = math.MinInt64
+	maxWatermark = math.MaxInt64
+)
 
 // watcher is a client that watches a job.
 type watcher struct {
@@ -158,7 +165,7 @@ func (v *view) tellProgress() {
 
 func (v *view) progressLocked() *apiv1.Progress {
 	p := &apiv1.Progress{
-		Restarts: v.mu.job.Summary.Restarts, Trouble: v.mu.trouble, Watermark: int64(stream.MaxWatermark),
+		Restarts: v.mu.job.Summary.Restarts, Trouble: v.mu.trouble, Watermark: maxWatermark,
 	}
 	if c := v.mu.job.LastCheckpoint; c != nil {
 		p.LastCheckpoint = proto.CloneOf(c)
@@ -185,7 +192,7 @@ func (v *view) progressLocked() *apiv1.Progress {
 		}
 	}
 	if !seen {
-		p.Watermark = int64(stream.NoWatermark)
+		p.Watermark = noWatermark
 	}
 	return p
 }
