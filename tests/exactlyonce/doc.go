@@ -1,0 +1,11 @@
+// Package exactlyonce proves the main promise on a real broker: every input record changes the committed output exactly
+// once, whatever is killed, taken away or damaged in between.
+//
+// The tests run the main job (bids per auction in windows of 10 s) on a whole cluster, in a process of its own where that
+// process is to be killed, write its input with a client that is not the engine's, read its output with Kafka's own
+// console consumer, and compare record by record with a model that is a map and a loop. They share nothing with the
+// engine but topics and the public job service.
+//
+// Nothing waits for time to pass. A test waits for what the job has committed or says of itself; the moments of kills
+// are drawn from the seed that the log names.
+package exactlyonce

@@ -1,0 +1,7 @@
+package exactlyonce
+
+import "millrace/types"
+
+type vertexID = types.VertexID
+
+func sinkUID(topic string) types.OperatorUID { return types.OperatorUID(topic + "-sink") }

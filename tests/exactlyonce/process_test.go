@@ -1,0 +1,177 @@
+package exactlyonce
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"millrace/cmd/cluster"
+	"millrace/internal/crash"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// clusterVariable makes the test binary a cluster instead, as its JSON says.
+const clusterVariable = "MILLRACE_EXACTLYONCE_CLUSTER"
+
+// clusterSpec says what a process runs.
+type clusterSpec struct {
+	Dir                 string
+	TaskManagers, Slots int
+}
+
+// runCluster is the whole of a cluster's process: it says where it serves and goes on until its input ends or it is killed.
+func runCluster(text string) error {
+	var spec clusterSpec
+	if err := json.Unmarshal([]byte(text), &spec); err != nil {
+		return err
+	}
+	if err := crash.Arm(os.Getenv(crash.Env)); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	c, err := cluster.Start(context.Background(), cluster.Options{
+		Dir: spec.Dir, TaskManagers: spec.TaskManagers, Slots: spec.Slots, Log: log, Wiring: cluster.NewWiring(log),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println(c.Address())
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return errors.Join(err, c.Close())
+}
+
+// process is a cluster in a process of its own.
+type process struct {
+	command *exec.Cmd
+	stderr  string // the file
+	jobs    apiv1.JobServiceClient
+	conn    *grpc.ClientConn
+	input   io.Closer
+	ended   chan struct{}
+	err     error // once ended
+}
+
+// startProcess runs a cluster on a folder, which may be that of one that was killed. The crash point may be empty.
+func startProcess(ctx context.Context, t *testing.T, spec clusterSpec, crashPoint string) *process {
+	t.Helper()
+	p, err := launch(spec, crashPoint)
+	if err != nil {
+		t.Fatalf("start a cluster: %v", err)
+	}
+	t.Cleanup(func() {
+		p.kill()
+		_ = p.conn.Close()
+		if t.Failed() {
+			t.Logf("process %d said at last:\n%s", p.command.Process.Pid, p.lastWords())
+		}
+	})
+	return p
+}
+
+func launch(spec clusterSpec, crashPoint string) (*process, error) {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := os.CreateTemp(filepath.Dir(spec.Dir), "stderr-*")
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close() // the child has its own descriptor
+	p := &process{stderr: stderr.Name(), ended: make(chan struct{})}
+	p.command = exec.Command(os.Args[0])
+	p.command.Env = append(os.Environ(), clusterVariable+"="+string(text), crash.Env+"="+crashPoint)
+	p.command.Stderr = stderr
+	dieWithParent(p.command)
+	if p.input, err = p.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	output, err := p.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	address, err := p.start(output)
+	if err != nil {
+		return nil, err
+	}
+	p.conn, err = grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	p.jobs = apiv1.NewJobServiceClient(p.conn)
+	return p, err
+}
+
+// start runs the command on a thread that stays: Linux sends the death signal of a child when the thread that started it
+// ends.
+func (p *process) start(output io.Reader) (address string, err error) {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := p.command.Start(); err != nil {
+			started <- err
+			return
+		}
+		line, err := bufio.NewReader(output).ReadString('\n')
+		address = strings.TrimSpace(line)
+		if err != nil {
+			err = fmt.Errorf("it does not say where it serves: %w", err)
+			_ = p.command.Process.Kill()
+		}
+		started <- err
+		p.err = p.command.Wait()
+		close(p.ended)
+	}()
+	if err = <-started; err != nil && p.command.Process != nil {
+		<-p.ended
+		err = fmt.Errorf("%w: %s", err, p.lastWords())
+	}
+	return address, err
+}
+
+// kill is kill -9, by the process's id, and returns when it is gone.
+func (p *process) kill() {
+	if !p.hasEnded() {
+		_ = p.command.Process.Kill()
+	}
+	<-p.ended
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// killed tells whether an ended process was ended by kill -9.
+func (p *process) killed() bool {
+	status, ok := p.command.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// lastWords returns the end of what the process logged.
+func (p *process) lastWords() string {
+	text, err := os.ReadFile(p.stderr)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-lastWordsBytes):])
+}
+
+const lastWordsBytes = 8 << 10
