@@ -19,6 +19,7 @@ const localDir = "millrace-data"
 func clusterFlags(cmd *cobra.Command) map[string]string {
 	flags := cmd.Flags()
 	flags.String("broker", "", "Kafka brokers to use instead of one inside the process")
+	flags.String("topics", "", "topics of the broker inside the process, separated by semicolons")
 	flags.String("dir", "", "folder for state, checkpoints and topics")
 	flags.String("admin-address", "", "where to serve metrics, profiles and reflection (default 127.0.0.1 and any free port)")
 	flags.Int("task-managers", 0, "number of task managers (default 2)")
@@ -26,7 +27,7 @@ func clusterFlags(cmd *cobra.Command) map[string]string {
 	flags.Bool("insecure-bind", false, "allow addresses beyond loopback, without encryption and authentication")
 	flags.String("log-level", "", "debug, info, warn or error")
 	return map[string]string{
-		"broker": config.Brokers, "dir": config.WorkingDir, "admin-address": config.AdminAddress,
+		"broker": config.Brokers, "topics": config.EmbeddedTopics, "dir": config.WorkingDir, "admin-address": config.AdminAddress,
 		"task-managers": config.TaskManagers, "slots": config.TaskSlots, "insecure-bind": config.InsecureBind,
 		"log-level": config.LogLevel,
 	}

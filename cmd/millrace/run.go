@@ -113,6 +113,9 @@ func (r *graphRun) here(c config.Config) error {
 	}
 	r.client, r.graph = s.Client(), config.WithBrokers(r.graph, s.Brokers())
 	if !r.flags.dryRun {
+		if err := s.CreateTopics(r.cmd.Context(), r.graph); err != nil {
+			return errors.Join(err, s.Close())
+		}
 		fmt.Fprintf(r.cmd.ErrOrStderr(), "a cluster in this process: jobs %s, metrics http://%s/metrics\n", s.Address(), s.AdminAddress())
 	}
 	return errors.Join(r.submit(), s.Close())

@@ -136,7 +136,9 @@ func (c *Client) Await(ctx context.Context, job string, see func(*apiv1.WatchJob
 		}
 		d, derr := c.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
 		if derr == nil && Ended(d.Summary.State) {
-			return d, nil
+			// A watch of an ended job gives the last figures, which the one before may not have lived to see.
+			_, err := c.watch(ctx, job, see)
+			return d, understand(err)
 		}
 		if derr != nil && (status.Code(derr) != codes.Unavailable || broken >= Patience) {
 			return nil, understand(derr)

@@ -44,7 +44,13 @@ type Sources struct {
 }
 
 // A Config is the checked configuration of a process. The zero value has no values at all; use Load.
-type Config struct{ options.Values }
+type Config struct {
+	options.Values
+	origins map[string]string
+}
+
+// Origin says where the value of a key that was given comes from.
+func (c Config) Origin(key string) string { return c.origins[key] }
 
 // Load reads all sources and checks the result. Its error has every problem at once and is the user's, except where the
 // file could not be read for reasons of its own.
@@ -64,7 +70,7 @@ func Load(s Sources) (Config, error) {
 	if err := l.problems.Err(); err != nil {
 		return Config{}, err
 	}
-	return Config{v}, nil
+	return Config{v, l.origins}, nil
 }
 
 // loader merges sources, the weakest first.
@@ -154,6 +160,9 @@ func (l *loader) environment(environ []string) {
 		Prefix:      EnvPrefix,
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
+			if value == "" {
+				return "", nil // the usual way to take a variable back
+			}
 			if key, ok := keys[name]; ok {
 				return key, value
 			}

@@ -19,6 +19,7 @@ const (
 
 	Brokers         = "kafka.bootstrap.servers"
 	EmbeddedBroker  = "kafka.embedded.port"
+	EmbeddedTopics  = "kafka.embedded.topics"
 	StateBackend    = "state.backend.type"
 	CheckpointDir   = "execution.checkpointing.dir"
 	oldCheckpoints  = "state.checkpoints.dir"
@@ -70,6 +71,8 @@ var processSpec = options.Spec{Options: []options.Option{
 		Example: "localhost:9092"},
 	{Key: EmbeddedBroker, Type: options.Int, Default: "0", Min: "0", Max: "65535",
 		Doc: "The port of a local cluster's own broker, which promises no durability. 0 takes any that is free."},
+	{Key: EmbeddedTopics, Type: options.List, Doc: "Topics that a local cluster's own broker has from the start, with two partitions each. " +
+		"The run command adds those that its job writes.", Example: "bids;bids-per-auction"},
 	{Key: LogLevel, Type: options.Enum, Values: []string{"debug", "info", "warn", "error"}, Doc: "What is logged; each command has a default of its own."},
 	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
 	{Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",

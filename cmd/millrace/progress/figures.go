@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"millrace/cmd/millrace/client"
+
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
@@ -69,6 +71,9 @@ func because(reason string) string {
 	}
 	return ": " + reason
 }
+
+// ended tells whether the job is over: its figures are final.
+func (f *Figures) ended() bool { return client.Ended(f.state) }
 
 // StateName returns the word of a state: RUNNING.
 func StateName(s apiv1.JobState) string { return strings.TrimPrefix(s.String(), "JOB_STATE_") }

@@ -11,7 +11,7 @@ import (
 )
 
 // every is how often figures are written where nothing is written over.
-const every = 5 * time.Second
+const every = 3 * time.Second
 
 // Screen writes what a watch sees. Use NewScreen. It is not safe for concurrent use.
 type Screen struct {
@@ -21,7 +21,8 @@ type Screen struct {
 	// width is that of the terminal, 0 if out is none.
 	width   func() int
 	written time.Time
-	dirty   bool
+	// dirty tells that the cursor is behind a line that is to be written over; closed, that the last figures are out.
+	dirty, closed bool
 }
 
 // NewScreen returns a screen that writes to out: one refreshed line if that is a terminal.
@@ -42,6 +43,8 @@ func (s *Screen) See(e *apiv1.WatchJobResponse) error {
 	switch {
 	case happened != "":
 		s.Say("%s  %s", at.Local().Format(time.TimeOnly), happened)
+	case s.ended():
+		s.final(e)
 	case width > 0:
 		s.refresh(width)
 	case e.GetProgress() != nil && at.Sub(s.written) >= every:
@@ -51,13 +54,19 @@ func (s *Screen) See(e *apiv1.WatchJobResponse) error {
 	return nil
 }
 
+// final writes the last figures of a job, once.
+func (s *Screen) final(e *apiv1.WatchJobResponse) {
+	if e.GetProgress() == nil || s.closed {
+		return
+	}
+	s.closed = true
+	s.Say("%s  %s", e.Time.AsTime().Local().Format(time.TimeOnly), s.Line())
+}
+
 // Say writes a line of its own, above the refreshed one.
 func (s *Screen) Say(format string, args ...any) {
 	s.clear()
 	fmt.Fprintf(s.out, format+"\n", args...)
-	if width := s.width(); width > 0 {
-		s.refresh(width)
-	}
 }
 
 // Close leaves the cursor below what was shown.
