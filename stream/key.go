@@ -108,9 +108,7 @@ func (r *KeyReader) readFixed(b *Batch, n int) {
 	k.Fixed, k.Nulls = k.Fixed[:n], nil
 	v := &b.Columns[r.columns[0]]
 	canonical64(v, r.types[0], b.Sel(), k.Fixed)
-	for i, x := range k.Fixed {
-		k.Hashes[i] = HashUint64(uint64(x))
-	}
+	hashAll(k.Hashes, k.Fixed)
 	if !v.HasNulls() && v.Encoding != Dictionary {
 		return
 	}
@@ -123,6 +121,13 @@ func (r *KeyReader) readFixed(b *Batch, n int) {
 			k.Nulls.Set(i)
 			k.Fixed[i], k.Hashes[i] = 0, hashNull
 		}
+	}
+}
+
+func hashAll(hashes []uint64, xs []int64) {
+	hashes = hashes[:len(xs)]
+	for i, x := range xs {
+		hashes[i] = HashUint64(uint64(x))
 	}
 }
 

@@ -57,7 +57,10 @@ type values struct {
 
 // resolve settles encoding, selection and NULLs, so that no loop asks for them.
 func (f *folder) resolve(v *stream.Vector, sel []int32, from int, slots []statebackend.Slot) values {
-	if v.Encoding == stream.Flat && sel == nil && !v.HasNulls() {
+	if isPlain(v) {
+		if sel != nil {
+			return values{flat: v, positions: sel[from : from+len(slots)], slots: slots}
+		}
 		return values{flat: v, from: from, slots: slots}
 	}
 	n := 0

@@ -58,13 +58,12 @@ func (s *splitter) end(t int64) int64 {
 // positions of the rows that are late at the watermark.
 func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows []group, late []int32, err error) {
 	s.groups, s.late = s.groups[:0], s.late[:0]
-	times, err := s.read(b)
-	if err != nil || len(times) == 0 {
-		return nil, nil, err
+	if b.Rows() == 0 {
+		return nil, nil, nil
 	}
-	lo, hi := times[0], times[0]
-	for _, t := range times {
-		lo, hi = min(lo, t), max(hi, t)
+	lo, hi, err := s.extremes(b)
+	if err != nil {
+		return nil, nil, err
 	}
 	if lo < -timeMax || hi > timeMax {
 		return nil, nil, failure.Userf("time column %s has a value beyond the times that windows cover", s.name)
@@ -74,16 +73,42 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 		s.groups = append(s.groups, group{end: first})
 		return s.groups, nil, nil
 	}
+	times, err := s.read(b)
+	if err != nil {
+		return nil, nil, err
+	}
 	s.place(b, times, watermark)
 	s.deal(first, last)
 	return s.groups, s.late, nil
 }
 
+// extremes returns the earliest and the latest time of the selected rows, of
+// which there is one at least. Flat times are looked at where they lie: mostly
+// they are of one window, and nobody needs each of them.
+func (s *splitter) extremes(b *stream.Batch) (lo, hi int64, err error) {
+	lo, hi = math.MaxInt64, math.MinInt64
+	if v, sel := &b.Columns[s.column], b.Sel(); sel != nil && isPlain(v) {
+		times := stream.Values[int64](v)
+		for _, row := range sel {
+			lo, hi = min(lo, times[row]), max(hi, times[row])
+		}
+		return lo, hi, nil
+	}
+	times, err := s.read(b)
+	for _, t := range times {
+		lo, hi = min(lo, t), max(hi, t)
+	}
+	return lo, hi, err
+}
+
+// isPlain tells that a vector's values stand one a row and none is NULL.
+func isPlain(v *stream.Vector) bool { return v.Encoding == stream.Flat && !v.HasNulls() }
+
 // read returns the time of every selected row, where it lies if possible.
 func (s *splitter) read(b *stream.Batch) ([]int64, error) {
 	v := &b.Columns[s.column]
 	mayBeNull := v.HasNulls() || v.Encoding == stream.Dictionary
-	if v.Encoding == stream.Flat && b.Sel() == nil && !mayBeNull {
+	if b.Sel() == nil && isPlain(v) {
 		return stream.Values[int64](v), nil
 	}
 	s.times = s.times[:0]

@@ -174,11 +174,15 @@ func (t *rowSet) free(s Slot) {
 
 func (t *rowSet) isDead(s Slot) bool { return t.dead != nil && t.dead.Get(int(s)) }
 
-// mark counts rows as changed.
+// mark counts rows as changed. Most are marked already, and a word that many
+// rows share is not written to again: each write would wait for the one before.
 func (t *rowSet) mark(slots []Slot) {
 	dirty := t.dirty
 	for _, s := range slots {
-		dirty[uint32(s)>>6] |= 1 << (uint32(s) & 63)
+		word, bit := &dirty[uint32(s)>>6], uint64(1)<<(uint32(s)&63)
+		if *word&bit == 0 {
+			*word |= bit
+		}
 	}
 }
 
