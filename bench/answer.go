@@ -73,7 +73,13 @@ type bids struct{ auction, price, millis []int64 }
 func (r run) distinctBids(ctx context.Context, cycle int64) (*bids, error) {
 	given := r.source()
 	delete(given, "prepared-batches")
-	given["splits"], given["events.num"] = "1", strconv.FormatInt(cycle, 10)
+	given["events.num"] = strconv.FormatInt(cycle, 10)
+	return readBids(ctx, given)
+}
+
+// readBids reads the generator's bids in one piece.
+func readBids(ctx context.Context, given map[string]string) (*bids, error) {
+	given["splits"] = "1"
 	schema := types.NewSchema(bidSchema.Fields[auctionColumn], bidSchema.Fields[priceColumn], bidSchema.Fields[timeColumn])
 	source, err := nexmark.Open(given, schema)
 	if err != nil {

@@ -31,7 +31,11 @@ func bench(ctx context.Context, args []string, out, progress io.Writer) error {
 	lines := json.NewEncoder(out)
 	for _, r := range runs {
 		fmt.Fprintf(progress, "%s\n", r)
-		result, err := r.measure(ctx)
+		measure := r.measure
+		if r.kafka {
+			measure = r.measureKafka
+		}
+		result, err := measure(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r, err)
 		}
@@ -51,6 +55,7 @@ const checkpointsWanted = 2
 
 // run is one run of the main job.
 type run struct {
+	kafka          bool // from a real broker, not from prepared bids
 	parallelism    int
 	preAggregation bool
 	bids           int64 // at least so many
@@ -61,13 +66,19 @@ type run struct {
 }
 
 func (r run) String() string {
-	return fmt.Sprintf("main job from prepared bids, parallelism %d, pre-aggregation %t, %d bids", r.parallelism, r.preAggregation, r.bids)
+	from := "prepared bids"
+	if r.kafka {
+		from = "a topic of a real broker"
+	}
+	return fmt.Sprintf("main job from "+from+", parallelism %d, pre-aggregation %t, %d bids", r.parallelism, r.preAggregation, r.bids)
 }
 
 func parse(args []string) ([]run, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var r run
-	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run")
+	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run from prepared bids")
+	kafkaBids := f.Int64("kafka-bids", 30_000_000, "bids of a run from a broker")
+	scenarios := f.String("scenario", "prepared,kafka", "where the bids come from: prepared, kafka")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -78,12 +89,33 @@ func parse(args []string) ([]run, error) {
 		return nil, err
 	}
 	var runs []run
-	for text := range strings.SplitSeq(*parallelism, ",") {
+	for scenario := range strings.SplitSeq(*scenarios, ",") {
+		of := r
+		switch scenario {
+		case "prepared":
+		case "kafka":
+			of.kafka, of.bids = true, *kafkaBids
+		default:
+			return nil, fmt.Errorf("scenario %q is neither prepared nor kafka", scenario)
+		}
+		more, err := of.matrix(*parallelism, *preAggregation)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, more...)
+	}
+	return runs, nil
+}
+
+// matrix returns a run for each combination.
+func (r run) matrix(parallelism, preAggregation string) ([]run, error) {
+	var runs []run
+	for text := range strings.SplitSeq(parallelism, ",") {
 		p, err := strconv.Atoi(text)
 		if err != nil || p < 1 {
 			return nil, fmt.Errorf("parallelism %q", text)
 		}
-		for mode := range strings.SplitSeq(*preAggregation, ",") {
+		for mode := range strings.SplitSeq(preAggregation, ",") {
 			if mode != "on" && mode != "off" {
 				return nil, fmt.Errorf("preaggregation %q is neither on nor off", mode)
 			}

@@ -88,14 +88,8 @@ func (j *measuredJob) begin(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.New("the job ended before its sources were ready")
 	}
-	if j.profile != "" {
-		f, err := os.Create(j.profile)
-		if err != nil {
-			return err
-		}
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
+	if err := j.startProfile(); err != nil {
+		return err
 	}
 	runtime.GC()
 	j.start = usageNow()

@@ -28,6 +28,7 @@ type bids struct {
 	rate        int
 	limited     bool
 	interval    time.Duration
+	window      time.Duration // 0: 10 s
 	// cold makes few bids go to the hot auctions: more keys, more state.
 	cold bool
 }
@@ -50,6 +51,9 @@ func (b bids) graph() *jobgraph.Graph {
 		},
 		Watermark: &jobgraph.WatermarkSpec{Column: 2, Delay: 4 * time.Second},
 	}}
+	if b.window > 0 {
+		agg.Window.Size = b.window
+	}
 	if b.cold {
 		source.Source.Options["bid.hot-ratio.auctions"] = "1"
 	}
@@ -196,10 +200,15 @@ func TestTaskManagerLostInTheMiddle(t *testing.T) {
 			return
 		}
 		killed++
-		if err := c.KillTaskManager("tm-1"); err != nil {
+		d, err := c.Jobs().DescribeJob(t.Context(), &apiv1.DescribeJobRequest{JobId: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		victim := types.TaskManagerID(d.Tasks[0].TaskManagerId)
+		if err := c.KillTaskManager(victim); err != nil {
 			t.Error(err)
 		}
-		if err := c.StartTaskManager("tm-1"); err != nil {
+		if err := c.StartTaskManager(victim); err != nil {
 			t.Error(err)
 		}
 	})

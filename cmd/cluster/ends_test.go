@@ -12,9 +12,12 @@ import (
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
-// endless is a job that runs until somebody ends it.
+// endless is a job that runs until somebody ends it; no window of it closes by
+// itself meanwhile.
 func endless() bids {
-	return bids{events: 0, parallelism: 2, local: true, rate: 20_000, limited: true, interval: 50 * time.Millisecond}
+	return bids{
+		events: 0, parallelism: 2, local: true, rate: 20_000, limited: true, interval: 50 * time.Millisecond, window: time.Hour,
+	}
 }
 
 // afterCheckpoint calls do once, behind the first completed checkpoint.
