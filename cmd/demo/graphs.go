@@ -44,8 +44,8 @@ func countGraph(t topics, brokers string) (*jobgraph.Graph, error) {
 }
 
 const (
-	// checkpointInterval is short, so that the loss finds checkpoints behind it and work before it.
-	checkpointInterval = 500 * time.Millisecond
+	// checkpointInterval is short, so that on a fast machine too the loss finds checkpoints behind it and work before it.
+	checkpointInterval = 200 * time.Millisecond
 	restartDelay       = 500 * time.Millisecond
 )
 
@@ -66,6 +66,7 @@ func fillGraph(count *jobgraph.Graph, t topics, brokers string, bids int64) *job
 				UID: "generate-sink", Connector: "kafka",
 				Options: map[string]string{
 					"topic": t.in, "properties.bootstrap.servers": brokers, "format": "json", "sink.delivery-guarantee": "at-least-once",
+					"properties.compression.type": "lz4", // the broker inside the process keeps the topic in memory
 				},
 			},
 		}},
