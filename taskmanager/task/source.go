@@ -96,6 +96,7 @@ func (s *Source) next(now int64) (stream.Element, int64, error) {
 	if s.batch != nil {
 		return s.cut()
 	}
+	s.finish()
 	if s.done || s.drained {
 		return s.end(), 0, nil
 	}
@@ -103,7 +104,9 @@ func (s *Source) next(now int64) (stream.Element, int64, error) {
 	if err != nil {
 		return stream.Element{}, 0, err
 	}
-	s.finish()
+	if b == nil {
+		s.finish()
+	}
 	switch {
 	case b != nil:
 		return s.give(b)
@@ -152,6 +155,10 @@ func (s *Source) dry(now int64) (stream.Element, int64, error) {
 	return stream.Element{}, now + s.interval, nil
 }
 
+// finish takes splits at their end out of event time. The reader names a split
+// together with its last rows, so it is asked only when all of them have gone:
+// otherwise a watermark that must go between two of those rows would be that
+// of the other splits, or the maximum, and the rest of them late.
 func (s *Source) finish() {
 	if s.generator == nil {
 		return
