@@ -107,7 +107,7 @@ func (r *retrying) Create(ctx context.Context, key string, body Body) error {
 	})
 }
 
-func createAgain(s Store, ctx context.Context, key string, body Body) error {
+func createAgain(s Store, ctx context.Context, key string, body Body) error { //nolint:revive // stands in for Store.Create
 	return CreateOrVerify(ctx, s, key, body)
 }
 

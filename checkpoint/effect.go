@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -192,7 +193,7 @@ func (e Closed) String() string { return "closed" }
 func pointerIDs(ps []Pointer) string {
 	ids := make([]string, len(ps))
 	for i, p := range ps {
-		ids[i] = fmt.Sprint(uint64(p.ID))
+		ids[i] = strconv.FormatUint(uint64(p.ID), 10)
 	}
 	return "[" + strings.Join(ids, " ") + "]"
 }

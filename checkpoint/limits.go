@@ -12,11 +12,13 @@ const (
 	InlineBytesMax = 1 << 20
 	// ChainFilesMax is the most files of a task's state: restoring reads a bounded number.
 	ChainFilesMax = 256
-	// VerticesMax, TasksMax, SplitsMax and CommittablesMax bound the lists of a manifest: vertices, then, of one vertex,
-	// its tasks, splits and committables.
-	VerticesMax     = 10_000
-	TasksMax        = 32_768
-	SplitsMax       = 1_000_000
+	// VerticesMax is the most vertices of a manifest.
+	VerticesMax = 10_000
+	// TasksMax is the most tasks of a vertex.
+	TasksMax = 32_768
+	// SplitsMax is the most splits of a vertex.
+	SplitsMax = 1_000_000
+	// CommittablesMax is the most committables of a vertex.
 	CommittablesMax = 1_000_000
 
 	// idsLow and idsBlock: when fewer than idsLow allotted ids are left, the coordinator asks for idsBlock more.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -130,9 +131,10 @@ func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.Oper
 
 // String prints what each task reads, for scripts and logs.
 func (p *VertexPlan) String() string {
-	s := fmt.Sprintf("largest=%d splits=%d committables=%s", p.LargestParallelism, len(p.Splits), quoted(p.Committables))
+	var b strings.Builder
+	fmt.Fprintf(&b, "largest=%d splits=%d committables=%s", p.LargestParallelism, len(p.Splits), quoted(p.Committables))
 	for i, t := range p.Tasks {
-		s += fmt.Sprintf(" %d(chains=%d)", i, len(t.Chains))
+		fmt.Fprintf(&b, " %d(chains=%d)", i, len(t.Chains))
 	}
-	return s
+	return b.String()
 }

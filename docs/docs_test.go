@@ -216,7 +216,7 @@ func TestMakeTargetsAreThere(t *testing.T) {
 	}
 	known := map[string]bool{}
 	for _, m := range target.FindAllStringSubmatch(string(makefile), -1) {
-		for _, name := range strings.Fields(m[1]) {
+		for name := range strings.FieldsSeq(m[1]) {
 			known[name] = true
 		}
 	}
@@ -226,7 +226,7 @@ func TestMakeTargetsAreThere(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			for _, name := range strings.Fields(m[1]) {
+			for name := range strings.FieldsSeq(m[1]) {
 				if !known[name] {
 					t.Errorf("%s: make has no target %s", p.name, name)
 				}
@@ -258,7 +258,7 @@ func TestCommandsAreThere(t *testing.T) {
 			if m == nil {
 				continue
 			}
-			for _, word := range strings.Fields(m[1]) {
+			for word := range strings.FieldsSeq(m[1]) {
 				if !known[word] {
 					t.Errorf("%s: millrace has no command %s (%s)", p.name, word, line)
 				}

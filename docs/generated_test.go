@@ -119,11 +119,11 @@ func published(t *testing.T, prefix string) string {
 // setGauges gives every gauge of a block a value: one without is not published.
 func setGauges(block any) {
 	v := reflect.ValueOf(block).Elem()
-	for i := range v.NumField() {
-		if !v.Field(i).CanInterface() {
+	for _, field := range v.Fields() {
+		if !field.CanInterface() {
 			continue
 		}
-		if g, ok := v.Field(i).Addr().Interface().(*metrics.Gauge); ok {
+		if g, ok := reflect.TypeAssert[*metrics.Gauge](field.Addr()); ok {
 			g.Set(1)
 		}
 	}

@@ -235,6 +235,7 @@ func (g *gate) control(i int, e stream.Element) {
 		}
 	case stream.EndElement:
 		g.end(i)
+	case stream.RowsElement: // Poll gives them on
 	}
 }
 

@@ -80,7 +80,7 @@ func (s *gateScript) run(t *testing.T, d *datadriven.TestData) string {
 		s.gate.Restore(stream.Watermark(at))
 	case "send":
 		s.woken = false
-		for _, line := range strings.Split(strings.TrimSpace(d.Input), "\n") {
+		for line := range strings.SplitSeq(strings.TrimSpace(d.Input), "\n") {
 			s.senders[on].Send(s.parse(t, line))
 		}
 		return fmt.Sprintf("woken=%v\n", s.woken)

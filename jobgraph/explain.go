@@ -138,6 +138,7 @@ func (e *explainer) operator(o *OperatorSpec, in []*types.Schema) {
 			raw = o.WindowAggregate.Input
 		}
 		e.window(o.WindowAggregate, raw)
+	case KindUnion, KindUnknown: // have no more to say
 	}
 }
 

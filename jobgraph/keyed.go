@@ -124,6 +124,7 @@ func (o *OperatorSpec) inputColumns(columns []int) ([]int, bool) {
 				keys = count(len(keys))
 			}
 			out[i] = keyAt(keys, c)
+		case KindUnknown: // is refused elsewhere
 		}
 		if out[i] < 0 {
 			return nil, false

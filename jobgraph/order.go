@@ -1,5 +1,7 @@
 package jobgraph
 
+import "slices"
+
 import "millrace/types"
 
 // order returns the positions of the vertices, producers before consumers and
@@ -36,8 +38,8 @@ func (g *Graph) order() (order []int, cycles [][]types.VertexID) {
 // number of edges into it.
 func (g *Graph) successors() (next [][]int, waits []int) {
 	at := make(map[types.VertexID]int, len(g.Vertices))
-	for i := len(g.Vertices) - 1; i >= 0; i-- {
-		at[g.Vertices[i].ID] = i
+	for i, v := range slices.Backward(g.Vertices) {
+		at[v.ID] = i
 	}
 	next, waits = make([][]int, len(g.Vertices)), make([]int, len(g.Vertices))
 	for _, e := range g.Edges {

@@ -97,8 +97,8 @@ func (v *validator) atMost(vertex types.VertexID, field string, n, most int) boo
 // options checks the numbers and times of the whole job.
 func (v *validator) options() {
 	g := v.g
-	switch {
-	case g.Name == "":
+	switch g.Name {
+	case "":
 		v.add("", "name", "the job has no name")
 	default:
 		v.text("", "name", g.Name)

@@ -3,6 +3,7 @@ package jobgraph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"millrace/types"
 )
@@ -88,7 +89,7 @@ func shown(parallelism int) string {
 	if parallelism == 0 {
 		return "the cluster's"
 	}
-	return fmt.Sprint(parallelism)
+	return strconv.Itoa(parallelism)
 }
 
 // ordinals sorts the edges into a vertex by Input and checks that these count

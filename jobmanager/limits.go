@@ -6,9 +6,6 @@ const (
 	// sendQueueMax bounds what waits for a task manager; one that takes nothing
 	// for so long is lost.
 	sendQueueMax = 1 << 16
-	// inboxMax bounds the events that wait for a driver; senders of task
-	// managers' messages wait behind it.
-	inboxMax = 1 << 12
 	// watchQueueMax bounds what a watching client may be behind; older progress
 	// is dropped first.
 	watchQueueMax = 1 << 10
@@ -25,9 +22,10 @@ const (
 	// coordination or the blob store is away.
 	storeRetryMin = 100 * time.Millisecond
 	storeRetryMax = 5 * time.Second
-	// HeartbeatInterval and HeartbeatTimeout are what task managers are told.
+	// HeartbeatInterval is how often task managers are told to say that they live.
 	HeartbeatInterval = time.Second
-	HeartbeatTimeout  = 10 * time.Second
+	// HeartbeatTimeout is how long a task manager may be silent before it is lost.
+	HeartbeatTimeout = 10 * time.Second
 	// tickInterval is how often a driver tells its cores the time.
 	tickInterval = 50 * time.Millisecond
 )

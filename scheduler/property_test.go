@@ -2,7 +2,7 @@ package scheduler_test
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,7 +138,7 @@ func TestOrderAndStrangersDoNotMatter(t *testing.T) {
 		c := drawCluster(t, "now")
 		a, r := scheduler.Schedule(c, g, before, p)
 		shuffled := scheduler.Cluster{TaskManagers: append([]scheduler.TaskManager(nil), c.TaskManagers...)}
-		rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed"))).Shuffle(len(shuffled.TaskManagers), func(i, k int) {
+		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)).Shuffle(len(shuffled.TaskManagers), func(i, k int) {
 			l := shuffled.TaskManagers
 			l[i], l[k] = l[k], l[i]
 		})

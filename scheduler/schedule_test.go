@@ -69,7 +69,7 @@ func parseCluster(t *testing.T, text string) (c scheduler.Cluster) {
 			case "slots":
 				tm.Slots = number(t, value)
 			case "taken":
-				for _, i := range strings.Split(value, ",") {
+				for i := range strings.SplitSeq(value, ",") {
 					tm.Taken = append(tm.Taken, int32(number(t, i)))
 				}
 			case "label":

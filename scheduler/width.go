@@ -27,7 +27,8 @@ func (s *scheduling) widths(g *jobgraph.Graph, p Policy) (map[types.VertexID]int
 
 // width returns what a vertex wants.
 func (s *scheduling) width(g *jobgraph.Graph, v *jobgraph.Vertex, p Policy) VertexReport {
-	n, why := 0, ""
+	var n int
+	var why string
 	switch {
 	case v.Parallelism > 0:
 		n, why = v.Parallelism, "its own"

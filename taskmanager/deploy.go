@@ -3,6 +3,7 @@ package taskmanager
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"millrace/connectors"
 	"millrace/exchange"
@@ -108,8 +109,8 @@ type builder struct {
 func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	defer func() {
 		if err != nil {
-			for i := len(b.closes) - 1; i >= 0; i-- {
-				b.closes[i]()
+			for _, undo := range slices.Backward(b.closes) {
+				undo()
 			}
 		}
 	}()

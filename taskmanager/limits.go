@@ -6,8 +6,6 @@ const (
 	// outboxMax bounds what waits to be sent to the job manager. Reaching it
 	// breaks the connection: a job manager that takes nothing is none.
 	outboxMax = 1 << 16
-	// messageBytesMax bounds a message either way.
-	messageBytesMax = 16 << 20
 	// OrphanTimeout is how long tasks run on without a job manager.
 	OrphanTimeout = 30 * time.Second
 	// redialMin and redialMax bound the wait between attempts to connect.

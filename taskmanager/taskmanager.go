@@ -2,6 +2,7 @@ package taskmanager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -87,7 +88,7 @@ func (m *TaskManager) Run(ctx context.Context) error {
 	lost := m.Clock.Now()
 	for ctx.Err() == nil {
 		registered, err := m.serve(ctx)
-		if refused, ok := err.(*refusedError); ok {
+		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return refused
 		}
 		now := m.Clock.Now()

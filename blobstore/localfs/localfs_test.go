@@ -263,7 +263,7 @@ func BenchmarkCreate(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // a benchmark.
+	defer s.Close()
 	data := make([]byte, 64<<10)
 	for i := 0; b.Loop(); i++ {
 		if err := s.Create(b.Context(), fmt.Sprintf("job/attempt/chunk/%d/task", i), blobstore.Bytes(data)); err != nil {

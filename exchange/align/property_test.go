@@ -1,6 +1,7 @@
 package align
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -172,12 +173,7 @@ func checkCut(t *rapid.T, channels [][]int, taken []int, id int) {
 }
 
 func behind(before []int, id int) bool {
-	for _, e := range before {
-		if e == id {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(before, id)
 }
 
 // checkLiveness: everything was taken, and the last barrier, which came on every

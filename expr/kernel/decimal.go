@@ -206,7 +206,7 @@ func quotient64(x, y *signed256, shift int) (signed256, bool) {
 // and then at the unit, as Flink does; false if it has more than 38 digits.
 func quotient(x, y signed256, shift int) (signed256, bool) {
 	n, d := x.mag, y.mag
-	ok := true
+	var ok bool
 	if shift >= 0 {
 		n, ok = n.scaleUp(shift)
 	} else {

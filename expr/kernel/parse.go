@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"time"
@@ -89,7 +90,7 @@ func parseFloat(p []byte, bitSize int) (float64, bool) {
 
 func syntax(err error) bool {
 	e, ok := err.(*strconv.NumError) //nolint:errorlint // strconv wraps nothing here.
-	return !ok || e.Err != strconv.ErrRange
+	return !ok || !errors.Is(e.Err, strconv.ErrRange)
 }
 
 // decimalText is a number as it was read: mag * 10^exp.
@@ -227,7 +228,7 @@ func parseDate(p []byte) (int32, bool) {
 		}
 	}
 	parts := [3]int{0, 1, 1}
-	ok := false
+	var ok bool
 	for i := range parts {
 		width := 2
 		if i == 0 {
@@ -261,7 +262,7 @@ func daysOfDate(y, m, d int) int32 {
 // parseTime reads h[:m[:s[.fraction]]] as milliseconds of the day.
 func parseTime(p []byte) (int32, bool) {
 	parts := [3]int{}
-	ok := false
+	var ok bool
 	for i := range parts {
 		if parts[i], p, ok = field(p, 1, 2); !ok {
 			return 0, false

@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -84,10 +85,8 @@ func appendFloat(dst []byte, x float64, bitSize int) []byte {
 	case a == 0 || a >= 1e-3 && a < 1e7:
 		at := len(dst)
 		dst = strconv.AppendFloat(dst, x, 'f', -1, bitSize)
-		for _, c := range dst[at:] {
-			if c == '.' {
-				return dst
-			}
+		if slices.Contains(dst[at:], '.') {
+			return dst
 		}
 		return append(dst, ".0"...)
 	default:

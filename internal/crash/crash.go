@@ -7,6 +7,7 @@ package crash
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -56,13 +57,11 @@ func Arm(text string) error {
 			return fmt.Errorf("crash point %q: want name or name@n", text)
 		}
 	}
-	for _, p := range Points {
-		if p == name {
-			a := &plan{name: name}
-			a.left.Store(n)
-			armed.Store(a)
-			return nil
-		}
+	if slices.Contains(Points, name) {
+		a := &plan{name: name}
+		a.left.Store(n)
+		armed.Store(a)
+		return nil
 	}
 	return fmt.Errorf("crash point %q is not one of %v", name, Points)
 }

@@ -2,6 +2,7 @@ package coord
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -137,10 +138,8 @@ func ParseJobKey(key string) (JobKey, error) {
 }
 
 func (k JobKeys) parseField(field JobField) (JobKey, bool) {
-	for _, plain := range plainFields {
-		if field == plain {
-			return JobKey{Field: field}, true
-		}
+	if slices.Contains(plainFields, field) {
+		return JobKey{Field: field}, true
 	}
 	if name, ok := strings.CutPrefix(string(field), string(FieldDelete)+"/"); ok {
 		_, err := k.Delete(name)

@@ -13,9 +13,10 @@ const (
 	ValueBytesMax = 1 << 20
 	// TxnBytesMax is the most bytes of all keys and values of a transaction; etcd takes requests of 1.5 MiB.
 	TxnBytesMax = ValueBytesMax + 256<<10
-	// ComparesMax and OpsMax are the most comparisons and operations of a transaction; etcd takes 128 with the fence.
+	// ComparesMax is the most comparisons of a transaction; etcd takes 128 with the fence.
 	ComparesMax = 100
-	OpsMax      = 100
+	// OpsMax is the most operations of a transaction; etcd takes 128.
+	OpsMax = 100
 	// ListMax is the most entries of a List.
 	ListMax = 10_000
 	// NameBytesMax is the most bytes of a candidate's name.

@@ -218,7 +218,7 @@ func (m *Machine) attemptAllotted(e AttemptAllotted) {
 		return
 	}
 	m.attempt = e.Attempt
-	m.emit(RequestResources{Attempt: e.Attempt})
+	m.emit(RequestResources{Attempt: e.Attempt}) //nolint:staticcheck // an event and an effect that look alike by chance
 }
 
 func (m *Machine) resourcesAvailable(e ResourcesAvailable) {

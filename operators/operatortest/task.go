@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"millrace/operators"
 	"millrace/operators/check"
@@ -112,7 +113,7 @@ func (p *player) freezeTask(t *task) {
 		t.chain = []statebackend.File{f}
 		return
 	}
-	t.chain = append(t.chain[:len(t.chain):len(t.chain)], f)
+	t.chain = append(slices.Clip(t.chain), f)
 	if len(t.chain) > 2 && p.r.IntN(3) == 0 {
 		p.merge(t)
 	}

@@ -65,7 +65,7 @@ func step(t *testing.T, g **Generator, d *datadriven.TestData) string {
 	case "add":
 		fmt.Fprintf(&out, "split %d\n", (*g).AddSplit(stream.Watermark(number("watermark", int64(stream.NoWatermark)))))
 	case "rows":
-		for _, line := range strings.Split(d.Input, "\n") {
+		for line := range strings.SplitSeq(d.Input, "\n") {
 			feed(t, *g, int32(number("split", 0)), strings.ReplaceAll(line, " ", "\n"), &out)
 		}
 	case "take":

@@ -177,9 +177,8 @@ func damaged(format string, args ...any) error { return &damage{fmt.Sprintf(form
 
 // named says which file an error is about, and wraps ErrCorrupt where it is the file's.
 func named(name string, err error) error {
-	var d *damage
-	if errors.As(err, &d) {
-		return fmt.Errorf("%w: %s: %s", statebackend.ErrCorrupt, name, err)
+	if _, ok := errors.AsType[*damage](err); ok {
+		return fmt.Errorf("%w: %s: %w", statebackend.ErrCorrupt, name, err)
 	}
 	return fmt.Errorf("read state snapshot %s: %w", name, err)
 }

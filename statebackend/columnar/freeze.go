@@ -210,7 +210,7 @@ func (f *frozenTable) freezeTimers(s *store, t *timerTable, full bool) error {
 
 // aim makes the sources point into the table, which must not move afterwards.
 func (f *frozenTable) aim() {
-	layout := stream.Key64
+	var layout stream.KeyLayout
 	logged := source{rows: &f.log.rows, bytes: &f.log.bytes, namespace: 0, time: -1, key: 2, isNull: 3, columns: -1}
 	switch f.table.shape {
 	case shapeValue:
@@ -279,6 +279,7 @@ func (s *store) Unfreeze(x statebackend.Snapshot) error {
 			f.unfreezeValue(f.table.value)
 		case shapeTimers:
 			f.unfreezeTimers(f.table.timers)
+		case shapeList: // marks nothing: every file has all of its entries
 		}
 	}
 	return nil
@@ -299,7 +300,7 @@ func (f *frozenTable) unfreezeValue(t *valueTable) {
 		if p == nil || p.live == 0 {
 			continue
 		}
-		s := noSlot
+		var s statebackend.Slot
 		key := row[f.puts.key]
 		if t.layout == stream.KeyBytes {
 			s = p.findBytes(key, f.bytes.get(row[f.puts.key+1]))

@@ -37,7 +37,7 @@ func (l *removeLog) addBytes(namespace, time int64, hash uint64, key []byte) {
 }
 
 func (l *removeLog) append(namespace, time int64, a, b uint64) {
-	s, err := l.rows.add()
+	s, err := l.add()
 	if err != nil {
 		l.lost = true
 		return

@@ -75,8 +75,7 @@ func (r *restorer) apply(ctx context.Context, starts []int) error {
 		var first *fileHeader
 		for j, file := range chain[starts[i]:] {
 			h, err := r.file(ctx, file, first, j == 0)
-			var again *rebase
-			if errors.As(err, &again) {
+			if _, ok := errors.AsType[*rebase](err); ok {
 				return &rebase{i, starts[i] + j}
 			}
 			if err != nil {
@@ -232,6 +231,7 @@ func (r *restorer) settle() {
 		case shapeTimers:
 			clear(t.timers.dirty)
 			t.timers.removed.release()
+		case shapeList: // marks nothing: every file has all of its entries
 		}
 	}
 	s.chained = r.whole
@@ -326,6 +326,7 @@ func (s *store) release() {
 			t.timers.release()
 			t.timers.bytes.release()
 			t.timers.removed.release()
+		case shapeList: // keeps no blocks
 		}
 	}
 	s.tables = nil

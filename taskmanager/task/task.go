@@ -101,11 +101,9 @@ type Task struct {
 
 	unflushed   bool  // rows went in since the last flush
 	unflushedAt int64 // when the first of them did
-	idleSent    bool
 	ended       bool
 	suspended   bool
 	finishing   bool
-	failed      error
 	now         int64
 }
 

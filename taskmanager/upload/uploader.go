@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -133,7 +134,7 @@ func (u *Uploader) upload(ctx context.Context, j job) {
 		if file.Kind == uint32(statebackend.Base) {
 			u.chain = nil
 		}
-		u.chain = append(u.chain[:len(u.chain):len(u.chain)], file)
+		u.chain = append(slices.Clip(u.chain), file)
 		written = file.Bytes
 	}
 	u.Post(task.Uploaded{ID: j.id, Files: u.chain, Bytes: written, Micros: u.Clock.Now().Sub(start).Microseconds()})

@@ -52,7 +52,7 @@ func run(t *testing.T, plan string) (got outcome) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the model's never fails.
+	defer s.Close()
 	var l coord.Leadership
 	if l, got.campaign = s.Campaign(t.Context(), "a"); got.campaign != nil {
 		return got
@@ -74,7 +74,7 @@ func TestReadsFail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the model's never fails.
+	defer s.Close()
 	for i, want := range []error{nil, coord.ErrUnavailable, nil} {
 		if _, err := s.List(t.Context(), "jobs/"); !errors.Is(err, want) {
 			t.Errorf("list %d: %v, want %v", i+1, err, want)

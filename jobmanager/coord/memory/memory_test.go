@@ -57,7 +57,7 @@ func TestFaults(t *testing.T) {
 func TestNoticeTellsTheHolder(t *testing.T) {
 	c := memory.NewCluster()
 	s := c.Open()
-	defer s.Close() //nolint:errcheck // never fails.
+	defer s.Close()
 	s.Notice()
 	l, err := s.Campaign(t.Context(), "a")
 	if err != nil {

@@ -36,7 +36,7 @@ func lead(t *testing.T, endpoint string, lastTerm uint64, there bool) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // the server goes next.
+	defer s.Close()
 	l, err := s.Campaign(t.Context(), "a")
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestStartRefuses(t *testing.T) {
 		if s, err := embedded.Start(t.Context(), options); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%+v: %v, want a word of %q", options, err, word)
 			if s != nil {
-				s.Close() //nolint:errcheck // the test failed already.
+				s.Close()
 			}
 		}
 	}
