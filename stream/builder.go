@@ -177,6 +177,18 @@ func AppendFixed[T Fixed](b *Builder, v T) {
 	b.n++
 }
 
+// AppendAll appends values as AppendFixed does.
+func AppendAll[T Fixed](b *Builder, vs []T) {
+	if len(vs) == 0 {
+		return
+	}
+	for b.room < b.n+len(vs) {
+		b.grow()
+	}
+	copy(unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b.data.data))), b.capacity)[b.n:], vs)
+	b.n += len(vs)
+}
+
 // AppendInt64 appends to a LayoutInt64 builder.
 func (b *Builder) AppendInt64(v int64) { AppendFixed(b, v) }
 

@@ -291,6 +291,18 @@ func (k *KeyBuilder) Append64(x int64, null bool) {
 	appendCanonical(b, uint64(x))
 }
 
+// Append64s appends Key64s none of which is NULL.
+func (k *KeyBuilder) Append64s(xs []int64) {
+	b := &k.builders[0]
+	if b.layout == types.LayoutInt64 {
+		AppendAll(b, xs)
+		return
+	}
+	for _, x := range xs {
+		appendCanonical(b, uint64(x))
+	}
+}
+
 // AppendBytes appends a KeyBytes; it reports bytes that are not canonical.
 func (k *KeyBuilder) AppendBytes(p []byte) error {
 	for i := range k.builders {

@@ -221,7 +221,7 @@ func place(r *statebackend.Rows, word int, s statebackend.Slot) *uint64 {
 // tests are the same for every row, so they cost next to nothing.
 func foldInts(r statebackend.Rows, rowsWith int, f *fused, slots []statebackend.Slot, xs []int64) {
 	count, sum, largest, smallest := f.count, f.sum, f.largest, f.smallest
-	stride, offset, width := r.Stride, r.Offset, r.Width
+	stride, offset := r.Stride, r.Offset
 	xs = xs[:len(slots)]
 	var block []uint64
 	at := uint32(math.MaxUint32) // of block
@@ -230,23 +230,22 @@ func foldInts(r statebackend.Rows, rowsWith int, f *fused, slots []statebackend.
 		if k := u / statebackend.BlockRows; k != at {
 			block, at = r.Blocks[k], k
 		}
-		w := block[int(u%statebackend.BlockRows)*stride+offset:]
-		w = w[:width]
+		row := int(u%statebackend.BlockRows)*stride + offset
 		x := uint64(xs[i])
 		if rowsWith >= 0 {
-			w[rowsWith]++
+			block[row+rowsWith]++
 		}
 		if count >= 0 {
-			w[count]++
+			block[row+count]++
 		}
 		if sum >= 0 {
-			w[sum] += x
+			block[row+sum] += x
 		}
 		if largest >= 0 {
-			w[largest] = max(w[largest], x^maskMax)
+			block[row+largest] = max(block[row+largest], x^maskMax)
 		}
 		if smallest >= 0 {
-			w[smallest] = max(w[smallest], x^maskMin)
+			block[row+smallest] = max(block[row+smallest], x^maskMin)
 		}
 	}
 }

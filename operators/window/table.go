@@ -27,6 +27,7 @@ type table struct {
 	// index has, by the top bits of the hash, the high half of the hash and the
 	// row's number plus 1; 0 is free.
 	index []uint64
+	keys  []int64 // scratch
 	// arena holds the bytes of keys and values; a word names a piece by offset and length.
 	arena []byte
 }
@@ -96,31 +97,40 @@ func (t *table) upsert(keys *stream.Keys, end int64, slots []statebackend.Slot) 
 	}
 }
 
+// upsert64 is the hot loop: nearly every key is found at its home. NULL needs no
+// comparison: no value's hash shares the upper half of that of NULL which 0 has.
 func (t *table) upsert64(keys *stream.Keys, end int64, salt uint64, slots []statebackend.Slot) {
 	fixed := keys.Fixed[:len(keys.Hashes)]
 	slots = slots[:len(keys.Hashes)]
-	index := (*[1 << indexBits]uint64)(t.index)
+	index, words, stride := (*[1 << indexBits]uint64)(t.index), t.words, t.stride
 	for i, h := range keys.Hashes {
 		h ^= salt
-		key, null := uint64(fixed[i]), uint64(0)
+		e := index[h>>(64-indexBits)]
+		if s := int(uint32(e)) - 1; (e^h)>>32 == 0 && s >= 0 {
+			if at := s * stride; words[at+headKey] == uint64(fixed[i]) && words[at+headEnd] == uint64(end) {
+				slots[i] = statebackend.Slot(s)
+				continue
+			}
+		}
+		null := uint64(0)
 		if keys.IsNull(i) {
 			null = 1
 		}
-		at := h >> (64 - indexBits)
-		for {
-			e := index[at&indexMask]
-			if e == 0 {
-				slots[i] = t.add(at, h, key, end, null)
-				break
+		slots[i] = t.findOrAdd(h, uint64(fixed[i]), end, null)
+	}
+}
+
+func (t *table) findOrAdd(h, key uint64, end int64, null uint64) statebackend.Slot {
+	for at := h >> (64 - indexBits); ; at = (at + 1) & indexMask {
+		e := t.index[at]
+		if e == 0 {
+			return t.add(at, h, key, end, null)
+		}
+		if (e^h)>>32 == 0 {
+			s := statebackend.Slot(uint32(e)) - 1
+			if head := t.head(s); head[headKey] == key && head[headEnd] == uint64(end) {
+				return s
 			}
-			if e>>32 == h>>32 {
-				s := statebackend.Slot(uint32(e)) - 1
-				if head := t.head(s); (head[headKey]^key)|(head[headEnd]^uint64(end))|(head[headPlace]&1^null) == 0 {
-					slots[i] = s
-					break
-				}
-			}
-			at = (at + 1) & indexMask
 		}
 	}
 }
@@ -174,15 +184,32 @@ func (t *table) SetBytes(column int, s statebackend.Slot, value []byte) error {
 
 // AppendKeys appends the rows' keys.
 func (t *table) AppendKeys(slots []statebackend.Slot, to *stream.KeyBuilder) error {
+	if t.layout == stream.Key64 {
+		t.appendKeys64(slots, to)
+		return nil
+	}
 	for _, s := range slots {
-		head := t.head(s)
-		if t.layout == stream.Key64 {
-			to.Append64(int64(head[headKey]), head[headPlace]&1 != 0)
-		} else if err := to.AppendBytes(t.bytes(head[headKey])); err != nil {
+		if err := to.AppendBytes(t.bytes(t.head(s)[headKey])); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *table) appendKeys64(slots []statebackend.Slot, to *stream.KeyBuilder) {
+	keys := t.keys[:0]
+	for _, s := range slots {
+		head := t.head(s)
+		if head[headPlace]&1 != 0 {
+			to.Append64s(keys)
+			to.Append64(0, true)
+			keys = keys[:0]
+			continue
+		}
+		keys = append(keys, int64(head[headKey]))
+	}
+	to.Append64s(keys)
+	t.keys = keys
 }
 
 var _ keyed = (*table)(nil)

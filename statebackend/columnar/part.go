@@ -274,9 +274,7 @@ func (p *part) Scan(from Slot, slots []Slot) (n int, next Slot) { return p.scan(
 // AppendKeys implements statebackend.Part.
 func (p *part) AppendKeys(slots []Slot, to *stream.KeyBuilder) error {
 	if p.table.layout == stream.Key64 {
-		for _, s := range slots {
-			to.Append64(int64(p.row(s)[0]), s == p.null)
-		}
+		p.appendKeys64(slots, to)
 		return nil
 	}
 	for _, s := range slots {
@@ -285,6 +283,24 @@ func (p *part) AppendKeys(slots []Slot, to *stream.KeyBuilder) error {
 		}
 	}
 	return nil
+}
+
+func (p *part) appendKeys64(slots []Slot, to *stream.KeyBuilder) {
+	for len(slots) > 0 {
+		tile := slots[:min(len(slots), tileRows)]
+		keys := p.table.keys[:len(tile)]
+		n := 0
+		for n < len(tile) && tile[n] != p.null {
+			keys[n] = int64(p.row(tile[n])[0])
+			n++
+		}
+		to.Append64s(keys[:n])
+		if n < len(tile) {
+			to.Append64(0, true)
+			n++
+		}
+		slots = slots[n:]
+	}
 }
 
 // Rows implements statebackend.Part.

@@ -30,7 +30,9 @@ type valueTable struct {
 	dropped []int64   // namespaces dropped since the last freeze, ascending
 	removed removeLog // keys deleted since the last freeze
 
-	first [tileRows]uint64 // scratch of a tile
+	// Scratch of a tile: entries of the index, keys.
+	first [tileRows]uint64
+	keys  [tileRows]int64
 }
 
 func newValueTable(s *store, spec statebackend.ValueSpec) (*valueTable, error) {
