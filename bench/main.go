@@ -11,9 +11,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"millrace/cmd/cluster"
 )
 
 func main() {
+	cluster.TuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	if err := bench(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {

@@ -78,7 +78,7 @@ func (r run) graph() *jobgraph.Graph {
 	}
 	return &jobgraph.Graph{
 		Name: "bids per auction", Parallelism: r.parallelism,
-		Checkpoint: jobgraph.CheckpointSpec{Interval: r.interval},
+		Checkpoint: jobgraph.CheckpointSpec{Interval: r.interval, Timeout: time.Minute},
 		Restart:    jobgraph.RestartSpec{Strategy: jobgraph.RestartNone},
 		Vertices: []jobgraph.Vertex{bids, {
 			ID: "windows", Name: "windows",

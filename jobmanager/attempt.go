@@ -2,6 +2,8 @@ package jobmanager
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sort"
 
 	"millrace/checkpoint"
@@ -53,7 +55,7 @@ func (a *attempt) managers() []types.TaskManagerID {
 			out = append(out, s.TaskManager)
 		}
 	}
-	sort.Slice(out, func(i, k int) bool { return out[i] < out[k] })
+	slices.Sort(out)
 	return out
 }
 
@@ -113,6 +115,14 @@ func (d *driver) message(from types.TaskManagerID, msg *controlv1.TaskManagerMes
 		if c := r.Committed; d.current(types.Attempt(c.Attempt)) {
 			d.coordinate(checkpoint.Committed{Vertex: types.VertexID(c.VertexId), ID: types.CheckpointID(c.CheckpointId)})
 		}
+	case *controlv1.TaskManagerMessage_CoordinatorTrouble:
+		if c := r.CoordinatorTrouble; d.current(types.Attempt(c.Attempt)) {
+			var err error
+			if c.Message != "" {
+				err = fmt.Errorf("vertex %s: %s", c.VertexId, c.Message)
+			}
+			d.view.setTrouble(err)
+		}
 	case *controlv1.TaskManagerMessage_CoordinatorFailed:
 		if c := r.CoordinatorFailed; d.current(types.Attempt(c.Attempt)) {
 			d.step(lifecycle.CoordinatorFailed{Attempt: d.at.number, Vertex: types.VertexID(c.VertexId), Failure: failureOf(c.Failure)})
@@ -157,6 +167,7 @@ func (d *driver) taskChanged(c *controlv1.TaskChanged) {
 		delete(d.at.live, id)
 	case controlv1.TaskState_TASK_STATE_ENDED:
 		d.coordinate(checkpoint.TaskEnded{Task: id})
+	default: // on its way
 	}
 	if c.Failure.GetCorruptCheckpoint() {
 		d.step(lifecycle.RestoreFailed{

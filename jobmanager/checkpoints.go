@@ -3,6 +3,7 @@ package jobmanager
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,6 +28,12 @@ import (
 func (d *driver) coordinate(e checkpoint.Event) {
 	if d.at == nil || d.at.coordinator == nil {
 		return
+	}
+	if _, tick := e.(checkpoint.Tick); !tick {
+		d.coordinate(checkpoint.Tick{Now: d.l.jm.Clock.NowMillis()}) // so that durations are those of the event
+		if d.at == nil || d.at.coordinator == nil {
+			return
+		}
 	}
 	for _, fx := range d.at.coordinator.Step(e) {
 		d.carryOutCheckpoint(fx)
@@ -124,7 +131,7 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	err = d.patiently(func() error {
 		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
 		if err != nil && fx.Deadline > 0 && d.l.jm.Clock.NowMillis() > fx.Deadline {
-			return fmt.Errorf("manifest was not written in time: %s", err)
+			return fmt.Errorf("manifest was not written in time: %s", err) //nolint:errorlint // its class would ask for another try
 		}
 		return err
 	})
@@ -147,7 +154,7 @@ func latestOf(fx checkpoint.Persist, p checkpoint.Pointer) *checkpointv1.LatestC
 	l := &checkpointv1.LatestCheckpoint{
 		FormatVersion: recordFormat, CheckpointId: uint64(p.ID), ManifestObject: p.ManifestKey, ManifestSha256: p.Sum.Bytes(),
 	}
-	for _, k := range append(fx.Retain[:len(fx.Retain):len(fx.Retain)], p) {
+	for _, k := range append(slices.Clip(fx.Retain), p) {
 		l.Retained = append(l.Retained, &checkpointv1.RetainedCheckpoint{
 			CheckpointId: uint64(k.ID), ManifestObject: k.ManifestKey, ManifestSha256: k.Sum.Bytes(),
 		})

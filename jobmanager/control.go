@@ -127,6 +127,8 @@ func jobOf(msg *controlv1.TaskManagerMessage) types.JobID {
 		return types.JobID(r.EnumeratorAssigned.JobId)
 	case *controlv1.TaskManagerMessage_Committed:
 		return types.JobID(r.Committed.JobId)
+	case *controlv1.TaskManagerMessage_CoordinatorTrouble:
+		return types.JobID(r.CoordinatorTrouble.JobId)
 	case *controlv1.TaskManagerMessage_CoordinatorFailed:
 		return types.JobID(r.CoordinatorFailed.JobId)
 	default:

@@ -401,8 +401,10 @@ var phaseOf = map[lifecycle.State]checkpointv1.JobPhase{
 func (d *driver) restarting(fx lifecycle.ScheduleRestart) {
 	d.restarts++
 	d.noteFailure(fx.Reason)
+	last := d.view.describe()
 	d.events.Restart(events.RestartInfo{
-		Job: string(d.store.job), Delay: time.Duration(fx.DelayMillis) * time.Millisecond, Reason: errors.New(fx.Reason),
+		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: len(last.Tasks), Checkpoint: last.LastCheckpoint.GetCheckpointId(),
+		Delay: time.Duration(fx.DelayMillis) * time.Millisecond, Reason: errors.New(fx.Reason),
 	})
 	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Summary.Restarts = d.restarts })
 	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_Restarted{Restarted: &apiv1.Restarted{Reason: fx.Reason}}})
@@ -436,6 +438,9 @@ func (d *driver) report(r lifecycle.Report) {
 		why = errors.New(r.Reason)
 	}
 	d.events.JobState(events.JobStateInfo{Job: string(d.store.job), From: from.String(), To: state.String(), Err: why})
+	if r.State.Terminal() {
+		d.view.tellProgress() // the last figures
+	}
 	d.view.tellState(state, r.Reason)
 	if r.State.Terminal() {
 		// What still runs are coordinators and task managers' memory of the attempt.

@@ -29,11 +29,14 @@ type Options struct {
 	Coord   coord.Store
 	Store   blobstore.Store
 	// Known has the sources, sinks and functions that graphs may name.
-	Known   jobgraph.Known
-	Policy  scheduler.Policy
-	Metrics *metrics.Registry
-	Clock   clock.Clock
-	Log     *slog.Logger
+	Known jobgraph.Known
+	// CheckJob refuses valid graphs that no cluster should run, such as sinks
+	// whose transactions end before their checkpoints may; nil refuses none.
+	CheckJob func(*jobgraph.Graph) error
+	Policy   scheduler.Policy
+	Metrics  *metrics.Registry
+	Clock    clock.Clock
+	Log      *slog.Logger
 }
 
 // JobManager leads a cluster, or waits to. It serves both gRPC services at any

@@ -65,7 +65,10 @@ func (j *JobManager) check(p *jobv1.JobGraph) (*jobgraph.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g, jobgraph.Validate(g, j.Known)
+	if err := jobgraph.Validate(g, j.Known); err != nil || j.CheckJob == nil {
+		return g, err
+	}
+	return g, j.CheckJob(g)
 }
 
 // submit makes the job exist, then starts it. A job of the same idempotency key

@@ -11,6 +11,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/statebackend"
+	"millrace/stream"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
@@ -105,7 +106,10 @@ func (r *running) progress(a *attempt) *controlv1.TaskProgress {
 		Filtered: m.Filtered.Load(), Folded: m.Folded.Load(), Expired: m.Expired.Load(),
 		BusyMillis: m.BusyNanos.Load() / 1e6, BackpressuredMillis: m.BackPressuredNanos.Load() / 1e6,
 	}
-	p.Watermark, _ = m.InputWatermark.Load()
+	p.Watermark = int64(stream.NoWatermark)
+	if w, ok := m.InputWatermark.Load(); ok {
+		p.Watermark = w
+	}
 	if r.upload != nil {
 		p.Trouble = r.upload.Trouble()
 	}

@@ -79,6 +79,8 @@ type coordinator struct {
 	plan   *plan
 	d      *controlv1.CoordinatorDeployment
 	vertex types.VertexID
+
+	troubled string // what was said last
 }
 
 func (k *coordinator) ready() {
@@ -98,14 +100,29 @@ func (k *coordinator) failed(err error) {
 	}})
 }
 
+// trouble tells people what is the matter; "" when all is well.
+func (k *coordinator) trouble(message string) {
+	if message == k.troubled {
+		return
+	}
+	k.troubled = message
+	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorTrouble{
+		CoordinatorTrouble: &controlv1.CoordinatorTrouble{
+			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Message: message,
+		},
+	}})
+}
+
 // patiently calls f until it succeeds, fails in a way that waiting does not
 // help, or the attempt ends.
 func (k *coordinator) patiently(ctx context.Context, what string, f func(context.Context) error) error {
 	for wait := coordinatorRetryMin; ; wait = min(2*wait, coordinatorRetryMax) {
 		err := f(ctx)
 		if err == nil || failure.ClassOf(err).Retry != failure.Backoff || ctx.Err() != nil {
+			k.trouble("")
 			return err
 		}
+		k.trouble(what + " is tried again: " + err.Error())
 		k.m.Log.Warn(what+" is tried again", "job", k.a.job, "vertex", k.vertex, "in", wait, "cause", err)
 		select {
 		case <-ctx.Done():

@@ -176,7 +176,7 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 func (c *Cluster) serve() {
 	jm := jobmanager.New(jobmanager.Options{
 		Cluster: c.Cluster, Address: c.Address(), Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
-		Policy: c.Policy, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
+		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})
 	c.server = grpc.NewServer(grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))
 	controlv1.RegisterControlServiceServer(c.server, jm)

@@ -14,6 +14,7 @@ import (
 	"millrace/formats"
 	"millrace/formats/json"
 	"millrace/formats/raw"
+	"millrace/internal/failure"
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -29,6 +30,8 @@ type Wiring struct {
 	Operators  *operators.Registry
 	Connectors *connectors.Registry
 	Functions  *expr.Registry
+
+	kafka *kafka.Connector
 }
 
 // NewWiring names every implementation. The log takes what connectors have to
@@ -39,7 +42,8 @@ func NewWiring(log *slog.Logger) *Wiring {
 	window.Register(w.Operators)
 	union.Register(w.Operators)
 	known := knownFormats()
-	(&kafka.Connector{Formats: known, Log: log}).Register(w.Connectors)
+	w.kafka = &kafka.Connector{Formats: known, Log: log}
+	w.kafka.Register(w.Connectors)
 	(&files.Connector{Formats: known}).Register(w.Connectors)
 	w.Connectors.RegisterSource(nexmark.Name, nexmark.Factory)
 	w.Connectors.RegisterSink(blackhole.Name, blackhole.Factory)
@@ -86,4 +90,21 @@ func (k known) CheckSource(s *jobgraph.SourceSpec) error {
 func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
 	_, err := k.w.Connectors.Sink(s.Connector, s.Options, in)
 	return err
+}
+
+// CheckJob refuses jobs whose exactly-once sinks can't keep their promise in
+// the time that they have.
+func (w *Wiring) CheckJob(g *jobgraph.Graph) error {
+	var problems failure.Problems
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		if v.Sink == nil || v.Sink.Connector != kafka.Name {
+			continue
+		}
+		var of failure.Problems
+		of.AddError(w.kafka.CheckBudget(g.Checkpoint, v.Sink.Options))
+		of.Within(string(v.ID))
+		problems.AddError(of.Err())
+	}
+	return problems.Err()
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"millrace/cmd/cluster"
 )
 
 // version is set by the linker.
@@ -17,6 +19,7 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	cluster.TuneMemory()
 	a := &app{version: version, environ: os.Environ()}
 	return a.report(os.Stderr, newRoot(a).ExecuteContext(ctx))
 }

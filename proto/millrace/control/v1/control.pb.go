@@ -258,6 +258,7 @@ type TaskManagerMessage struct {
 	//	*TaskManagerMessage_EnumeratorAssigned
 	//	*TaskManagerMessage_Committed
 	//	*TaskManagerMessage_CoordinatorFailed
+	//	*TaskManagerMessage_CoordinatorTrouble
 	Message       isTaskManagerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -381,6 +382,15 @@ func (x *TaskManagerMessage) GetCoordinatorFailed() *CoordinatorFailed {
 	return nil
 }
 
+func (x *TaskManagerMessage) GetCoordinatorTrouble() *CoordinatorTrouble {
+	if x != nil {
+		if x, ok := x.Message.(*TaskManagerMessage_CoordinatorTrouble); ok {
+			return x.CoordinatorTrouble
+		}
+	}
+	return nil
+}
+
 type isTaskManagerMessage_Message interface {
 	isTaskManagerMessage_Message()
 }
@@ -421,6 +431,10 @@ type TaskManagerMessage_CoordinatorFailed struct {
 	CoordinatorFailed *CoordinatorFailed `protobuf:"bytes,9,opt,name=coordinator_failed,json=coordinatorFailed,proto3,oneof"`
 }
 
+type TaskManagerMessage_CoordinatorTrouble struct {
+	CoordinatorTrouble *CoordinatorTrouble `protobuf:"bytes,10,opt,name=coordinator_trouble,json=coordinatorTrouble,proto3,oneof"`
+}
+
 func (*TaskManagerMessage_Register) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Heartbeat) isTaskManagerMessage_Message() {}
@@ -438,6 +452,8 @@ func (*TaskManagerMessage_EnumeratorAssigned) isTaskManagerMessage_Message() {}
 func (*TaskManagerMessage_Committed) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_CoordinatorFailed) isTaskManagerMessage_Message() {}
+
+func (*TaskManagerMessage_CoordinatorTrouble) isTaskManagerMessage_Message() {}
 
 // JobManagerMessage goes from the job manager to a task manager.
 type JobManagerMessage struct {
@@ -1907,6 +1923,76 @@ func (x *CoordinatorFailed) GetFailure() *Failure {
 	return nil
 }
 
+// CoordinatorTrouble says what an external system refuses to a coordinator
+// task, which tries again; an empty message ends it.
+type CoordinatorTrouble struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	VertexId      string                 `protobuf:"bytes,3,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	Message       string                 `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoordinatorTrouble) Reset() {
+	*x = CoordinatorTrouble{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoordinatorTrouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoordinatorTrouble) ProtoMessage() {}
+
+func (x *CoordinatorTrouble) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoordinatorTrouble.ProtoReflect.Descriptor instead.
+func (*CoordinatorTrouble) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CoordinatorTrouble) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *CoordinatorTrouble) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *CoordinatorTrouble) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *CoordinatorTrouble) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 // DeployCoordinators starts coordinator tasks of an attempt, before its tasks.
 type DeployCoordinators struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
@@ -1920,7 +2006,7 @@ type DeployCoordinators struct {
 
 func (x *DeployCoordinators) Reset() {
 	*x = DeployCoordinators{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1932,7 +2018,7 @@ func (x *DeployCoordinators) String() string {
 func (*DeployCoordinators) ProtoMessage() {}
 
 func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1945,7 +2031,7 @@ func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployCoordinators.ProtoReflect.Descriptor instead.
 func (*DeployCoordinators) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeployCoordinators) GetJobId() string {
@@ -1994,7 +2080,7 @@ type CoordinatorDeployment struct {
 
 func (x *CoordinatorDeployment) Reset() {
 	*x = CoordinatorDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2092,7 @@ func (x *CoordinatorDeployment) String() string {
 func (*CoordinatorDeployment) ProtoMessage() {}
 
 func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2105,7 @@ func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorDeployment.ProtoReflect.Descriptor instead.
 func (*CoordinatorDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CoordinatorDeployment) GetVertexId() string {
@@ -2093,7 +2179,7 @@ type Deploy struct {
 
 func (x *Deploy) Reset() {
 	*x = Deploy{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2191,7 @@ func (x *Deploy) String() string {
 func (*Deploy) ProtoMessage() {}
 
 func (x *Deploy) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2204,7 @@ func (x *Deploy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deploy.ProtoReflect.Descriptor instead.
 func (*Deploy) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Deploy) GetJobId() string {
@@ -2173,7 +2259,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2271,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2284,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TaskDeployment) GetVertexId() string {
@@ -2259,7 +2345,7 @@ type StateChain struct {
 
 func (x *StateChain) Reset() {
 	*x = StateChain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +2357,7 @@ func (x *StateChain) String() string {
 func (*StateChain) ProtoMessage() {}
 
 func (x *StateChain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +2370,7 @@ func (x *StateChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChain.ProtoReflect.Descriptor instead.
 func (*StateChain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StateChain) GetFiles() []*v1.StateFile {
@@ -2306,7 +2392,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2404,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2417,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Placement) GetVertexId() string {
@@ -2372,7 +2458,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2470,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2483,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Cancel) GetJobId() string {
@@ -2426,7 +2512,7 @@ type TriggerCheckpoint struct {
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2524,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2537,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TriggerCheckpoint) GetJobId() string {
@@ -2497,7 +2583,7 @@ type CheckpointCompleted struct {
 
 func (x *CheckpointCompleted) Reset() {
 	*x = CheckpointCompleted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2595,7 @@ func (x *CheckpointCompleted) String() string {
 func (*CheckpointCompleted) ProtoMessage() {}
 
 func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2608,7 @@ func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointCompleted.ProtoReflect.Descriptor instead.
 func (*CheckpointCompleted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CheckpointCompleted) GetJobId() string {
@@ -2564,7 +2650,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2576,7 +2662,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2589,7 +2675,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CheckpointAborted) GetJobId() string {
@@ -2625,7 +2711,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2637,7 +2723,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2650,7 +2736,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *AssignSplits) GetJobId() string {
@@ -2694,7 +2780,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2792,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2805,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Commit) GetJobId() string {
@@ -2769,7 +2855,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2781,7 +2867,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2794,7 +2880,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Finish) GetJobId() string {
@@ -2823,7 +2909,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +2921,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2848,7 +2934,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Drain) GetJobId() string {
@@ -2869,7 +2955,7 @@ var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xdd\x05\n" +
+	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xb9\x06\n" +
 	"\x12TaskManagerMessage\x12;\n" +
 	"\bregister\x18\x01 \x01(\v2\x1d.millrace.control.v1.RegisterH\x00R\bregister\x12>\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1e.millrace.control.v1.HeartbeatH\x00R\theartbeat\x12E\n" +
@@ -2879,7 +2965,9 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x11coordinator_ready\x18\x06 \x01(\v2%.millrace.control.v1.CoordinatorReadyH\x00R\x10coordinatorReady\x12Z\n" +
 	"\x13enumerator_assigned\x18\a \x01(\v2'.millrace.control.v1.EnumeratorAssignedH\x00R\x12enumeratorAssigned\x12>\n" +
 	"\tcommitted\x18\b \x01(\v2\x1e.millrace.control.v1.CommittedH\x00R\tcommitted\x12W\n" +
-	"\x12coordinator_failed\x18\t \x01(\v2&.millrace.control.v1.CoordinatorFailedH\x00R\x11coordinatorFailedB\t\n" +
+	"\x12coordinator_failed\x18\t \x01(\v2&.millrace.control.v1.CoordinatorFailedH\x00R\x11coordinatorFailed\x12Z\n" +
+	"\x13coordinator_trouble\x18\n" +
+	" \x01(\v2'.millrace.control.v1.CoordinatorTroubleH\x00R\x12coordinatorTroubleB\t\n" +
 	"\amessage\"\xf6\x06\n" +
 	"\x11JobManagerMessage\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12A\n" +
@@ -3006,7 +3094,12 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
 	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x128\n" +
 	"\x04role\x18\x04 \x01(\x0e2$.millrace.control.v1.CoordinatorRoleR\x04role\x126\n" +
-	"\afailure\x18\x05 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\"\xc6\x01\n" +
+	"\afailure\x18\x05 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\"|\n" +
+	"\x12CoordinatorTrouble\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
+	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\xc6\x01\n" +
 	"\x12DeployCoordinators\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12/\n" +
@@ -3124,7 +3217,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -3147,27 +3240,28 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*SplitAssignment)(nil),       // 18: millrace.control.v1.SplitAssignment
 	(*Committed)(nil),             // 19: millrace.control.v1.Committed
 	(*CoordinatorFailed)(nil),     // 20: millrace.control.v1.CoordinatorFailed
-	(*DeployCoordinators)(nil),    // 21: millrace.control.v1.DeployCoordinators
-	(*CoordinatorDeployment)(nil), // 22: millrace.control.v1.CoordinatorDeployment
-	(*Deploy)(nil),                // 23: millrace.control.v1.Deploy
-	(*TaskDeployment)(nil),        // 24: millrace.control.v1.TaskDeployment
-	(*StateChain)(nil),            // 25: millrace.control.v1.StateChain
-	(*Placement)(nil),             // 26: millrace.control.v1.Placement
-	(*Cancel)(nil),                // 27: millrace.control.v1.Cancel
-	(*TriggerCheckpoint)(nil),     // 28: millrace.control.v1.TriggerCheckpoint
-	(*CheckpointCompleted)(nil),   // 29: millrace.control.v1.CheckpointCompleted
-	(*CheckpointAborted)(nil),     // 30: millrace.control.v1.CheckpointAborted
-	(*AssignSplits)(nil),          // 31: millrace.control.v1.AssignSplits
-	(*Commit)(nil),                // 32: millrace.control.v1.Commit
-	(*Finish)(nil),                // 33: millrace.control.v1.Finish
-	(*Drain)(nil),                 // 34: millrace.control.v1.Drain
-	nil,                           // 35: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 36: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 37: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 38: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 39: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.StateFile)(nil),          // 40: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 41: millrace.checkpoint.v1.CheckpointKind
+	(*CoordinatorTrouble)(nil),    // 21: millrace.control.v1.CoordinatorTrouble
+	(*DeployCoordinators)(nil),    // 22: millrace.control.v1.DeployCoordinators
+	(*CoordinatorDeployment)(nil), // 23: millrace.control.v1.CoordinatorDeployment
+	(*Deploy)(nil),                // 24: millrace.control.v1.Deploy
+	(*TaskDeployment)(nil),        // 25: millrace.control.v1.TaskDeployment
+	(*StateChain)(nil),            // 26: millrace.control.v1.StateChain
+	(*Placement)(nil),             // 27: millrace.control.v1.Placement
+	(*Cancel)(nil),                // 28: millrace.control.v1.Cancel
+	(*TriggerCheckpoint)(nil),     // 29: millrace.control.v1.TriggerCheckpoint
+	(*CheckpointCompleted)(nil),   // 30: millrace.control.v1.CheckpointCompleted
+	(*CheckpointAborted)(nil),     // 31: millrace.control.v1.CheckpointAborted
+	(*AssignSplits)(nil),          // 32: millrace.control.v1.AssignSplits
+	(*Commit)(nil),                // 33: millrace.control.v1.Commit
+	(*Finish)(nil),                // 34: millrace.control.v1.Finish
+	(*Drain)(nil),                 // 35: millrace.control.v1.Drain
+	nil,                           // 36: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 37: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 38: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 39: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 40: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.StateFile)(nil),          // 41: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 42: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	6,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -3179,51 +3273,52 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	17, // 6: millrace.control.v1.TaskManagerMessage.enumerator_assigned:type_name -> millrace.control.v1.EnumeratorAssigned
 	19, // 7: millrace.control.v1.TaskManagerMessage.committed:type_name -> millrace.control.v1.Committed
 	20, // 8: millrace.control.v1.TaskManagerMessage.coordinator_failed:type_name -> millrace.control.v1.CoordinatorFailed
-	7,  // 9: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
-	8,  // 10: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
-	23, // 11: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
-	27, // 12: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
-	28, // 13: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
-	29, // 14: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
-	30, // 15: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
-	31, // 16: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
-	32, // 17: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
-	33, // 18: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
-	21, // 19: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	34, // 20: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
-	35, // 21: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	10, // 22: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 23: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	12, // 24: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 25: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 26: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	36, // 27: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	14, // 28: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	12, // 29: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 30: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	18, // 31: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	37, // 32: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 33: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	12, // 34: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	38, // 35: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	22, // 36: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 37: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	37, // 38: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	38, // 39: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	24, // 40: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	26, // 41: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	25, // 42: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	39, // 43: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	40, // 44: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	41, // 45: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	18, // 46: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 47: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 48: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	48, // [48:49] is the sub-list for method output_type
-	47, // [47:48] is the sub-list for method input_type
-	47, // [47:47] is the sub-list for extension type_name
-	47, // [47:47] is the sub-list for extension extendee
-	0,  // [0:47] is the sub-list for field type_name
+	21, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
+	7,  // 10: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
+	8,  // 11: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
+	24, // 12: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
+	28, // 13: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
+	29, // 14: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
+	30, // 15: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
+	31, // 16: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
+	32, // 17: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
+	33, // 18: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
+	34, // 19: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
+	22, // 20: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
+	35, // 21: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	36, // 22: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	10, // 23: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 24: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	12, // 25: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 26: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 27: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	37, // 28: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	14, // 29: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	12, // 30: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 31: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	18, // 32: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	38, // 33: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 34: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	12, // 35: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	39, // 36: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	23, // 37: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 38: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	38, // 39: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	39, // 40: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	25, // 41: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	27, // 42: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	26, // 43: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	40, // 44: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	41, // 45: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	42, // 46: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	18, // 47: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 48: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 49: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	49, // [49:50] is the sub-list for method output_type
+	48, // [48:49] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -3241,6 +3336,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*TaskManagerMessage_EnumeratorAssigned)(nil),
 		(*TaskManagerMessage_Committed)(nil),
 		(*TaskManagerMessage_CoordinatorFailed)(nil),
+		(*TaskManagerMessage_CoordinatorTrouble)(nil),
 	}
 	file_millrace_control_v1_control_proto_msgTypes[1].OneofWrappers = []any{
 		(*JobManagerMessage_Registered)(nil),
@@ -3262,7 +3358,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
