@@ -133,10 +133,17 @@ func (m model) compare(results []result) (*comparison, error) {
 	return c, nil
 }
 
-// readAll reads the committed records of a topic with Kafka's own console consumer.
+// readAll reads the committed records of a topic with Kafka's own console consumer. How many there are is asked of the
+// broker first, which spares the wait for more.
 func readAll[T any](ctx context.Context, t *testing.T, b *realkafka.Broker, topic string) (all []T) {
 	t.Helper()
-	for value, err := range b.ConsoleConsumer(ctx, realkafka.ConsoleOptions{Topic: topic, Isolation: realkafka.ReadCommitted}) {
+	n := committed(ctx, t, b, topic)
+	if n == 0 {
+		return nil
+	}
+	for value, err := range b.ConsoleConsumer(ctx, realkafka.ConsoleOptions{
+		Topic: topic, Isolation: realkafka.ReadCommitted, RecordsMax: int(n), IdleTime: consoleIdleTime,
+	}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +153,28 @@ func readAll[T any](ctx context.Context, t *testing.T, b *realkafka.Broker, topi
 		}
 		all = append(all, r)
 	}
+	if int64(len(all)) != n {
+		t.Errorf("the console consumer found %d records in %s, the broker has %d", len(all), topic, n)
+	}
 	return all
+}
+
+// consoleIdleTime is generous: only a reader that finds less than there is waits for so long.
+const consoleIdleTime = 20 * time.Second
+
+// committed returns how many records of a topic are committed.
+func committed(ctx context.Context, t *testing.T, b *realkafka.Broker, topic string) int64 {
+	t.Helper()
+	tail, err := b.Tail(topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tail.Close()
+	n, err := tail.Count(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // verify compares a topic with the model.
