@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"millrace/jobgraph"
 	"millrace/types"
 )
 
@@ -67,9 +66,7 @@ func New(cfg Config) *Coordinator {
 	for _, v := range c.cfg.Vertices {
 		c.tasks += int(v.Parallelism)
 	}
-	if c.cfg.Spec.Timeout <= 0 {
-		c.cfg.Spec.Timeout = jobgraph.DefaultCheckpointTimeout
-	}
+	c.cfg.Spec.Timeout = c.cfg.Spec.TimeoutOrDefault()
 	if c.cfg.Spec.Retained <= 0 {
 		c.cfg.Spec.Retained = DefaultRetained
 	}

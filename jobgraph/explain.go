@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"millrace/internal/options"
 	"millrace/types"
@@ -43,7 +42,7 @@ func (e *explainer) job() {
 	g := e.g
 	e.line(0, "job %s: parallelism %s, max parallelism %d", g.Name, shown(g.Parallelism), g.KeyGroups())
 	if c := g.Checkpoint; c.Interval > 0 {
-		e.line(0, "checkpoint every %s, at most %s each", c.Interval, orDefault(c.Timeout, DefaultCheckpointTimeout))
+		e.line(0, "checkpoint every %s, at most %s each", c.Interval, c.TimeoutOrDefault())
 	} else {
 		e.line(0, "no periodic checkpoints")
 	}
@@ -55,13 +54,6 @@ func (e *explainer) job() {
 	default:
 		e.line(0, "restart after an exponential delay")
 	}
-}
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
 }
 
 func (e *explainer) vertex(v *Vertex, f *Flow) {

@@ -31,7 +31,6 @@ type Graph struct {
 const (
 	DefaultBufferTimeout      = 5 * time.Millisecond
 	DefaultWatermarkInterval  = 200 * time.Millisecond
-	DefaultCheckpointTimeout  = 10 * time.Minute
 	DefaultCheckpointInterval = 10 * time.Second
 )
 
@@ -41,14 +40,31 @@ type CheckpointSpec struct {
 	Interval time.Duration
 	// MinPause between the end of a checkpoint and the next trigger.
 	MinPause time.Duration
-	// Timeout after which a pending checkpoint is aborted; 0 means
-	// DefaultCheckpointTimeout.
+	// Timeout after which a pending checkpoint is aborted; 0 means what
+	// TimeoutOrDefault returns.
 	Timeout time.Duration
 	// TolerableFailures is how many checkpoints may fail in a row before the
 	// job restarts.
 	TolerableFailures int
 	// Retained is how many completed checkpoints are kept; 0 means 3.
 	Retained int
+}
+
+// The bounds of the timeout of checkpoints, where a graph names none.
+const (
+	defaultTimeoutMin       = time.Minute
+	defaultTimeoutMax       = 10 * time.Minute
+	defaultTimeoutIntervals = 10
+)
+
+// TimeoutOrDefault returns the timeout: without one, ten intervals, at least a
+// minute and at most ten. (Flink's ten minutes whatever the interval do not fit
+// into half of Kafka's default transaction timeout.)
+func (c CheckpointSpec) TimeoutOrDefault() time.Duration {
+	if c.Timeout != 0 {
+		return c.Timeout
+	}
+	return min(max(defaultTimeoutIntervals*c.Interval, defaultTimeoutMin), defaultTimeoutMax)
 }
 
 // RestartStrategy is the kind of a RestartSpec, by Flink's names.

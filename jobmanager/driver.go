@@ -106,8 +106,9 @@ type (
 	}
 )
 
-// inbox holds events for a driver. It never blocks a sender: what fills it is
-// bounded by the tasks and calls under way.
+// inbox holds events for a driver. It never blocks a sender. Progress beyond
+// inboxMax is dropped, since later progress says more; all else is bounded by
+// the tasks, task managers and calls under way.
 type inbox struct {
 	mu struct {
 		sync.Mutex
@@ -119,7 +120,9 @@ type inbox struct {
 // post gives the driver an event. It may be called from any goroutine.
 func (d *driver) post(e any) {
 	d.inbox.mu.Lock()
-	d.inbox.mu.events = append(d.inbox.mu.events, e)
+	if _, progress := e.(progressReported); !progress || len(d.inbox.mu.events) < inboxMax {
+		d.inbox.mu.events = append(d.inbox.mu.events, e)
+	}
 	d.inbox.mu.Unlock()
 	select {
 	case d.inbox.ready <- struct{}{}:

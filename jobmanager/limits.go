@@ -6,6 +6,8 @@ const (
 	// sendQueueMax bounds what waits for a task manager; one that takes nothing
 	// for so long is lost.
 	sendQueueMax = 1 << 16
+	// inboxMax is how many events may wait for a driver before progress is dropped.
+	inboxMax = 1 << 14
 	// watchQueueMax bounds what a watching client may be behind; older progress
 	// is dropped first.
 	watchQueueMax = 1 << 10

@@ -31,11 +31,7 @@ func (c *Connector) CheckBudget(spec jobgraph.CheckpointSpec, given map[string]s
 	if most := poolSize - poolSlack; spec.TolerableFailures > most {
 		return failure.Userf("%d failed checkpoints are tolerated in a row, an exactly-once sink holds at most %d", spec.TolerableFailures, most)
 	}
-	timeout := spec.Timeout
-	if timeout == 0 {
-		timeout = jobgraph.DefaultCheckpointTimeout
-	}
-	need := time.Duration(spec.TolerableFailures+1)*spec.Interval + timeout + restartAllowance
+	need := time.Duration(spec.TolerableFailures+1)*spec.Interval + spec.TimeoutOrDefault() + restartAllowance
 	if half := time.Duration(opts.timeoutMillis) * time.Millisecond / 2; need >= half {
 		return failure.User(failure.Message{
 			Field:   keyTimeout,

@@ -138,7 +138,8 @@ func TestCheckBudget(t *testing.T) {
 		"fits":              {spec, true},
 		"no checkpoints":    {with(func(s *jobgraph.CheckpointSpec) { s.Interval = 0 }), false},
 		"too many failures": {with(func(s *jobgraph.CheckpointSpec) { s.TolerableFailures = poolSize }), false},
-		"default timeout":   {with(func(s *jobgraph.CheckpointSpec) { s.Timeout = 0 }), false},
+		"default timeout":   {with(func(s *jobgraph.CheckpointSpec) { s.Timeout = 0 }), true},
+		"of long intervals": {with(func(s *jobgraph.CheckpointSpec) { s.Timeout, s.Interval = 0, time.Minute }), false},
 		"just too long":     {with(func(s *jobgraph.CheckpointSpec) { s.Timeout = 6 * time.Minute }), false},
 		"just short enough": {with(func(s *jobgraph.CheckpointSpec) { s.Timeout = 6*time.Minute - time.Millisecond }), true},
 	} {
