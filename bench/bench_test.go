@@ -16,7 +16,7 @@ import (
 // A run from the arguments to the line, with an answer that was checked.
 func TestMainJobIsMeasured(t *testing.T) {
 	var out bytes.Buffer
-	args := []string{"-bids", "300000", "-distinct", "40000", "-parallelism", "2", "-rate", "10000", "-checkpoint-interval", "50ms"}
+	args := []string{"-scenario", "prepared", "-bids", "300000", "-distinct", "40000", "-parallelism", "2", "-rate", "10000", "-checkpoint-interval", "50ms"}
 	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
 		t.Fatal(err)
 	}
@@ -28,6 +28,22 @@ func TestMainJobIsMeasured(t *testing.T) {
 		if !r.AnswerChecked || r.Events < 300_000 || r.EventsPerCPUSecond <= 0 || len(r.Checkpoints) == 0 || r.PreAggregation != (i == 0) {
 			t.Errorf("run %d: %s", i, line)
 		}
+	}
+}
+
+// The same from a topic of a real broker, with an exactly-once sink.
+func TestMainJobOverKafkaIsMeasured(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{"-scenario", "kafka", "-kafka-bids", "100000", "-parallelism", "2", "-preaggregation", "on", "-checkpoint-interval", "1s"}
+	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r result
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.AnswerChecked || r.Scenario != "kafka-json" || r.Events < 100_000 || len(r.Checkpoints) == 0 {
+		t.Errorf("%s", out.String())
 	}
 }
 
@@ -69,14 +85,14 @@ func TestExpectedEqualsRowByRow(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	runs, err := parse([]string{"-parallelism", "1,3", "-preaggregation", "off,on"})
+	runs, err := parse([]string{"-scenario", "prepared", "-parallelism", "1,3", "-preaggregation", "off,on"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(runs) != 4 || runs[2].parallelism != 3 || runs[2].preAggregation || !runs[3].preAggregation {
 		t.Errorf("runs %v", runs)
 	}
-	for _, args := range [][]string{{"-parallelism", "0"}, {"-parallelism", "x"}, {"-preaggregation", "maybe"}, {"-bids", "many"}} {
+	for _, args := range [][]string{{"-parallelism", "0"}, {"-parallelism", "x"}, {"-preaggregation", "maybe"}, {"-bids", "many"}, {"-scenario", "dream"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}
