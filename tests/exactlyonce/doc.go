@@ -6,6 +6,9 @@
 // console consumer, and compare record by record with a model that is a map and a loop. They share nothing with the
 // engine but topics and the public job service.
 //
+// A process that was killed waits some eight seconds for the leadership of its predecessor to expire, so tests that kill
+// processes run beside one another.
+//
 // Nothing waits for time to pass. A test waits for what the job has committed or says of itself; the moments of kills
 // are drawn from the seed that the log names.
 package exactlyonce

@@ -55,6 +55,7 @@ func scaleOf(r *rand.Rand) killScale {
 // steps, each time between the first and the last committed output and behind a complete checkpoint. Then the output must
 // be the model's, record by record.
 func TestKillMinusNine(t *testing.T) {
+	t.Parallel()
 	r := matrix.Rand(t)
 	s := scaleOf(r)
 	broker := sharedBroker(t)

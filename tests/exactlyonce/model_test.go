@@ -3,6 +3,7 @@ package exactlyonce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -135,29 +136,42 @@ func (m model) compare(results []result) (*comparison, error) {
 
 // readAll reads the committed records of a topic with Kafka's own console consumer. How many there are is asked of the
 // broker first, which spares the wait for more.
-func readAll[T any](ctx context.Context, t *testing.T, b *realkafka.Broker, topic string) (all []T) {
+func readAll[T any](ctx context.Context, t *testing.T, b *realkafka.Broker, topic string) []T {
 	t.Helper()
 	n := committed(ctx, t, b, topic)
 	if n == 0 {
 		return nil
 	}
-	for value, err := range b.ConsoleConsumer(ctx, realkafka.ConsoleOptions{
-		Topic: topic, Isolation: realkafka.ReadCommitted, RecordsMax: int(n), IdleTime: consoleIdleTime,
-	}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		var r T
-		if err := json.Unmarshal(value, &r); err != nil {
-			t.Fatalf("record of %s: %q: %v", topic, value, err)
-		}
-		all = append(all, r)
+	all, err := readRecords[T](ctx, b, topic, n)
+	for tries := 0; errors.Is(err, realkafka.ErrNotStarted) && tries < consoleTries; tries++ {
+		all, err = readRecords[T](ctx, b, topic, n)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	if int64(len(all)) != n {
 		t.Errorf("the console consumer found %d records in %s, the broker has %d", len(all), topic, n)
 	}
 	return all
 }
+
+func readRecords[T any](ctx context.Context, b *realkafka.Broker, topic string, n int64) (all []T, err error) {
+	options := realkafka.ConsoleOptions{Topic: topic, Isolation: realkafka.ReadCommitted, RecordsMax: int(n), IdleTime: consoleIdleTime}
+	for value, err := range b.ConsoleConsumer(ctx, options) {
+		if err != nil {
+			return nil, err
+		}
+		var r T
+		if err := json.Unmarshal(value, &r); err != nil {
+			return nil, fmt.Errorf("record of %s: %q: %w", topic, value, err)
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// consoleTries is how often the reader is started again where its Java machine does not come up.
+const consoleTries = 5
 
 // consoleIdleTime is generous: only a reader that finds less than there is waits for so long.
 const consoleIdleTime = 20 * time.Second

@@ -143,7 +143,7 @@ func realCases() (whole, restored []realCase) {
 func TestRealEvents(t *testing.T) {
 	b := sharedBroker(t)
 	whole, restored := realCases()
-	cases := append(matrix.Sample(t, 4, whole), matrix.Sample(t, 3, restored)...)
+	cases := append(matrix.Sample(t, 3, whole), matrix.Sample(t, 2, restored)...)
 	for i, c := range cases {
 		t.Run(c.String(), func(t *testing.T) {
 			countReal(t, b, c, fmt.Sprintf("real-%d", i))

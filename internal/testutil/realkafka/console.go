@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -81,16 +82,36 @@ func (b *Broker) consume(ctx context.Context, arguments []string, accept func([]
 	if err != nil {
 		return err
 	}
+	accept, notStarted := startedFirst(accept)
 	left, scanErr := scanLines(output, accept)
 	if left || scanErr != nil {
 		reader.kill()
-		return scanErr
+		return errors.Join(scanErr, notStarted())
 	}
 	<-reader.ended
 	if reader.err != nil {
 		return fmt.Errorf("%w: %s", reader.err, tail(complaints.Bytes()))
 	}
 	return nil
+}
+
+// ErrNotStarted says that the reader's Java machine did not come up, as happens when memory is short for a moment. Nothing
+// was read; trying again may help.
+var ErrNotStarted = errors.New("the Java machine did not start")
+
+// startedFirst returns an accept that takes what Java prints instead of records when it can't start for what it is: it
+// prints that to the standard output.
+func startedFirst(accept func([]byte) bool) (checked func([]byte) bool, notStarted func() error) {
+	var err error
+	first := true
+	return func(line []byte) bool {
+		if first && bytes.HasPrefix(line, []byte("Error occurred during initialization of VM")) {
+			err = ErrNotStarted
+			return false
+		}
+		first = false
+		return accept(line)
+	}, func() error { return err }
 }
 
 // scanLines reports whether the caller left before the end.

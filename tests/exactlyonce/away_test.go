@@ -1,0 +1,170 @@
+package exactlyonce
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"millrace/blobstore"
+	"millrace/cmd/cluster"
+	"millrace/internal/testutil/realkafka"
+
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// TestBrokerAway takes the broker away before the job begins, when the job says that it waits, and again in the middle. It
+// loses nothing and goes on by itself. In the middle no transaction is between its commit and its confirmation, since a broker
+// of one node that is killed there may forget to write the commit markers (docs/design/0002-kafka-transactions.md, hole 2).
+func TestBrokerAway(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a broker")
+	}
+	t.Parallel()
+	ctx := limited(t, testLimit)
+	b := realkafka.Start(t)
+	p := small
+	j, tap, written := p.prepare(ctx, t, b, "away")
+	b.Kill()
+	c, _ := startCluster(t, cluster.Options{})
+	r := run(ctx, t, c.Jobs(), j.graph(t))
+	r.awaitDescription(ctx, "trouble with the brokers at the start", troubled)
+	if err := b.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tap.raise(p.perPart / 2)
+	r.awaitDescription(ctx, "half of the input", func(d *apiv1.DescribeJobResponse) bool {
+		return count(d, recordsIn) == p.partitions*p.perPart/2
+	})
+	quiet := func(what string) {
+		done := r.describe(ctx).CheckpointsCompleted
+		r.awaitDescription(ctx, what, func(d *apiv1.DescribeJobResponse) bool {
+			return d.CheckpointsCompleted >= done+3 && d.LastCheckpoint.GetCommitted()
+		})
+	}
+	quiet("checkpoints of half of the input")
+	b.Kill()
+	quiet("checkpoints without the broker") // they have nothing to write, and go on
+	if err := b.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tap.raise(p.perPart)
+	d := r.finish(ctx)
+	if err := written.wait(); err != nil {
+		t.Fatal(err)
+	}
+	verify(ctx, t, b, j.out, p.model())
+	t.Logf("%d restarts, %v", d.Summary.Restarts, d.RecentFailures)
+}
+
+// troubled tells whether a job says that something outside refuses it.
+func troubled(d *apiv1.DescribeJobResponse) bool {
+	if d.WaitingFor != "" || len(d.RecentFailures) > 0 {
+		return true
+	}
+	for _, task := range d.Tasks {
+		if task.Progress.GetTrouble() != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func recordsIn(d *apiv1.TaskDescription) int64 {
+	if d.VertexId != "bids" {
+		return 0
+	}
+	return d.Progress.GetRecordsIn()
+}
+
+// TestBlobStoreAway takes the blob store away in the middle: checkpoints fail or wait, the job does not.
+func TestBlobStoreAway(t *testing.T) {
+	b := sharedBroker(t)
+	ctx := limited(t, testLimit)
+	p := small
+	j, tap, _ := p.prepare(ctx, t, b, "blobs-away")
+	var away storeSwitch
+	c, _ := startCluster(t, cluster.Options{WrapStore: away.wrap})
+	r := run(ctx, t, c.Jobs(), j.graph(t))
+	dripping, stop := context.WithCancel(ctx)
+	defer stop()
+	go tap.drip(dripping, p.perPart/6, p.perPart/2)
+	r.awaitDescription(ctx, "a checkpoint", checkpointed(2))
+	away.off.Store(true)
+	d := r.awaitDescription(ctx, "trouble with the blob store", func(d *apiv1.DescribeJobResponse) bool {
+		return away.refused.Load() >= 20 && troubled(d)
+	})
+	if d.Summary.State != apiv1.JobState_JOB_STATE_RUNNING || d.Summary.Restarts > 0 {
+		t.Errorf("without a blob store the job is %s after %d restarts", d.Summary.State, d.Summary.Restarts)
+	}
+	t.Logf("while the blob store was away: %d calls refused, %d checkpoints failed", away.refused.Load(), d.CheckpointsFailed)
+	away.off.Store(false)
+	before := d.CheckpointsCompleted
+	r.awaitDescription(ctx, "checkpoints again", checkpointed(before+1))
+	tap.raise(p.perPart)
+	if d = r.finish(ctx); d.Summary.Restarts > 0 {
+		t.Errorf("the job restarted %d times: %v", d.Summary.Restarts, d.RecentFailures)
+	}
+	verify(ctx, t, b, j.out, p.model())
+}
+
+// storeSwitch is a blob store that can be away.
+type storeSwitch struct {
+	blobstore.Store
+	off     atomic.Bool
+	refused atomic.Int64
+}
+
+func (s *storeSwitch) wrap(inner blobstore.Store) blobstore.Store {
+	s.Store = inner
+	return s
+}
+
+func (s *storeSwitch) there(what, key string) error {
+	if !s.off.Load() {
+		return nil
+	}
+	s.refused.Add(1)
+	return fmt.Errorf("%s %s: %w", what, key, errors.Join(blobstore.ErrUnavailable, errors.New("switched off")))
+}
+
+// Create implements blobstore.Store.
+func (s *storeSwitch) Create(ctx context.Context, key string, body blobstore.Body) error {
+	if err := s.there("create", key); err != nil {
+		return err
+	}
+	return s.Store.Create(ctx, key, body)
+}
+
+// Read implements blobstore.Store.
+func (s *storeSwitch) Read(ctx context.Context, key string) ([]byte, error) {
+	if err := s.there("read", key); err != nil {
+		return nil, err
+	}
+	return s.Store.Read(ctx, key)
+}
+
+// ReadRange implements blobstore.Store.
+func (s *storeSwitch) ReadRange(ctx context.Context, key string, off, n int64) ([]byte, error) {
+	if err := s.there("read", key); err != nil {
+		return nil, err
+	}
+	return s.Store.ReadRange(ctx, key, off, n)
+}
+
+// List implements blobstore.Store.
+func (s *storeSwitch) List(ctx context.Context, q blobstore.Query) ([]blobstore.Info, error) {
+	if err := s.there("list", q.Prefix); err != nil {
+		return nil, err
+	}
+	return s.Store.List(ctx, q)
+}
+
+// Delete implements blobstore.Store.
+func (s *storeSwitch) Delete(ctx context.Context, key string) error {
+	if err := s.there("delete", key); err != nil {
+		return err
+	}
+	return s.Store.Delete(ctx, key)
+}
