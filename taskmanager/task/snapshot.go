@@ -169,7 +169,6 @@ func (t *Task) completed(id types.CheckpointID) {
 		}
 	}
 	t.epochs = kept
-	t.Uploads.Completed(id)
 	if t.Sink != nil {
 		t.Sink.CheckpointComplete(id)
 	}

@@ -48,8 +48,6 @@ type Reporter interface {
 // Uploaded for each. It takes the snapshot over.
 type Uploads interface {
 	Submit(id types.CheckpointID, s statebackend.Snapshot)
-	// Completed says that a checkpoint with files up to this one is complete.
-	Completed(id types.CheckpointID)
 }
 
 // Link is an operator of the chain with its name and counts.
@@ -93,11 +91,10 @@ type Task struct {
 	Parts
 	chain *chain
 
-	triggers  []stream.Barrier
-	pending   []*pendingSnapshot
-	epochs    []epoch // prepared and not known to be committed
-	input     stream.Watermark
-	alignedAt int64
+	triggers []stream.Barrier
+	pending  []*pendingSnapshot
+	epochs   []epoch // prepared and not known to be committed
+	input    stream.Watermark
 
 	unflushed   bool  // rows went in since the last flush
 	unflushedAt int64 // when the first of them did
@@ -219,7 +216,6 @@ func (t *Task) takeSource() (bool, int64, error) {
 	if len(t.triggers) > 0 && !t.Source.midBatch() {
 		b := t.triggers[0]
 		t.triggers = t.triggers[1:]
-		t.alignedAt = t.now
 		return true, 0, t.accept(0, stream.BarrierOf(b))
 	}
 	if t.suspended {

@@ -79,10 +79,6 @@ func (u *Uploader) Submit(id types.CheckpointID, s statebackend.Snapshot) {
 	u.queue <- job{id, s}
 }
 
-// Completed implements task.Uploads. Files of a chain are deleted by whoever
-// knows every manifest, so there is nothing to do here.
-func (u *Uploader) Completed(types.CheckpointID) {}
-
 // Trouble says what the blob store refuses at the moment, "" when all is well.
 func (u *Uploader) Trouble() string {
 	if s := u.trouble.Load(); s != nil {
