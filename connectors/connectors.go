@@ -28,6 +28,7 @@ package connectors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -217,13 +218,36 @@ type CommitterContext struct {
 type Committer interface {
 	// Recover runs at every restore before any task: it commits everything in
 	// the checkpoint and then ends whatever else attempts before this one may
-	// have left open.
+	// have left open. Where output of a later checkpoint is visible already, since
+	// that one is damaged and the job has fallen back behind it, the error wraps
+	// ErrAhead: going on would write that output again. It is found before
+	// anything is ended, so that the later checkpoint can still be restored, and
+	// looked for once more when nobody can commit any longer.
 	Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error
 	// Commit makes the committables of a complete checkpoint visible. It is
 	// idempotent and retries until it knows the outcome; an error says that
 	// something is lost, and names it.
 	Commit(ctx context.Context, id types.CheckpointID, committables [][]byte) error
 	Close() error
+}
+
+// ErrAhead says that more is visible than what the restored checkpoint knows of.
+var ErrAhead = errors.New("output of a later checkpoint is committed already")
+
+// Ahead returns the error of Recover for output of checkpoint later in a place,
+// when the job restores an earlier one.
+func Ahead(place string, later, restored types.CheckpointID) error {
+	return failure.External(fmt.Errorf("%w: %s has that of checkpoint %d, and the job would go on from checkpoint %d and write it again; "+
+		"bring back what is missing of the later checkpoint, or cancel the job; a sink with %s = true writes again",
+		ErrAhead, place, later, restored, RepeatOnFallback.Key), failure.Restart)
+}
+
+// RepeatOnFallback is the option by which a sink with a Committer does not
+// return ErrAhead.
+var RepeatOnFallback = options.Option{
+	Key: "sink.repeat-on-fallback", Type: options.Bool, Default: "false",
+	Doc: "What a job does that must restore an older checkpoint than the one whose output is committed, because that one is damaged: " +
+		"true writes the output between the two again, false waits until the damaged checkpoint is whole again or somebody cancels the job.",
 }
 
 // DeadLetter is a record that can't be processed.

@@ -125,7 +125,9 @@ func (d *driver) message(from types.TaskManagerID, msg *controlv1.TaskManagerMes
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorFailed:
 		if c := r.CoordinatorFailed; d.current(types.Attempt(c.Attempt)) {
-			d.step(lifecycle.CoordinatorFailed{Attempt: d.at.number, Vertex: types.VertexID(c.VertexId), Failure: failureOf(c.Failure)})
+			d.step(lifecycle.CoordinatorFailed{
+				Attempt: d.at.number, Vertex: types.VertexID(c.VertexId), Failure: failureOf(c.Failure), Ahead: c.Failure.GetOutputAhead(),
+			})
 		}
 	}
 }

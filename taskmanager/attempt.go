@@ -7,6 +7,7 @@ import (
 	"sort"
 	"sync"
 
+	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
@@ -171,7 +172,7 @@ func failureToProto(err error) *controlv1.Failure {
 	c := failure.ClassOf(err)
 	f := &controlv1.Failure{
 		Domain: domainToProto[c.Domain], Retry: retryToProto[c.Retry], Message: err.Error(),
-		CorruptCheckpoint: errors.Is(err, statebackend.ErrCorrupt),
+		CorruptCheckpoint: errors.Is(err, statebackend.ErrCorrupt), OutputAhead: errors.Is(err, connectors.ErrAhead),
 	}
 	var at interface{ SourcePosition() string }
 	if errors.As(err, &at) {

@@ -1,12 +1,14 @@
 package connectortest
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"millrace/connectors"
 	"millrace/internal/clock"
+	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/stream"
 	"millrace/stream/streamtest"
@@ -37,6 +39,7 @@ func RunSink(t *testing.T, open func(t *testing.T) SinkCase) {
 		"recovery commits what was complete":    recovered,
 		"recovery drops what was not complete":  recoveredWithout,
 		"recovery at another parallelism":       recoveredSmaller,
+		"recovery behind visible output":        fallenBack,
 		"closed with rows that nobody prepared": closedEarly,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -355,6 +358,42 @@ func recoveredSmaller(w *writing) {
 	more := w.write()
 	w.prepare(3)
 	w.commit(3, w.prepared(3), more)
+}
+
+// fallenBack restores a checkpoint behind which output is visible already: it is
+// refused, and nothing is ended by it that the later checkpoint needs.
+func fallenBack(w *writing) {
+	w.start(2, 0, nil)
+	if w.committer == nil {
+		return // it makes no promise
+	}
+	var c [3][][]byte
+	var rows [3][]string
+	for i := range c {
+		rows[i] = w.write()
+		w.prepare(types.CheckpointID(i + 1))
+		c[i] = w.prepared(types.CheckpointID(i + 1))
+		if i < 2 {
+			w.commit(types.CheckpointID(i+1), c[i], rows[i])
+		}
+	}
+	w.stop()
+	w.attempt++
+	committer, err := w.c.Sink.Committer(connectors.CommitterContext{
+		Identity: w.identity(0, 2), Clock: clock.System(), MaxParallelism: 2,
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	err = committer.Recover(w.t.Context(), 1, c[0])
+	if !errors.Is(err, connectors.ErrAhead) || failure.ClassOf(err).Retry != failure.Restart {
+		w.t.Errorf("recovery of checkpoint 1 behind the commit of checkpoint 2 says %v", err)
+	}
+	if err := committer.Close(); err != nil {
+		w.t.Error(err)
+	}
+	w.start(2, 3, slices.Concat(c[1], c[2]))
+	w.visible(rows[2])
 }
 
 func closedEarly(w *writing) {

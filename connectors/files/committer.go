@@ -29,9 +29,9 @@ func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	entries, err := c.behind(root, id)
 	if err != nil {
-		return failure.External(fmt.Errorf("list staged files: %w", err), failure.Backoff)
+		return err
 	}
 	for _, e := range entries {
 		if !stagedBefore(c.ctx.Identity, e.Name()) {
@@ -41,7 +41,26 @@ func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 			return failure.External(fmt.Errorf("remove staged file: %w", err), failure.Backoff)
 		}
 	}
-	return nil
+	_, err = c.behind(root, id) // now that nothing is left to commit
+	return err
+}
+
+// behind lists the directory, and checks that no file has got its name for a
+// later checkpoint.
+func (c *committer) behind(root *os.Root, id types.CheckpointID) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return nil, failure.External(fmt.Errorf("list files: %w", err), failure.Backoff)
+	}
+	if c.sink.values.Bool(connectors.RepeatOnFallback.Key) {
+		return entries, nil
+	}
+	for _, e := range entries {
+		if later := checkpointOf(c.ctx.Identity, e.Name()); later > id {
+			return nil, connectors.Ahead("file "+e.Name(), later, id)
+		}
+	}
+	return entries, nil
 }
 
 // Commit implements connectors.Committer. Names are safe on disk before a staged

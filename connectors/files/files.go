@@ -40,7 +40,7 @@ var SourceSpec = options.Spec{Name: Name, Options: append(slices.Clone(common), 
 })}
 
 // SinkSpec declares the options of sinks, those of the format aside.
-var SinkSpec = options.Spec{Name: Name, Options: common}
+var SinkSpec = options.Spec{Name: Name, Options: append(slices.Clone(common), connectors.RepeatOnFallback)}
 
 // Connector makes the factories of sources and sinks. It is not changed after
 // use began.

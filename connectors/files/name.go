@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"millrace/connectors"
@@ -17,6 +18,18 @@ const inProgress = ".inprogress"
 // subtask, job or checkpoint ever has it.
 func finalName(id connectors.Identity, c types.CheckpointID) string {
 	return fmt.Sprintf("part-%s-%s-%05d-%012d", escape(string(id.Job)), escape(string(id.Operator)), id.Subtask, c)
+}
+
+// checkpointOf returns the checkpoint of a final name of the same sink; 0 for
+// other names.
+func checkpointOf(id connectors.Identity, name string) types.CheckpointID {
+	rest, ok := strings.CutPrefix(name, fmt.Sprintf("part-%s-%s-", escape(string(id.Job)), escape(string(id.Operator))))
+	subtask, checkpoint, whole := strings.Cut(rest, "-")
+	n, err := strconv.ParseUint(checkpoint, 10, 64)
+	if _, notNumber := strconv.Atoi(subtask); !ok || !whole || err != nil || notNumber != nil {
+		return 0
+	}
+	return types.CheckpointID(n)
 }
 
 // stagedName is the name of a file while it is written, and until it is

@@ -51,7 +51,46 @@ func (k *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 	if err != nil {
 		return err
 	}
-	return k.settle(ctx, done)
+	if err := k.behind(ctx, id); err != nil {
+		return err
+	}
+	if err := k.settle(ctx, done); err != nil {
+		return err
+	}
+	return k.behind(ctx, id) // a commit that was under way has come to its end
+}
+
+// behind checks that no id of the pools has committed for a later checkpoint.
+func (k *committer) behind(ctx context.Context, id types.CheckpointID) error {
+	if k.opts.repeat || id == 0 { // a new job has committed nothing
+		return nil
+	}
+	return eachOf(ctx, k.pool(), func(ctx context.Context, transactionalID string) error {
+		newest, err := k.newest(ctx, transactionalID)
+		if err == nil && newest > id {
+			err = connectors.Ahead("topic "+k.opts.topic, newest, id)
+		}
+		return err
+	})
+}
+
+// newest returns the checkpoint of the newest marker of an id; 0 where there is
+// none, or none any more.
+func (k *committer) newest(ctx context.Context, transactionalID string) (types.CheckpointID, error) {
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
+	defer cancel()
+	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
+		m, code, err := k.cluster.ReadMarker(ctx, transactionalID, k.opts.topic, false)
+		if err == nil {
+			err = kerr.ErrorForCode(code)
+		}
+		if err == nil {
+			return types.CheckpointID(max(m.Offset, 0)), nil
+		}
+		if !sleep(ctx, pause) {
+			return 0, failure.External(fmt.Errorf("read the newest commit of %s: %w", transactionalID, err), failure.Backoff)
+		}
+	}
 }
 
 // Commit implements connectors.Committer.
@@ -222,17 +261,19 @@ func (k *committer) unconfirmed(c *committable, done bool, verdict markerVerdict
 
 // settle initialises every id of the pools but those of a set.
 func (k *committer) settle(ctx context.Context, but map[string]bool) error {
-	subtasks := max(k.ctx.MaxParallelism, k.ctx.Parallelism, 1)
+	ids := slices.DeleteFunc(k.pool(), func(id string) bool { return but[id] })
+	return eachOf(ctx, ids, k.settleOne)
+}
+
+// pool returns every transactional id that a writer of the sink ever had.
+func (k *committer) pool() []string {
 	var ids []string
-	for subtask := range subtasks {
+	for subtask := range max(k.ctx.MaxParallelism, k.ctx.Parallelism, 1) {
 		for n := range poolSize {
-			id := transactionalID(k.opts.prefix, k.ctx.Job, k.ctx.Operator, subtask, n)
-			if !but[id] {
-				ids = append(ids, id)
-			}
+			ids = append(ids, transactionalID(k.opts.prefix, k.ctx.Job, k.ctx.Operator, subtask, n))
 		}
 	}
-	return eachOf(ctx, ids, k.settleOne)
+	return ids
 }
 
 func (k *committer) settleOne(ctx context.Context, id string) error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/connectors"
 	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/internal/options"
@@ -106,6 +107,7 @@ var sinkSpec = options.Join("kafka sink", commonOptions, options.Spec{Options: [
 	{Key: keyRequestMax, Type: options.Int, Default: "1048576", Min: "1024", Max: "104857600", Doc: "Largest batch of records in bytes, at most the topic's max.message.bytes."},
 	{Key: keyPartitioner, Type: options.Enum, Values: []string{partitionDefault, partitionFixed, partitionRoundRobin}, Default: partitionDefault,
 		Doc: "Default goes by the hash of the key as Kafka's own clients do, and without a key fills one batch after the other; fixed gives each subtask one partition."},
+	connectors.RepeatOnFallback,
 	{Key: keyKeyFields, Type: options.List, Doc: "Columns that make the record's key.", Example: "auction"},
 	{Key: keyKeyFormat, Doc: "Format of the key.", Example: "raw"},
 }})
@@ -155,6 +157,7 @@ type sinkOptions struct {
 	lingerMillis  int64
 	batchBytesMax int32
 	partitioner   string
+	repeat        bool // connectors.RepeatOnFallback
 	keyFields     []string
 	keyFormat     string
 }
@@ -256,7 +259,7 @@ func parseSink(v options.Values) (*sinkOptions, error) {
 		clientOptions: parseClient(v, &p), topic: v.Text(keyTopic), guarantee: v.Text(keyGuarantee), prefix: v.Text(keyPrefix),
 		timeoutMillis: int32(v.Int(keyTimeout)), compression: v.Text(keyCompression), lingerMillis: v.Int(keyLinger),
 		batchBytesMax: int32(v.Int(keyRequestMax)), partitioner: v.Text(keyPartitioner),
-		keyFields: v.List(keyKeyFields), keyFormat: v.Text(keyKeyFormat),
+		repeat: v.Bool(connectors.RepeatOnFallback.Key), keyFields: v.List(keyKeyFields), keyFormat: v.Text(keyKeyFormat),
 	}
 	if o.prefix == "" {
 		p.Addf("", keyPrefix, "is empty")

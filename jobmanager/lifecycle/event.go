@@ -77,6 +77,8 @@ type CoordinatorFailed struct {
 	Attempt types.Attempt
 	Vertex  types.VertexID
 	Failure Failure
+	// Ahead: a sink shows output of a later checkpoint than the one that the attempt is restored from.
+	Ahead bool
 }
 
 // TaskManagerLost says that a task manager is gone on which tasks or coordinator tasks of the attempt ran or were about
@@ -185,7 +187,11 @@ func (e TaskChanged) String() string {
 
 // String prints the event on one line.
 func (e CoordinatorFailed) String() string {
-	return fmt.Sprintf("coordinator-failed attempt=%d %s %s", e.Attempt, e.Vertex, e.Failure)
+	ahead := ""
+	if e.Ahead {
+		ahead = " ahead"
+	}
+	return fmt.Sprintf("coordinator-failed attempt=%d %s%s %s", e.Attempt, e.Vertex, ahead, e.Failure)
 }
 
 // String prints the event on one line.

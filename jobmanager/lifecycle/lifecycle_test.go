@@ -143,7 +143,9 @@ func (s *script) events(t *testing.T, words []string) []Event {
 	case "fail":
 		return []Event{TaskChanged{Attempt: a, Task: taskOf(word(1)), State: TaskFailed, Failure: failureOf(words[2:])}}
 	case "coordinator":
-		return []Event{CoordinatorFailed{Attempt: a, Vertex: types.VertexID(word(1)), Failure: Failure{Message: rest(2)}}}
+		return []Event{CoordinatorFailed{
+			Attempt: a, Vertex: types.VertexID(word(1)), Failure: Failure{Message: rest(2)}, Ahead: strings.HasPrefix(rest(2), "ahead"),
+		}}
 	case "lost":
 		return []Event{TaskManagerLost{Attempt: a, TaskManager: types.TaskManagerID(word(1))}}
 	case "corrupt":

@@ -110,7 +110,7 @@ func (m *Machine) takeOfAttempt(ev Event) {
 	case TaskChanged:
 		m.taskChanged(ev)
 	case CoordinatorFailed:
-		m.failed(Failure{Class: ev.Failure.Class, Position: ev.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", ev.Vertex, ev.Failure.Message)})
+		m.coordinatorFailed(ev)
 	case TaskManagerLost:
 		m.failed(Failure{Message: fmt.Sprintf("task manager %s is lost", ev.TaskManager)})
 	case RestoreFailed:

@@ -59,7 +59,7 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 		reason += "; no retained checkpoint before it is left"
 	} else {
 		m.before = e.Checkpoint
-		m.emit(FallBack{From: e.Checkpoint, Reason: reason + "; the one before it is used, so what sinks committed with it is produced again"})
+		m.emit(FallBack{From: e.Checkpoint, Reason: reason + "; the one before it is used"})
 	}
 	m.uncounted = true
 	m.doomed = m.doomed || doomed
@@ -70,6 +70,15 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 	if doomed {
 		m.reason = cut(reason)
 	}
+}
+
+// coordinatorFailed makes the next attempt try the newest checkpoint again where falling back behind it would produce
+// output twice: what is missing of it may be brought back.
+func (m *Machine) coordinatorFailed(e CoordinatorFailed) {
+	if e.Ahead && m.state == Restoring {
+		m.before = 0
+	}
+	m.failed(Failure{Class: e.Failure.Class, Position: e.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", e.Vertex, e.Failure.Message)})
 }
 
 // failingDone decides what follows an attempt that failed and is gone.
