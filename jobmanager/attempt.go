@@ -11,10 +11,9 @@ import (
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // attempt is what the driver knows of the attempt under way.

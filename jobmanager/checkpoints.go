@@ -69,6 +69,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 	case checkpoint.Completed:
 		d.checkpointCompleted(fx)
 	case checkpoint.CommitsConfirmed:
+		d.confirmed = max(d.confirmed, fx.ID)
 		d.view.update(func(j *apiv1.DescribeJobResponse) {
 			if j.LastCheckpoint.GetCheckpointId() == uint64(fx.ID) {
 				j.LastCheckpoint.Committed = true

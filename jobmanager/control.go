@@ -7,9 +7,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"millrace/types"
-
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // Connect implements controlv1.ControlServiceServer.

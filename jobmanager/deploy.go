@@ -27,19 +27,20 @@ type restored struct {
 
 // readRestore reads the newest retained checkpoint below before, or the latest.
 func (d *driver) readRestore(before types.CheckpointID) {
-	n, widths := d.at.number, d.at.widths
+	n, widths, confirmed := d.at.number, d.at.widths, d.confirmed
 	d.later(func() any {
 		r := restoreRead{attempt: n}
 		r.err = d.patiently(func() (err error) {
-			r.restored, err = d.restorePlan(before, widths)
+			r.restored, err = d.restorePlan(before, widths, confirmed)
 			return err
 		})
 		return r
 	})
 }
 
-// restorePlan runs beside the driver and reads only what never changes of it.
-func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexID]int32) (restored, error) {
+// restorePlan runs beside the driver and reads only what never changes of it. A
+// checkpoint whose output may not be committed yet is verified before it is.
+func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexID]int32, confirmed types.CheckpointID) (restored, error) {
 	var r restored
 	l, _, err := d.store.latest(d.ctx)
 	if err != nil {
@@ -64,6 +65,11 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 	if r.from.ID != 0 {
 		if m, err = d.readManifest(r.from); err != nil {
 			return r, err
+		}
+		if r.from.ID > confirmed && commits(m) {
+			if err = verify(d.ctx, d.store.blob, m); err != nil {
+				return r, err
+			}
 		}
 	}
 	spec := checkpoint.RestoreSpec{Parallelism: widths, MaxParallelism: d.graph.KeyGroups()}

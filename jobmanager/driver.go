@@ -43,6 +43,8 @@ type driver struct {
 	previous scheduler.Assignment
 	restarts int32
 	ticked   int64
+	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
+	confirmed types.CheckpointID
 
 	ctx   context.Context // of the leadership
 	done  chan struct{}

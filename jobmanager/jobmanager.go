@@ -12,12 +12,11 @@ import (
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"
-	"millrace/scheduler"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/scheduler"
+	"millrace/types"
 )
 
 // Options say for which cluster a job manager works, and with what.

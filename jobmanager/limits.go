@@ -28,6 +28,13 @@ const (
 	HeartbeatInterval = time.Second
 	// HeartbeatTimeout is how long a task manager may be silent before it is lost.
 	HeartbeatTimeout = 10 * time.Second
+	// verifyBytesMax is how much of a checkpoint is read before its output is
+	// committed; verifyRangeBytes how much at a time, verifyReadsMax how many files.
+	verifyBytesMax   = 1 << 30
+	verifyRangeBytes = int64(4 << 20)
+	verifyReadsMax   = 8
+	// verifyErrorsMax is how many damaged files a reason names.
+	verifyErrorsMax = 3
 	// tickInterval is how often a driver tells its cores the time.
 	tickInterval = 50 * time.Millisecond
 )

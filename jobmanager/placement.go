@@ -2,10 +2,9 @@ package jobmanager
 
 import (
 	"millrace/jobmanager/lifecycle"
+	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
 	"millrace/types"
-
-	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // cluster returns what there is to run on, as a job sees it.

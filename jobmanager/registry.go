@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"millrace/types"
-
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // registry knows the task managers that are connected to this leader. It is

@@ -17,11 +17,10 @@ import (
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/jobmanager/coord"
-	"millrace/scheduler"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
+	"millrace/scheduler"
+	"millrace/types"
 )
 
 // lead returns the leadership for a call, or the status of there being none.

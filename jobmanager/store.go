@@ -14,10 +14,9 @@ import (
 	"millrace/checkpoint"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
-	"millrace/types"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
+	"millrace/types"
 )
 
 // recordFormat is the version of the messages in the coordination store.

@@ -11,10 +11,9 @@ import (
 
 	"millrace/internal/clock"
 	"millrace/jobgraph"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // view is what clients see of a job. The driver writes it; it is safe for

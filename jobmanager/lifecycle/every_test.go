@@ -17,8 +17,12 @@ import (
 
 func running(attempt types.Attempt) []Event {
 	return []Event{
-		Start{}, AttemptAllotted{attempt}, ResourcesAvailable{Attempt: attempt, Placement: 1, Tasks: scriptTasks}, CoordinatorsReady{attempt},
-		TaskChanged{Attempt: attempt, Task: scriptTasks[0], State: TaskRunning}, TaskChanged{Attempt: attempt, Task: scriptTasks[1], State: TaskRunning},
+		Start{},
+		AttemptAllotted{attempt},
+		ResourcesAvailable{Attempt: attempt, Placement: 1, Tasks: scriptTasks},
+		CoordinatorsReady{attempt},
+		TaskChanged{Attempt: attempt, Task: scriptTasks[0], State: TaskRunning},
+		TaskChanged{Attempt: attempt, Task: scriptTasks[1], State: TaskRunning},
 	}
 }
 
