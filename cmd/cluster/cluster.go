@@ -32,14 +32,13 @@ import (
 	"millrace/jobmanager"
 	"millrace/jobmanager/coord/etcd"
 	"millrace/jobmanager/coord/etcd/embedded"
+	apiv1 "millrace/proto/millrace/api/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/scheduler"
 	"millrace/statebackend/columnar"
 	"millrace/stream"
 	"millrace/taskmanager"
 	"millrace/types"
-
-	apiv1 "millrace/proto/millrace/api/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // Options say what a local cluster is made of. The zero value, with a Dir, is

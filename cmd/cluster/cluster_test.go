@@ -14,10 +14,9 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
+	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/stream"
 	"millrace/types"
-
-	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // bids is a bounded job: Nexmark bids, counted by auction in windows of 10 s.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

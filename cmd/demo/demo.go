@@ -13,9 +13,8 @@ import (
 	"millrace/cmd/millrace/standalone"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/types"
 )
 
 // DefaultBids is how many bids there are if nobody says.

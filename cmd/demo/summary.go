@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"millrace/cmd/millrace/progress"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

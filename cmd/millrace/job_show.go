@@ -9,7 +9,6 @@ import (
 
 	"millrace/cmd/millrace/client"
 	"millrace/cmd/millrace/progress"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
@@ -57,9 +56,13 @@ func writeJob(w io.Writer, d *apiv1.DescribeJobResponse) error {
 func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 	s := d.Summary
 	rows := [][]string{
-		{"job", s.JobId}, {"name", s.Name}, {"state", progress.StateName(s.State)},
-		{"submitted", moment(s.Submitted)}, {"ended", moment(s.Ended)},
-		{"attempt", fmt.Sprint(d.Attempt)}, {"restarts", fmt.Sprint(s.Restarts)},
+		{"job", s.JobId},
+		{"name", s.Name},
+		{"state", progress.StateName(s.State)},
+		{"submitted", moment(s.Submitted)},
+		{"ended", moment(s.Ended)},
+		{"attempt", fmt.Sprint(d.Attempt)},
+		{"restarts", fmt.Sprint(s.Restarts)},
 		{"checkpoints", fmt.Sprintf("%d completed, %d failed", d.CheckpointsCompleted, d.CheckpointsFailed)},
 	}
 	add := func(name, value string) {

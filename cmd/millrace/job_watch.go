@@ -7,7 +7,6 @@ import (
 
 	"millrace/cmd/millrace/client"
 	"millrace/cmd/millrace/progress"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

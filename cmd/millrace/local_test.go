@@ -19,7 +19,6 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 
 	"millrace/cmd/millrace/client"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -19,7 +19,6 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -23,7 +23,6 @@ import (
 	"millrace/internal/clock"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

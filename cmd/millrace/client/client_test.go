@@ -14,7 +14,6 @@ import (
 	"millrace/cmd/millrace/client"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -5,7 +5,6 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/internal/failure"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -57,26 +57,40 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: WorkingDir, Doc: "Where a local cluster keeps what must survive it: etcd, checkpoints, the embedded broker. " +
 		"One process at a time may have it.", Example: "millrace-data"},
 	{Key: TaskManagers, Type: options.Int, Default: "2", Min: "1", Max: "64", Doc: "How many task managers a local cluster has."},
-	{Key: TaskSlots, Type: options.Int, Default: "2", Min: "1", Max: "1024",
-		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job."},
+	{
+		Key: TaskSlots, Type: options.Int, Default: "2", Min: "1", Max: "1024",
+		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job.",
+	},
 	{Key: BindAddress, Default: "127.0.0.1", Doc: "The address on which a cluster serves its clients."},
 	{Key: Address, Default: "127.0.0.1", Doc: "The address under which commands look for a cluster that they are not told."},
-	{Key: Port, Type: options.Int, Default: "8081", Min: "0", Max: "65535",
-		Doc: "The port on which a cluster serves its clients, by gRPC, and where commands look for it. 0 takes any that is free."},
-	{Key: AdminAddress, Default: "127.0.0.1:0",
-		Doc: "Where a local cluster serves metrics for Prometheus, profiles and gRPC reflection. Port 0 takes any that is free."},
-	{Key: InsecureBind, Type: options.Bool, Default: "false",
-		Doc: "Whether addresses beyond loopback may be bound, though there is neither encryption nor authentication: everybody who reaches them may run jobs."},
-	{Key: Brokers, Doc: "Kafka brokers, separated by commas. Sources and sinks that name none use these, and a local cluster then has no broker of its own.",
-		Example: "localhost:9092"},
-	{Key: EmbeddedBroker, Type: options.Int, Default: "0", Min: "0", Max: "65535",
-		Doc: "The port of a local cluster's own broker, which promises no durability. 0 takes any that is free."},
+	{
+		Key: Port, Type: options.Int, Default: "8081", Min: "0", Max: "65535",
+		Doc: "The port on which a cluster serves its clients, by gRPC, and where commands look for it. 0 takes any that is free.",
+	},
+	{
+		Key: AdminAddress, Default: "127.0.0.1:0",
+		Doc: "Where a local cluster serves metrics for Prometheus, profiles and gRPC reflection. Port 0 takes any that is free.",
+	},
+	{
+		Key: InsecureBind, Type: options.Bool, Default: "false",
+		Doc: "Whether addresses beyond loopback may be bound, though there is neither encryption nor authentication: everybody who reaches them may run jobs.",
+	},
+	{
+		Key: Brokers, Doc: "Kafka brokers, separated by commas. Sources and sinks that name none use these, and a local cluster then has no broker of its own.",
+		Example: "localhost:9092",
+	},
+	{
+		Key: EmbeddedBroker, Type: options.Int, Default: "0", Min: "0", Max: "65535",
+		Doc: "The port of a local cluster's own broker, which promises no durability. 0 takes any that is free.",
+	},
 	{Key: EmbeddedTopics, Type: options.List, Doc: "Topics that a local cluster's own broker has from the start, with two partitions each. " +
 		"The run command adds those that its job writes.", Example: "bids;bids-per-auction"},
 	{Key: LogLevel, Type: options.Enum, Values: []string{"debug", "info", "warn", "error"}, Doc: "What is logged; each command has a default of its own."},
 	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
-	{Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",
-		Example: "file:///var/lib/millrace"},
+	{
+		Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",
+		Example: "file:///var/lib/millrace",
+	},
 	{Key: oldCheckpoints, Doc: "Where checkpoints go.", Deprecated: "use " + CheckpointDir + "."},
 }}
 
@@ -91,8 +105,10 @@ var jobSpec = options.Spec{Options: []options.Option{
 	{Key: Timeout, Type: options.Duration, Min: "1 ms", Doc: "Time after which a checkpoint is given up, for the same jobs."},
 	{Key: Tolerable, Type: options.Int, Default: "0", Min: "0", Max: "1000000", Doc: "How many checkpoints in a row may fail before the same jobs restart."},
 	{Key: Retained, Type: options.Int, Min: "1", Max: "1000", Doc: "How many completed checkpoints the same jobs keep."},
-	{Key: Restart, Type: options.Enum, Values: []string{RestartExponential, RestartFixed, RestartNone}, Default: RestartExponential,
-		Doc: "What follows a failure of jobs that say nothing about it."},
+	{
+		Key: Restart, Type: options.Enum, Values: []string{RestartExponential, RestartFixed, RestartNone}, Default: RestartExponential,
+		Doc: "What follows a failure of jobs that say nothing about it.",
+	},
 	{Key: FixedAttempts, Type: options.Int, Min: "1", Max: "2147483647", Doc: "Restarts with " + RestartFixed + " before the job fails."},
 	{Key: FixedDelay, Type: options.Duration, Doc: "Wait before each restart with " + RestartFixed + "."},
 	{Key: InitialBackoff, Type: options.Duration, Doc: "Wait before the first restart with " + RestartExponential + "; each one after waits longer."},

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"millrace/cmd/millrace/client"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"millrace/cmd/millrace/progress"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

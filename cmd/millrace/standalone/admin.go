@@ -17,7 +17,6 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/internal/failure"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
