@@ -78,35 +78,51 @@ var commonOptions = options.Spec{Options: []options.Option{
 var sourceSpec = options.Join("kafka source", commonOptions, options.Spec{Options: []options.Option{
 	{Key: keyTopic, Type: options.List, Required: true, Doc: "Topics to read.", Example: "bids"},
 	{Key: keyGroup, Doc: "Group under whose name offsets are published for monitoring after each checkpoint, and from which group-offsets begins."},
-	{Key: keyReset, Type: options.Enum, Values: []string{"earliest", "latest", "none"}, Default: "none",
-		Doc: "Where to begin, with group-offsets, in a partition for which the group has no offset; none refuses."},
-	{Key: keyIsolation, Type: options.Enum, Values: []string{isolationCommitted, isolationUncommitted}, Default: isolationCommitted,
-		Doc: "Whether records of open and aborted transactions are read."},
-	{Key: keyStartup, Type: options.Enum, Values: []string{modeEarliest, modeLatest, modeGroup, modeTimestamp, modeSpecific}, Default: modeGroup,
-		Doc: "Where to begin in a new job. It becomes offsets once; a restored job goes on where it was."},
+	{
+		Key: keyReset, Type: options.Enum, Values: []string{"earliest", "latest", "none"}, Default: "none",
+		Doc: "Where to begin, with group-offsets, in a partition for which the group has no offset; none refuses.",
+	},
+	{
+		Key: keyIsolation, Type: options.Enum, Values: []string{isolationCommitted, isolationUncommitted}, Default: isolationCommitted,
+		Doc: "Whether records of open and aborted transactions are read.",
+	},
+	{
+		Key: keyStartup, Type: options.Enum, Values: []string{modeEarliest, modeLatest, modeGroup, modeTimestamp, modeSpecific}, Default: modeGroup,
+		Doc: "Where to begin in a new job. It becomes offsets once; a restored job goes on where it was.",
+	},
 	{Key: keyStartupTime, Type: options.Int, Min: "0", Doc: "Milliseconds since the epoch, for the startup mode timestamp."},
 	{Key: keyStartupOffset, Doc: "Offsets for the startup mode specific-offsets.", Example: "partition:0,offset:42;partition:1,offset:300"},
-	{Key: keyBounded, Type: options.Enum, Values: []string{modeUnbounded, modeLatest, modeGroup, modeTimestamp, modeSpecific}, Default: modeUnbounded,
-		Doc: "Where to end. It becomes offsets once, when the job begins."},
+	{
+		Key: keyBounded, Type: options.Enum, Values: []string{modeUnbounded, modeLatest, modeGroup, modeTimestamp, modeSpecific}, Default: modeUnbounded,
+		Doc: "Where to end. It becomes offsets once, when the job begins.",
+	},
 	{Key: keyBoundedTime, Type: options.Int, Min: "0", Doc: "Milliseconds since the epoch, for the bounded mode timestamp."},
 	{Key: keyBoundedOffset, Doc: "Offsets for the bounded mode specific-offsets.", Example: "partition:0,offset:42;partition:1,offset:300"},
 	{Key: keyDiscovery, Type: options.Duration, Default: "5 min", Doc: "How often to look for new partitions; 0 never. A bounded source never looks."},
-	{Key: keyOnError, Type: options.Enum, Values: []string{onErrorFail, onErrorSkip, onErrorDead}, Default: onErrorFail,
-		Doc: "What becomes of a record that can't be decoded: the job fails and names it, it is counted, or it leaves through the dead-letter port."},
+	{
+		Key: keyOnError, Type: options.Enum, Values: []string{onErrorFail, onErrorSkip, onErrorDead}, Default: onErrorFail,
+		Doc: "What becomes of a record that can't be decoded: the job fails and names it, it is counted, or it leaves through the dead-letter port.",
+	},
 }})
 
 var sinkSpec = options.Join("kafka sink", commonOptions, options.Spec{Options: []options.Option{
 	{Key: keyTopic, Required: true, Doc: "Topic to write.", Example: "bids-per-auction"},
-	{Key: keyGuarantee, Type: options.Enum, Values: []string{guaranteeExactlyOnce, guaranteeAtLeastOnce, guaranteeNone}, Default: guaranteeAtLeastOnce,
-		Doc: "Exactly-once writes transactions that are committed with checkpoints; at-least-once waits for every acknowledgement at a checkpoint; none does not."},
+	{
+		Key: keyGuarantee, Type: options.Enum, Values: []string{guaranteeExactlyOnce, guaranteeAtLeastOnce, guaranteeNone}, Default: guaranteeAtLeastOnce,
+		Doc: "Exactly-once writes transactions that are committed with checkpoints; at-least-once waits for every acknowledgement at a checkpoint; none does not.",
+	},
 	{Key: keyPrefix, Default: "millrace", Doc: "First part of the transactional ids, for the brokers' access rules. A job restored with another one leaves its transactions open until they time out."},
-	{Key: keyTimeout, Type: options.Int, Default: "900000", Min: "1000", Max: "2147483647",
-		Doc: "Milliseconds after which Kafka aborts a transaction, at most the brokers' transaction.max.timeout.ms. Twice the longest time between a first record and its commit, outages included, must fit."},
+	{
+		Key: keyTimeout, Type: options.Int, Default: "900000", Min: "1000", Max: "2147483647",
+		Doc: "Milliseconds after which Kafka aborts a transaction, at most the brokers' transaction.max.timeout.ms. Twice the longest time between a first record and its commit, outages included, must fit.",
+	},
 	{Key: keyCompression, Type: options.Enum, Values: []string{"none", "gzip", "snappy", "lz4", "zstd"}, Default: "none", Doc: "Compression of what is written."},
 	{Key: keyLinger, Type: options.Int, Default: "5", Min: "0", Max: "60000", Doc: "Milliseconds for which records wait for company."},
 	{Key: keyRequestMax, Type: options.Int, Default: "1048576", Min: "1024", Max: "104857600", Doc: "Largest batch of records in bytes, at most the topic's max.message.bytes."},
-	{Key: keyPartitioner, Type: options.Enum, Values: []string{partitionDefault, partitionFixed, partitionRoundRobin}, Default: partitionDefault,
-		Doc: "Default goes by the hash of the key as Kafka's own clients do, and without a key fills one batch after the other; fixed gives each subtask one partition."},
+	{
+		Key: keyPartitioner, Type: options.Enum, Values: []string{partitionDefault, partitionFixed, partitionRoundRobin}, Default: partitionDefault,
+		Doc: "Default goes by the hash of the key as Kafka's own clients do, and without a key fills one batch after the other; fixed gives each subtask one partition.",
+	},
 	connectors.RepeatOnFallback,
 	{Key: keyKeyFields, Type: options.List, Doc: "Columns that make the record's key.", Example: "auction"},
 	{Key: keyKeyFormat, Doc: "Format of the key.", Example: "raw"},
