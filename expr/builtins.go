@@ -36,16 +36,22 @@ func arithmetic() []Signature {
 func comparisons() []Signature {
 	var table []Signature
 	for _, op := range []string{"=", "<>", "<", "<=", ">", ">="} {
-		table = append(table, Signature{Name: op, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
-			Params: comparisonParams, Resolve: always(boolean), Doc: "Comparison."})
+		table = append(table, Signature{
+			Name: op, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
+			Params: comparisonParams, Resolve: always(boolean), Doc: "Comparison.",
+		})
 	}
 	for _, name := range []string{"IS DISTINCT FROM", "IS NOT DISTINCT FROM"} {
-		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
-			Params: comparisonParams, Resolve: neverNull(boolean), Doc: "Comparison in which NULL is a value like any other."})
+		table = append(table, Signature{
+			Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
+			Params: comparisonParams, Resolve: neverNull(boolean), Doc: "Comparison in which NULL is a value like any other.",
+		})
 	}
 	for _, name := range []string{"BETWEEN", "NOT BETWEEN"} {
-		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3,
-			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument lies between the others, ends included."})
+		table = append(table, Signature{
+			Name: name, Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3,
+			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument lies between the others, ends included.",
+		})
 	}
 	return table
 }
@@ -58,12 +64,16 @@ func logic() []Signature {
 		{Name: "NOT", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: booleans, Resolve: always(boolean), Doc: "Three-valued negation."},
 	}
 	for _, name := range []string{"IS TRUE", "IS NOT TRUE", "IS FALSE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN"} {
-		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
-			Params: booleans, Resolve: neverNull(boolean), Doc: "Test of a truth value."})
+		table = append(table, Signature{
+			Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
+			Params: booleans, Resolve: neverNull(boolean), Doc: "Test of a truth value.",
+		})
 	}
 	for _, name := range []string{"IS NULL", "IS NOT NULL"} {
-		table = append(table, Signature{Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
-			Params: each(anyType, "", integer), Resolve: neverNull(boolean), Doc: "Test for NULL."})
+		table = append(table, Signature{
+			Name: name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1,
+			Params: each(anyType, "", integer), Resolve: neverNull(boolean), Doc: "Test for NULL.",
+		})
 	}
 	return table
 }

@@ -80,9 +80,11 @@ func isBinary(t types.Type) bool  { return t.Kind == types.Binary || t.Kind == t
 func isInterval(t types.Type) bool {
 	return t.Kind == types.IntervalDayTime || t.Kind == types.IntervalYearMonth
 }
+
 func isTimestamp(t types.Type) bool {
 	return t.Kind == types.Timestamp || t.Kind == types.TimestampLTZ
 }
+
 func isTemporal(t types.Type) bool {
 	return t.Kind == types.Date || t.Kind == types.Time || isTimestamp(t)
 }

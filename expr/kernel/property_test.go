@@ -18,8 +18,12 @@ import (
 var columnTypes = []types.Type{
 	types.Of(types.Boolean), types.Of(types.TinyInt), types.Of(types.SmallInt), types.Of(types.Int), types.Of(types.BigInt),
 	types.Of(types.Float), types.Of(types.Double), types.DecimalOf(7, 2), types.DecimalOf(18, 4), types.DecimalOf(38, 10),
-	types.StringType(), types.VarCharOf(5), {Kind: types.Char, Nullable: true, Length: 3}, types.BytesType(),
-	types.Of(types.Date), {Kind: types.Time, Nullable: true, Precision: 3}, types.TimestampOf(3), types.TimestampOf(9), types.TimestampLTZOf(6),
+	types.StringType(), types.VarCharOf(5),
+	{Kind: types.Char, Nullable: true, Length: 3},
+	types.BytesType(),
+	types.Of(types.Date),
+	{Kind: types.Time, Nullable: true, Precision: 3},
+	types.TimestampOf(3), types.TimestampOf(9), types.TimestampLTZOf(6),
 	types.Of(types.IntervalDayTime), types.Of(types.IntervalYearMonth),
 }
 
