@@ -20,8 +20,10 @@ func AllTypes() *types.Schema {
 	all := []types.Type{
 		types.Of(types.Boolean), types.Of(types.TinyInt), types.Of(types.SmallInt), types.Of(types.Int), types.Of(types.BigInt),
 		types.Of(types.Float), types.Of(types.Double), types.DecimalOf(9, 0), types.DecimalOf(18, 9), types.DecimalOf(38, 20),
-		{Kind: types.Char, Nullable: true, Length: 7}, types.StringType(), types.BytesType(), types.Of(types.Date),
-		{Kind: types.Time, Nullable: true, Precision: 3}, types.TimestampOf(0), types.TimestampOf(3), types.TimestampOf(6),
+		{Kind: types.Char, Nullable: true, Length: 7},
+		types.StringType(), types.BytesType(), types.Of(types.Date),
+		{Kind: types.Time, Nullable: true, Precision: 3},
+		types.TimestampOf(0), types.TimestampOf(3), types.TimestampOf(6),
 		types.TimestampOf(9), types.TimestampLTZOf(3), types.TimestampLTZOf(9), types.Of(types.IntervalYearMonth),
 		types.Of(types.IntervalDayTime), types.Of(types.Null), types.ArrayOf(types.Of(types.Int)), types.ArrayOf(row),
 		types.MapOf(types.StringType(), types.ArrayOf(types.Of(types.BigInt))), types.MapOf(types.StringType(), row), row,

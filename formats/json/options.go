@@ -8,20 +8,32 @@ import (
 // Spec declares the options of the format, under Flink's keys without the
 // prefix "json." that they have in a table's options.
 var Spec = options.Spec{Name: "json", Options: []options.Option{
-	{Key: "fail-on-missing-field", Type: options.Bool, Default: "false",
-		Doc: "Whether a record that lacks a wanted field is refused. Otherwise the field is NULL. It excludes ignore-parse-errors."},
-	{Key: "ignore-parse-errors", Type: options.Bool, Default: "false",
-		Doc: "Whether a value that does not convert becomes NULL and a record that is not JSON is skipped. Both are counted. Otherwise the record is refused."},
-	{Key: "timestamp-format.standard", Type: options.Enum, Values: []string{"SQL", "ISO-8601"}, Default: "SQL",
-		Doc: "The text form of TIMESTAMP and TIMESTAMP_LTZ: yyyy-MM-dd HH:mm:ss.S or yyyy-MM-ddTHH:mm:ss.S, with a Z behind a TIMESTAMP_LTZ."},
-	{Key: "map-null-key.mode", Type: options.Enum, Values: []string{"FAIL", "DROP", "LITERAL"}, Default: "FAIL",
-		Doc: "What is made of a NULL key of a MAP when it is written: the row is refused, the entry left out, or map-null-key.literal written."},
+	{
+		Key: "fail-on-missing-field", Type: options.Bool, Default: "false",
+		Doc: "Whether a record that lacks a wanted field is refused. Otherwise the field is NULL. It excludes ignore-parse-errors.",
+	},
+	{
+		Key: "ignore-parse-errors", Type: options.Bool, Default: "false",
+		Doc: "Whether a value that does not convert becomes NULL and a record that is not JSON is skipped. Both are counted. Otherwise the record is refused.",
+	},
+	{
+		Key: "timestamp-format.standard", Type: options.Enum, Values: []string{"SQL", "ISO-8601"}, Default: "SQL",
+		Doc: "The text form of TIMESTAMP and TIMESTAMP_LTZ: yyyy-MM-dd HH:mm:ss.S or yyyy-MM-ddTHH:mm:ss.S, with a Z behind a TIMESTAMP_LTZ.",
+	},
+	{
+		Key: "map-null-key.mode", Type: options.Enum, Values: []string{"FAIL", "DROP", "LITERAL"}, Default: "FAIL",
+		Doc: "What is made of a NULL key of a MAP when it is written: the row is refused, the entry left out, or map-null-key.literal written.",
+	},
 	{Key: "map-null-key.literal", Default: "null", Doc: "What is written for a NULL key of a MAP in mode LITERAL."},
-	{Key: "encode.decimal-as-plain-number", Type: options.Bool, Default: "false",
-		Doc: "Whether decimals are always written as plain numbers: 0.000000027 instead of 2.7E-8."},
+	{
+		Key: "encode.decimal-as-plain-number", Type: options.Bool, Default: "false",
+		Doc: "Whether decimals are always written as plain numbers: 0.000000027 instead of 2.7E-8.",
+	},
 	{Key: "encode.ignore-null-fields", Type: options.Bool, Default: "false", Doc: "Whether NULL fields are left out when rows are written."},
-	{Key: "allow-unescaped-control-chars", Type: options.Bool, Default: "false",
-		Doc: "Whether control characters may stand unescaped in strings, against JSON's grammar. Flink always allows them."},
+	{
+		Key: "allow-unescaped-control-chars", Type: options.Bool, Default: "false",
+		Doc: "Whether control characters may stand unescaped in strings, against JSON's grammar. Flink always allows them.",
+	},
 }}
 
 // TimestampFormat is the text form of TIMESTAMP and TIMESTAMP_LTZ.
