@@ -1,8 +1,10 @@
 package jobgraph
 
-import "slices"
+import (
+	"slices"
 
-import "millrace/types"
+	"millrace/types"
+)
 
 // order returns the positions of the vertices, producers before consumers and
 // otherwise as they stand in the graph, then those on cycles and behind them;

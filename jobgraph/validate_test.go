@@ -30,8 +30,9 @@ func (cluster) Sinks() []string   { return []string{"blackhole", "kafka", "print
 func (cluster) Operators() []jobgraph.OperatorKind {
 	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion}
 }
-func (cluster) Functions() *expr.Registry                             { return expr.Builtins() }
-func (cluster) CheckSource(s *jobgraph.SourceSpec) error              { return checkOptions(s.Options) }
+func (cluster) Functions() *expr.Registry                { return expr.Builtins() }
+func (cluster) CheckSource(s *jobgraph.SourceSpec) error { return checkOptions(s.Options) }
+
 func (cluster) CheckSink(s *jobgraph.SinkSpec, _ *types.Schema) error { return checkOptions(s.Options) }
 
 func checkOptions(given map[string]string) error {
