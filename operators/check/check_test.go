@@ -74,26 +74,38 @@ func TestViolations(t *testing.T) {
 		{name: "length", want: "has 2 rows in a batch of 1", out: []*stream.Batch{short}},
 		{name: "schema", want: "batch of schema", out: []*stream.Batch{other}},
 		{name: "selection", want: "selection has 0 behind 1", out: []*stream.Batch{selected}},
-		{name: "late output", want: "behind the forwarded watermark 10", out: []*stream.Batch{nil, batch("5 1")}, opts: check.Options{Changelog: true},
+		{
+			name: "late output", want: "behind the forwarded watermark 10", out: []*stream.Batch{nil, batch("5 1")}, opts: check.Options{Changelog: true},
 			run: func(o *check.Operator, drain func() error) []func() error {
 				return []func() error{drain, func() error { return o.Advance(20) }, drain}
-			}},
-		{name: "process before drained", want: "Process when not drained",
+			},
+		},
+		{
+			name: "process before drained", want: "Process when not drained",
 			run: func(o *check.Operator, _ func() error) []func() error {
 				return []func() error{func() error { return o.Process(0, released) }}
-			}},
-		{name: "time goes back", want: "Advance to 10 from 10",
+			},
+		},
+		{
+			name: "time goes back", want: "Advance to 10 from 10",
 			run: func(o *check.Operator, drain func() error) []func() error {
 				return []func() error{drain, func() error { return o.Advance(10) }}
-			}},
-		{name: "unasked output", want: "without input", out: []*stream.Batch{nil, batch("1 1")},
-			run: func(_ *check.Operator, drain func() error) []func() error { return []func() error{drain, drain} }},
-		{name: "finish early", want: "Finish at watermark 10",
+			},
+		},
+		{
+			name: "unasked output", want: "without input", out: []*stream.Batch{nil, batch("1 1")},
+			run: func(_ *check.Operator, drain func() error) []func() error { return []func() error{drain, drain} },
+		},
+		{
+			name: "finish early", want: "Finish at watermark 10",
 			run: func(o *check.Operator, drain func() error) []func() error {
 				return []func() error{drain, o.Finish}
-			}},
-		{name: "close twice", want: "Close when closed",
-			run: func(o *check.Operator, _ func() error) []func() error { return []func() error{o.Close, o.Close} }},
+			},
+		},
+		{
+			name: "close twice", want: "Close when closed",
+			run: func(o *check.Operator, _ func() error) []func() error { return []func() error{o.Close, o.Close} },
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := check.Wrap(&scripted{out: c.out}, c.opts)

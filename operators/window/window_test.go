@@ -139,8 +139,11 @@ func TestDoubtfulValues(t *testing.T) {
 	w := &jobgraph.WindowAggregateSpec{
 		Time: 0, Window: jobgraph.WindowSpec{Size: time.Millisecond},
 		Aggregates: []jobgraph.AggregateCall{
-			{Func: "MIN", Arg: 1, Name: "min"}, {Func: "MAX", Arg: 1, Name: "max"}, {Func: "SUM", Arg: 2, Name: "sum"},
-			{Func: "AVG", Arg: 2, Name: "avg"}, {Func: "SUM", Arg: 3, Name: "wraps"},
+			{Func: "MIN", Arg: 1, Name: "min"},
+			{Func: "MAX", Arg: 1, Name: "max"},
+			{Func: "SUM", Arg: 2, Name: "sum"},
+			{Func: "AVG", Arg: 2, Name: "avg"},
+			{Func: "SUM", Arg: 3, Name: "wraps"},
 		},
 	}
 	nines := strings.Repeat("9", 38)
