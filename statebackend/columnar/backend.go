@@ -89,8 +89,10 @@ func (m *merge) run(ctx context.Context) (statebackend.FileInfo, error) {
 	m.header = *last
 	m.header.Kind, m.header.FirstGroup, m.header.LastGroup = statebackend.Base, m.groups.First, m.groups.Last
 	for i := range slices {
-		r := types.KeyGroupRange{First: m.groups.First + types.KeyGroup(i*m.groups.Len()/slices),
-			Last: m.groups.First + types.KeyGroup((i+1)*m.groups.Len()/slices) - 1}
+		r := types.KeyGroupRange{
+			First: m.groups.First + types.KeyGroup(i*m.groups.Len()/slices),
+			Last:  m.groups.First + types.KeyGroup((i+1)*m.groups.Len()/slices) - 1,
+		}
 		if err := m.slice(ctx, r, rows); err != nil {
 			return statebackend.FileInfo{}, err
 		}
@@ -122,8 +124,10 @@ func (m *merge) size(ctx context.Context) (rows map[statebackend.TableID]int64, 
 
 // slice restores some key groups and writes them.
 func (m *merge) slice(ctx context.Context, groups types.KeyGroupRange, rows map[statebackend.TableID]int64) error {
-	spec := statebackend.OpenSpec{Task: types.TaskID{Vertex: types.VertexID(m.header.Vertex), Subtask: m.header.Subtask},
-		KeyGroups: groups, MaxParallelism: m.header.MaxParallelism, Parallelism: m.header.Parallelism}
+	spec := statebackend.OpenSpec{
+		Task:      types.TaskID{Vertex: types.VertexID(m.header.Vertex), Subtask: m.header.Subtask},
+		KeyGroups: groups, MaxParallelism: m.header.MaxParallelism, Parallelism: m.header.Parallelism,
+	}
 	r := restorer{spec: spec, chains: [][]statebackend.File{m.chain}, keepLists: true, memory: m.memory, frozen: m.frozen}
 	s, err := r.run(ctx)
 	if err != nil {

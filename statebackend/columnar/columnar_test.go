@@ -29,8 +29,10 @@ func (f *memFile) Open(context.Context) (io.ReadCloser, error) {
 
 func open(t testing.TB, r types.KeyGroupRange, chains ...[]statebackend.File) statebackend.Store {
 	t.Helper()
-	s, err := columnar.New().Open(t.Context(), statebackend.OpenSpec{Task: types.TaskID{Vertex: "v"}, KeyGroups: r, MaxParallelism: groups,
-		Parallelism: 1, Pool: &stream.Pool{}, Restore: chains})
+	s, err := columnar.New().Open(t.Context(), statebackend.OpenSpec{
+		Task: types.TaskID{Vertex: "v"}, KeyGroups: r, MaxParallelism: groups,
+		Parallelism: 1, Pool: &stream.Pool{}, Restore: chains,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +59,10 @@ func freeze(t testing.TB, s statebackend.Store, full bool) (*memFile, statebacke
 
 func aggregate() statebackend.ValueSpec {
 	big := types.Of(types.BigInt)
-	return statebackend.ValueSpec{ID: statebackend.TableID{Operator: "agg", Name: "accumulators"}, Keys: []types.Type{big}, Namespaced: true,
-		Columns: []statebackend.ColumnSpec{{Name: "count", Type: big}, {Name: "sum", Type: big}, {Name: "max", Type: big}}}
+	return statebackend.ValueSpec{
+		ID: statebackend.TableID{Operator: "agg", Name: "accumulators"}, Keys: []types.Type{big}, Namespaced: true,
+		Columns: []statebackend.ColumnSpec{{Name: "count", Type: big}, {Name: "sum", Type: big}, {Name: "max", Type: big}},
+	}
 }
 
 func keys64(ks ...int64) *stream.Keys {

@@ -86,8 +86,10 @@ func (s *store) header(full bool) fileHeader {
 	if full {
 		kind = statebackend.Base
 	}
-	return fileHeader{Kind: kind, Vertex: string(s.spec.Task.Vertex), Subtask: s.spec.Task.Subtask, Parallelism: s.spec.Parallelism,
-		MaxParallelism: s.spec.MaxParallelism, FirstGroup: s.spec.KeyGroups.First, LastGroup: s.spec.KeyGroups.Last}
+	return fileHeader{
+		Kind: kind, Vertex: string(s.spec.Task.Vertex), Subtask: s.spec.Task.Subtask, Parallelism: s.spec.Parallelism,
+		MaxParallelism: s.spec.MaxParallelism, FirstGroup: s.spec.KeyGroups.First, LastGroup: s.spec.KeyGroups.Last,
+	}
 }
 
 func describe(t *table) tableInfo {

@@ -132,8 +132,10 @@ func (c *source) cut(order []Slot) int {
 func (e *encoder) section(table int, o op, f *frozenTable, c *source, order []Slot) {
 	schema := f.info.schema(o)
 	columns := e.columns(f, o, c, order)
-	h := sectionHeader{op: o, table: uint32(table), rows: uint32(len(order)),
-		groups: types.KeyGroupRange{First: e.groups[order[0]], Last: e.groups[order[len(order)-1]]}}
+	h := sectionHeader{
+		op: o, table: uint32(table), rows: uint32(len(order)),
+		groups: types.KeyGroupRange{First: e.groups[order[0]], Last: e.groups[order[len(order)-1]]},
+	}
 	var groups [][2]int
 	for i, s := range order {
 		if g := int(e.groups[s]); i == 0 || g != groups[len(groups)-1][0] {

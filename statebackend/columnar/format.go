@@ -132,8 +132,10 @@ func (f *fileWriter) describe(kind sectionKind, v any) {
 func (f *fileWriter) rows(h sectionHeader, groups [][2]int, payload []byte) {
 	h.kind = sectionRows
 	f.footer.Rows += int64(h.rows)
-	f.footer.Sections = append(f.footer.Sections, sectionInfo{Table: int(h.table), Op: h.op, Offset: f.offset,
-		Bytes: int64(len(payload)), Rows: int(h.rows), Groups: groups})
+	f.footer.Sections = append(f.footer.Sections, sectionInfo{
+		Table: int(h.table), Op: h.op, Offset: f.offset,
+		Bytes: int64(len(payload)), Rows: int(h.rows), Groups: groups,
+	})
 	f.section(h, payload)
 }
 
@@ -247,9 +249,11 @@ func (f *fileReader) section() (h sectionHeader, payload []byte, err error) {
 		return h, nil, err
 	}
 	le := binary.LittleEndian
-	h = sectionHeader{kind: sectionKind(b[0]), op: op(b[1]), table: le.Uint32(b[4:]), rows: le.Uint32(b[8:]),
+	h = sectionHeader{
+		kind: sectionKind(b[0]), op: op(b[1]), table: le.Uint32(b[4:]), rows: le.Uint32(b[8:]),
 		groups: types.KeyGroupRange{First: types.KeyGroup(le.Uint16(b[12:])), Last: types.KeyGroup(le.Uint16(b[14:]))},
-		length: le.Uint64(b[16:])}
+		length: le.Uint64(b[16:]),
+	}
 	limit := uint64(sectionBytesMax)
 	if h.kind != sectionRows {
 		limit = descriptionBytesMax

@@ -38,13 +38,23 @@ func sampleSpec() statebackend.OpenSpec {
 }
 
 var (
-	sampleWindows = statebackend.ValueSpec{ID: statebackend.TableID{Operator: "window", Name: "accumulators"}, Namespaced: true,
+	sampleWindows = statebackend.ValueSpec{
+		ID: statebackend.TableID{Operator: "window", Name: "accumulators"}, Namespaced: true,
 		Keys: []types.Type{types.Of(types.BigInt)},
-		Columns: []statebackend.ColumnSpec{{Name: "count", Type: types.Of(types.BigInt)}, {Name: "price", Type: types.DecimalOf(30, 2)},
-			{Name: "last", Type: types.TimestampLTZOf(3)}, {Name: "note", Type: types.StringType()}, {Name: "small", Type: types.Of(types.SmallInt)},
-			{Name: "ratio", Type: types.Of(types.Float)}, {Name: "open", Type: types.Of(types.Boolean)}}}
-	sampleTimers = statebackend.TimerSpec{ID: statebackend.TableID{Operator: "window", Name: "timers"},
-		Keys: []types.Type{types.StringType(), types.Of(types.Int)}}
+		Columns: []statebackend.ColumnSpec{
+			{Name: "count", Type: types.Of(types.BigInt)},
+			{Name: "price", Type: types.DecimalOf(30, 2)},
+			{Name: "last", Type: types.TimestampLTZOf(3)},
+			{Name: "note", Type: types.StringType()},
+			{Name: "small", Type: types.Of(types.SmallInt)},
+			{Name: "ratio", Type: types.Of(types.Float)},
+			{Name: "open", Type: types.Of(types.Boolean)},
+		},
+	}
+	sampleTimers = statebackend.TimerSpec{
+		ID:   statebackend.TableID{Operator: "window", Name: "timers"},
+		Keys: []types.Type{types.StringType(), types.Of(types.Int)},
+	}
 	sampleList = statebackend.ListSpec{ID: statebackend.TableID{Operator: "source", Name: "splits"}, Redistribution: statebackend.SplitEven}
 )
 
@@ -331,7 +341,10 @@ func TestMaxParallelismIsTheUsers(t *testing.T) {
 
 func TestStoredKeysHashAsTheirColumnsDo(t *testing.T) {
 	for _, ts := range [][]types.Type{
-		{}, {types.StringType()}, {types.DecimalOf(30, 2)}, {types.Of(types.Int), types.Of(types.BigInt)},
+		{},
+		{types.StringType()},
+		{types.DecimalOf(30, 2)},
+		{types.Of(types.Int), types.Of(types.BigInt)},
 		{types.StringType(), types.Of(types.Int), types.DecimalOf(30, 0), types.BytesType()},
 	} {
 		keys := sampleKeys(t, 20, ts...)

@@ -218,8 +218,10 @@ func (f *frozenTable) aim() {
 		layout = t.layout
 		front := f.rows.stride - t.keyWords - t.width
 		nulls := f.puts.nulls
-		f.puts = source{rows: &f.rows, bytes: &f.bytes, namespace: front - 1, time: -1, key: front, isNull: -1,
-			columns: front + t.keyWords, nulls: nulls, columnWords: t.words, byteWord: t.byteWord}
+		f.puts = source{
+			rows: &f.rows, bytes: &f.bytes, namespace: front - 1, time: -1, key: front, isNull: -1,
+			columns: front + t.keyWords, nulls: nulls, columnWords: t.words, byteWord: t.byteWord,
+		}
 	case shapeTimers:
 		layout = f.table.timers.layout
 		logged.time = 1

@@ -48,8 +48,10 @@ func newTimerTable(s *store, spec statebackend.TimerSpec) (*timerTable, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &timerTable{rowSet: newRowSet(s.memory, timerStride), store: s, spec: spec, layout: layout,
-		bytes: newArena(s.memory), sweep: noSlot, removed: newRemoveLog(s.frozen)}, nil
+	return &timerTable{
+		rowSet: newRowSet(s.memory, timerStride), store: s, spec: spec, layout: layout,
+		bytes: newArena(s.memory), sweep: noSlot, removed: newRemoveLog(s.frozen),
+	}, nil
 }
 
 // Len implements statebackend.TimerTable.

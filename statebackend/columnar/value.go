@@ -105,8 +105,10 @@ func (t *valueTable) emptyPart() *part {
 		t.empties = t.empties[:last]
 		return p
 	}
-	return &part{table: t, rowSet: newRowSet(t.store.memory, t.keyWords+t.width),
-		bytes: newArena(t.store.memory), null: noSlot, sweep: noSlot}
+	return &part{
+		table: t, rowSet: newRowSet(t.store.memory, t.keyWords+t.width),
+		bytes: newArena(t.store.memory), null: noSlot, sweep: noSlot,
+	}
 }
 
 // Namespaces implements statebackend.ValueTable.

@@ -47,8 +47,10 @@ func mustFreeze(t *testing.T, s statebackend.Store, full bool) statebackend.Snap
 }
 
 func openOne(b statebackend.Backend, bytesMax int64, chain ...statebackend.File) (statebackend.Store, error) {
-	spec := statebackend.OpenSpec{Task: types.TaskID{Vertex: "v"}, KeyGroups: types.AllKeyGroups(maxParallelism),
-		MaxParallelism: maxParallelism, Parallelism: 1, Pool: &stream.Pool{}, BytesMax: bytesMax}
+	spec := statebackend.OpenSpec{
+		Task: types.TaskID{Vertex: "v"}, KeyGroups: types.AllKeyGroups(maxParallelism),
+		MaxParallelism: maxParallelism, Parallelism: 1, Pool: &stream.Pool{}, BytesMax: bytesMax,
+	}
 	if len(chain) > 0 {
 		spec.Restore = [][]statebackend.File{chain}
 	}
@@ -171,8 +173,10 @@ func testBound(t *testing.T, b statebackend.Backend) {
 		t.Fatal(err)
 	}
 	space := newKeySpace(t, fixedKeys, &stream.Pool{})
-	v, err := s.Value(statebackend.ValueSpec{ID: statebackend.TableID{Operator: "op", Name: "v"}, Keys: space.types,
-		Columns: []statebackend.ColumnSpec{{Name: "x", Type: types.Of(types.BigInt)}}})
+	v, err := s.Value(statebackend.ValueSpec{
+		ID: statebackend.TableID{Operator: "op", Name: "v"}, Keys: space.types,
+		Columns: []statebackend.ColumnSpec{{Name: "x", Type: types.Of(types.BigInt)}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,8 +94,10 @@ func (w *world) change(p statebackend.Part, s statebackend.Slot, k kind, id rowI
 
 func rowAt(p statebackend.Part, s statebackend.Slot) row {
 	words := p.Rows().At(s)
-	return row{count: int64(words[0]), text: string(p.Bytes(1, s)), wideLo: words[2], wideHi: words[3],
-		flag: words[4] != 0, fraction: math.Float32frombits(uint32(words[5]))}
+	return row{
+		count: int64(words[0]), text: string(p.Bytes(1, s)), wideLo: words[2], wideHi: words[3],
+		flag: words[4] != 0, fraction: math.Float32frombits(uint32(words[5])),
+	}
 }
 
 func (w *world) remove(c choice, k kind, namespace int64, n int) {

@@ -71,14 +71,16 @@ func newWorld(tb testing.TB, t failer, b statebackend.Backend, tasks, universe i
 }
 
 func valueSpec(k kind, s *keySpace) statebackend.ValueSpec {
-	return statebackend.ValueSpec{ID: statebackend.TableID{Operator: "op", Name: fmt.Sprintf("value-%d", k)}, Keys: s.types, Namespaced: true,
+	return statebackend.ValueSpec{
+		ID: statebackend.TableID{Operator: "op", Name: fmt.Sprintf("value-%d", k)}, Keys: s.types, Namespaced: true,
 		Columns: []statebackend.ColumnSpec{
 			{Name: "count", Type: types.Of(types.BigInt)},
 			{Name: "text", Type: types.StringType()},
 			{Name: "wide", Type: types.DecimalOf(30, 2)},
 			{Name: "flag", Type: types.Of(types.Boolean)},
 			{Name: "fraction", Type: types.Of(types.Float)},
-		}}
+		},
+	}
 }
 
 // open opens every task from the chains of the former ones.
@@ -90,7 +92,8 @@ func (w *world) open(tasks int, chains [][]statebackend.File) {
 		r := types.KeyGroupRangeOf(i, tasks, maxParallelism)
 		s, err := w.backend.Open(context.Background(), statebackend.OpenSpec{
 			Task: types.TaskID{Vertex: "v", Subtask: int32(i)}, KeyGroups: r, MaxParallelism: maxParallelism, Parallelism: tasks,
-			Pool: w.pool, Restore: chains})
+			Pool: w.pool, Restore: chains,
+		})
 		if err != nil {
 			w.t.Fatalf("open task %d of %d: %v", i, tasks, err)
 		}
