@@ -16,7 +16,9 @@ func everyType() *types.Schema {
 	ts := []types.Type{
 		types.Of(types.Boolean), types.Of(types.TinyInt), types.Of(types.SmallInt), types.Of(types.Int), types.Of(types.BigInt).NotNull(),
 		types.Of(types.Float), types.Of(types.Double), types.DecimalOf(10, 2), types.DecimalOf(38, 9), types.StringType(),
-		types.BytesType(), types.Of(types.Date), {Kind: types.Time, Nullable: true}, types.TimestampOf(0), types.TimestampOf(3),
+		types.BytesType(), types.Of(types.Date),
+		{Kind: types.Time, Nullable: true},
+		types.TimestampOf(0), types.TimestampOf(3),
 		types.TimestampLTZOf(6), types.TimestampOf(9), types.Of(types.IntervalDayTime), types.ArrayOf(types.StringType()),
 		types.MapOf(types.StringType(), types.Of(types.Int)),
 		types.RowOf(types.Field{Name: "a", Type: types.Of(types.Int)}, types.Field{Name: "b", Type: types.ArrayOf(types.Of(types.Int))}),
