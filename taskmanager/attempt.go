@@ -11,14 +11,13 @@ import (
 	"millrace/exchange"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // attempt is what this task manager runs of one attempt of a job.

@@ -11,10 +11,9 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/taskmanager/task"
 	"millrace/types"
-
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // commitRequest asks a committer task for a commit.

@@ -13,15 +13,14 @@ import (
 	"millrace/jobgraph/codec"
 	"millrace/operators"
 	"millrace/operators/watermark"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
-	jobv1 "millrace/proto/millrace/job/v1"
 )
 
 // plan is what all tasks of a deployment share.

@@ -2,12 +2,11 @@ package taskmanager
 
 import (
 	"millrace/connectors"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/stream"
 	"millrace/taskmanager/task"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // handle carries one message of the job manager out. It does not block.

@@ -14,11 +14,10 @@ import (
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
 	"millrace/operators"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
-
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // Options say what a task manager is and what it can run.

@@ -4,10 +4,9 @@ import (
 	"sync"
 
 	"millrace/connectors"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/stream"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 )
 
 // Command is something that others ask of a task. It is carried out in a step

@@ -7,11 +7,10 @@ import (
 	"millrace/connectors"
 	"millrace/internal/crash"
 	"millrace/internal/failure"
-	"millrace/stream"
-	"millrace/types"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/stream"
+	"millrace/types"
 )
 
 // pendingSnapshot is a checkpoint in which this task took part and that it has

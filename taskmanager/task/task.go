@@ -10,12 +10,11 @@ import (
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/operators"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // Progress is what a Step came to.

@@ -8,9 +8,8 @@ import (
 	"io"
 
 	"millrace/blobstore"
-	"millrace/statebackend"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/statebackend"
 )
 
 // Files returns a chain of a manifest as files to read.

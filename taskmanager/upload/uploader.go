@@ -13,11 +13,10 @@ import (
 	"millrace/blobstore"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
 	"millrace/taskmanager/task"
 	"millrace/types"
-
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 )
 
 // Options say for whom an Uploader works.
