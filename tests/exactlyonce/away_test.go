@@ -10,7 +10,6 @@ import (
 	"millrace/blobstore"
 	"millrace/cmd/cluster"
 	"millrace/internal/testutil/realkafka"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

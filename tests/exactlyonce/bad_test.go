@@ -14,7 +14,6 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -15,7 +15,6 @@ import (
 
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -17,7 +17,6 @@ import (
 	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -21,7 +21,6 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/internal/crash"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -19,9 +19,8 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
-	"millrace/scheduler"
-
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/scheduler"
 )
 
 const realEvents = "testdata/bids.jsonl.gz"
