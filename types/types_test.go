@@ -68,8 +68,12 @@ func TestValidateRefuses(t *testing.T) {
 		deep = ArrayOf(deep)
 	}
 	for _, typ := range []Type{
-		{}, DecimalOf(39, 0), DecimalOf(5, 6), VarCharOf(0), TimestampOf(10), {Kind: Array}, {Kind: Map},
-		RowOf(Field{"a", Of(Int)}, Field{"a", Of(Int)}), deep, {Kind: 200},
+		{},
+		DecimalOf(39, 0), DecimalOf(5, 6), VarCharOf(0), TimestampOf(10),
+		{Kind: Array},
+		{Kind: Map},
+		RowOf(Field{"a", Of(Int)}, Field{"a", Of(Int)}), deep,
+		{Kind: 200},
 	} {
 		if typ.Validate() == nil {
 			t.Errorf("accepted %v", typ.Kind)
