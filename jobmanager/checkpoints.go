@@ -17,11 +17,10 @@ import (
 	"millrace/internal/events"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // coordinate feeds the checkpoint coordinator and carries its effects out.

@@ -9,10 +9,9 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
-	"millrace/types"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/types"
 )
 
 // restored is what an attempt starts from.

@@ -16,13 +16,12 @@ import (
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/jobmanager/lifecycle"
-	"millrace/scheduler"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
+	"millrace/scheduler"
+	"millrace/types"
 )
 
 // driver carries one job: it owns the job's cores, feeds them, and carries

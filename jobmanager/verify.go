@@ -12,9 +12,8 @@ import (
 
 	"millrace/blobstore"
 	"millrace/internal/failure"
-	"millrace/types"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
 )
 
 // verify finds out whether the files of a checkpoint are whole before any

@@ -8,9 +8,8 @@ import (
 	"millrace/blobstore"
 	"millrace/blobstore/memory"
 	"millrace/internal/clock"
-	"millrace/types"
-
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
 )
 
 // TestVerify damages files that the checkpoint itself wrote, and ones that it

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	TLS *tls.Config
 	// Username and Password are for servers with authentication; empty means none.
 	Username, Password string
+	// Clock measures the pause before a broken watch is made anew; clock.System by default. Leases go by the servers' time.
+	Clock clock.Clock
 }
 
 // String prints the options without the password.
@@ -57,6 +60,9 @@ func (o *Options) EnsureDefaults() {
 	}
 	if o.RequestTimeout == 0 {
 		o.RequestTimeout = 5 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
 	}
 }
 

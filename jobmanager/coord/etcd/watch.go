@@ -44,7 +44,7 @@ func (s *Store) watch(ctx context.Context, prefix string, triggers chan<- struct
 		}
 		cancel()
 		select {
-		case <-time.After(rewatchAfter):
+		case <-s.options.Clock.After(rewatchAfter):
 		case <-ctx.Done():
 		}
 	}
