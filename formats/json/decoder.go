@@ -171,7 +171,7 @@ func (d *Decoder) value(v *value, b *stream.Builder, p []byte, i int) int {
 		return d.null(v, b, p, i)
 	}
 	depth, keys := d.depth, len(d.keys)
-	next := stop
+	var next int
 	switch v.op {
 	case opInt64:
 		next = d.bigint(b, p, i)

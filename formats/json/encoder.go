@@ -88,7 +88,7 @@ func (e *Encoder) Encode(b *stream.Batch, out *formats.Payloads) error {
 	kinds := b.Kinds()
 	for i := range b.Rows() {
 		row := b.Row(i)
-		err := error(nil)
+		var err error
 		if kinds != nil && kinds[row].Retracts() {
 			err = failure.Userf("json has no form for a row of kind %s", kinds[row])
 		} else if out.Data, err = e.appendRow(out.Data, e.root, b.Columns, row); err == nil {

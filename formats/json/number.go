@@ -1,7 +1,9 @@
 package json
 
 import (
+	"errors"
 	"math"
+	"slices"
 	"strconv"
 
 	"millrace/stream"
@@ -103,10 +105,7 @@ func (d *Decoder) wholeNumber(p []byte, i int, low, high int64, fractions bool) 
 	}
 }
 
-func isRange(err error) bool {
-	n, ok := err.(*strconv.NumError)
-	return ok && n.Err == strconv.ErrRange
-}
+func isRange(err error) bool { return errors.Is(err, strconv.ErrRange) }
 
 // cut converts by way of a double, as Jackson does.
 func (d *Decoder) cut(text []byte, i, next int, low, high int64) (int64, int) {
@@ -193,10 +192,8 @@ func javaFloat(s []byte) ([]byte, bool) {
 	if len(unsigned) == 0 || (unsigned[0]-'0' > 9 && unsigned[0] != '.') {
 		return nil, false
 	}
-	for _, c := range unsigned {
-		if c == '_' {
-			return nil, false
-		}
+	if slices.Contains(unsigned, '_') {
+		return nil, false
 	}
 	if c := s[len(s)-1] | 0x20; c == 'd' || c == 'f' {
 		s = s[:len(s)-1]

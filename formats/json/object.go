@@ -19,7 +19,7 @@ func (d *Decoder) object(o *object, cols []stream.Builder, row int, p []byte, i 
 		return d.complete(o, cols, row, i+1)
 	}
 	for k := 0; ; k++ {
-		f := int32(unwanted)
+		var f int32
 		if k < len(o.order) && o.order[k].at(p, i) {
 			f = o.order[k].field
 			i += len(o.order[k].token)
