@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +31,7 @@ func newJobList(a *app) *cobra.Command {
 			rows := [][]string{{"ID", "NAME", "STATE", "SUBMITTED", "ENDED", "RESTARTS"}}
 			for _, j := range jobs {
 				rows = append(rows, []string{
-					j.JobId, j.Name, progress.StateName(j.State), moment(j.Submitted), moment(j.Ended), fmt.Sprint(j.Restarts),
+					j.JobId, j.Name, progress.StateName(j.State), moment(j.Submitted), moment(j.Ended), strconv.Itoa(int(j.Restarts)),
 				})
 			}
 			return table(cmd.OutOrStdout(), rows...)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,9 +45,9 @@ func writeJob(w io.Writer, d *apiv1.DescribeJobResponse) error {
 	for _, t := range d.Tasks {
 		p := t.GetProgress()
 		rows = append(rows, []string{
-			t.VertexId, fmt.Sprint(t.Subtask), strings.TrimPrefix(t.State.String(), "TASK_STATE_"),
+			t.VertexId, strconv.Itoa(int(t.Subtask)), strings.TrimPrefix(t.State.String(), "TASK_STATE_"),
 			fmt.Sprintf("%s/%d", t.TaskManagerId, t.Slot), progress.Count(float64(p.GetRecordsIn())),
-			progress.Count(float64(p.GetRecordsOut())), fmt.Sprint(p.GetLate()), p.GetTrouble(),
+			progress.Count(float64(p.GetRecordsOut())), strconv.FormatInt(p.GetLate(), 10), p.GetTrouble(),
 		})
 	}
 	return table(w, rows...)
@@ -61,8 +62,8 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 		{"state", progress.StateName(s.State)},
 		{"submitted", moment(s.Submitted)},
 		{"ended", moment(s.Ended)},
-		{"attempt", fmt.Sprint(d.Attempt)},
-		{"restarts", fmt.Sprint(s.Restarts)},
+		{"attempt", strconv.FormatUint(d.Attempt, 10)},
+		{"restarts", strconv.Itoa(int(s.Restarts))},
 		{"checkpoints", fmt.Sprintf("%d completed, %d failed", d.CheckpointsCompleted, d.CheckpointsFailed)},
 	}
 	add := func(name, value string) {

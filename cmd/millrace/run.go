@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -163,8 +164,9 @@ func outcome(d *apiv1.DescribeJobResponse) error {
 		return failure.Externalf(failure.Never, "job %s failed: %s", d.Summary.JobId, d.Summary.Failure)
 	case apiv1.JobState_JOB_STATE_CANCELED:
 		return failure.Externalf(failure.Never, "job %s was cancelled", d.Summary.JobId)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Task managers of a cluster in this process sign on while the graph is checked; a dry run looks until they have.
@@ -208,11 +210,11 @@ func (r *graphRun) writePlan(answer *apiv1.SubmitJobResponse) error {
 	fmt.Fprintf(w, "%s\n\n", answer.Explanation)
 	rows := [][]string{{"VERTEX", "SUBTASK", "TASK MANAGER", "SLOT", "WHY"}}
 	for _, p := range answer.Placements {
-		on, slot := p.TaskManagerId, fmt.Sprint(p.Slot)
+		on, slot := p.TaskManagerId, strconv.Itoa(int(p.Slot))
 		if on == "" {
 			on, slot = "-", "-"
 		}
-		rows = append(rows, []string{p.VertexId, fmt.Sprint(p.Subtask), on, slot, p.Reason})
+		rows = append(rows, []string{p.VertexId, strconv.Itoa(int(p.Subtask)), on, slot, p.Reason})
 	}
 	return table(w, rows...)
 }

@@ -179,6 +179,7 @@ func Ended(s apiv1.JobState) bool {
 	case apiv1.JobState_JOB_STATE_FINISHED, apiv1.JobState_JOB_STATE_CANCELED, apiv1.JobState_JOB_STATE_FAILED,
 		apiv1.JobState_JOB_STATE_STOPPED:
 		return true
+	default:
+		return false
 	}
-	return false
 }

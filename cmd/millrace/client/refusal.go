@@ -28,8 +28,9 @@ func understand(err error) error {
 		}, failure.Backoff)
 	case codes.Canceled, codes.DeadlineExceeded:
 		return err
+	default:
+		return failure.With(failure.Message{Primary: s.Message()}, failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
 	}
-	return failure.With(failure.Message{Primary: s.Message()}, failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
 }
 
 // refusal collects the problems that come with a status.

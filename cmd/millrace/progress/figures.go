@@ -109,10 +109,10 @@ const lagMax = 24 * time.Hour
 
 // watermark tells how far event time is behind, or where it is.
 func watermark(w int64, now time.Time) string {
-	switch {
-	case w == math.MinInt64:
+	switch w {
+	case math.MinInt64:
 		return "no watermark"
-	case w == math.MaxInt64:
+	case math.MaxInt64:
 		return "watermark at the end"
 	}
 	at := time.UnixMilli(w).UTC()
