@@ -90,12 +90,14 @@ func arrowType(t types.Type) arrow.DataType {
 }
 
 func timestampType(t types.Type) arrow.DataType {
-	unit := arrow.Nanosecond
+	var unit arrow.TimeUnit
 	switch t.Unit() {
 	case types.Millis:
 		unit = arrow.Millisecond
 	case types.Micros:
 		unit = arrow.Microsecond
+	case types.Nanos:
+		unit = arrow.Nanosecond
 	}
 	zone := ""
 	if t.Kind == types.TimestampLTZ {
