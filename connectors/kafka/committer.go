@@ -227,7 +227,7 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 }
 
 // errLost is why a job can't go on: what to do is the user's decision.
-var errLost = errors.New("Kafka ends a transaction that is open for longer than " + keyTimeout)
+var errLost = errors.New("a transaction that is open for longer than " + keyTimeout + " is ended by Kafka")
 
 // readMarker reads and judges. While the marker may change, the one that is
 // committed already is a proof as well: the id was used again, and a later

@@ -74,7 +74,7 @@ func realBroker(t *testing.T) *realkafka.Broker {
 	if shared.broker != nil {
 		return shared.broker
 	}
-	dir, err := os.MkdirTemp("", "millrace-kafka-")
+	dir, err := os.MkdirTemp("", "millrace-kafka-") //nolint:usetesting // the broker outlives the test that is the first to need it
 	if err != nil {
 		t.Fatal(err)
 	}

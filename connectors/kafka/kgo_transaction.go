@@ -126,13 +126,15 @@ func markerOf(answer *kmsg.OffsetFetchResponse, none Marker) (Marker, int16, err
 		return none, g.ErrorCode, nil
 	}
 	for _, t := range g.Topics {
-		for _, p := range t.Partitions {
-			m := Marker{Topic: t.Topic, Offset: p.Offset}
-			if p.Metadata != nil {
-				m.Metadata = *p.Metadata
-			}
-			return m, p.ErrorCode, nil
+		if len(t.Partitions) == 0 {
+			continue
 		}
+		p := t.Partitions[0]
+		m := Marker{Topic: t.Topic, Offset: p.Offset}
+		if p.Metadata != nil {
+			m.Metadata = *p.Metadata
+		}
+		return m, p.ErrorCode, nil
 	}
 	return none, codeNone, nil
 }

@@ -180,7 +180,7 @@ type sinkOptions struct {
 
 func parseClient(v options.Values, p *failure.Problems) clientOptions {
 	c := clientOptions{clientID: v.Text(keyClientID), format: v.Text(keyFormat)}
-	for _, b := range strings.Split(v.Text(keyBrokers), ",") {
+	for b := range strings.SplitSeq(v.Text(keyBrokers), ",") {
 		if b = strings.TrimSpace(b); b != "" {
 			c.brokers = append(c.brokers, b)
 		}
@@ -239,7 +239,7 @@ func parseBound(v options.Values, p *failure.Problems, mode, millis, specific st
 // parseOffsets reads "partition:0,offset:42;partition:1,offset:300".
 func parseOffsets(text string) (map[int32]int64, error) {
 	offsets := make(map[int32]int64)
-	for _, item := range strings.Split(text, ";") {
+	for item := range strings.SplitSeq(text, ";") {
 		if item = strings.TrimSpace(item); item == "" {
 			continue
 		}

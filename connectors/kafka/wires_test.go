@@ -79,7 +79,7 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	if w.inspect(p[:n]) {
-		_ = w.Conn.Close()
+		_ = w.Close()
 		return 0, errTampered
 	}
 	return n, err

@@ -12,4 +12,4 @@
 //
 // Values are Java's text of Flink's external types: timestamps as LocalDateTime
 // or Instant print them, doubles as 1.0 and 1.0E10, bytes as numbers.
-package print //nolint:forbidigo // named after the connector, not the builtin
+package print

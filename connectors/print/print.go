@@ -1,4 +1,4 @@
-package print //nolint:forbidigo // named after the connector, not the builtin
+package print
 
 import (
 	"fmt"
