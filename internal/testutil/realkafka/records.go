@@ -143,7 +143,7 @@ func (t *Tail) stable(ctx context.Context) (map[int32]int64, error) {
 func (t *Tail) partitions(ctx context.Context) (map[int32]bool, error) {
 	request := kmsg.NewPtrMetadataRequest()
 	topic := kmsg.NewMetadataRequestTopic()
-	topic.Topic = kmsg.StringPtr(t.topic)
+	topic.Topic = new(t.topic)
 	request.Topics = append(request.Topics, topic)
 	answer, err := request.RequestWith(ctx, t.client)
 	if err != nil {
