@@ -44,6 +44,7 @@ func sharedBroker(t *testing.T) *realkafka.Broker {
 		t.Skip("starts a broker")
 	}
 	shared.once.Do(func() {
+		//nolint:usetesting // the broker outlives the test that is the first to need it
 		if shared.dir, shared.err = os.MkdirTemp("", "exactlyonce"); shared.err == nil {
 			shared.broker, shared.err = realkafka.Launch(context.Background(), shared.dir)
 		}

@@ -28,19 +28,6 @@ type bid struct {
 
 func (b bid) window() int64 { return b.millis - b.millis%windowMillis }
 
-// parseBid reads a record of the input.
-func parseBid(record []byte) (bid, error) {
-	var r struct {
-		Auction, Price int64
-		DateTime       string
-	}
-	if err := json.Unmarshal(record, &r); err != nil {
-		return bid{}, fmt.Errorf("bid %q: %w", record, err)
-	}
-	at, err := time.Parse(timeLayout, r.DateTime)
-	return bid{r.Auction, r.Price, at.UnixMilli()}, err
-}
-
 // key names a result: an auction in the window that begins at that millisecond.
 type key struct{ auction, window int64 }
 
