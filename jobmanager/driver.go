@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"millrace/checkpoint"
 	"millrace/internal/events"
 	"millrace/internal/failure"
@@ -144,12 +142,7 @@ func newDriver(l *leadership, store *jobStore, rec *checkpointv1.JobRecord) (*dr
 	d.inbox.ready = make(chan struct{}, 1)
 	d.metrics = l.jm.Metrics.Job(metrics.JobScope{Job: string(store.job), JobName: rec.Name})
 	d.events = events.Tee(events.Log(l.jm.Log), d.metrics.Listener(string(store.job)))
-	d.view = &view{clock: l.jm.Clock}
-	d.view.mu.job = &apiv1.DescribeJobResponse{Summary: &apiv1.JobSummary{
-		JobId: rec.JobId, Name: rec.Name, State: apiv1.JobState_JOB_STATE_CREATED,
-		Submitted: timestamppb.New(time.UnixMilli(rec.SubmittedUnixMillis)),
-	}}
-	d.view.mu.watchers = make(map[*watcher]bool)
+	d.view = newView(l.jm.Clock, rec)
 	return d, nil
 }
 

@@ -98,6 +98,8 @@ type leadership struct {
 	mu       struct {
 		sync.Mutex
 		drivers map[types.JobID]*driver
+		// ended has what clients see of jobs that have no driver any more.
+		ended map[types.JobID]*view
 	}
 }
 
@@ -105,7 +107,7 @@ type leadership struct {
 func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &leadership{jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
-	l.mu.drivers = make(map[types.JobID]*driver)
+	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
 	l.registry.changed = func() { l.toAll(slotsChanged{}) }
 	l.registry.lost = func(id types.TaskManagerID, why string) {
 		j.Log.Warn("task manager lost", "id", id, "why", why)
@@ -136,7 +138,7 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	}
 }
 
-// recover starts a driver for every job that has not ended.
+// recover starts a driver for every job that has not ended, and remembers the others.
 func (l *leadership) recover() error {
 	entries, err := l.jm.Coord.List(l.ctx, coord.JobsPrefix())
 	if err != nil {
@@ -156,6 +158,7 @@ func (l *leadership) recover() error {
 			return err
 		}
 		if terminal(rec.Phase) {
+			l.remember(rec)
 			continue
 		}
 		if err := l.start(store, rec); err != nil {
@@ -165,7 +168,7 @@ func (l *leadership) recover() error {
 	return nil
 }
 
-// start gives a job its driver.
+// start gives a job its driver, until it has ended.
 func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
 	d, err := newDriver(l, store, rec)
 	if err != nil {
@@ -174,7 +177,11 @@ func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
 	l.mu.Lock()
 	l.mu.drivers[store.job] = d
 	l.mu.Unlock()
-	l.wait.Go(func() { d.run(l.ctx) })
+	l.wait.Go(func() {
+		if d.run(l.ctx); d.over() {
+			l.settled(d)
+		}
+	})
 	return nil
 }
 
@@ -184,7 +191,7 @@ func (l *leadership) driver(id types.JobID) *driver {
 	return l.mu.drivers[id]
 }
 
-// drivers returns every driver, those of ended jobs too.
+// drivers returns the driver of every job that has not ended.
 func (l *leadership) drivers() []*driver {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -133,16 +133,19 @@ func asStatus(err error) error {
 	}
 }
 
-// find returns the driver of a job that this leader has run.
-func (j *JobManager) find(id string) (*driver, error) {
+// find returns what clients see of a job, and its driver, nil if it has ended.
+func (j *JobManager) find(id string) (*view, *driver, error) {
 	l, err := j.leader()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if d := l.driver(types.JobID(id)); d != nil {
-		return d, nil
+		return d.view, d, nil
 	}
-	return nil, status.Errorf(codes.NotFound, "no job has the id %q; millrace job list shows those there are", id)
+	if v := l.view(types.JobID(id)); v != nil {
+		return v, nil, nil
+	}
+	return nil, nil, status.Errorf(codes.NotFound, "no job has the id %q; millrace job list shows those there are", id)
 }
 
 // ListJobs implements apiv1.JobServiceServer.
@@ -152,8 +155,8 @@ func (j *JobManager) ListJobs(context.Context, *apiv1.ListJobsRequest) (*apiv1.L
 		return nil, err
 	}
 	resp := &apiv1.ListJobsResponse{}
-	for _, d := range l.drivers() {
-		resp.Jobs = append(resp.Jobs, d.view.summary())
+	for _, v := range l.views() {
+		resp.Jobs = append(resp.Jobs, v.summary())
 	}
 	sort.Slice(resp.Jobs, func(i, k int) bool {
 		a, b := resp.Jobs[i], resp.Jobs[k]
@@ -166,12 +169,16 @@ func (j *JobManager) ListJobs(context.Context, *apiv1.ListJobsRequest) (*apiv1.L
 }
 
 // DescribeJob implements apiv1.JobServiceServer.
-func (j *JobManager) DescribeJob(_ context.Context, r *apiv1.DescribeJobRequest) (*apiv1.DescribeJobResponse, error) {
-	d, err := j.find(r.JobId)
+func (j *JobManager) DescribeJob(ctx context.Context, r *apiv1.DescribeJobRequest) (*apiv1.DescribeJobResponse, error) {
+	v, _, err := j.find(r.JobId)
 	if err != nil {
 		return nil, err
 	}
-	return d.view.describe(), nil
+	resp := v.describe()
+	if v.past != nil {
+		j.recall(ctx, v.past, resp)
+	}
+	return resp, nil
 }
 
 // CancelJob implements apiv1.JobServiceServer.
@@ -186,9 +193,12 @@ func (j *JobManager) StopJob(ctx context.Context, r *apiv1.StopJobRequest) (*api
 
 // ask gives a driver a request and waits until it has taken it.
 func (j *JobManager) ask(ctx context.Context, id string, event func(chan error) any) error {
-	d, err := j.find(id)
+	_, d, err := j.find(id)
 	if err != nil {
 		return err
+	}
+	if d == nil {
+		return errEnded
 	}
 	reply := make(chan error, 1)
 	d.post(event(reply))
@@ -196,20 +206,22 @@ func (j *JobManager) ask(ctx context.Context, id string, event func(chan error) 
 	case err := <-reply:
 		return asStatus(err)
 	case <-d.done:
-		return status.Error(codes.FailedPrecondition, "the job has ended")
+		return errEnded
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	}
 }
 
+var errEnded = status.Error(codes.FailedPrecondition, "the job has ended")
+
 // WatchJob implements apiv1.JobServiceServer.
 func (j *JobManager) WatchJob(r *apiv1.WatchJobRequest, s grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
-	d, err := j.find(r.JobId)
+	v, _, err := j.find(r.JobId)
 	if err != nil {
 		return err
 	}
-	w := d.view.watch()
-	defer d.view.unwatch(w)
+	w := v.watch()
+	defer v.unwatch(w)
 	for {
 		select {
 		case <-s.Context().Done():

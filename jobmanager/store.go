@@ -12,6 +12,7 @@ import (
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
+	checkpointcodec "millrace/checkpoint/codec"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -159,6 +160,24 @@ func (s *jobStore) graph(ctx context.Context, rec *checkpointv1.JobRecord) (*job
 		return nil, failure.Internal(fmt.Errorf("decode job graph %s: %w", rec.GraphObject, err))
 	}
 	return g, nil
+}
+
+// manifest reads a manifest and checks it against its digest, where that is known.
+func (s *jobStore) manifest(ctx context.Context, p checkpoint.Pointer) (*checkpointv1.Manifest, error) {
+	data, err := s.blob.Read(ctx, p.ManifestKey)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of checkpoint %d: %w", p.ID, err)
+	}
+	var m *checkpointv1.Manifest
+	if p.Sum == (checkpoint.Sum{}) {
+		m, err = checkpointcodec.Decode(data)
+	} else {
+		m, err = checkpointcodec.DecodeVerified(data, p.Sum)
+	}
+	if err != nil {
+		return nil, failure.External(fmt.Errorf("manifest of checkpoint %d, %s: %w", p.ID, p.ManifestKey, err), failure.Never)
+	}
+	return m, nil
 }
 
 // allotment is what a new attempt is given.

@@ -12,6 +12,7 @@ import (
 	"millrace/internal/clock"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -21,7 +22,9 @@ import (
 type view struct {
 	clock clock.Clock
 	graph *jobgraph.Graph
-	mu    struct {
+	// past is the record of a job that had ended before this term; nil for others.
+	past *checkpointv1.JobRecord
+	mu   struct {
 		sync.Mutex
 		job      *apiv1.DescribeJobResponse
 		tasks    map[types.TaskID]*apiv1.TaskDescription
@@ -29,6 +32,17 @@ type view struct {
 		watchers map[*watcher]bool
 		ended    bool
 	}
+}
+
+// newView shows a job of which only the record is known.
+func newView(c clock.Clock, rec *checkpointv1.JobRecord) *view {
+	v := &view{clock: c}
+	v.mu.job = &apiv1.DescribeJobResponse{Summary: &apiv1.JobSummary{
+		JobId: rec.JobId, Name: rec.Name, State: apiv1.JobState_JOB_STATE_CREATED,
+		Submitted: timestamppb.New(time.UnixMilli(rec.SubmittedUnixMillis)),
+	}}
+	v.mu.watchers = make(map[*watcher]bool)
+	return v
 }
 
 // The ends of event time, as messages carry it: before the first watermark, and

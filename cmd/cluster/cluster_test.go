@@ -96,8 +96,14 @@ func start(t *testing.T, sink *collect, o cluster.Options) *cluster.Cluster {
 	return c
 }
 
-// submit submits a graph, waiting for a leader.
+// submit submits a graph under the name of the test, waiting for a leader.
 func submit(t *testing.T, c *cluster.Cluster, g *jobgraph.Graph) string {
+	t.Helper()
+	return submitAs(t, c, g, t.Name())
+}
+
+// submitAs submits a graph under an idempotency key, waiting for a leader.
+func submitAs(t *testing.T, c *cluster.Cluster, g *jobgraph.Graph, key string) string {
 	t.Helper()
 	p, err := codec.ToProto(g)
 	if err != nil {
@@ -106,7 +112,7 @@ func submit(t *testing.T, c *cluster.Cluster, g *jobgraph.Graph) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	for {
-		r, err := c.Jobs().SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: p, IdempotencyKey: t.Name()})
+		r, err := c.Jobs().SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: p, IdempotencyKey: key})
 		if err == nil {
 			return r.JobId
 		}
