@@ -15,6 +15,7 @@ import (
 	checkpointcodec "millrace/checkpoint/codec"
 	"millrace/internal/crash"
 	"millrace/internal/events"
+	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -236,16 +237,13 @@ func (d *driver) finishDeletions() {
 }
 
 func (d *driver) deleteCheckpoints(dropped, retained []checkpoint.Pointer) error {
-	gone, err := d.readManifests(dropped)
+	gone, err := d.readManifests(dropped, isDamaged) // what it wrote can't be known: it stays as garbage
 	if err != nil {
 		return err
 	}
-	kept, err := d.readManifests(retained)
+	kept, err := d.readManifests(retained, func(error) bool { return false })
 	if err != nil {
 		return err
-	}
-	if len(kept) < len(retained) {
-		return errors.New("a retained manifest is missing: nothing is deleted")
 	}
 	keys := checkpoint.Unreferenced(gone, kept)
 	for _, p := range dropped {
@@ -259,12 +257,15 @@ func (d *driver) deleteCheckpoints(dropped, retained []checkpoint.Pointer) error
 	return d.store.forgetIntents(d.ctx, dropped)
 }
 
-// readManifests reads the manifests that are there.
-func (d *driver) readManifests(ps []checkpoint.Pointer) ([]*checkpointv1.Manifest, error) {
+// isDamaged tells whether a manifest will never be readable.
+func isDamaged(err error) bool { return failure.ClassOf(err).Retry == failure.Never }
+
+// readManifests reads manifests, but those whose error may be skipped.
+func (d *driver) readManifests(ps []checkpoint.Pointer, skip func(error) bool) ([]*checkpointv1.Manifest, error) {
 	var out []*checkpointv1.Manifest
 	for _, p := range ps {
 		m, err := d.readManifest(p)
-		if errors.Is(err, blobstore.ErrNotFound) {
+		if err != nil && skip(err) {
 			continue
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"millrace/connectors"
@@ -79,7 +80,10 @@ type coordinator struct {
 	d      *controlv1.CoordinatorDeployment
 	vertex types.VertexID
 
-	troubled string // what was said last
+	mu struct {
+		sync.Mutex
+		troubled string // what was said last
+	}
 }
 
 func (k *coordinator) ready() {
@@ -99,12 +103,16 @@ func (k *coordinator) failed(err error) {
 	}})
 }
 
-// trouble tells people what is the matter; "" when all is well.
+// trouble tells people what is the matter; "" when all is well. It implements
+// connectors.Trouble.
 func (k *coordinator) trouble(message string) {
-	if message == k.troubled {
+	message = short(message)
+	k.mu.Lock()
+	defer k.mu.Unlock() // the last message that is sent is the last that was said
+	if message == k.mu.troubled {
 		return
 	}
-	k.troubled = message
+	k.mu.troubled = message
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorTrouble{
 		CoordinatorTrouble: &controlv1.CoordinatorTrouble{
 			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Message: message,
@@ -230,11 +238,12 @@ func (k *coordinator) committer(v *jobgraph.Vertex) (connectors.Committer, error
 	}
 	return snk.Committer(connectors.CommitterContext{
 		Identity: k.m.identity(k.a, v.Sink.UID, 0, k.d.Parallelism), Clock: k.m.Clock, MaxParallelism: k.d.LargestParallelism,
+		Trouble: k.trouble,
 	})
 }
 
 func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r commitRequest) error {
-	if c != nil {
+	if c != nil && len(r.committables) > 0 {
 		crash.Here(crash.BeforeCommit)
 		err := k.patiently(ctx, "committing", func(ctx context.Context) error { return c.Commit(ctx, r.id, r.committables) })
 		if err != nil {

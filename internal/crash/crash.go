@@ -31,8 +31,8 @@ const (
 	BeforeManifest    = "before-manifest"     // all acknowledged, nothing written
 	BeforeComplete    = "before-complete"     // the manifest is written, the checkpoint not complete
 	AfterComplete     = "after-complete"      // complete, no committer told
-	BeforeCommit      = "before-commit"       // the committer is told, nothing sent
-	AfterCommit       = "after-commit"        // committed, nobody told
+	BeforeCommit      = "before-commit"       // the committer is told of something to commit, nothing sent
+	AfterCommit       = "after-commit"        // it is committed, nobody told
 	InFinalCheckpoint = "in-final-checkpoint" // the final checkpoint is complete, its commit not
 )
 

@@ -10,6 +10,9 @@ import (
 
 	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
+	"millrace/internal/testutil/realkafka"
+
+	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // TestDamagedCheckpoint kills a cluster behind a complete checkpoint whose output is not committed, damages an object of
@@ -34,7 +37,7 @@ type damage struct {
 
 func survive(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	w := wreck(ctx, t, d, crash.AfterComplete+"@6")
+	w := wreck(ctx, t, d, crash.BeforeCommit+"@2")
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	w.tap.raise(small.perPart)
@@ -57,7 +60,7 @@ func TestDamageBehindCommittedOutput(t *testing.T) {
 
 func waitAndHeal(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	w := wreck(ctx, t, d, crash.AfterCommit+"@6")
+	w := wreck(ctx, t, d, crash.AfterCommit+"@2")
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	r.awaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
@@ -74,7 +77,7 @@ func waitAndHeal(t *testing.T, d damage) {
 
 // wreckage is a cluster that is no more, with a job on a damaged checkpoint.
 type wreckage struct {
-	mainJob
+	job
 	broker *realkafka.Broker
 	tap    *tap
 	spec   clusterSpec
@@ -85,7 +88,7 @@ type wreckage struct {
 func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string) wreckage {
 	t.Helper()
 	w := wreckage{broker: sharedBroker(t), spec: clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}}
-	w.mainJob, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
+	w.job, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
 	process := startProcess(ctx, t, w.spec, crashPoint)
 	run(ctx, t, process.jobs, w.graph(t))
 	dripping, stop := context.WithCancel(ctx)
