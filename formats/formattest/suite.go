@@ -112,8 +112,13 @@ func (c *conformance) random(pool *stream.Pool, rng *rand.Rand) *stream.Batch {
 func (c *conformance) roundTrip(t *testing.T, pool *stream.Pool, rng *rand.Rand) {
 	b := c.random(pool, rng)
 	defer b.Release()
-	payloads := c.encode(t, b)
-	rows := formats.NewRows(pool, c.schema, 1)
+	c.decodesTo(t, pool, b, c.encode(t, b))
+}
+
+// decodesTo decodes the payloads at once, which must give the rows of b.
+func (c *conformance) decodesTo(t *testing.T, pool *stream.Pool, b *stream.Batch, payloads [][]byte) {
+	t.Helper()
+	rows := formats.NewRows(pool, c.schema, 1) // less than comes: columns grow
 	defer rows.Close()
 	if n, err := c.decoder(t).Decode(payloads, rows, stream.RowsMax); n != len(payloads) || err != nil {
 		t.Fatalf("decoded %d of %d: %v\n%q", n, len(payloads), err, payloads[min(n, len(payloads)-1)])
@@ -189,15 +194,7 @@ func (c *conformance) vectorEncodings(t *testing.T, pool *stream.Pool, rng *rand
 		}
 	}
 	b.SetSel(sel, n)
-	payloads := c.encode(t, b)
-	rows := formats.NewRows(pool, c.schema, 8)
-	defer rows.Close()
-	if n, err := c.decoder(t).Decode(payloads, rows, stream.RowsMax); n != len(payloads) || err != nil {
-		t.Fatalf("decoded %d of %d: %v", n, len(payloads), err)
-	}
-	if diff := cmp.Diff(Print(b), finish(rows)); diff != "" {
-		t.Error(diff)
-	}
+	c.decodesTo(t, pool, b, c.encode(t, b))
 }
 
 func (c *conformance) badRecord(t *testing.T, pool *stream.Pool, rng *rand.Rand) {
@@ -238,14 +235,7 @@ func (c *conformance) missingPayloads(t *testing.T, pool *stream.Pool, rng *rand
 		payloads = append(payloads, p)
 	}
 	payloads = append(payloads, nil)
-	rows := formats.NewRows(pool, c.schema, 8)
-	defer rows.Close()
-	if n, err := c.decoder(t).Decode(payloads, rows, stream.RowsMax); n != len(payloads) || err != nil {
-		t.Fatalf("decoded %d of %d: %v", n, len(payloads), err)
-	}
-	if diff := cmp.Diff(Print(b), finish(rows)); diff != "" {
-		t.Error(diff)
-	}
+	c.decodesTo(t, pool, b, payloads)
 }
 
 // garbage decodes damaged payloads: each is a row or an error, all columns stay

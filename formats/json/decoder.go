@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
 	"millrace/stream"
 	"millrace/types"
@@ -55,11 +54,8 @@ var _ formats.Decoder = (*Decoder)(nil)
 // one: fields of a record that it does not name are skipped. It refuses types
 // that JSON has no form for, as an error of the user.
 func NewDecoder(schema *types.Schema, opts Options) (*Decoder, error) {
-	if err := opts.Validate(); err != nil {
+	if err := check(schema, opts); err != nil {
 		return nil, err
-	}
-	if err := schema.Validate(); err != nil {
-		return nil, failure.User(fmt.Errorf("json schema: %w", err))
 	}
 	root, err := planObject(schema.Fields)
 	if err != nil {

@@ -37,11 +37,8 @@ type encodedField struct {
 // NewEncoder returns an encoder of rows of the schema. It refuses types that
 // JSON has no form for, as an error of the user.
 func NewEncoder(schema *types.Schema, opts Options) (*Encoder, error) {
-	if err := opts.Validate(); err != nil {
+	if err := check(schema, opts); err != nil {
 		return nil, err
-	}
-	if err := schema.Validate(); err != nil {
-		return nil, failure.User(fmt.Errorf("json schema: %w", err))
 	}
 	root, err := planEncodedRow(schema.Fields)
 	if err != nil {

@@ -147,3 +147,14 @@ func planElem(t types.Type) (*value, error) {
 	v, err := planValue(t)
 	return &v, err
 }
+
+// check refuses options and schemas that contradict themselves.
+func check(schema *types.Schema, opts Options) error {
+	if err := opts.Validate(); err != nil {
+		return err
+	}
+	if err := schema.Validate(); err != nil {
+		return failure.User(fmt.Errorf("json schema: %w", err))
+	}
+	return nil
+}
