@@ -10,7 +10,6 @@ import (
 
 	"millrace/connectors"
 	"millrace/internal/failure"
-	"millrace/stream"
 )
 
 // source implements connectors.Source.
@@ -41,24 +40,13 @@ func (e *enumerator) Start(ctx context.Context) ([]connectors.Assignment, error)
 	if err := e.find(ctx); err != nil {
 		return nil, err
 	}
-	read := make(map[connectors.SplitID]connectors.SplitState, len(e.ctx.Splits))
-	for _, s := range e.ctx.Splits {
-		read[s.ID] = s
-	}
-	out := make([]connectors.Assignment, e.ctx.Parallelism)
-	for i := range out {
-		out[i] = connectors.Assignment{Subtask: int32(i), NoMore: true}
-	}
-	for i, f := range e.files {
-		s, ok := read[connectors.SplitID(f.name)]
-		if !ok {
-			s = f.state()
-			s.Watermark = stream.NoWatermark
+	return connectors.AssignOnce(e.ctx, func(yield func(connectors.SplitState) bool) {
+		for _, f := range e.files {
+			if !yield(f.state()) {
+				return
+			}
 		}
-		a := &out[i%len(out)]
-		a.Splits = append(a.Splits, s)
-	}
-	return out, nil
+	}), nil
 }
 
 // find lists the files of a new job, and remembers those of a restored one.

@@ -2,11 +2,9 @@ package files
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"millrace/connectors"
 	"millrace/formats"
@@ -58,45 +56,32 @@ func (c *Connector) Register(r *connectors.Registry) {
 // Source returns the factory of sources.
 func (c *Connector) Source() connectors.SourceFactory {
 	return connectors.SourceFactory{
-		Options: func(given map[string]string) (options.Spec, error) { return c.spec(SourceSpec, given) },
-		Open:    c.openSource,
+		Options: func(given map[string]string) (options.Spec, error) {
+			return c.Formats.Join(SourceSpec, given, keyFormat)
+		},
+		Open: c.openSource,
 	}
 }
 
 // Sink returns the factory of sinks.
 func (c *Connector) Sink() connectors.SinkFactory {
 	return connectors.SinkFactory{
-		Options: func(given map[string]string) (options.Spec, error) { return c.spec(SinkSpec, given) },
+		Options: func(given map[string]string) (options.Spec, error) { return c.Formats.Join(SinkSpec, given, keyFormat) },
 		Open:    c.openSink,
 	}
 }
 
-// spec adds the options of the format that is asked for.
-func (c *Connector) spec(own options.Spec, given map[string]string) (options.Spec, error) {
-	name := given[keyFormat]
-	if name == "" {
-		return own, nil
-	}
-	f, ok := c.Formats[name]
-	if !ok {
-		return own, failure.User(failure.Message{
-			Field: keyFormat, Primary: fmt.Sprintf("no format is named %q", name),
-			Hint: "known are " + strings.Join(slices.Sorted(maps.Keys(c.Formats)), ", "),
-		})
-	}
-	return options.Join(own.Name, own, f.Options), nil
-}
-
 // table is what source and sink have in common.
 type table struct {
-	values options.Values
-	format formats.Format
-	schema *types.Schema
-	path   string
+	values  options.Values
+	format  string
+	formats formats.Registry
+	schema  *types.Schema
+	path    string
 }
 
 func (c *Connector) open(own options.Spec, given map[string]string, schema *types.Schema) (table, error) {
-	spec, err := c.spec(own, given)
+	spec, err := c.Formats.Join(own, given, keyFormat)
 	if err != nil {
 		return table{}, err
 	}
@@ -104,7 +89,7 @@ func (c *Connector) open(own options.Spec, given map[string]string, schema *type
 	if err != nil {
 		return table{}, err
 	}
-	return table{values: v, format: c.Formats[v.Text(keyFormat)], schema: schema, path: filepath.Clean(v.Text(keyPath))}, nil
+	return table{values: v, format: v.Text(keyFormat), formats: c.Formats, schema: schema, path: filepath.Clean(v.Text(keyPath))}, nil
 }
 
 func (c *Connector) openSource(given map[string]string, schema *types.Schema) (connectors.Source, error) {
@@ -118,10 +103,7 @@ func (c *Connector) openSource(given map[string]string, schema *types.Schema) (c
 }
 
 func (t *table) decoder(schema *types.Schema) (formats.Decoder, error) {
-	if t.format.Decoder == nil {
-		return nil, failure.Userf("format %s can't be read", t.values.Text(keyFormat))
-	}
-	return t.format.Decoder(schema, t.values)
+	return t.formats.Decoder(t.format, schema, t.values)
 }
 
 func (c *Connector) openSink(given map[string]string, schema *types.Schema) (connectors.Sink, error) {
@@ -135,10 +117,7 @@ func (c *Connector) openSink(given map[string]string, schema *types.Schema) (con
 }
 
 func (t *table) encoder(schema *types.Schema) (formats.Encoder, error) {
-	if t.format.Encoder == nil {
-		return nil, failure.Userf("format %s can't be written", t.values.Text(keyFormat))
-	}
-	return t.format.Encoder(schema, t.values)
+	return t.formats.Encoder(t.format, schema, t.values)
 }
 
 // readRoot opens the directory to read, and names the one file in it that is

@@ -7,6 +7,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/internal/failure"
+	"millrace/stream"
 )
 
 // stateVersion is the version of all encoded states.
@@ -22,7 +23,8 @@ type file struct {
 func (f file) state() connectors.SplitState {
 	p := appendText([]byte{stateVersion}, f.name)
 	p = binary.AppendUvarint(p, uint64(f.next))
-	return connectors.SplitState{ID: connectors.SplitID(f.name), State: binary.AppendUvarint(p, uint64(f.end))}
+	p = binary.AppendUvarint(p, uint64(f.end))
+	return connectors.SplitState{ID: connectors.SplitID(f.name), State: p, Watermark: stream.NoWatermark}
 }
 
 func fileOf(s connectors.SplitState) (file, error) {

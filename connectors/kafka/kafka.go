@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"fmt"
 	"log/slog"
 
 	"millrace/connectors"
@@ -61,29 +60,7 @@ func (c *Connector) Sink() connectors.SinkFactory {
 
 // spec joins the connector's options with those of the formats that are named.
 func (c *Connector) spec(own options.Spec, given map[string]string) (options.Spec, error) {
-	joined := []options.Spec{own}
-	for _, key := range []string{keyFormat, keyKeyFormat} {
-		name := given[key]
-		if name == "" || key == keyKeyFormat && name == given[keyFormat] {
-			continue
-		}
-		f, err := c.format(key, name)
-		if err != nil {
-			return options.Spec{}, err
-		}
-		joined = append(joined, f.Options)
-	}
-	return options.Join(own.Name, joined...), nil
-}
-
-func (c *Connector) format(key, name string) (formats.Format, error) {
-	f, ok := c.Formats[name]
-	if !ok {
-		return formats.Format{}, failure.User(failure.Message{
-			Field: key, Primary: fmt.Sprintf("no format is named %q", name), Hint: "known are " + formatNames(c.Formats),
-		})
-	}
-	return f, nil
+	return c.Formats.Join(own, given, keyFormat, keyKeyFormat)
 }
 
 func (c *Connector) parse(own options.Spec, given map[string]string) (options.Values, error) {
@@ -99,7 +76,6 @@ type source struct {
 	connector *Connector
 	values    options.Values
 	opts      *sourceOptions
-	format    formats.Format
 }
 
 func (c *Connector) openSource(given map[string]string, schema *types.Schema) (connectors.Source, error) {
@@ -111,16 +87,13 @@ func (c *Connector) openSource(given map[string]string, schema *types.Schema) (c
 	if err != nil {
 		return nil, err
 	}
-	s := &source{connector: c, values: v, opts: opts, format: c.Formats[opts.format]}
+	s := &source{connector: c, values: v, opts: opts}
 	_, err = s.decoder(schema)
 	return s, err
 }
 
 func (s *source) decoder(schema *types.Schema) (formats.Decoder, error) {
-	if s.format.Decoder == nil {
-		return nil, failure.Userf("format %s can't be read", s.opts.format)
-	}
-	return s.format.Decoder(schema, s.values)
+	return s.connector.Formats.Decoder(s.opts.format, schema, s.values)
 }
 
 // sink implements connectors.Sink.
@@ -168,9 +141,5 @@ func (s *sink) encoding(schema *types.Schema) (*encoding, error) {
 }
 
 func (s *sink) encoder(format string, schema *types.Schema) (formats.Encoder, error) {
-	f := s.connector.Formats[format]
-	if f.Encoder == nil {
-		return nil, failure.Userf("format %s can't be written", format)
-	}
-	return f.Encoder(schema, s.values)
+	return s.connector.Formats.Encoder(format, schema, s.values)
 }

@@ -76,24 +76,14 @@ func (e *enumerator) Start(context.Context) ([]connectors.Assignment, error) {
 	if err := e.resolve(); err != nil {
 		return nil, err
 	}
-	read := make(map[connectors.SplitID]connectors.SplitState, len(e.ctx.Splits))
-	for _, p := range e.ctx.Splits {
-		read[p.ID] = p
-	}
-	out := make([]connectors.Assignment, e.ctx.Parallelism)
-	for i := range out {
-		out[i] = connectors.Assignment{Subtask: int32(i), NoMore: true}
-	}
-	for i := range e.origin.splits {
-		s := e.origin.first(i, e.config.total)
-		state, ok := read[s.id()]
-		if !ok {
-			state = s.state()
+	return connectors.AssignOnce(e.ctx, func(yield func(connectors.SplitState) bool) {
+		for i := range e.origin.splits {
+			s := e.origin.first(i, e.config.total)
+			if !yield(s.state()) {
+				return
+			}
 		}
-		a := &out[i%int64(e.ctx.Parallelism)]
-		a.Splits = append(a.Splits, state)
-	}
-	return out, nil
+	}), nil
 }
 
 // resolve settles what a new job begins with, or restores it.
