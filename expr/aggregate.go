@@ -34,3 +34,20 @@ func AggregateType(name string, arg types.Type) (types.Type, error) {
 	}
 	return arg.AsNullable(), nil
 }
+
+// AverageSumType returns the type in which AVG adds up: SUM's, but BIGINT for
+// the integers and DOUBLE for FLOAT, so that an average does not wrap early.
+func AverageSumType(arg types.Type) (types.Type, error) {
+	t, err := AggregateType("SUM", arg)
+	if err != nil {
+		return types.Type{}, err
+	}
+	switch t.Kind {
+	case types.TinyInt, types.SmallInt, types.Int:
+		return types.Of(types.BigInt), nil
+	case types.Float:
+		return types.Of(types.Double), nil
+	default:
+		return t, nil
+	}
+}

@@ -119,30 +119,17 @@ func PartialSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, err
 		}
 		name := fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i)
 		if strings.EqualFold(a.Func, "AVG") {
-			sum, err := expr.AggregateType("SUM", argType(a, in))
+			sum, err := expr.AverageSumType(argType(a, in))
 			if err != nil {
 				return nil, err
 			}
-			fields = append(fields, types.Field{Name: name + "$sum", Type: widenSum(sum)}, types.Field{Name: name + "$count", Type: count})
+			fields = append(fields, types.Field{Name: name + "$sum", Type: sum}, types.Field{Name: name + "$count", Type: count})
 			continue
 		}
 		fields = append(fields, types.Field{Name: name, Type: t})
 	}
 	fields = append(fields, types.Field{Name: PartialRows, Type: count})
 	return types.NewSchema(fields...), nil
-}
-
-// widenSum returns the type in which AVG adds up: BIGINT for the integers, as
-// Flink's AvgAggFunction does, so that an average does not wrap early.
-func widenSum(t types.Type) types.Type {
-	switch t.Kind {
-	case types.TinyInt, types.SmallInt, types.Int:
-		return types.Of(types.BigInt)
-	case types.Float:
-		return types.Of(types.Double)
-	default:
-		return t
-	}
 }
 
 func keyFields(w *WindowAggregateSpec, in *types.Schema) []types.Field {

@@ -82,43 +82,30 @@ func (k *call) shape() (vs, sv bool) {
 	return k.args[1].Encoding == stream.Constant, k.args[0].Encoding == stream.Constant
 }
 
-func addLoop[T number](k *call, out *stream.Vector) error {
-	a, b, o := stream.Values[T](&k.args[0]), stream.Values[T](&k.args[1]), stream.Values[T](out)
-	switch vs, sv := k.shape(); {
-	case vs:
-		addVS(o, a, b[0])
-	case sv:
-		addVS(o, b, a[0])
-	default:
-		addVV(o, a, b)
+// shapedLoop goes by the shape of the arguments to one of an operation's loops.
+func shapedLoop[T number](vs func(o, a []T, s T), sv func(o []T, s T, b []T), vv func(o, a, b []T)) loop {
+	return func(k *call, out *stream.Vector) error {
+		a, b, o := stream.Values[T](&k.args[0]), stream.Values[T](&k.args[1]), stream.Values[T](out)
+		switch vector, scalar := k.shape(); {
+		case vector:
+			vs(o, a, b[0])
+		case scalar:
+			sv(o, a[0], b)
+		default:
+			vv(o, a, b)
+		}
+		return nil
 	}
-	return nil
 }
 
-func subLoop[T number](k *call, out *stream.Vector) error {
-	a, b, o := stream.Values[T](&k.args[0]), stream.Values[T](&k.args[1]), stream.Values[T](out)
-	switch vs, sv := k.shape(); {
-	case vs:
-		subVS(o, a, b[0])
-	case sv:
-		subSV(o, a[0], b)
-	default:
-		subVV(o, a, b)
-	}
-	return nil
+func addLoop[T number]() loop {
+	return shapedLoop(addVS[T], func(o []T, s T, b []T) { addVS(o, b, s) }, addVV[T])
 }
 
-func mulLoop[T number](k *call, out *stream.Vector) error {
-	a, b, o := stream.Values[T](&k.args[0]), stream.Values[T](&k.args[1]), stream.Values[T](out)
-	switch vs, sv := k.shape(); {
-	case vs:
-		mulVS(o, a, b[0])
-	case sv:
-		mulVS(o, b, a[0])
-	default:
-		mulVV(o, a, b)
-	}
-	return nil
+func subLoop[T number]() loop { return shapedLoop(subVS[T], subSV[T], subVV[T]) }
+
+func mulLoop[T number]() loop {
+	return shapedLoop(mulVS[T], func(o []T, s T, b []T) { mulVS(o, b, s) }, mulVV[T])
 }
 
 // operand reads a fixed-width argument of any shape in loops that are dear
@@ -259,9 +246,9 @@ func (l *loops) of(t types.Type) loop {
 }
 
 var (
-	sums        = loops{addLoop[int8], addLoop[int16], addLoop[int32], addLoop[int64], addLoop[float32], addLoop[float64]}
-	differences = loops{subLoop[int8], subLoop[int16], subLoop[int32], subLoop[int64], subLoop[float32], subLoop[float64]}
-	products    = loops{mulLoop[int8], mulLoop[int16], mulLoop[int32], mulLoop[int64], mulLoop[float32], mulLoop[float64]}
+	sums        = loops{addLoop[int8](), addLoop[int16](), addLoop[int32](), addLoop[int64](), addLoop[float32](), addLoop[float64]()}
+	differences = loops{subLoop[int8](), subLoop[int16](), subLoop[int32](), subLoop[int64](), subLoop[float32](), subLoop[float64]()}
+	products    = loops{mulLoop[int8](), mulLoop[int16](), mulLoop[int32](), mulLoop[int64](), mulLoop[float32](), mulLoop[float64]()}
 	quotients   = loops{divIntLoop[int8], divIntLoop[int16], divIntLoop[int32], divIntLoop[int64], divFloatLoop[float32], divFloatLoop[float64]}
 	remainders  = loops{modIntLoop[int8], modIntLoop[int16], modIntLoop[int32], modIntLoop[int64], modFloatLoop[float32], modFloatLoop[float64]}
 	negations   = loops{negLoop[int8], negLoop[int16], negLoop[int32], negLoop[int64], negLoop[float32], negLoop[float64]}

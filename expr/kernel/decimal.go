@@ -140,7 +140,7 @@ func wideSumLoop(minus bool) loop {
 // bindDecimalProduct binds *.
 func bindDecimalProduct(e *expr.Call, args []node) (node, error) {
 	if fits64(e.T, e.Args[0].Type(), e.Args[1].Type()) {
-		return strict(e, args, mulLoop[int64]), nil
+		return strict(e, args, mulLoop[int64]()), nil
 	}
 	return careful(e, args, wideProductLoop), nil
 }

@@ -61,24 +61,12 @@ func (p *planner) emitters(a jobgraph.AggregateCall, t target) {
 		return
 	}
 	sum := e
-	sum.t = sumTypeOfAverage(arg)
+	sum.t, _ = expr.AverageSumType(arg) // checked
 	p.partial = append(p.partial, sum, count)
 	e.kind = map[opKind]emitKind{
 		opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
 	}[t.kind]
 	p.final = append(p.final, e)
-}
-
-func sumTypeOfAverage(arg types.Type) types.Type {
-	t, _ := expr.AggregateType("SUM", arg) // checked
-	switch t.Kind {
-	case types.TinyInt, types.SmallInt, types.Int:
-		return types.Of(types.BigInt)
-	case types.Float:
-		return types.Of(types.Double)
-	default:
-		return t
-	}
 }
 
 // emit returns the column for the table's rows at slots.
