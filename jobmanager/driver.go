@@ -39,6 +39,8 @@ type driver struct {
 	waiting  bool     // for slots
 	previous scheduler.Assignment
 	restarts int32
+	takeover bool               // another leader ran the job, and no attempt of this term has begun
+	fallback types.CheckpointID // restored from next, 0: the latest
 	ticked   int64
 	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
 	confirmed types.CheckpointID
@@ -73,6 +75,7 @@ type (
 		proto *jobv1.JobGraph
 		graph *jobgraph.Graph
 		last  types.Attempt
+		at    types.CheckpointID // the last complete one
 		err   error
 	}
 	attemptAllotted struct {
@@ -202,6 +205,13 @@ func (d *driver) readGraph() graphRead {
 		r.last = types.Attempt(n)
 		return err
 	})
+	if r.err == nil {
+		r.err = d.patiently(func() error {
+			l, _, err := d.store.latest(d.ctx)
+			r.at = types.CheckpointID(l.GetCheckpointId())
+			return err
+		})
+	}
 	return r
 }
 
@@ -215,7 +225,12 @@ func (d *driver) begin(r graphRead) {
 		return
 	}
 	d.proto, d.graph, d.view.graph = r.proto, r.graph, r.graph
-	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Explanation = jobgraph.Explain(r.graph) })
+	d.view.update(func(j *apiv1.DescribeJobResponse) {
+		j.Explanation, j.Attempt = jobgraph.Explain(r.graph), uint64(r.last)
+		if r.at != 0 {
+			j.LastCheckpoint = &apiv1.CheckpointDescription{CheckpointId: uint64(r.at)}
+		}
+	})
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(d.store.job))
 	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Seed: seed.Sum64()})
@@ -225,6 +240,7 @@ func (d *driver) begin(r graphRead) {
 		d.step(lifecycle.Start{})
 		return
 	}
+	d.takeover = true
 	d.step(lifecycle.Recovered{Phase: d.rec.Phase, Attempt: r.last, Failure: d.rec.Failure})
 }
 
@@ -313,6 +329,9 @@ func (d *driver) answer(e any) {
 		}
 	case restoreRead:
 		if d.current(e.attempt) {
+			if e.err == nil {
+				d.l.jm.Log.Info("restores", "job", d.store.job, "attempt", e.attempt, "checkpoint", e.from.ID)
+			}
 			d.restoreRead(e)
 		}
 	case persisted:
@@ -384,7 +403,7 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 	case lifecycle.ScheduleRestart:
 		d.restarting(fx)
 	case lifecycle.FallBack:
-		d.noteFailure(fx.Reason)
+		d.fallBack(fx)
 	case lifecycle.Report:
 		d.report(fx)
 	}
@@ -395,16 +414,44 @@ var phaseOf = map[lifecycle.State]checkpointv1.JobPhase{
 	lifecycle.Failed: checkpointv1.JobPhase_JOB_PHASE_FAILED, lifecycle.Stopped: checkpointv1.JobPhase_JOB_PHASE_STOPPED,
 }
 
+// restarting tells of the next attempt. The one with which a leader takes a job
+// over is no restart of the job: nothing of it has failed.
 func (d *driver) restarting(fx lifecycle.ScheduleRestart) {
-	d.restarts++
 	d.noteFailure(fx.Reason)
+	if d.takeover {
+		d.l.jm.Log.Info("job taken over", "job", d.store.job, "term", d.l.term)
+	} else {
+		d.countRestart(fx)
+	}
+	d.takeover = false
+	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_Restarted{Restarted: &apiv1.Restarted{Reason: fx.Reason}}})
+}
+
+func (d *driver) countRestart(fx lifecycle.ScheduleRestart) {
+	d.restarts++
 	last := d.view.describe()
+	from := d.fallback
+	if from == 0 {
+		from = types.CheckpointID(last.LastCheckpoint.GetCheckpointId())
+	}
 	d.events.Restart(events.RestartInfo{
-		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: len(last.Tasks), Checkpoint: last.LastCheckpoint.GetCheckpointId(),
+		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: len(last.Tasks), Checkpoint: uint64(from),
 		Delay: time.Duration(fx.DelayMillis) * time.Millisecond, Reason: errors.New(fx.Reason),
 	})
 	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Summary.Restarts = d.restarts })
-	d.view.tell(&apiv1.WatchJobResponse{Event: &apiv1.WatchJobResponse_Restarted{Restarted: &apiv1.Restarted{Reason: fx.Reason}}})
+}
+
+// fallBack notes which checkpoint the next attempt is restored from.
+func (d *driver) fallBack(fx lifecycle.FallBack) {
+	d.noteFailure(fx.Reason)
+	if d.at == nil {
+		return
+	}
+	for _, p := range d.at.restored.retained {
+		if p.ID < fx.From {
+			d.fallback = p.ID
+		}
+	}
 }
 
 func (d *driver) noteFailure(reason string) {

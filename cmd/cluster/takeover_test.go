@@ -1,7 +1,15 @@
 package cluster_test
 
 import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc/codes"
@@ -26,7 +34,13 @@ func (broken) Writer(connectors.WriterContext) (connectors.Writer, error) {
 // runOn calls do with a cluster on a folder, and ends the cluster.
 func runOn(t *testing.T, dir string, sink *collect, do func(*cluster.Cluster)) {
 	t.Helper()
-	o := cluster.Options{Dir: dir, Wiring: cluster.NewWiring(nil)}
+	runWith(t, dir, sink, cluster.Options{}, do)
+}
+
+// runWith is runOn with options.
+func runWith(t *testing.T, dir string, sink *collect, o cluster.Options, do func(*cluster.Cluster)) {
+	t.Helper()
+	o.Dir, o.Wiring = dir, cluster.NewWiring(nil)
 	o.Wiring.Connectors.RegisterSink("collect", sink.factory())
 	refuses := sink.factory()
 	refuses.Open = func(map[string]string, *types.Schema) (connectors.Sink, error) { return broken{sink}, nil }
@@ -135,4 +149,68 @@ func expectEnded(t *testing.T, c *cluster.Cluster, id string) {
 	if s := watch(t, c, id, nil); s != d.Summary.State {
 		t.Errorf("watched %s, described %s", s, d.Summary.State)
 	}
+}
+
+// TestTakeoverIsNoFailure: a job that runs goes on from its last checkpoint
+// under the next leader. The log names that checkpoint, and no restart counts.
+func TestTakeoverIsNoFailure(t *testing.T) {
+	dir, sink := t.TempDir(), newCollect()
+	var id string
+	var log bytes.Buffer
+	logged := cluster.Options{Log: slog.New(slog.NewJSONHandler(&log, nil))}
+	last := uint64(0)
+	runWith(t, dir, sink, cluster.Options{}, func(c *cluster.Cluster) {
+		id = submit(t, c, endless().graph())
+		awaitCheckpoint(t, c, id)
+	})
+	runWith(t, dir, sink, logged, func(c *cluster.Cluster) {
+		awaitJob(t, c, id)
+		last = awaitCheckpoint(t, c, id)
+		d := describe(t, c, id)
+		if d.Summary.Restarts != 0 || !strings.Contains(strings.Join(d.RecentFailures, ""), "another job manager leads now") {
+			t.Errorf("%d restarts because of %v", d.Summary.Restarts, d.RecentFailures)
+		}
+	})
+	from := restoredFrom(t, &log)
+	if from == 0 || from >= last {
+		t.Errorf("the log says that checkpoint %d was restored; %d was completed after that", from, last)
+	}
+}
+
+// awaitCheckpoint returns the next checkpoint that the job completes.
+func awaitCheckpoint(t *testing.T, c *cluster.Cluster, id string) uint64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	w, err := c.Jobs().WatchJob(ctx, &apiv1.WatchJobRequest{JobId: id})
+	for err == nil {
+		var e *apiv1.WatchJobResponse
+		if e, err = w.Recv(); err == nil && e.GetCheckpointCompleted() != nil {
+			return e.GetCheckpointCompleted().CheckpointId
+		}
+	}
+	t.Fatal(err)
+	return 0
+}
+
+// restoredFrom returns the checkpoint that the log names, and fails where it
+// speaks of a restart.
+func restoredFrom(t *testing.T, log io.Reader) (checkpoint uint64) {
+	t.Helper()
+	for lines := bufio.NewScanner(log); lines.Scan(); {
+		var line struct {
+			Message    string `json:"msg"`
+			Checkpoint uint64 `json:"checkpoint"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			t.Fatal(err)
+		}
+		if line.Message == "restores" {
+			checkpoint = line.Checkpoint
+		}
+		if strings.Contains(line.Message, "restart of") {
+			t.Errorf("the log counts a restart: %s", lines.Text())
+		}
+	}
+	return checkpoint
 }

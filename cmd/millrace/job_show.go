@@ -72,8 +72,7 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 		}
 	}
 	if c := d.LastCheckpoint; c != nil {
-		add("last checkpoint", fmt.Sprintf("%d: %d ms, %s written, %s of state, at %s", c.CheckpointId, c.DurationMillis,
-			progress.Bytes(c.WrittenBytes), progress.Bytes(c.StateBytes), moment(c.Triggered)))
+		add("last checkpoint", lastCheckpoint(c))
 	}
 	add("checkpoint failure", d.LastCheckpointFailure)
 	add("waiting for", d.WaitingFor)
@@ -82,4 +81,16 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 		add("failed before", f)
 	}
 	return table(w, rows...)
+}
+
+// lastCheckpoint leaves out what is not known of a checkpoint that was completed under another leader.
+func lastCheckpoint(c *apiv1.CheckpointDescription) string {
+	text := strconv.FormatUint(c.CheckpointId, 10)
+	if c.DurationMillis > 0 || c.WrittenBytes > 0 {
+		text += fmt.Sprintf(": %d ms, %s written, %s of state", c.DurationMillis, progress.Bytes(c.WrittenBytes), progress.Bytes(c.StateBytes))
+	}
+	if c.Triggered != nil {
+		text += ", at " + moment(c.Triggered)
+	}
+	return text
 }

@@ -88,7 +88,9 @@ func (f *Figures) Line() string {
 	add("in %s (%s/s)", Count(float64(p.SourceRecords)), Count(f.in))
 	add("out %s (%s/s)", Count(float64(p.SinkRecords)), Count(f.out))
 	add("%s", watermark(p.Watermark, f.at))
-	if c := f.checkpoint; c != nil {
+	if c := f.checkpoint; c != nil && c.DurationMillis == 0 && c.WrittenBytes == 0 {
+		add("checkpoint %d", c.CheckpointId) // completed under another leader
+	} else if c != nil {
 		add("checkpoint %d (%s, %s)", c.CheckpointId, millis(c.DurationMillis), Bytes(c.WrittenBytes))
 	}
 	add("restarts %d", p.Restarts)
