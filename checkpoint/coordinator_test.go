@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"millrace/internal/testutil/corescript"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -53,17 +54,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		s.c = New(s.cfg)
 		return fmt.Sprintf("latest=%d next=%d\n", s.cfg.Latest.ID, s.cfg.NextID)
 	case "step":
-		var b strings.Builder
-		for line := range strings.Lines(d.Input) {
-			line = strings.TrimSpace(line)
-			b.WriteString("> " + line + "\n")
-			for _, ev := range s.events(t, strings.Fields(line)) {
-				for _, e := range s.c.Step(ev) {
-					b.WriteString(e.String() + "\n")
-				}
-			}
-		}
-		return b.String()
+		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.c.Step)
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 		return ""
@@ -101,15 +92,8 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 	return cfg
 }
 
-func (s *script) events(t *testing.T, words []string) []Event {
-	word := func(i int) string {
-		if i < len(words) {
-			return words[i]
-		}
-		return ""
-	}
-	rest := func(i int) string { return strings.Join(words[min(i, len(words)):], " ") }
-	n, _ := strconv.ParseInt(word(1), 10, 64)
+func (s *script) events(t *testing.T, words corescript.Line) []Event {
+	word, rest, n := words.Word, words.Rest, words.Number(1)
 	id := types.CheckpointID(n)
 	switch words[0] {
 	case "tick":
@@ -145,8 +129,7 @@ func (s *script) events(t *testing.T, words []string) []Event {
 	case "fenced":
 		return []Event{PersistFailed{ID: id, Reason: rest(2), Fenced: true}}
 	case "committed":
-		n, _ := strconv.ParseUint(word(2), 10, 64)
-		return []Event{Committed{Vertex: types.VertexID(word(1)), ID: types.CheckpointID(n)}}
+		return []Event{Committed{Vertex: types.VertexID(word(1)), ID: types.CheckpointID(words.Number(2))}}
 	case "allotted":
 		return []Event{IDsAllotted{id}}
 	case "close":

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/internal/failure"
+	"millrace/internal/testutil/corescript"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -52,17 +53,7 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		s.m, s.attempt = New(scriptConfig(t, d)), 0
 		return s.m.State().String() + "\n"
 	case "step":
-		var b strings.Builder
-		for line := range strings.Lines(d.Input) {
-			line = strings.TrimSpace(line)
-			b.WriteString("> " + line + "\n")
-			for _, ev := range s.events(t, strings.Fields(line)) {
-				for _, e := range s.m.Step(ev) {
-					b.WriteString(e.String() + "\n")
-				}
-			}
-		}
-		return b.String()
+		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.m.Step)
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 		return ""
@@ -100,15 +91,8 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 	return cfg
 }
 
-func (s *script) events(t *testing.T, words []string) []Event {
-	word := func(i int) string {
-		if i < len(words) {
-			return words[i]
-		}
-		return ""
-	}
-	rest := func(i int) string { return strings.Join(words[min(i, len(words)):], " ") }
-	n, _ := strconv.ParseInt(word(1), 10, 64)
+func (s *script) events(t *testing.T, words corescript.Line) []Event {
+	word, rest, n := words.Word, words.Rest, words.Number(1)
 	a := s.attempt
 	switch words[0] {
 	case "stale":
@@ -118,8 +102,7 @@ func (s *script) events(t *testing.T, words []string) []Event {
 	case "start":
 		return []Event{Start{}}
 	case "recovered":
-		last, _ := strconv.ParseUint(word(2), 10, 64)
-		s.attempt = types.Attempt(last)
+		s.attempt = types.Attempt(words.Number(2))
 		phase := checkpointv1.JobPhase_value["JOB_PHASE_"+strings.ToUpper(word(1))]
 		return []Event{Recovered{Phase: checkpointv1.JobPhase(phase), Attempt: s.attempt, Failure: rest(3)}}
 	case "tick":
