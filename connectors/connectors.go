@@ -74,6 +74,18 @@ type Source interface {
 	Enumerator(EnumeratorContext) (Enumerator, error)
 }
 
+// Trouble takes what an external system refuses at the moment and is tried
+// again, in words for people: where, what, why. The empty message says that all
+// is well again. It is safe for concurrent use and does not block.
+type Trouble func(message string)
+
+// Say says it; a nil Trouble listens to nothing.
+func (t Trouble) Say(message string) {
+	if t != nil {
+		t(message)
+	}
+}
+
 // ReaderContext is what a Reader is given.
 type ReaderContext struct {
 	Identity
@@ -86,6 +98,7 @@ type ReaderContext struct {
 	// RowsMax is the largest batch to give.
 	RowsMax int
 	Metrics *metrics.Task
+	Trouble Trouble // of the reader's
 }
 
 // ReadStatus is the outcome of a Read.
@@ -180,6 +193,7 @@ type WriterContext struct {
 	// Everything up to it is committed before the writer is made.
 	Restored types.CheckpointID
 	Metrics  *metrics.Task
+	Trouble  Trouble // of the writer's
 }
 
 // Writer writes batches.
@@ -211,6 +225,8 @@ type CommitterContext struct {
 	// Parallelisms are those at which the sink ever ran, in the checkpoint's history: ids of
 	// subtasks up to the largest may have something open.
 	MaxParallelism int32
+	// Trouble is for what is tried again within a call.
+	Trouble Trouble
 }
 
 // Committer makes committables visible. It runs on a goroutine of its own and

@@ -2,7 +2,6 @@ package jobmanager
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"sort"
 
@@ -116,11 +115,7 @@ func (d *driver) message(from types.TaskManagerID, msg *controlv1.TaskManagerMes
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorTrouble:
 		if c := r.CoordinatorTrouble; d.current(types.Attempt(c.Attempt)) {
-			var err error
-			if c.Message != "" {
-				err = fmt.Errorf("vertex %s: %s", c.VertexId, c.Message)
-			}
-			d.view.setTrouble(err)
+			d.view.setVertexTrouble(d.at.number, types.VertexID(c.VertexId), c.Message)
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorFailed:
 		if c := r.CoordinatorFailed; d.current(types.Attempt(c.Attempt)) {

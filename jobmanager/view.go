@@ -1,8 +1,12 @@
 package jobmanager
 
 import (
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +32,11 @@ type view struct {
 		sync.Mutex
 		job      *apiv1.DescribeJobResponse
 		tasks    map[types.TaskID]*apiv1.TaskDescription
-		trouble  string
+		trouble  string   // of the driver's own
+		vertices struct { // of coordinator tasks, in one attempt
+			attempt types.Attempt
+			trouble map[types.VertexID]string
+		}
 		watchers map[*watcher]bool
 		ended    bool
 	}
@@ -82,8 +90,8 @@ func (v *view) describe() *apiv1.DescribeJobResponse {
 		a, b := out.Tasks[i], out.Tasks[k]
 		return a.VertexId < b.VertexId || (a.VertexId == b.VertexId && a.Subtask < b.Subtask)
 	})
-	if v.mu.trouble != "" && out.WaitingFor == "" {
-		out.WaitingFor = v.mu.trouble
+	if out.WaitingFor == "" && !v.mu.ended {
+		out.WaitingFor = v.troubleLocked()
 	}
 	return out
 }
@@ -119,6 +127,36 @@ func (v *view) setTrouble(err error) {
 		v.mu.trouble = err.Error()
 	}
 	v.mu.Unlock()
+}
+
+// setVertexTrouble says what an external system refuses to a coordinator task of
+// a vertex; "" ends it. A new attempt begins without troubles.
+func (v *view) setVertexTrouble(a types.Attempt, id types.VertexID, message string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	of := &v.mu.vertices
+	if a != of.attempt || of.trouble == nil {
+		of.attempt, of.trouble = a, make(map[types.VertexID]string)
+	}
+	if message == "" {
+		delete(of.trouble, id)
+		return
+	}
+	of.trouble[id] = message
+}
+
+// troubleLocked returns the troubles that are not a task's, "" when there are none.
+func (v *view) troubleLocked() string {
+	var all []string
+	if v.mu.trouble != "" {
+		all = append(all, v.mu.trouble)
+	}
+	if of := &v.mu.vertices; uint64(of.attempt) == v.mu.job.Attempt {
+		for _, id := range slices.Sorted(maps.Keys(of.trouble)) {
+			all = append(all, fmt.Sprintf("vertex %s: %s", id, of.trouble[id]))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 // watch registers a client. Its first event is the state as it is, and the
@@ -178,7 +216,7 @@ func (v *view) tellProgress() {
 
 func (v *view) progressLocked() *apiv1.Progress {
 	p := &apiv1.Progress{
-		Restarts: v.mu.job.Summary.Restarts, Trouble: v.mu.trouble, Watermark: maxWatermark,
+		Restarts: v.mu.job.Summary.Restarts, Trouble: v.troubleLocked(), Watermark: maxWatermark,
 	}
 	if c := v.mu.job.LastCheckpoint; c != nil {
 		p.LastCheckpoint = proto.CloneOf(c)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"millrace/connectors"
 	"millrace/exchange"
@@ -41,6 +44,29 @@ type running struct {
 	box     *task.Mailbox
 	metrics *metrics.Task
 	upload  *upload.Uploader
+	reader  trouble
+	writer  trouble
+}
+
+// trouble is what a connector said last of the system that it talks to.
+type trouble struct{ text atomic.Pointer[string] }
+
+// set implements connectors.Trouble.
+func (t *trouble) set(message string) {
+	message = short(message)
+	t.text.Store(&message)
+}
+
+// short cuts a connector's text to what may travel to the job manager.
+func short(message string) string {
+	return strings.ToValidUTF8(message[:min(len(message), troubleBytesMax)], "")
+}
+
+func (t *trouble) get() string {
+	if s := t.text.Load(); s != nil {
+		return *s
+	}
+	return ""
 }
 
 // newAttempt returns an attempt that nothing runs of yet. Its context ends with
@@ -110,10 +136,18 @@ func (r *running) progress(a *attempt) *controlv1.TaskProgress {
 	if w, ok := m.InputWatermark.Load(); ok {
 		p.Watermark = w
 	}
-	if r.upload != nil {
-		p.Trouble = r.upload.Trouble()
-	}
+	p.Trouble = r.trouble()
 	return p
+}
+
+// trouble says what the systems outside refuse at the moment, "" when all is well.
+func (r *running) trouble() string {
+	var said []string
+	if r.upload != nil {
+		said = append(said, r.upload.Trouble())
+	}
+	said = append(said, r.reader.get(), r.writer.get())
+	return strings.Join(slices.DeleteFunc(said, func(s string) bool { return s == "" }), "; ")
 }
 
 // changed reports a task's new state.

@@ -227,6 +227,7 @@ func (b *builder) source() error {
 	reader, err := src.Reader(connectors.ReaderContext{
 		Identity: b.m.identity(b.a, spec.UID, b.id.Subtask, b.d.Parallelism), Schema: spec.Schema, Pool: b.m.Pool,
 		Clock: b.m.Clock, Waker: b.running.box, Dead: dead, RowsMax: b.m.RowsMax, Metrics: b.running.metrics,
+		Trouble: b.running.reader.set,
 	})
 	if err != nil {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
@@ -319,6 +320,7 @@ func (b *builder) sink() error {
 	w, err := snk.Writer(connectors.WriterContext{
 		Identity: b.m.identity(b.a, spec.UID, b.id.Subtask, b.d.Parallelism), Schema: schema, Pool: b.m.Pool, Clock: b.m.Clock,
 		Waker: b.running.box, Restored: types.CheckpointID(b.d.RestoredCheckpointId), Metrics: b.running.metrics,
+		Trouble: b.running.writer.set,
 	})
 	if err != nil {
 		return fmt.Errorf("sink %s: %w", spec.UID, err)

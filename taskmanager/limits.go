@@ -15,4 +15,6 @@ const (
 	// of a coordinator task's external calls.
 	coordinatorRetryMin = 200 * time.Millisecond
 	coordinatorRetryMax = 10 * time.Second
+	// troubleBytesMax cuts what a connector says of its trouble.
+	troubleBytesMax = 2048
 )

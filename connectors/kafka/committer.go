@@ -26,6 +26,7 @@ type committer struct {
 	cluster Cluster
 	log     *slog.Logger
 	now     func() time.Time
+	trouble troubles
 }
 
 // Committer implements connectors.Sink.
@@ -37,7 +38,9 @@ func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer,
 	if err != nil {
 		return nil, err
 	}
-	return &committer{ctx: ctx, opts: s.opts, cluster: cluster, log: s.connector.log(), now: ctx.Clock.Now}, nil
+	return &committer{
+		ctx: ctx, opts: s.opts, cluster: cluster, log: s.connector.log(), now: ctx.Clock.Now, trouble: troubles{say: ctx.Trouble},
+	}, nil
 }
 
 // Recover implements connectors.Committer. Beyond the committables it settles
@@ -79,6 +82,7 @@ func (k *committer) behind(ctx context.Context, id types.CheckpointID) error {
 func (k *committer) newest(ctx context.Context, transactionalID string) (types.CheckpointID, error) {
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
+	defer k.trouble.set("to read the newest commit of "+transactionalID, "")
 	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
 		m, code, err := k.cluster.ReadMarker(ctx, transactionalID, k.opts.topic, false)
 		if err == nil {
@@ -87,7 +91,7 @@ func (k *committer) newest(ctx context.Context, transactionalID string) (types.C
 		if err == nil {
 			return types.CheckpointID(max(m.Offset, 0)), nil
 		}
-		if !sleep(ctx, pause) {
+		if !k.again(ctx, "to read the newest commit of "+transactionalID, err, pause) {
 			return 0, failure.External(fmt.Errorf("read the newest commit of %s: %w", transactionalID, err), failure.Backoff)
 		}
 	}
@@ -163,6 +167,7 @@ func eachOf[T any](ctx context.Context, items []T, f func(context.Context, T) er
 func (k *committer) commitOne(ctx context.Context, c *committable) (bool, error) {
 	patience, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
+	defer k.trouble.set("to commit "+c.String(), "")
 	done, err := k.end(patience, c)
 	if err != nil {
 		return false, err
@@ -192,7 +197,7 @@ func (k *committer) end(ctx context.Context, c *committable) (done bool, err err
 		default:
 			doubt = min(2*doubt, doubtPauseMax)
 		}
-		if !sleep(ctx, pause) {
+		if !k.again(ctx, "to commit "+c.String(), err, pause) {
 			return false, failure.External(fmt.Errorf("commit %s: the outcome is unknown: %w", c, err), failure.Backoff)
 		}
 	}
@@ -220,7 +225,7 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 		default:
 			unknown = min(2*unknown, doubtPauseMax)
 		}
-		if !sleep(ctx, pause) {
+		if !k.again(ctx, "to commit "+c.String(), err, pause) {
 			return k.unconfirmed(c, done, verdict, err)
 		}
 	}
@@ -279,6 +284,7 @@ func (k *committer) pool() []string {
 func (k *committer) settleOne(ctx context.Context, id string) error {
 	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
+	defer k.trouble.set("to end what is open of "+id, "")
 	busy, doubt := concurrentPauseMin, doubtPauseMin
 	for {
 		code, err := k.cluster.InitProducerID(ctx, id, k.opts.timeoutMillis)
@@ -297,8 +303,18 @@ func (k *committer) settleOne(ctx context.Context, id string) error {
 		} else {
 			doubt = min(2*doubt, doubtPauseMax)
 		}
-		if !sleep(ctx, pause) {
+		if !k.again(ctx, "to end what is open of "+id, err, pause) {
 			return failure.External(fmt.Errorf("initialise transactional id %s: %w", id, err), failure.Backoff)
 		}
 	}
+}
+
+// again waits before something is tried again, and says so where it was tried a
+// few times: a first pause is nothing to talk about. It reports false if ctx
+// ended first.
+func (k *committer) again(ctx context.Context, what string, cause error, pause time.Duration) bool {
+	if pause >= troublePauseMin {
+		k.trouble.set(what, fmt.Sprintf("%s is tried again by %s: %v", what, k.opts.brokerNames(), cause))
+	}
+	return sleep(ctx, pause)
 }

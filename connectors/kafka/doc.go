@@ -26,7 +26,8 @@
 //
 // Behind a reader run one that fetches for each broker, and one that publishes
 // offsets where a group is named; behind a writer one for each transaction that is
-// written or prepared (at most poolSize) and one that opens the next. Each ends
+// written or prepared (at most poolSize), one that opens the next and one that
+// tells people when nothing is acknowledged. Each ends
 // with the Close of its owner, which waits for it. Enumerator and committer
 // start goroutines for the length of a call only.
 //

@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"millrace/connectors"
 	"millrace/formats"
 	"millrace/formats/raw"
 	"millrace/internal/options"
@@ -39,6 +40,40 @@ type env struct {
 	admin   *kadm.Client
 	fake    *kfake.Cluster // nil with a real broker
 	wires   *wires
+	heard   *heard
+}
+
+// heard is what readers, writers and committers said last of their troubles.
+type heard struct {
+	mu   sync.Mutex
+	last map[string]string
+}
+
+func (h *heard) from(who string) connectors.Trouble {
+	return func(message string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.last == nil {
+			h.last = map[string]string{}
+		}
+		h.last[who] = message
+	}
+}
+
+func (h *heard) of(who string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.last[who]
+}
+
+// troubled waits until somebody says a trouble with these words, none with no words.
+func (e *env) troubled(who string, words ...string) {
+	e.Helper()
+	e.eventually(fmt.Sprintf("trouble of the %s with %q", who, words), func() bool {
+		text := e.heard.of(who)
+		return (text == "") == (len(words) == 0) &&
+			!slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
+	})
 }
 
 // scenario is a test that every cluster must pass.
@@ -126,7 +161,7 @@ func newEnv(t *testing.T, brokers []string, partitions int) *env {
 	}
 	t.Cleanup(client.Close)
 	e := &env{
-		T: t, ctx: ctx, brokers: brokers, client: client, admin: kadm.NewClient(client), wires: &wires{},
+		T: t, ctx: ctx, brokers: brokers, client: client, admin: kadm.NewClient(client), wires: &wires{}, heard: &heard{},
 		topic: fmt.Sprintf("t%d", shared.topics.Add(1)),
 	}
 	e.createTopic(max(partitions, 1))

@@ -79,6 +79,8 @@ func (e *epoch) run(ctx context.Context) {
 		e.w.fail(err)
 		return
 	}
+	e.w.steps.Add(1)
+	e.w.sealing.Add(-1)
 	close(e.done)
 }
 
@@ -92,6 +94,7 @@ func (e *epoch) produce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	e.w.steps.Add(1)
 	e.firstMillis = e.w.ctx.Clock.Now().UnixMilli()
 	for {
 		slabs, sealed := e.take()

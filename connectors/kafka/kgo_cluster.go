@@ -21,6 +21,9 @@ import (
 type ClusterSpec struct {
 	Brokers  []string
 	ClientID string
+	// Warn takes, from any goroutine, failures of what is then tried again by
+	// itself. Nil takes nothing.
+	Warn func(what string, cause error)
 }
 
 // dial is how connections are made; nil is the usual way. Tests lose answers with it.
@@ -58,6 +61,9 @@ func (c *cluster) client(opts ...kgo.Opt) (*kgo.Client, error) {
 	}
 	if c.dial != nil {
 		all = append(all, kgo.Dialer(c.dial))
+	}
+	if c.spec.Warn != nil {
+		all = append(all, kgo.WithHooks(connections{c.spec.Warn}))
 	}
 	client, err := kgo.NewClient(append(all, opts...)...)
 	if err != nil {

@@ -37,6 +37,7 @@ type fetcher struct {
 		sync.Mutex
 		partitions map[Partition]*fetching
 		loops      map[int32]chan struct{} // a signal for each broker's goroutine
+		addresses  map[int32]string        // of brokers, for people
 		free       []*Chunk
 	}
 	memory unpacked
@@ -50,6 +51,8 @@ type fetching struct {
 	leader int32 // noLeader: not known
 	epoch  int32 // of the leader
 	busy   bool  // in a request, or its chunk on the way to the queue
+	// trouble is what is tried again, from the first failure to the next answer.
+	trouble string
 }
 
 const noLeader = -1
@@ -63,6 +66,7 @@ func (c *cluster) Fetch(s FetchSpec) (Fetcher, error) {
 	}
 	f.mu.partitions = make(map[Partition]*fetching)
 	f.mu.loops = make(map[int32]chan struct{})
+	f.mu.addresses = make(map[int32]string)
 	f.wait.Go(f.findLeaders)
 	return f, nil
 }
@@ -82,7 +86,7 @@ func (f *fetcher) Add(starts []FetchStart) error {
 func (f *fetcher) Remove(p Partition) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.mu.partitions, p)
+	f.forget(p)
 }
 
 // Next implements Fetcher.
@@ -108,84 +112,6 @@ func ring(c chan struct{}) {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// findLeaders asks for metadata while a partition has no leader.
-func (f *fetcher) findLeaders() {
-	pause := doubtPauseMin
-	for {
-		select {
-		case <-f.ctx.Done():
-			return
-		case <-f.unled:
-		}
-		if f.lead() {
-			pause = doubtPauseMin
-			continue
-		}
-		if !sleep(f.ctx, pause) {
-			return
-		}
-		pause = min(2*pause, doubtPauseMax)
-		ring(f.unled)
-	}
-}
-
-// lead finds leaders for partitions without one, and reports whether all have one.
-func (f *fetcher) lead() bool {
-	ask := kmsg.NewPtrMetadataRequest()
-	for _, topic := range f.unledTopics() {
-		t := kmsg.NewMetadataRequestTopic()
-		t.Topic = &topic
-		ask.Topics = append(ask.Topics, t)
-	}
-	if len(ask.Topics) == 0 {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(f.ctx, requestTimeout)
-	defer cancel()
-	answer, err := ask.RequestWith(ctx, f.cluster.main)
-	if err != nil {
-		return false
-	}
-	var gone []*Chunk
-	f.mu.Lock()
-	for _, t := range answer.Topics {
-		if t.Topic == nil {
-			continue
-		}
-		for _, p := range t.Partitions {
-			at := f.mu.partitions[Partition{*t.Topic, p.Partition}]
-			switch {
-			case at == nil || at.leader != noLeader:
-			case TopicID(t.TopicID) != at.id && TopicID(t.TopicID) != (TopicID{}) && at.id != (TopicID{}):
-				delete(f.mu.partitions, at.Partition)
-				gone = append(gone, &Chunk{Partition: at.Partition, Next: at.next, Err: failure.External(errRecreated, failure.Never)})
-			case p.ErrorCode == 0 && p.Leader >= 0:
-				at.leader, at.epoch = p.Leader, p.LeaderEpoch
-				f.loop(p.Leader)
-			}
-		}
-	}
-	f.mu.Unlock()
-	for _, c := range gone {
-		f.hand(c)
-	}
-	return len(f.unledTopics()) == 0
-}
-
-func (f *fetcher) unledTopics() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	seen := make(map[string]bool)
-	var topics []string
-	for p, at := range f.mu.partitions {
-		if at.leader == noLeader && !seen[p.Topic] {
-			seen[p.Topic] = true
-			topics = append(topics, p.Topic)
-		}
-	}
-	return topics
 }
 
 // loop wakes the goroutine of a broker, and starts it at first. f.mu is held.
@@ -220,7 +146,7 @@ func (f *fetcher) fetchFrom(broker int32, signal <-chan struct{}) {
 			if pause == doubtPauseMin && f.ctx.Err() == nil {
 				f.spec.Warn("fetching is interrupted", err)
 			}
-			f.unlead(wanted)
+			f.unlead(broker, wanted, err)
 			if !sleep(f.ctx, pause) {
 				return
 			}
@@ -248,13 +174,15 @@ func (f *fetcher) claim(broker int32, turn int) []fetching {
 }
 
 // unlead gives claimed partitions back and has their leaders looked up.
-func (f *fetcher) unlead(wanted []fetching) {
+func (f *fetcher) unlead(broker int32, wanted []fetching, cause error) {
 	f.mu.Lock()
+	trouble := fmt.Sprintf("to fetch from broker %d at %s is tried again: %v", broker, f.mu.addresses[broker], cause)
 	for i := range wanted {
 		if p := f.mu.partitions[wanted[i].Partition]; p != nil {
-			p.busy, p.leader = false, noLeader
+			p.busy, p.leader, p.trouble = false, noLeader, trouble
 		}
 	}
+	f.tell()
 	f.mu.Unlock()
 	ring(f.unled)
 }
@@ -297,12 +225,12 @@ func (f *fetcher) deliver(w *walker, wanted []fetching, answer *kmsg.FetchRespon
 		p := &wanted[i]
 		got := partitionOf(answer, p)
 		if got == nil {
-			f.release(p, p.next, true)
+			f.release(p, p.next, nil)
 			continue
 		}
 		c, retry := f.chunkOf(w, p, got)
 		if c == nil {
-			f.release(p, p.next, !retry)
+			f.release(p, p.next, retry)
 			continue
 		}
 		next := c.Next
@@ -314,7 +242,7 @@ func (f *fetcher) deliver(w *walker, wanted []fetching, answer *kmsg.FetchRespon
 			f.Remove(p.Partition)
 			continue
 		}
-		f.release(p, next, true)
+		f.release(p, next, nil)
 	}
 }
 
@@ -334,20 +262,20 @@ func partitionOf(answer *kmsg.FetchResponse, p *fetching) *kmsg.FetchResponseTop
 }
 
 // chunkOf makes a chunk of a partition's part of an answer: none if there is
-// nothing new. retry asks for another look at who leads it.
-func (f *fetcher) chunkOf(w *walker, p *fetching, got *kmsg.FetchResponseTopicPartition) (c *Chunk, retry bool) {
+// nothing new. retry asks, and says why, for another look at who leads it.
+func (f *fetcher) chunkOf(w *walker, p *fetching, got *kmsg.FetchResponseTopicPartition) (c *Chunk, retry error) {
 	err := kerr.ErrorForCode(got.ErrorCode)
 	if err != nil && (kerr.IsRetriable(err) || errors.Is(err, kerr.UnknownTopicID) || errors.Is(err, kerr.InconsistentTopicID)) {
-		return nil, true // a topic that was recreated shows when its leader is looked up
+		return nil, err // a topic that was recreated shows when its leader is looked up
 	}
 	if err == nil && len(got.RecordBatches) == 0 {
-		return nil, false
+		return nil, nil
 	}
 	c = f.chunk()
 	c.Partition = p.Partition
 	if err != nil {
 		c.Next, c.Err = p.next, fetchError(err)
-		return c, false
+		return c, nil
 	}
 	ending := make([]aborted, len(got.AbortedTransactions))
 	for i, a := range got.AbortedTransactions {
@@ -358,13 +286,14 @@ func (f *fetcher) chunkOf(w *walker, p *fetching, got *kmsg.FetchResponseTopicPa
 	}
 	if c.Next == p.next && c.Err == nil {
 		f.recycle(c)
-		return nil, false
+		return nil, nil
 	}
-	return c, false
+	return c, nil
 }
 
-// release lets a partition be fetched from an offset on.
-func (f *fetcher) release(claimed *fetching, next int64, led bool) {
+// release lets a partition be fetched from an offset on, by whoever leads it:
+// another one perhaps, when the one that was asked refused.
+func (f *fetcher) release(claimed *fetching, next int64, refused error) {
 	f.mu.Lock()
 	p := f.mu.partitions[claimed.Partition]
 	if p == nil {
@@ -372,13 +301,19 @@ func (f *fetcher) release(claimed *fetching, next int64, led bool) {
 		return
 	}
 	p.busy, p.next = false, next
-	if !led {
+	if refused == nil && p.trouble != "" {
+		p.trouble = ""
+		f.tell()
+	}
+	if refused != nil {
+		p.trouble = fmt.Sprintf("to fetch from broker %d at %s is tried again: %v", claimed.leader, f.mu.addresses[claimed.leader], refused)
 		p.leader = noLeader
+		f.tell()
 	} else if p.leader != claimed.leader && p.leader != noLeader {
 		f.loop(p.leader) // it moved meanwhile
 	}
 	f.mu.Unlock()
-	if !led {
+	if refused != nil {
 		ring(f.unled)
 	}
 }

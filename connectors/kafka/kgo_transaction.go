@@ -146,11 +146,11 @@ func (c *cluster) Mark(ctx context.Context, t Transaction, m Marker) error {
 		return err
 	}
 	if t.Version < 2 {
-		if err := insist(ctx, "add a marker", func(ctx context.Context) (int16, error) { return addGroup(ctx, raw, t) }); err != nil {
+		if err := c.insist(ctx, "to add a marker of "+t.TransactionalID, func(ctx context.Context) (int16, error) { return addGroup(ctx, raw, t) }); err != nil {
 			return err
 		}
 	}
-	return insist(ctx, "write a marker", func(ctx context.Context) (int16, error) { return writeMarker(ctx, raw, t, m) })
+	return c.insist(ctx, "to write a marker of "+t.TransactionalID, func(ctx context.Context) (int16, error) { return writeMarker(ctx, raw, t, m) })
 }
 
 // addGroup announces the marker's group to the transaction, which the newer
@@ -189,7 +189,7 @@ func writeMarker(ctx context.Context, raw *kgo.Client, t Transaction, m Marker) 
 
 // insist repeats a request on a transaction that is still ours while its
 // outcome is in doubt: the last one counts, so that repeating is harmless.
-func insist(ctx context.Context, what string, request func(context.Context) (int16, error)) error {
+func (c *cluster) insist(ctx context.Context, what string, request func(context.Context) (int16, error)) error {
 	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
 		one, cancel := context.WithTimeout(ctx, requestTimeout)
 		code, err := request(one)
@@ -202,6 +202,9 @@ func insist(ctx context.Context, what string, request func(context.Context) (int
 			if code != codeConcurrent && !kerr.IsRetriable(err) {
 				return failure.External(fmt.Errorf("%s: %w", what, err), failure.Restart)
 			}
+		}
+		if c.spec.Warn != nil && ctx.Err() == nil {
+			c.spec.Warn(what, err)
 		}
 		if !sleep(ctx, pause) {
 			return failure.External(fmt.Errorf("%s: %w", what, err), failure.Restart)

@@ -54,6 +54,14 @@ const (
 	// doubtPauseMin and Max bound the wait after an answer that says nothing.
 	doubtPauseMin = 20 * time.Millisecond
 	doubtPauseMax = time.Second
+	// troublePauseMin is the wait from which on people are told what is tried again.
+	troublePauseMin = 80 * time.Millisecond
+
+	// stallAfter is how long nothing may be acknowledged of what is written before
+	// the writer says so.
+	stallAfter = time.Second
+	// troublesMax is how many troubles of one kind are listed.
+	troublesMax = 5
 
 	// markerRetention is how long a marker and a transactional id are kept by a
 	// broker with the usual configuration: from then on, absence proves nothing.

@@ -139,6 +139,9 @@ func (c clientOptions) spec() ClusterSpec {
 	return ClusterSpec{Brokers: c.brokers, ClientID: c.clientID}
 }
 
+// brokerNames lists the brokers by which the cluster is found, for people.
+func (c clientOptions) brokerNames() string { return strings.Join(c.brokers, ", ") }
+
 // bound says where to begin or to end.
 type bound struct {
 	mode     string

@@ -1,6 +1,10 @@
 package kafka
 
-import "context"
+import (
+	"context"
+
+	"millrace/connectors"
+)
 
 // TopicID is Kafka's id of a topic; a topic that is deleted and created again
 // has another. It is zero with brokers that have none.
@@ -79,8 +83,11 @@ type FetchSpec struct {
 	Committed bool // leave out open and aborted transactions
 	// Wake is called, from any goroutine, when Next may have something.
 	Wake func()
-	// Warn takes, from any goroutine, what is tried again by itself.
+	// Warn takes, from any goroutine, what is tried again by itself, once.
 	Warn func(what string, cause error)
+	// Trouble takes, from any goroutine, what is tried again at the moment, with
+	// topics, partitions and brokers; "" when all is well. Nil takes nothing.
+	Trouble connectors.Trouble
 }
 
 // Fetcher reads partitions. It is owned by one goroutine and does not block.

@@ -49,7 +49,7 @@ func (s *source) Reader(ctx connectors.ReaderContext) (connectors.Reader, error)
 	log := s.connector.log().With("job", ctx.Job, "operator", ctx.Operator, "subtask", ctx.Subtask)
 	fetcher, err := cluster.Fetch(FetchSpec{
 		Committed: s.opts.committed, Wake: ctx.Waker.Wake,
-		Warn: func(what string, cause error) { log.Warn(what, "cause", cause) },
+		Warn: func(what string, cause error) { log.Warn(what, "cause", cause) }, Trouble: ctx.Trouble,
 	})
 	if err != nil {
 		cluster.Close()

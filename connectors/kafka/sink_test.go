@@ -77,6 +77,7 @@ func (j *job) tryStart(parallelism int) error {
 	var err error
 	j.committer, err = j.sink.Committer(connectors.CommitterContext{
 		Identity: j.identity(0, parallelism), Clock: clock.System(), MaxParallelism: int32(j.largest),
+		Trouble: j.heard.from("committer"),
 	})
 	j.check(err)
 	if j.committer != nil {
@@ -89,6 +90,7 @@ func (j *job) tryStart(parallelism int) error {
 		w, err := j.sink.Writer(connectors.WriterContext{
 			Identity: j.identity(subtask, parallelism), Schema: textSchema, Pool: &j.pool, Clock: clock.System(),
 			Waker: exchange.WakerFunc(j.ring), Restored: j.complete.id,
+			Trouble: j.heard.from("writer"),
 		})
 		j.check(err)
 		j.writers = append(j.writers, w)

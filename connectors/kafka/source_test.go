@@ -75,6 +75,7 @@ func (e *env) tryRead(parallelism int, opts map[string]string, from *snapshot) (
 		reader, err := src.Reader(connectors.ReaderContext{
 			Identity: connectors.Identity{Subtask: int32(subtask), Parallelism: int32(parallelism)}, Schema: textSchema,
 			Pool: &r.pool, Clock: clock.System(), Waker: exchange.WakerFunc(r.ring), Dead: &r.dead, RowsMax: 5, Metrics: &r.metrics,
+			Trouble: r.heard.from("reader"),
 		})
 		if err != nil {
 			return nil, err

@@ -68,6 +68,7 @@ func (l *transactionLane) initialise(ctx context.Context, k int) (Producer, erro
 		if err == nil || failure.ClassOf(err).Retry != failure.Backoff {
 			return p, err
 		}
+		l.w.warn("to initialise "+s.TransactionalID, err)
 		if !sleep(ctx, pause) {
 			return nil, err
 		}
@@ -95,6 +96,7 @@ func (l *transactionLane) seal(ctx context.Context, e *epoch, p Producer) ([]byt
 		return nil, err
 	}
 	close(e.flushed)
+	l.w.steps.Add(1)
 	c := l.committable(e, p.Transaction())
 	if err := l.w.cluster.Mark(ctx, p.Transaction(), l.marker(c)); err != nil { // step 4
 		return nil, fmt.Errorf("%s: %w", c, err)

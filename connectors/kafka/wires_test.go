@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"net"
 	"sync"
 
@@ -15,6 +17,42 @@ type wires struct {
 	mu   sync.Mutex
 	cuts map[int16]int // answers to lose by the request's key
 	lost int
+	away bool           // nobody answers and nobody listens
+	open map[*wire]bool // connections
+}
+
+// errAway is how a broker that is not there refuses.
+var errAway = errors.New("the test took the broker away")
+
+// goAway cuts every connection and refuses new ones; comeBack ends that.
+func (w *wires) goAway() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = true
+	for c := range w.open {
+		_ = c.Conn.Close()
+	}
+	clear(w.open)
+}
+
+func (w *wires) comeBack() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = false
+}
+
+// enter counts a connection among the open ones; false while the broker is away.
+func (w *wires) enter(c *wire) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.away {
+		return false
+	}
+	if w.open == nil {
+		w.open = map[*wire]bool{}
+	}
+	w.open[c] = true
+	return true
 }
 
 // lose makes the next n answers to requests of a key disappear with their
@@ -52,7 +90,12 @@ func (w *wires) dial(ctx context.Context, network, host string) (net.Conn, error
 	if err != nil {
 		return nil, err
 	}
-	return &wire{Conn: c, wires: w, keys: map[int32]int16{}}, nil
+	opened := &wire{Conn: c, wires: w, keys: map[int32]int16{}}
+	if !w.enter(opened) {
+		_ = c.Close()
+		return nil, fmt.Errorf("dial %s: %w", host, errAway)
+	}
+	return opened, nil
 }
 
 // wire remembers the keys of requests by their correlation id. A client writes a

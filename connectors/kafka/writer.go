@@ -30,6 +30,10 @@ type writer struct {
 	buffered atomic.Int64
 	stalled  atomic.Bool // said not to be ready
 
+	steps   atomic.Int64           // acknowledgements, and whatever else goes on
+	sealing atomic.Int32           // epochs at a barrier that are not safe yet
+	setback atomic.Pointer[string] // what was last tried in vain, and why
+
 	epoch  *epoch   // being written, nil before its first row
 	last   *epoch   // begun before it, for order
 	sealed []*epoch // at a barrier, not forgotten yet; by checkpoint
@@ -62,18 +66,20 @@ func (s *sink) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := s.connector.connect(s.opts.spec())
-	if err != nil {
+	w := &writer{ctx: ctx, opts: s.opts, encoding: encoding}
+	spec := s.opts.spec()
+	spec.Warn = w.warn
+	if w.cluster, err = s.connector.connect(spec); err != nil {
 		return nil, err
 	}
-	running, cancel := context.WithCancel(context.Background())
-	w := &writer{ctx: ctx, opts: s.opts, encoding: encoding, cluster: cluster, running: running, cancel: cancel}
+	w.running, w.cancel = context.WithCancel(context.Background())
 	switch s.opts.guarantee {
 	case guaranteeExactlyOnce:
 		w.lane = newTransactionLane(w)
 	default:
 		w.lane = &plainLane{w: w, await: s.opts.guarantee == guaranteeAtLeastOnce}
 	}
+	w.wait.Go(func() { w.watch(w.running) })
 	return w, nil
 }
 
@@ -135,6 +141,7 @@ func (w *writer) Prepare(id types.CheckpointID) error {
 		return nil // nothing was written: there is nothing to commit
 	}
 	w.sealed = append(w.sealed, w.epoch)
+	w.sealing.Add(1)
 	w.epoch.seal(id)
 	w.epoch = nil
 	return nil
@@ -205,7 +212,9 @@ func (w *writer) slab() *slab {
 // acknowledged takes a slab back that is written, or is not.
 func (w *writer) acknowledged(s *slab, err error) {
 	e := s.epoch
-	if err != nil {
+	if err == nil {
+		w.steps.Add(1)
+	} else {
 		w.fail(failure.External(fmt.Errorf("produce to topic %s: %w", w.opts.topic, err), failure.Restart))
 	}
 	left := w.buffered.Add(-s.bytes)

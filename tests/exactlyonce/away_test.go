@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -45,9 +46,16 @@ func TestBrokerAway(t *testing.T) {
 	quiet("checkpoints of half of the input")
 	b.Kill()
 	quiet("checkpoints without the broker") // they have nothing to write, and go on
+	r.awaitDescription(ctx, "the source's trouble with the broker", func(d *apiv1.DescribeJobResponse) bool {
+		text := tasksTrouble(d)
+		return strings.Contains(text, "topic "+j.in) && strings.Contains(text, b.Addr()) && strings.Contains(text, "is tried again")
+	})
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
+	r.awaitDescription(ctx, "the end of the troubles", func(d *apiv1.DescribeJobResponse) bool {
+		return tasksTrouble(d) == "" && d.WaitingFor == ""
+	})
 	tap.raise(p.perPart)
 	d := r.finish(ctx)
 	if err := written.wait(); err != nil {
@@ -62,12 +70,18 @@ func troubled(d *apiv1.DescribeJobResponse) bool {
 	if d.WaitingFor != "" || len(d.RecentFailures) > 0 {
 		return true
 	}
+	return tasksTrouble(d) != ""
+}
+
+// tasksTrouble is what tasks say of systems outside.
+func tasksTrouble(d *apiv1.DescribeJobResponse) string {
+	var all []string
 	for _, task := range d.Tasks {
-		if task.Progress.GetTrouble() != "" {
-			return true
+		if text := task.Progress.GetTrouble(); text != "" {
+			all = append(all, text)
 		}
 	}
-	return false
+	return strings.Join(all, "; ")
 }
 
 func recordsIn(d *apiv1.TaskDescription) int64 {
