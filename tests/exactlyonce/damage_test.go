@@ -3,8 +3,10 @@ package exactlyonce
 import (
 	"context"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,13 +39,13 @@ type damage struct {
 
 func survive(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	w := wreck(ctx, t, d, crash.BeforeCommit+"@2")
+	w := wreck(ctx, t, d, crash.BeforeCommit+"@2", 1)
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	w.tap.raise(small.perPart)
 	description := r.finish(ctx)
-	if said := strings.Join(description.RecentFailures, "\n"); !strings.Contains(said, filepath.Base(w.path)) {
-		t.Errorf("the description does not name %s: %q", filepath.Base(w.path), said)
+	if said := strings.Join(description.RecentFailures, "\n"); !strings.Contains(said, filepath.Base(w.paths[0])) {
+		t.Errorf("the description does not name %s: %q", filepath.Base(w.paths[0]), said)
 	}
 	verify(ctx, t, w.broker, w.out, small.model())
 }
@@ -60,15 +62,18 @@ func TestDamageBehindCommittedOutput(t *testing.T) {
 
 func waitAndHeal(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	w := wreck(ctx, t, d, crash.AfterCommit+"@2")
+	// The next checkpoint may be complete by the time that one is committed: it is damaged, too.
+	w := wreck(ctx, t, d, crash.AfterCommit+"@2", 2)
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	r.awaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
 		said := strings.Join(d.RecentFailures, "\n")
-		return strings.Contains(said, filepath.Base(w.path)) && strings.Contains(said, "committed already")
+		return strings.Contains(said, filepath.Base(w.paths[0])) && strings.Contains(said, "committed already")
 	})
-	if err := flip(w.path); err != nil { // the same bit again
-		t.Fatal(err)
+	for _, path := range w.paths {
+		if err := flip(path); err != nil { // the same bit again
+			t.Fatal(err)
+		}
 	}
 	w.tap.raise(small.perPart)
 	r.finish(ctx)
@@ -81,11 +86,11 @@ type wreckage struct {
 	broker *realkafka.Broker
 	tap    *tap
 	spec   clusterSpec
-	path   string // what is damaged
+	paths  []string // what is damaged, the latest first
 }
 
-// wreck runs the job until a crash point, and damages its latest checkpoint.
-func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string) wreckage {
+// wreck runs the job until a crash point, and damages its n latest checkpoints.
+func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int) wreckage {
 	t.Helper()
 	w := wreckage{broker: sharedBroker(t), spec: clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}}
 	w.job, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
@@ -99,29 +104,37 @@ func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string) wreck
 	case <-ctx.Done():
 		t.Fatal("the crash point was not reached")
 	}
-	w.path = latestObject(t, filepath.Join(w.spec.Dir, "blobs"), d.folder)
-	if err := d.do(w.path); err != nil {
-		t.Fatal(err)
+	w.paths = latestObjects(t, filepath.Join(w.spec.Dir, "blobs"), d.folder, n)
+	for _, path := range w.paths {
+		if err := d.do(path); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Logf("damaged: %s", w.path)
+	t.Logf("damaged: %q", w.paths)
 	return w
 }
 
-// latestObject returns the object with the greatest checkpoint in its name, below folders of that name.
-func latestObject(t *testing.T, blobs, folder string) string {
+// latestObjects returns an object of each of the n latest checkpoints, below folders of that name; the latest is first.
+func latestObjects(t *testing.T, blobs, folder string, n int) []string {
 	t.Helper()
-	var latest, order string
+	byCheckpoint := make(map[string]string)
 	err := filepath.WalkDir(blobs, func(path string, e fs.DirEntry, err error) error {
 		_, below, ok := strings.Cut(path, "/"+folder+"/")
-		if err == nil && ok && !e.IsDir() && below > order {
-			latest, order = path, below
+		if err == nil && ok && !e.IsDir() {
+			byCheckpoint[below[:20]] = path
 		}
 		return err
 	})
-	if err != nil || latest == "" {
-		t.Fatalf("no object in a folder %s: %v", folder, err)
+	if err != nil || len(byCheckpoint) < n {
+		t.Fatalf("objects in folders %s: %v, %v", folder, byCheckpoint, err)
 	}
-	return latest
+	latest := slices.Sorted(maps.Keys(byCheckpoint))
+	slices.Reverse(latest)
+	var paths []string
+	for _, id := range latest[:n] {
+		paths = append(paths, byCheckpoint[id])
+	}
+	return paths
 }
 
 // flip changes a bit in the middle of a file.
