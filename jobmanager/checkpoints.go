@@ -265,7 +265,7 @@ func isDamaged(err error) bool { return failure.ClassOf(err).Retry == failure.Ne
 func (d *driver) readManifests(ps []checkpoint.Pointer, skip func(error) bool) ([]*checkpointv1.Manifest, error) {
 	var out []*checkpointv1.Manifest
 	for _, p := range ps {
-		m, err := d.readManifest(p)
+		m, err := d.store.manifest(d.ctx, p)
 		if err != nil && skip(err) {
 			continue
 		}

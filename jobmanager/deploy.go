@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"millrace/checkpoint"
-	checkpointcodec "millrace/checkpoint/codec"
-	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -62,7 +60,7 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 	}
 	var m *checkpointv1.Manifest
 	if r.from.ID != 0 {
-		if m, err = d.readManifest(r.from); err != nil {
+		if m, err = d.store.manifest(d.ctx, r.from); err != nil {
 			return r, err
 		}
 		if r.from.ID > confirmed && commits(m) {
@@ -87,24 +85,6 @@ func retainedOf(l *checkpointv1.LatestCheckpoint) []checkpoint.Pointer {
 }
 
 var errNoCheckpoint = errors.New("no checkpoint")
-
-// readManifest reads a manifest and checks it against its digest, where that is known.
-func (d *driver) readManifest(p checkpoint.Pointer) (*checkpointv1.Manifest, error) {
-	data, err := d.store.blob.Read(d.ctx, p.ManifestKey)
-	if err != nil {
-		return nil, fmt.Errorf("manifest of checkpoint %d: %w", p.ID, err)
-	}
-	var m *checkpointv1.Manifest
-	if p.Sum == (checkpoint.Sum{}) {
-		m, err = checkpointcodec.Decode(data)
-	} else {
-		m, err = checkpointcodec.DecodeVerified(data, p.Sum)
-	}
-	if err != nil {
-		return nil, failure.External(fmt.Errorf("manifest of checkpoint %d, %s: %w", p.ID, p.ManifestKey, err), failure.Never)
-	}
-	return m, nil
-}
 
 // restoreRead goes on with the deployment of coordinators, or reports a
 // checkpoint that can't be used.
