@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"strings"
 
@@ -55,12 +56,12 @@ func (e *enumerator) find(ctx context.Context) (err error) {
 		e.files, err = e.source.list(ctx)
 		return err
 	}
-	r := newStateReader(e.ctx.Restored)
+	r := connectors.NewStateReader(e.ctx.Restored, stateVersion)
 	e.files = nil
-	for range min(r.number(), FilesMax) {
-		e.files = append(e.files, file{name: r.text(), end: r.number()})
+	for range min(r.Uvarint(math.MaxInt64), FilesMax) {
+		e.files = append(e.files, file{name: r.Text(), end: r.Uvarint(math.MaxInt64)})
 	}
-	return r.close("enumerator")
+	return r.Close("enumerator")
 }
 
 // list finds every file below the path, sorted by name.

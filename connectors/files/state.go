@@ -2,11 +2,9 @@ package files
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
+	"math"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
 	"millrace/stream"
 )
 
@@ -28,9 +26,9 @@ func (f file) state() connectors.SplitState {
 }
 
 func fileOf(s connectors.SplitState) (file, error) {
-	r := newStateReader(s.State)
-	f := file{name: r.text(), next: r.number(), end: r.number()}
-	return f, r.close("split " + string(s.ID))
+	r := connectors.NewStateReader(s.State, stateVersion)
+	f := file{name: r.Text(), next: r.Uvarint(math.MaxInt64), end: r.Uvarint(math.MaxInt64)}
+	return f, r.Close("split " + string(s.ID))
 }
 
 // committable is a staged file and the name that it gets.
@@ -41,68 +39,11 @@ func (c committable) encode() []byte {
 }
 
 func committableOf(p []byte) (committable, error) {
-	r := newStateReader(p)
-	c := committable{staged: r.text(), final: r.text()}
-	return c, r.close("committable")
+	r := connectors.NewStateReader(p, stateVersion)
+	c := committable{staged: r.Text(), final: r.Text()}
+	return c, r.Close("committable")
 }
 
 func appendText(p []byte, s string) []byte {
 	return append(binary.AppendUvarint(p, uint64(len(s))), s...)
-}
-
-// stateReader reads encoded state; the first error stays.
-type stateReader struct {
-	rest []byte
-	err  error
-}
-
-var errShort = errors.New("ends early")
-
-func newStateReader(p []byte) *stateReader {
-	switch {
-	case len(p) == 0:
-		return &stateReader{err: errShort}
-	case p[0] != stateVersion:
-		return &stateReader{err: fmt.Errorf("version %d, this program knows %d", p[0], stateVersion)}
-	default:
-		return &stateReader{rest: p[1:]}
-	}
-}
-
-func (r *stateReader) number() int64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 || int64(v) < 0 {
-		r.fail(errShort)
-		return 0
-	}
-	r.rest = r.rest[n:]
-	return int64(v)
-}
-
-func (r *stateReader) text() string {
-	n := r.number()
-	if n > int64(len(r.rest)) {
-		r.fail(errShort)
-		return ""
-	}
-	s := string(r.rest[:n])
-	r.rest = r.rest[n:]
-	return s
-}
-
-func (r *stateReader) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-	r.rest = nil
-}
-
-func (r *stateReader) close(what string) error {
-	if r.err == nil && len(r.rest) > 0 {
-		r.err = fmt.Errorf("%d bytes are left over", len(r.rest))
-	}
-	if r.err != nil {
-		return failure.Internal(fmt.Errorf("state of %s: %w", what, r.err))
-	}
-	return nil
 }

@@ -2,7 +2,6 @@ package nexmark
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"millrace/connectors"
@@ -47,10 +46,9 @@ func (o origin) encode() []byte {
 }
 
 func decodeOrigin(p []byte) (origin, error) {
-	r := stateReader{rest: p}
-	r.version(enumeratorVersion)
-	o := origin{splits: r.uvarint(SplitsMax), start: r.varint(), base: r.varint()}
-	return o, r.end("enumerator")
+	r := connectors.NewStateReader(p, enumeratorVersion)
+	o := origin{splits: r.Uvarint(SplitsMax), start: r.Varint(), base: r.Varint()}
+	return o, r.Close("enumerator")
 }
 
 func (s *split) encode() []byte {
@@ -62,11 +60,10 @@ func (s *split) encode() []byte {
 }
 
 func decodeSplit(p connectors.SplitState) (split, error) {
-	r := stateReader{rest: p.State}
-	r.version(splitVersion)
-	s := split{origin: origin{splits: r.uvarint(SplitsMax), start: r.varint(), base: r.varint()}}
-	s.index, s.next = r.uvarint(SplitsMax), r.uvarint(1<<62)
-	if err := r.end("split " + string(p.ID)); err != nil {
+	r := connectors.NewStateReader(p.State, splitVersion)
+	s := split{origin: origin{splits: r.Uvarint(SplitsMax), start: r.Varint(), base: r.Varint()}}
+	s.index, s.next = r.Uvarint(SplitsMax), r.Uvarint(1<<62)
+	if err := r.Close("split " + string(p.ID)); err != nil {
 		return s, err
 	}
 	if s.splits == 0 || s.index >= s.splits {
@@ -77,59 +74,4 @@ func decodeSplit(p connectors.SplitState) (split, error) {
 
 func (s *split) state() connectors.SplitState {
 	return connectors.SplitState{ID: s.id(), State: s.encode(), Watermark: stream.NoWatermark}
-}
-
-// stateReader reads encoded state; the first error stays.
-type stateReader struct {
-	rest []byte
-	err  error
-}
-
-var errShort = errors.New("ends early")
-
-func (r *stateReader) version(want byte) {
-	if len(r.rest) == 0 {
-		r.err = errShort
-		return
-	}
-	if v := r.rest[0]; v != want {
-		r.err = fmt.Errorf("version %d, this program knows %d", v, want)
-	}
-	r.rest = r.rest[1:]
-}
-
-func (r *stateReader) took(n int) {
-	if n <= 0 {
-		if r.err == nil {
-			r.err = errShort
-		}
-		r.rest = nil
-		return
-	}
-	r.rest = r.rest[n:]
-}
-
-func (r *stateReader) uvarint(most uint64) int64 {
-	v, n := binary.Uvarint(r.rest)
-	r.took(n)
-	if v > most && r.err == nil {
-		r.err = fmt.Errorf("%d is out of range", v)
-	}
-	return int64(v)
-}
-
-func (r *stateReader) varint() int64 {
-	v, n := binary.Varint(r.rest)
-	r.took(n)
-	return v
-}
-
-func (r *stateReader) end(what string) error {
-	if r.err == nil && len(r.rest) > 0 {
-		r.err = fmt.Errorf("%d bytes are left over", len(r.rest))
-	}
-	if r.err != nil {
-		return failure.Internal(fmt.Errorf("state of %s: %w", what, r.err))
-	}
-	return nil
 }
