@@ -91,6 +91,9 @@ func (k *committer) newest(ctx context.Context, transactionalID string) (types.C
 		if err == nil {
 			return types.CheckpointID(max(m.Offset, 0)), nil
 		}
+		if isForbidden(err) {
+			return 0, forbid("read the newest commit of "+transactionalID, err)
+		}
 		if !k.again(ctx, "to read the newest commit of "+transactionalID, err, pause) {
 			return 0, failure.External(fmt.Errorf("read the newest commit of %s: %w", transactionalID, err), failure.Backoff)
 		}
@@ -159,7 +162,7 @@ func eachOf[T any](ctx context.Context, items []T, f func(context.Context, T) er
 		})
 	}
 	_ = g.Wait() // every error is in errs
-	return errors.Join(errs...)
+	return joined(errs)
 }
 
 // commitOne ends a transaction and confirms it. It reports whether EndTxn was
@@ -295,6 +298,9 @@ func (k *committer) settleOne(ctx context.Context, id string) error {
 		if err == nil {
 			err = kerr.ErrorForCode(code)
 			if code != codeConcurrent && !kerr.IsRetriable(err) && code != codeUnknownServerError {
+				if isForbidden(err) {
+					return forbid("initialise transactional id "+id, err)
+				}
 				return failure.User(fmt.Errorf("initialise transactional id %s: %w", id, err))
 			}
 		}

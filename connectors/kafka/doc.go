@@ -33,7 +33,8 @@
 //
 // # What it is not
 //
-// The package does not create topics, and does not interpret records: formats
+// The package does not create topics, though brokers that create whatever is
+// asked for create those of sinks; and it does not interpret records: formats
 // are handed in by wiring. It is the only one that imports the Kafka client; the
 // rest of the package knows Kafka as the Cluster of port.go.
 package kafka

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,7 +143,18 @@ func everywhere(t *testing.T, scenarios []scenario) {
 
 func fakeEnv(t *testing.T, partitions int) *env {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	return fakeEnvWith(t, partitions)
+}
+
+// creatingEnv is a fake that creates topics that somebody asks for.
+func creatingEnv(t *testing.T) *env {
+	t.Helper()
+	return fakeEnvWith(t, 1, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
+}
+
+func fakeEnvWith(t *testing.T, partitions int, opts ...kfake.Opt) *env {
+	t.Helper()
+	c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +162,16 @@ func fakeEnv(t *testing.T, partitions int) *env {
 	e := newEnv(t, c.ListenAddrs(), partitions)
 	e.fake = c
 	return e
+}
+
+// address is where the fake listens.
+func (e *env) address() (host string, port int32) {
+	e.Helper()
+	host, text, err := net.SplitHostPort(e.brokers[0])
+	e.check(err)
+	n, err := strconv.Atoi(text)
+	e.check(err)
+	return host, int32(n)
 }
 
 func newEnv(t *testing.T, brokers []string, partitions int) *env {

@@ -172,16 +172,6 @@ func (c *cluster) CommitGroup(ctx context.Context, group string, offsets map[Par
 	return nil
 }
 
-// external says that a request failed, and whether waiting helps.
-func external(what string, err error) error {
-	err = fmt.Errorf("%s: %w", what, err)
-	var answer *kerr.Error
-	if errors.As(err, &answer) && !answer.Retriable && !errors.Is(err, kerr.UnknownServerError) {
-		return failure.External(err, failure.Never)
-	}
-	return failure.External(err, failure.Backoff)
-}
-
 // rawClients send single requests on transactions, capped at the versions of a
 // transaction version. It is safe for concurrent use.
 type rawClients struct {

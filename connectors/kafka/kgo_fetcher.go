@@ -363,6 +363,9 @@ func fetchError(err error) error {
 	if errors.Is(err, kerr.OffsetOutOfRange) {
 		return failure.External(fmt.Errorf("the broker has no such offset any more: %w", err), failure.Never)
 	}
+	if isForbidden(err) {
+		return forbid("fetch", err)
+	}
 	return failure.External(fmt.Errorf("fetch: %w", err), failure.Restart)
 }
 

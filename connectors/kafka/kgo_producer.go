@@ -45,6 +45,7 @@ func producerOptions(s ProducerSpec) ([]kgo.Opt, error) {
 		kgo.DefaultProduceTopic(s.Topic), kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerLinger(time.Duration(s.LingerMillis) * time.Millisecond),
 		kgo.MaxBufferedRecords(bufferedRecordsMax), kgo.RecordPartitioner(partitioner(s)),
+		kgo.AllowAutoTopicCreation(), // it is for the brokers to decide
 	}
 	if s.BatchBytesMax > 0 {
 		opts = append(opts, kgo.ProducerBatchMaxBytes(s.BatchBytesMax))

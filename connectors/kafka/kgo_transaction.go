@@ -199,6 +199,9 @@ func (c *cluster) insist(ctx context.Context, what string, request func(context.
 			if code == codeNone {
 				return nil
 			}
+			if isForbidden(err) {
+				return forbid(what, err)
+			}
 			if code != codeConcurrent && !kerr.IsRetriable(err) {
 				return failure.External(fmt.Errorf("%s: %w", what, err), failure.Restart)
 			}

@@ -2,14 +2,12 @@ package kafka
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"millrace/connectors"
-	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/internal/options"
 )
@@ -287,9 +285,4 @@ func parseSink(v options.Values) (*sinkOptions, error) {
 		p.Addf("", keyKeyFormat, "is given if and only if %s is", keyKeyFields)
 	}
 	return o, p.Err()
-}
-
-// formatNames returns the names of formats, for errors.
-func formatNames(f formats.Registry) string {
-	return strings.Join(slices.Sorted(maps.Keys(f)), ", ")
 }

@@ -183,10 +183,14 @@ type Marker struct {
 const (
 	codeNone                  int16 = 0
 	codeUnknownServerError    int16 = -1
+	codeTopicForbidden        int16 = 29
+	codeGroupForbidden        int16 = 30
+	codeClusterForbidden      int16 = 31
 	codeInvalidProducerEpoch  int16 = 47
 	codeInvalidTxnState       int16 = 48
 	codeInvalidProducerIDMap  int16 = 49
 	codeConcurrent            int16 = 51
+	codeIDForbidden           int16 = 53
 	codeUnknownProducerID     int16 = 59
 	codeGroupIDNotFound       int16 = 69
 	codeUnstableOffset        int16 = 88

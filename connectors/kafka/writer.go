@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -215,7 +214,7 @@ func (w *writer) acknowledged(s *slab, err error) {
 	if err == nil {
 		w.steps.Add(1)
 	} else {
-		w.fail(failure.External(fmt.Errorf("produce to topic %s: %w", w.opts.topic, err), failure.Restart))
+		w.fail(unproduced(w.opts.topic, err))
 	}
 	left := w.buffered.Add(-s.bytes)
 	s.reset()
