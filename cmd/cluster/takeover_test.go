@@ -19,9 +19,8 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/connectors"
 	"millrace/internal/failure"
-	"millrace/types"
-
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/types"
 )
 
 // broken is a sink that refuses to open: its job fails for good.
