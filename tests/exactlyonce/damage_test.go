@@ -13,7 +13,6 @@ import (
 	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
@@ -23,8 +22,10 @@ import (
 func TestDamagedCheckpoint(t *testing.T) {
 	t.Parallel()
 	cases := []damage{
-		{"flipped-manifest", "manifest", flip}, {"missing-manifest", "manifest", os.Remove},
-		{"flipped-chunk", "chunk", flip}, {"missing-chunk", "chunk", os.Remove},
+		{"flipped-manifest", "manifest", flip},
+		{"missing-manifest", "manifest", os.Remove},
+		{"flipped-chunk", "chunk", flip},
+		{"missing-chunk", "chunk", os.Remove},
 	}
 	for _, d := range matrix.Sample(t, 2, cases) {
 		t.Run(d.name, func(t *testing.T) { survive(t, d) })
