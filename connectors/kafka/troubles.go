@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -75,7 +76,7 @@ func partitionNames(ps []int32) string {
 	slices.Sort(ps)
 	var names []string
 	for _, p := range ps[:min(len(ps), troublesMax)] {
-		names = append(names, fmt.Sprint(p))
+		names = append(names, strconv.Itoa(int(p)))
 	}
 	text := "partitions " + strings.Join(names, ", ")
 	if rest := len(ps) - len(names); rest > 0 {

@@ -30,7 +30,7 @@ func (w *wires) goAway() {
 	defer w.mu.Unlock()
 	w.away = true
 	for c := range w.open {
-		_ = c.Conn.Close()
+		_ = c.Close()
 	}
 	clear(w.open)
 }
