@@ -36,6 +36,15 @@ func (a *answer) add(r row) {
 	a.sum += h
 }
 
+// compare tells what is wrong with an answer.
+func (a *answer) compare(want answer) error {
+	if *a == want {
+		return nil
+	}
+	return fmt.Errorf("the answer is wrong: %d rows of %d bids with checksum %x, want %d rows of %d bids with checksum %x",
+		a.rows, a.bids, a.sum, want.rows, want.bids, want.sum)
+}
+
 // checkedSink sums up what the job's sink is given.
 type checkedSink struct {
 	mu sync.Mutex
@@ -108,6 +117,11 @@ func readBids(ctx context.Context, given map[string]string) (*bids, error) {
 
 // openReader returns a reader of every split.
 func openReader(ctx context.Context, source *nexmark.Source, s *types.Schema) (connectors.Reader, error) {
+	return openReaderIn(ctx, source, s, &stream.Pool{})
+}
+
+// openReaderIn is openReader with batches from a pool.
+func openReaderIn(ctx context.Context, source *nexmark.Source, s *types.Schema, p *stream.Pool) (connectors.Reader, error) {
 	e, err := source.Enumerator(connectors.EnumeratorContext{Identity: connectors.Identity{Parallelism: 1}, Clock: clock.System()})
 	if err != nil {
 		return nil, err
@@ -117,7 +131,7 @@ func openReader(ctx context.Context, source *nexmark.Source, s *types.Schema) (c
 		return nil, err
 	}
 	reader, err := source.Reader(connectors.ReaderContext{
-		Schema: s, Pool: &stream.Pool{}, Clock: clock.System(), RowsMax: stream.RowsMax, Metrics: new(metrics.Task),
+		Schema: s, Pool: p, Clock: clock.System(), RowsMax: stream.RowsMax, Metrics: new(metrics.Task),
 	})
 	if err != nil {
 		return nil, err

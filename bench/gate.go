@@ -5,9 +5,7 @@ import (
 	"sync/atomic"
 
 	"millrace/connectors"
-	"millrace/connectors/nexmark"
 	"millrace/exchange"
-	"millrace/internal/options"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -46,19 +44,19 @@ func (g *gate) open() {
 	}
 }
 
-// factory makes Nexmark sources behind the gate.
-func (g *gate) factory() connectors.SourceFactory {
+// before puts the gate before the sources that a factory makes.
+func (g *gate) before(f connectors.SourceFactory) connectors.SourceFactory {
 	return connectors.SourceFactory{
-		Options: func(map[string]string) (options.Spec, error) { return nexmark.Spec, nil },
+		Options: f.Options,
 		Open: func(given map[string]string, s *types.Schema) (connectors.Source, error) {
-			source, err := nexmark.Open(given, s)
+			source, err := f.Open(given, s)
 			return gatedSource{source, g}, err
 		},
 	}
 }
 
 type gatedSource struct {
-	*nexmark.Source
+	connectors.Source
 	gate *gate
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -31,7 +32,7 @@ const (
 // exactly-once sink out. The broker is a process of its own, whose CPU does not
 // count; the topic is filled before the clock starts, and what the job wrote is
 // read back, read_committed, and compared.
-func (r run) measureKafka(ctx context.Context) (*result, error) {
+func (r run) measureKafka(ctx context.Context) (line, error) {
 	dir, err := os.MkdirTemp("", "millrace-bench-")
 	if err != nil {
 		return nil, err
@@ -55,9 +56,8 @@ func (r run) measureKafka(ctx context.Context) (*result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("direct computation: %w", err)
 	}
-	if got := job.sink.answer; got != want {
-		return nil, fmt.Errorf("the answer is wrong: %d rows of %d bids with checksum %x, want %d rows of %d bids with checksum %x",
-			got.rows, got.bids, got.sum, want.rows, want.bids, want.sum)
+	if err := job.sink.compare(want); err != nil {
+		return nil, err
 	}
 	out := job.result(ctx)
 	out.Scenario = "kafka-json"
@@ -119,9 +119,7 @@ func (r run) whole() map[string]string {
 
 func kafkaOptions(brokers, topic string, more map[string]string) map[string]string {
 	o := map[string]string{"topic": topic, "properties.bootstrap.servers": brokers, "format": "json"}
-	for k, v := range more {
-		o[k] = v
-	}
+	maps.Copy(o, more)
 	return o
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,15 +35,11 @@ func bench(ctx context.Context, args []string, out, progress io.Writer) error {
 	lines := json.NewEncoder(out)
 	for _, r := range runs {
 		fmt.Fprintf(progress, "%s\n", r)
-		measure := r.measure
-		if r.kafka {
-			measure = r.measureKafka
-		}
-		result, err := measure(ctx)
+		result, err := r.scenario.measure(r, ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", r, err)
 		}
-		if n := len(result.Checkpoints) - 1; n < checkpointsWanted {
+		if n := result.checkpointed() - 1; n < checkpointsWanted {
 			fmt.Fprintf(progress, "only %d checkpoints beside the last one: ask for more bids or a shorter interval\n", max(n, 0))
 		}
 		if err := lines.Encode(result); err != nil {
@@ -56,9 +53,34 @@ func bench(ctx context.Context, args []string, out, progress io.Writer) error {
 // figure without any leaves out what exactly-once costs.
 const checkpointsWanted = 2
 
+// scenario is a way to measure.
+type scenario struct {
+	name    string
+	title   string
+	measure func(run, context.Context) (line, error)
+	// sizes gives a run the figures of the scenario's own flags.
+	sizes func(*run, *sizes)
+}
+
+// scenarios are all of them, in the order of a run without arguments. The one
+// that measures memory goes first, before others have grown the process.
+var scenarios = []scenario{
+	{"keys", "main job over distinct auctions", run.measureKeys, func(r *run, s *sizes) {
+		r.bids, r.distinct, r.interval = passes{keys: s.keys}.bids(), s.keys, s.keysInterval
+	}},
+	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}},
+	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
+}
+
+// sizes are the flags that only some scenarios have.
+type sizes struct {
+	kafkaBids, keys int64
+	keysInterval    time.Duration
+}
+
 // run is one run of the main job.
 type run struct {
-	kafka          bool // from a real broker, not from prepared bids
+	scenario       *scenario
 	parallelism    int
 	preAggregation bool
 	bids           int64 // at least so many
@@ -69,19 +91,18 @@ type run struct {
 }
 
 func (r run) String() string {
-	from := "prepared bids"
-	if r.kafka {
-		from = "a topic of a real broker"
-	}
-	return fmt.Sprintf("main job from "+from+", parallelism %d, pre-aggregation %t, %d bids", r.parallelism, r.preAggregation, r.bids)
+	return fmt.Sprintf("%s, parallelism %d, pre-aggregation %t, %d bids", r.scenario.title, r.parallelism, r.preAggregation, r.bids)
 }
 
 func parse(args []string) ([]run, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var r run
 	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run from prepared bids")
-	kafkaBids := f.Int64("kafka-bids", 30_000_000, "bids of a run from a broker")
-	scenarios := f.String("scenario", "prepared,kafka", "where the bids come from: prepared, kafka")
+	var own sizes
+	f.Int64Var(&own.kafkaBids, "kafka-bids", 30_000_000, "bids of a run from a broker")
+	f.Int64Var(&own.keys, "keys", 1_000_000, "distinct auctions of a run of keys")
+	f.DurationVar(&own.keysInterval, "keys-checkpoint-interval", 3*time.Second, "time between checkpoints of a run of keys")
+	names := f.String("scenario", "keys,prepared,kafka", "what to run: keys, prepared, kafka")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -92,15 +113,14 @@ func parse(args []string) ([]run, error) {
 		return nil, err
 	}
 	var runs []run
-	for scenario := range strings.SplitSeq(*scenarios, ",") {
-		of := r
-		switch scenario {
-		case "prepared":
-		case "kafka":
-			of.kafka, of.bids = true, *kafkaBids
-		default:
-			return nil, fmt.Errorf("scenario %q is neither prepared nor kafka", scenario)
+	for name := range strings.SplitSeq(*names, ",") {
+		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, kafka", name)
 		}
+		of := r
+		of.scenario = &scenarios[i]
+		of.scenario.sizes(&of, &own)
 		more, err := of.matrix(*parallelism, *preAggregation)
 		if err != nil {
 			return nil, err

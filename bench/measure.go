@@ -12,17 +12,20 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/cmd/millrace/client"
+	"millrace/connectors"
+	"millrace/connectors/nexmark"
+	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // measure carries a run out and checks its answer.
-func (r run) measure(ctx context.Context) (*result, error) {
+func (r run) measure(ctx context.Context) (line, error) {
 	dir, err := os.MkdirTemp("", "millrace-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	job := &measuredJob{run: r, gate: newGate(r.parallelism), sink: &checkedSink{}}
+	job := &measuredJob{run: r, graph: r.graph(), source: nexmark.Factory, gate: newGate(r.parallelism), sink: &checkedSink{}}
 	if err := job.execute(ctx, dir); err != nil {
 		return nil, err
 	}
@@ -30,9 +33,8 @@ func (r run) measure(ctx context.Context) (*result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("direct computation: %w", err)
 	}
-	if got := job.sink.answer; got != want {
-		return nil, fmt.Errorf("the answer is wrong: %d rows of %d bids with checksum %x, want %d rows of %d bids with checksum %x",
-			got.rows, got.bids, got.sum, want.rows, want.bids, want.sum)
+	if err := job.sink.compare(want); err != nil {
+		return nil, err
 	}
 	out := job.result(ctx)
 	debug.FreeOSMemory() // the next run begins where this one began
@@ -42,8 +44,10 @@ func (r run) measure(ctx context.Context) (*result, error) {
 // measuredJob is a run under way.
 type measuredJob struct {
 	run
-	gate *gate
-	sink *checkedSink
+	graph  *jobgraph.Graph
+	source connectors.SourceFactory // of gatedConnector
+	gate   *gate
+	sink   *checkedSink
 
 	start, end  usage
 	checkpoints []*apiv1.CheckpointDescription
@@ -52,7 +56,7 @@ type measuredJob struct {
 // execute runs the job on a cluster of its own.
 func (j *measuredJob) execute(ctx context.Context, dir string) (err error) {
 	wiring := cluster.NewWiring(nil)
-	wiring.Connectors.RegisterSource(gatedConnector, j.gate.factory())
+	wiring.Connectors.RegisterSource(gatedConnector, j.gate.before(j.source))
 	wiring.Connectors.RegisterSink(checkedConnector, j.sink.factory())
 	c, err := cluster.Start(ctx, cluster.Options{Dir: dir, Wiring: wiring, Slots: j.parallelism})
 	if err != nil {
@@ -60,7 +64,7 @@ func (j *measuredJob) execute(ctx context.Context, dir string) (err error) {
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	jobs := client.Over(c.Jobs())
-	submitted, err := jobs.Submit(ctx, j.graph(), false, "bench")
+	submitted, err := jobs.Submit(ctx, j.graph, false, "bench")
 	if err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
@@ -108,12 +112,19 @@ func (j *measuredJob) see(e *apiv1.WatchJobResponse) error {
 	return nil
 }
 
+// about says what was measured, where and when.
+func (j *measuredJob) about(ctx context.Context, scenario string) about {
+	return about{
+		Scenario: scenario, Command: command(), Commit: commit(ctx), Machine: machine(), Time: j.end.at.UTC().Format(time.RFC3339),
+		Parallelism: j.parallelism, PreAggregation: j.preAggregation,
+	}
+}
+
 func (j *measuredJob) result(ctx context.Context) *result {
 	n := float64(j.sink.bids)
 	wall, cpu := j.end.at.Sub(j.start.at), j.end.cpu-j.start.cpu
 	out := &result{
-		Scenario: "prepared-bids", Command: command(), Commit: commit(ctx), Machine: machine(), Time: j.end.at.UTC().Format(time.RFC3339),
-		Parallelism: j.parallelism, PreAggregation: j.preAggregation, EventRate: j.rate,
+		about: j.about(ctx, "prepared-bids"), EventRate: j.rate,
 		Events: j.sink.bids, RowsOut: j.sink.rows, Seconds: wall.Seconds(), CPUSeconds: cpu.Seconds(),
 		EventsPerSecond: n / wall.Seconds(), EventsPerCPUSecond: n / cpu.Seconds(),
 		AllocsPerEvent: float64(j.end.mallocs-j.start.mallocs) / n, Collections: j.end.collections - j.start.collections,

@@ -14,15 +14,27 @@ import (
 	"millrace/internal/clock"
 )
 
-// result is the line of a run. Events are the rows that the sources gave.
+// line is what a run prints.
+type line interface {
+	// checkpointed returns how many checkpoints completed.
+	checkpointed() int
+}
+
+// about begins every line.
+type about struct {
+	Scenario       string `json:"scenario"`
+	Command        string `json:"command"`
+	Commit         string `json:"commit"`
+	Machine        string `json:"machine"`
+	Time           string `json:"time"`
+	Parallelism    int    `json:"parallelism"`
+	PreAggregation bool   `json:"pre_aggregation"`
+}
+
+// result is the line of a run of the main job. Events are the rows that the
+// sources gave.
 type result struct {
-	Scenario           string       `json:"scenario"`
-	Command            string       `json:"command"`
-	Commit             string       `json:"commit"`
-	Machine            string       `json:"machine"`
-	Time               string       `json:"time"`
-	Parallelism        int          `json:"parallelism"`
-	PreAggregation     bool         `json:"pre_aggregation"`
+	about
 	EventRate          int64        `json:"event_rate"`
 	Events             int64        `json:"events"`
 	RowsOut            int64        `json:"rows_out"`
@@ -37,6 +49,8 @@ type result struct {
 	Checkpoints        []checkpoint `json:"checkpoints"`
 	AnswerChecked      bool         `json:"answer_checked"`
 }
+
+func (r *result) checkpointed() int { return len(r.Checkpoints) }
 
 // checkpoint is a completed one.
 type checkpoint struct {
