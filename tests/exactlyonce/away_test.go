@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,6 +64,28 @@ func TestBrokerAway(t *testing.T) {
 	}
 	verify(ctx, t, b, j.out, p.model())
 	t.Logf("%d restarts, %v", d.Summary.Restarts, d.RecentFailures)
+}
+
+// TestSinkTopicIsMissing begins without the topic of the output: the job says what to do, and goes on by itself when somebody
+// has done it.
+func TestSinkTopicIsMissing(t *testing.T) {
+	b := sharedBroker(t)
+	ctx := limited(t, testLimit)
+	p := small
+	j, tap, _ := p.prepare(ctx, t, b, "missing")
+	j.out += "-output"
+	c, _ := startCluster(t, cluster.Options{})
+	r := run(ctx, t, c.Jobs(), j.graph(t))
+	tap.raise(p.perPart)
+	r.awaitDescription(ctx, "the sink's failure", func(d *apiv1.DescribeJobResponse) bool {
+		return slices.ContainsFunc(d.RecentFailures, func(f string) bool {
+			return strings.Contains(f, "topic "+j.out) && strings.Contains(f, "create it")
+		})
+	})
+	createTopics(ctx, t, b, 2, j.out)
+	d := r.finish(ctx)
+	t.Logf("%d restarts: %s", d.Summary.Restarts, d.RecentFailures)
+	verify(ctx, t, b, j.out, p.model())
 }
 
 // troubled tells whether a job says that something outside refuses it.
