@@ -54,7 +54,7 @@ func (m *TaskManager) trigger(r *controlv1.TriggerCheckpoint) {
 		return
 	}
 	b := stream.Barrier{ID: types.CheckpointID(r.CheckpointId), Kind: barrierKinds[r.Kind]}
-	a.post(func(t *running) bool { return t.source }, task.Trigger{Barrier: b})
+	a.post(func(t *running) bool { return t.source }, task.Trigger{Barrier: b, At: m.Clock.Now()})
 }
 
 func (m *TaskManager) completed(r *controlv1.CheckpointCompleted) {

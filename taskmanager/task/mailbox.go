@@ -2,6 +2,7 @@ package task
 
 import (
 	"sync"
+	"time"
 
 	"millrace/connectors"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -14,7 +15,10 @@ import (
 type Command interface{ isCommand() }
 
 // Trigger asks a source task to send a barrier.
-type Trigger struct{ Barrier stream.Barrier }
+type Trigger struct {
+	Barrier stream.Barrier
+	At      time.Time // when the task manager was asked
+}
 
 // Completed says that a checkpoint is complete and, for a sink, committed.
 type Completed struct{ ID types.CheckpointID }

@@ -31,8 +31,17 @@ type epoch struct {
 	committables [][]byte
 }
 
+// noteStartDelay publishes how long a source task's barrier took from its
+// trigger to the end of the chain: it waits for rows that nobody takes.
+func (t *Task) noteStartDelay() {
+	if t.Source != nil {
+		t.Metrics.StartDelayNanos.Set(t.Clock.Now().Sub(t.triggered).Nanoseconds())
+	}
+}
+
 // snapshot takes the task's part in a checkpoint and passes the barrier on.
 func (t *Task) snapshot(b stream.Barrier) error {
+	t.noteStartDelay()
 	if b.Kind == stream.Suspend {
 		t.suspended = true
 	}

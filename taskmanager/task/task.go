@@ -90,10 +90,11 @@ type Task struct {
 	Parts
 	chain *chain
 
-	triggers []stream.Barrier
-	pending  []*pendingSnapshot
-	epochs   []epoch // prepared and not known to be committed
-	input    stream.Watermark
+	triggers  []Trigger
+	triggered time.Time // of the last barrier that went into the chain
+	pending   []*pendingSnapshot
+	epochs    []epoch // prepared and not known to be committed
+	input     stream.Watermark
 
 	unflushed   bool  // rows went in since the last flush
 	unflushedAt int64 // when the first of them did
@@ -213,9 +214,10 @@ func (t *Task) take() (bool, int64, error) {
 
 func (t *Task) takeSource() (bool, int64, error) {
 	if len(t.triggers) > 0 && !t.Source.midBatch() {
-		b := t.triggers[0]
+		c := t.triggers[0]
 		t.triggers = t.triggers[1:]
-		return true, 0, t.accept(0, stream.BarrierOf(b))
+		t.triggered = c.At
+		return true, 0, t.accept(0, stream.BarrierOf(c.Barrier))
 	}
 	if t.suspended {
 		return false, 0, nil
@@ -373,7 +375,7 @@ func (t *Task) command(c Command) error {
 	switch c := c.(type) {
 	case Trigger:
 		if t.Source != nil {
-			t.triggers = append(t.triggers, c.Barrier)
+			t.triggers = append(t.triggers, c)
 		}
 	case Assign:
 		return t.Source.assign(c)
