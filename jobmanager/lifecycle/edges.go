@@ -44,6 +44,10 @@ func Edges() []Edge {
 		{Restarting, "tick", WaitingForResources},
 		{Restarting, "cancel-requested", Cancelling},
 		{Cancelling, "terminal-stored", Canceled},
+		{Running, "checkpoint-completed", Rescaling},
+		{Running, "tick", Rescaling}, // no checkpoint came
+		{Rescaling, "attempt-gone", WaitingForResources},
+		{Rescaling, "cancel-requested", Cancelling},
 	}
 	for _, s := range active {
 		for _, on := range []string{"task-changed", "coordinator-failed", "task-manager-lost", "restore-failed", "checkpoint-failed-too-often"} {
@@ -73,7 +77,7 @@ func Diagram() string {
 	type pair struct{ from, to State }
 	events := make(map[pair][]string)
 	var order []pair
-	for from := Created; from <= Stopped; from++ {
+	for from := Created; from <= Rescaling; from++ {
 		for _, e := range Edges() {
 			if e.From != from {
 				continue
@@ -90,7 +94,7 @@ func Diagram() string {
 	for _, p := range order {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", p.from, p.to, strings.Join(events[p], ", "))
 	}
-	for s := Created; s <= Stopped; s++ {
+	for s := Created; s <= Rescaling; s++ {
 		if s.Terminal() {
 			fmt.Fprintf(&b, "    %s --> [*]\n", s)
 		}

@@ -17,8 +17,12 @@ type Effect interface {
 // AllotAttempt asks for the next attempt's number, by a fenced transaction.
 type AllotAttempt struct{}
 
-// RequestResources asks for slots for every task of the job.
-type RequestResources struct{ Attempt types.Attempt }
+// RequestResources asks for slots for every task of the job; with Lower at a lower parallelism, if there are too few. A
+// later one replaces it.
+type RequestResources struct {
+	Attempt types.Attempt
+	Lower   bool
+}
 
 // DeployCoordinators starts enumerators and committers, restored from the newest retained checkpoint whose id is less
 // than Before, or from the latest if Before is 0. The same checkpoint is meant by the DeployTasks that follows. Where
@@ -37,6 +41,9 @@ type DeployTasks struct {
 
 // StartCheckpointing says that all tasks run: the checkpoint coordinator is told so.
 type StartCheckpointing struct{ Attempt types.Attempt }
+
+// RequestCheckpoint asks the checkpoint coordinator for a checkpoint at once, so that little is done again after it.
+type RequestCheckpoint struct{ Attempt types.Attempt }
 
 // RequestFinal asks the checkpoint coordinator for the checkpoint behind which the job ends.
 type RequestFinal struct {
@@ -71,6 +78,9 @@ type ScheduleRestart struct {
 	Reason      string
 }
 
+// Rescale says that the attempt is being cancelled so that the next is placed anew.
+type Rescale struct{ Reason string }
+
 // FallBack says that the checkpoint cannot be restored and that the one before is used instead. Output that sinks have
 // committed with it and after the one before is produced again: the reason says so, for people.
 type FallBack struct {
@@ -97,6 +107,8 @@ func (CancelAttempt) isEffect()      {}
 func (StoreTerminal) isEffect()      {}
 func (ScheduleRestart) isEffect()    {}
 func (FallBack) isEffect()           {}
+func (RequestCheckpoint) isEffect()  {}
+func (Rescale) isEffect()            {}
 func (Report) isEffect()             {}
 
 // String prints the effect on one line.
@@ -104,8 +116,19 @@ func (e AllotAttempt) String() string { return "allot-attempt" }
 
 // String prints the effect on one line.
 func (e RequestResources) String() string {
+	if e.Lower {
+		return fmt.Sprintf("request-resources attempt=%d lower", e.Attempt)
+	}
 	return fmt.Sprintf("request-resources attempt=%d", e.Attempt)
 }
+
+// String prints the effect on one line.
+func (e RequestCheckpoint) String() string {
+	return fmt.Sprintf("request-checkpoint attempt=%d", e.Attempt)
+}
+
+// String prints the effect on one line.
+func (e Rescale) String() string { return fmt.Sprintf("rescale reason=%q", e.Reason) }
 
 // String prints the effect on one line.
 func (e DeployCoordinators) String() string {

@@ -103,6 +103,17 @@ type CheckpointCompleted struct {
 	ID      types.CheckpointID
 }
 
+// RescaleRequested asks that the next attempt be placed anew: the user wants another parallelism, or a task manager is
+// about to leave. A running job goes there behind a checkpoint.
+type RescaleRequested struct{ Reason string }
+
+// PlacementChanged says what placing the running attempt anew would bring, whenever slots came or went: Better is why
+// it is worth while, empty if it is not.
+type PlacementChanged struct {
+	Attempt types.Attempt
+	Better  string
+}
+
 // CheckpointFailedTooOften is the checkpoint coordinator's FailJob.
 type CheckpointFailedTooOften struct {
 	Attempt types.Attempt
@@ -144,6 +155,8 @@ func (CheckpointCompleted) isEvent()      {}
 func (CheckpointFailedTooOften) isEvent() {}
 func (FinalComplete) isEvent()            {}
 func (CancelRequested) isEvent()          {}
+func (RescaleRequested) isEvent()         {}
+func (PlacementChanged) isEvent()         {}
 func (StopRequested) isEvent()            {}
 func (AttemptGone) isEvent()              {}
 func (TerminalStored) isEvent()           {}
@@ -207,6 +220,16 @@ func (e RestoreFailed) String() string {
 // String prints the event on one line.
 func (e CheckpointCompleted) String() string {
 	return fmt.Sprintf("checkpoint-completed attempt=%d id=%d", e.Attempt, e.ID)
+}
+
+// String prints the event on one line.
+func (e RescaleRequested) String() string {
+	return fmt.Sprintf("rescale-requested reason=%q", e.Reason)
+}
+
+// String prints the event on one line.
+func (e PlacementChanged) String() string {
+	return fmt.Sprintf("placement-changed attempt=%d better=%q", e.Attempt, e.Better)
 }
 
 // String prints the event on one line.

@@ -42,6 +42,8 @@ func situations() map[string][]Event {
 		"drained": then(ended[:7], StopRequested{Drain: true}, ended[7]), "storing stopped": then(r, StopRequested{}, FinalComplete{Attempt: 1}),
 		"failing": failing, "restarting": then(failing, AttemptGone{1}), "doomed": doomed, "storing failed": then(doomed, AttemptGone{1}),
 		"cancelling": then(r, CancelRequested{}), "storing canceled": then(r, CancelRequested{}, AttemptGone{1}),
+		"about to rescale": then(r, RescaleRequested{Reason: "r"}), "rescaling": then(r, RescaleRequested{Reason: "r"}, CheckpointCompleted{Attempt: 1, ID: 4}),
+		"better for a while": then(r, PlacementChanged{Attempt: 1, Better: "b"}), "rescale asked early": then(r[:4], RescaleRequested{Reason: "r"}),
 		"cancelling what fails": then(failing, CancelRequested{}),
 		"half up, one ended":    then(r[:5], TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}),
 	}
@@ -51,6 +53,7 @@ func situations() map[string][]Event {
 func everyEvent() []Event {
 	events := []Event{
 		Start{}, Tick{Now: 1}, Tick{Now: 1 << 40}, CancelRequested{}, StopRequested{}, StopRequested{Drain: true}, TerminalStored{},
+		RescaleRequested{Reason: "more"},
 	}
 	for p := range checkpointv1.JobPhase_name {
 		events = append(events, Recovered{Phase: checkpointv1.JobPhase(p)}, Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3})
@@ -59,7 +62,7 @@ func everyEvent() []Event {
 		events = append(events, AttemptAllotted{a}, AttemptGone{a}, ResourcesAvailable{Attempt: a, Tasks: scriptTasks}, ResourcesAvailable{Attempt: a},
 			ResourcesMissing{Attempt: a}, CoordinatorsReady{a}, CoordinatorFailed{Attempt: a}, TaskManagerLost{Attempt: a},
 			RestoreFailed{Attempt: a, Checkpoint: 4, Older: 1}, RestoreFailed{Attempt: a, Checkpoint: 3},
-			CheckpointCompleted{Attempt: a, ID: 5}, CheckpointFailedTooOften{Attempt: a}, FinalComplete{Attempt: a, ID: 6})
+			PlacementChanged{Attempt: a}, PlacementChanged{Attempt: a, Better: "one more slot"}, CheckpointCompleted{Attempt: a, ID: 5}, CheckpointFailedTooOften{Attempt: a}, FinalComplete{Attempt: a, ID: 6})
 		for _, task := range append(slices.Clone(scriptTasks), types.TaskID{Vertex: "nowhere"}) {
 			for s := TaskState(0); s <= TaskCanceled+1; s++ {
 				events = append(events, TaskChanged{Attempt: a, Task: task, State: s})

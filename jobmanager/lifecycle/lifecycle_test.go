@@ -79,6 +79,12 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 			r.Delay, err = time.ParseDuration(a.Vals[0])
 		case "max-delay":
 			r.MaxDelay, err = time.ParseDuration(a.Vals[0])
+		case "wait":
+			cfg.Rescale.Wait, err = time.ParseDuration(a.Vals[0])
+		case "settle":
+			cfg.Rescale.Settle, err = time.ParseDuration(a.Vals[0])
+		case "cooldown":
+			cfg.Rescale.Cooldown, err = time.ParseDuration(a.Vals[0])
 		case "reset":
 			r.ResetThreshold, err = time.ParseDuration(a.Vals[0])
 		default:
@@ -144,6 +150,10 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		return []Event{CancelRequested{}}
 	case "stop":
 		return []Event{StopRequested{Drain: word(1) == "drain"}}
+	case "rescale":
+		return []Event{RescaleRequested{Reason: rest(1)}}
+	case "better":
+		return []Event{PlacementChanged{Attempt: a, Better: rest(1)}}
 	case "gone":
 		return []Event{AttemptGone{a}}
 	case "stored":

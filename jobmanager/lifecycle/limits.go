@@ -10,6 +10,9 @@ const (
 	DefaultFixedAttempts  = 1
 	DefaultPoison         = 3
 
+	// rescalePatience is how long a rescale waits for a checkpoint.
+	rescalePatience = time.Minute
+
 	// backoffMultiplier and jitterFraction shape the exponential delay.
 	backoffMultiplier = 1.5
 	jitterFraction    = 0.1

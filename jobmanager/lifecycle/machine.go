@@ -14,6 +14,7 @@ import (
 // Config says for which job a Machine works.
 type Config struct {
 	Restart jobgraph.RestartSpec
+	Rescale RescaleSpec
 	// Seed makes the jitter of delays; give each job another.
 	Seed uint64
 }
@@ -30,7 +31,10 @@ type Machine struct {
 	tasks     map[types.TaskID]TaskState
 	since     int64 // when the attempt came to Running; meaningful in Running, Finishing, Stopping
 
-	stop      *StopRequested     // asked for and not done
+	waiting int64 // since when the attempt waits for slots; 0: it has them, or may have fewer
+
+	stop      *StopRequested // asked for and not done
+	rescale   rescale
 	before    types.CheckpointID // restore from an older one than this; 0: from the latest
 	restarts  restarts
 	restartAt int64
@@ -42,7 +46,7 @@ type Machine struct {
 
 // New returns a machine in state Created. Its first event is Start or Recovered.
 func New(cfg Config) *Machine {
-	return &Machine{state: Created, restarts: newRestarts(cfg)}
+	return &Machine{state: Created, restarts: newRestarts(cfg), rescale: rescale{spec: cfg.Rescale}}
 }
 
 // State returns where the job stands.
@@ -81,6 +85,8 @@ func (m *Machine) take(ev Event) {
 		m.cancelRequested()
 	case StopRequested:
 		m.stopRequested(ev)
+	case RescaleRequested:
+		m.rescaleRequested(ev.Reason)
 	case AttemptAllotted:
 		m.attemptAllotted(ev)
 	case AttemptGone:
@@ -117,6 +123,9 @@ func (m *Machine) takeOfAttempt(ev Event) {
 		m.restoreFailed(ev)
 	case CheckpointCompleted:
 		m.before = 0
+		m.rescaleDue()
+	case PlacementChanged:
+		m.placementChanged(ev)
 	case CheckpointFailedTooOften:
 		m.failed(Failure{Message: ev.Reason})
 	case FinalComplete:
@@ -145,6 +154,8 @@ func attemptOf(ev Event) types.Attempt {
 	case CheckpointCompleted:
 		return ev.Attempt
 	case CheckpointFailedTooOften:
+		return ev.Attempt
+	case PlacementChanged:
 		return ev.Attempt
 	case FinalComplete:
 		return ev.Attempt
@@ -176,6 +187,7 @@ func (m *Machine) start() {
 // begin starts a new attempt.
 func (m *Machine) begin() {
 	m.move(WaitingForResources, "")
+	m.rescale.wanted = "" // the next placement is a new one anyway
 	m.emit(AllotAttempt{})
 }
 
@@ -208,8 +220,19 @@ func (m *Machine) recovered(e Recovered) {
 
 func (m *Machine) tick(t Tick) {
 	m.now = max(m.now, t.Now)
-	if m.state == Restarting && m.storing == 0 && m.now >= m.restartAt {
-		m.begin()
+	if m.storing != 0 {
+		return
+	}
+	switch m.state {
+	case Restarting:
+		if m.now >= m.restartAt {
+			m.begin()
+		}
+	case WaitingForResources:
+		m.acceptLower()
+	case Running:
+		m.rescaleTick()
+	default:
 	}
 }
 
@@ -217,15 +240,16 @@ func (m *Machine) attemptAllotted(e AttemptAllotted) {
 	if m.state != WaitingForResources || m.attempt != 0 {
 		return
 	}
-	m.attempt = e.Attempt
-	m.emit(RequestResources{Attempt: e.Attempt}) //nolint:staticcheck // an event and an effect that look alike by chance
+	m.attempt, m.waiting = e.Attempt, max(m.now, 1)
+	m.emit(RequestResources{Attempt: e.Attempt})
+	m.acceptLower()
 }
 
 func (m *Machine) resourcesAvailable(e ResourcesAvailable) {
 	if m.state != WaitingForResources || len(e.Tasks) == 0 {
 		return
 	}
-	m.placement = e.Placement
+	m.placement, m.waiting = e.Placement, 0
 	m.tasks = make(map[types.TaskID]TaskState, len(e.Tasks))
 	for _, t := range e.Tasks {
 		m.tasks[t] = 0
@@ -256,8 +280,11 @@ func (m *Machine) tasksAdvanced() {
 		m.since = m.now
 		m.move(Running, "")
 		m.emit(StartCheckpointing{Attempt: m.attempt})
-		if m.stop != nil {
+		switch {
+		case m.stop != nil:
 			m.beginStop()
+		case m.rescale.wanted != "":
+			m.beginRescale(m.rescale.wanted)
 		}
 	}
 	if m.state == Running && m.allTasks(TaskEnded) {
@@ -317,7 +344,7 @@ func (m *Machine) cancelRequested() {
 	if m.state == Cancelling {
 		return
 	}
-	asked := m.state == Failing // the attempt is being cancelled already
+	asked := m.state == Failing || m.state == Rescaling // the attempt is being cancelled already
 	m.move(Cancelling, "")
 	switch {
 	case m.attempt == 0:
@@ -338,6 +365,9 @@ func (m *Machine) attemptGone(e AttemptGone) {
 	case Failing:
 		m.attempt = 0
 		m.failingDone()
+	case Rescaling:
+		m.attempt = 0
+		m.begin()
 	default: // nobody asked for it
 	}
 }

@@ -29,12 +29,16 @@ const (
 	// Stopping: a checkpoint behind which the job ends is under way, because the user asked for it.
 	Stopping
 	Stopped
+	// Rescaling: the attempt is being cancelled behind a checkpoint, because the next one is to have another parallelism or
+	// other slots.
+	Rescaling
 )
 
 var stateNames = [...]string{
 	Created: "Created", WaitingForResources: "WaitingForResources", Restoring: "Restoring", Deploying: "Deploying",
 	Running: "Running", Failing: "Failing", Restarting: "Restarting", Finishing: "Finishing", Cancelling: "Cancelling",
 	Finished: "Finished", Canceled: "Canceled", Failed: "Failed", Stopping: "Stopping", Stopped: "Stopped",
+	Rescaling: "Rescaling",
 }
 
 // String returns the state's name.

@@ -44,6 +44,7 @@ const (
 	JobState_JOB_STATE_FAILED                JobState = 12
 	JobState_JOB_STATE_STOPPING              JobState = 13
 	JobState_JOB_STATE_STOPPED               JobState = 14
+	JobState_JOB_STATE_RESCALING             JobState = 15
 )
 
 // Enum value maps for JobState.
@@ -64,6 +65,7 @@ var (
 		12: "JOB_STATE_FAILED",
 		13: "JOB_STATE_STOPPING",
 		14: "JOB_STATE_STOPPED",
+		15: "JOB_STATE_RESCALING",
 	}
 	JobState_value = map[string]int32{
 		"JOB_STATE_UNSPECIFIED":           0,
@@ -81,6 +83,7 @@ var (
 		"JOB_STATE_FAILED":                12,
 		"JOB_STATE_STOPPING":              13,
 		"JOB_STATE_STOPPED":               14,
+		"JOB_STATE_RESCALING":             15,
 	}
 )
 
@@ -1629,7 +1632,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\fdead_letters\x18\x06 \x01(\x03R\vdeadLetters\x12\x1a\n" +
 	"\brestarts\x18\a \x01(\x05R\brestarts\x12O\n" +
 	"\x0flast_checkpoint\x18\b \x01(\v2&.millrace.api.v1.CheckpointDescriptionR\x0elastCheckpoint\x12\x18\n" +
-	"\atrouble\x18\t \x01(\tR\atrouble*\x83\x03\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble*\x9c\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_CREATED\x10\x01\x12#\n" +
@@ -1646,7 +1649,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x12JOB_STATE_CANCELED\x10\v\x12\x14\n" +
 	"\x10JOB_STATE_FAILED\x10\f\x12\x16\n" +
 	"\x12JOB_STATE_STOPPING\x10\r\x12\x15\n" +
-	"\x11JOB_STATE_STOPPED\x10\x0e2\x80\x04\n" +
+	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
+	"\x13JOB_STATE_RESCALING\x10\x0f2\x80\x04\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +
