@@ -65,7 +65,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 			}}
 		})
 	case checkpoint.Retire:
-		d.l.wait.Go(func() { d.retire(fx) })
+		d.deletions.Go(func() { d.retire(fx) })
 	case checkpoint.Completed:
 		d.checkpointCompleted(fx)
 	case checkpoint.CommitsConfirmed:

@@ -10,7 +10,8 @@
 // Run campaigns and, while leading, waits for the drivers. A driver owns its
 // cores; work that blocks (store transactions, manifests) runs on goroutines
 // that the driver starts and whose completion comes back as an event. Each task
-// manager's stream has the receiving goroutine of gRPC and one that sends.
+// manager's stream has the receiving goroutine of gRPC and one that sends. The
+// collector has one goroutine a term.
 //
 // # What is durable
 //
@@ -18,4 +19,9 @@
 // exists when its record is written, a checkpoint when the pointer to its
 // manifest is, and a job has ended when its last phase is; clients and task
 // managers are told afterwards.
+//
+// A job that has ended stays visible, under any leader, as far as its record
+// goes (ended.go), until so many have ended after it that the collector forgets
+// it (collect.go). The collector also deletes objects that nobody needs; package
+// garbage says which, and why that is safe.
 package jobmanager

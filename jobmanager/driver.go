@@ -45,6 +45,9 @@ type driver struct {
 	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
 	confirmed types.CheckpointID
 
+	// deletions are those of superseded checkpoints that are under way.
+	deletions sync.WaitGroup
+
 	ctx   context.Context // of the leadership
 	done  chan struct{}
 	inbox inbox
@@ -235,7 +238,7 @@ func (d *driver) begin(r graphRead) {
 	_, _ = seed.Write([]byte(d.store.job))
 	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Seed: seed.Sum64()})
 	d.tick()
-	d.l.wait.Go(d.finishDeletions)
+	d.deletions.Go(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
 		d.step(lifecycle.Start{})
 		return

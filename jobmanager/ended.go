@@ -26,12 +26,17 @@ var stateOf = map[checkpointv1.JobPhase]apiv1.JobState{
 	checkpointv1.JobPhase_JOB_PHASE_STOPPED:  apiv1.JobState_JOB_STATE_STOPPED,
 }
 
-// settled puts what clients see of an ended job in the place of its driver.
+// settled puts what clients see of an ended job in the place of its driver, and
+// has its garbage collected.
 func (l *leadership) settled(d *driver) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	delete(l.mu.drivers, d.store.job)
 	l.mu.ended[d.store.job] = d.view
+	l.mu.Unlock()
+	select {
+	case l.garbage.ended <- d.store.job:
+	default:
+	}
 }
 
 // remember makes a job visible that had ended before this term.

@@ -33,9 +33,11 @@ type Options struct {
 	// whose transactions end before their checkpoints may; nil refuses none.
 	CheckJob func(*jobgraph.Graph) error
 	Policy   scheduler.Policy
-	Metrics  *metrics.Registry
-	Clock    clock.Clock
-	Log      *slog.Logger
+	// Retention bounds what is kept of ended jobs.
+	Retention Retention
+	Metrics   *metrics.Registry
+	Clock     clock.Clock
+	Log       *slog.Logger
 }
 
 // JobManager leads a cluster, or waits to. It serves both gRPC services at any
@@ -93,6 +95,7 @@ type leadership struct {
 	jm       *JobManager
 	term     types.Term
 	registry *registry
+	garbage  *collector
 	ctx      context.Context
 	wait     sync.WaitGroup
 	mu       struct {
@@ -108,6 +111,7 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
 	l := &leadership{jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
 	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
+	l.garbage = newCollector(l)
 	l.registry.changed = func() { l.toAll(slotsChanged{}) }
 	l.registry.lost = func(id types.TaskManagerID, why string) {
 		j.Log.Warn("task manager lost", "id", id, "why", why)
@@ -124,6 +128,7 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	if err := l.recover(); err != nil {
 		return fmt.Errorf("recover jobs: %w", err)
 	}
+	l.wait.Go(func() { l.garbage.run(ctx) })
 	j.setLeading(l)
 	j.Log.Info("leads", "term", l.term, "address", j.Address)
 	for {
@@ -178,7 +183,9 @@ func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
 	l.mu.drivers[store.job] = d
 	l.mu.Unlock()
 	l.wait.Go(func() {
-		if d.run(l.ctx); d.over() {
+		d.run(l.ctx)
+		d.deletions.Wait()
+		if d.over() {
 			l.settled(d)
 		}
 	})

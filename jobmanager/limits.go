@@ -35,6 +35,13 @@ const (
 	verifyReadsMax   = 8
 	// verifyErrorsMax is how many damaged files a reason names.
 	verifyErrorsMax = 3
+	// endedJobsDefault, sweepIntervalDefault and sweepAgeDefault are the defaults of
+	// Retention. A job has some five keys, and coord.ListMax bounds those of all.
+	endedJobsDefault     = 256
+	sweepIntervalDefault = 10 * time.Minute
+	sweepAgeDefault      = time.Hour
+	// endedQueueMax is how many jobs may wait to be swept at their end.
+	endedQueueMax = 64
 	// tickInterval is how often a driver tells its cores the time.
 	tickInterval = 50 * time.Millisecond
 )

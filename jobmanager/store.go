@@ -56,7 +56,11 @@ func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGrap
 	if len(data) > graphBytesMax {
 		return nil, failure.Userf("job graph has %d bytes, at most %d are allowed", len(data), graphBytesMax)
 	}
-	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: "submitted"}.Path()
+	if _, err := s.coord.Get(ctx, s.keys.State()); err == nil {
+		return nil, fmt.Errorf("job %s is there already: %w", s.job, coord.ErrConflict)
+	}
+	// A key a submit: one that is deleted with its job is never written again.
+	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: string(jobID(""))}.Path()
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,9 @@ type Options struct {
 	TaskManagers int
 	Slots        int
 	Policy       scheduler.Policy
-	Version      string
+	// Retention bounds what is kept of ended jobs.
+	Retention jobmanager.Retention
+	Version   string
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
 	// Wiring has what jobs may name; nil means NewWiring(nil).
@@ -175,7 +177,7 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 func (c *Cluster) serve() {
 	jm := jobmanager.New(jobmanager.Options{
 		Cluster: c.Cluster, Address: c.Address(), Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
-		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
+		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Retention: c.Retention, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})
 	c.server = grpc.NewServer(grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))
 	controlv1.RegisterControlServiceServer(c.server, jm)

@@ -37,8 +37,7 @@ func TestGarbageIsBoundedAsTheHeapGrows(t *testing.T) {
 	}()
 	live := make([]byte, 128<<20)
 	awaitPercent(t, func(p int) bool { return p <= 25 })
-	runtime.KeepAlive(live)
-	live = nil
+	runtime.KeepAlive(live) // and no longer
 	awaitPercent(t, func(p int) bool { return p > 25 })
 }
 
