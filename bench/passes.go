@@ -63,7 +63,8 @@ func (p passes) from(n int, key int64) int64 {
 // price and millis return the price of a key's bid in pass n, and its time: the
 // passes spread over the window, and none reaches its end.
 func (passes) price(n int, key int64) int64 { return 1 + (key*7919+int64(n)*104_729)%10_000 }
-func (passes) millis(n int) int64           { return keysWindow + int64(n)*windowSize.Milliseconds()/passesAll }
+
+func (passes) millis(n int) int64 { return keysWindow + int64(n)*windowSize.Milliseconds()/passesAll }
 
 // bids returns how many bids all passes have.
 func (p passes) bids() (n int64) {
