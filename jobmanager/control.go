@@ -105,6 +105,11 @@ func (l *leadership) receive(s grpc.BidiStreamingServer[controlv1.TaskManagerMes
 			}
 			continue
 		}
+		if msg.GetLeaving() != nil {
+			l.jm.Log.Info("task manager is about to leave", "id", m.id)
+			l.registry.depart(m)
+			continue
+		}
 		if job := jobOf(msg); job != "" {
 			l.toDriver(job, fromTaskManager{m.id, msg})
 		}

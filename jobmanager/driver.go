@@ -25,18 +25,22 @@ import (
 // driver carries one job: it owns the job's cores, feeds them, and carries
 // their effects out. Its methods run on its goroutine, post and the view aside.
 type driver struct {
-	l       *leadership
-	store   *jobStore
-	rec     *checkpointv1.JobRecord
-	proto   *jobv1.JobGraph
-	graph   *jobgraph.Graph
-	machine *lifecycle.Machine
-	view    *view
-	events  events.Listener
-	metrics *metrics.Job
+	l     *leadership
+	store *jobStore
+	rec   *checkpointv1.JobRecord
+	proto *jobv1.JobGraph
+	graph *jobgraph.Graph
+	asked []any // by clients, before the graph was there
+	// unreadable is why the graph never will be.
+	unreadable error
+	machine    *lifecycle.Machine
+	view       *view
+	events     events.Listener
+	metrics    *metrics.Job
 
 	at       *attempt // nil before the first and between attempts
 	waiting  bool     // for slots
+	lower    bool     // fewer slots than wanted will do
 	previous scheduler.Assignment
 	restarts int32
 	takeover bool               // another leader ran the job, and no attempt of this term has begun
@@ -225,9 +229,10 @@ func (d *driver) begin(r graphRead) {
 			d.l.jm.Log.Error("job can't be recovered", "job", d.store.job, "cause", r.err)
 			d.view.setTrouble(r.err)
 		}
+		d.unreadable = r.err
 		return
 	}
-	d.proto, d.graph, d.view.graph = r.proto, r.graph, r.graph
+	d.proto, d.graph, d.view.graph = r.proto, withParallelism(r.graph, d.rec), r.graph
 	d.view.update(func(j *apiv1.DescribeJobResponse) {
 		j.Explanation, j.Attempt = jobgraph.Explain(r.graph), uint64(r.last)
 		if r.at != 0 {
@@ -236,7 +241,7 @@ func (d *driver) begin(r graphRead) {
 	})
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(d.store.job))
-	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Seed: seed.Sum64()})
+	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Rescale: d.l.jm.Rescale.RescaleSpec, Seed: seed.Sum64()})
 	d.tick()
 	d.deletions.Go(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
@@ -267,6 +272,11 @@ func (d *driver) tick() {
 func (d *driver) handle(e any) {
 	if r, ok := e.(graphRead); ok {
 		d.begin(r)
+		asked := d.asked
+		d.asked = nil
+		for _, e := range asked {
+			d.handle(e)
+		}
 		return
 	}
 	if d.machine == nil {
@@ -283,6 +293,8 @@ func (d *driver) handle(e any) {
 	case slotsChanged:
 		if d.waiting {
 			d.schedule()
+		} else {
+			d.reconsider()
 		}
 	case taskManagerLost:
 		d.lost(e.id)
@@ -295,6 +307,10 @@ func (d *driver) handle(e any) {
 			d.step(lifecycle.CancelRequested{})
 		}
 		e.reply <- e.err
+	case rescaleAsked:
+		d.rescaleAsked(e)
+	case rescaleStored:
+		d.rescaleStored(e)
 	case stopAsked:
 		d.step(lifecycle.StopRequested{Drain: e.drain})
 		e.reply <- nil
@@ -303,14 +319,27 @@ func (d *driver) handle(e any) {
 	}
 }
 
-// tooEarly answers what can't wait until the graph is there.
+// tooEarly keeps what clients ask until the graph is there; a job whose graph
+// can't be read says so.
 func (d *driver) tooEarly(e any) {
-	err := failure.External(errors.New("the job is being recovered"), failure.Backoff)
 	switch e := e.(type) {
 	case cancelAsked:
-		e.reply <- err
+		d.keep(e, e.reply)
 	case stopAsked:
-		e.reply <- err
+		d.keep(e, e.reply)
+	case rescaleAsked:
+		d.keep(e, e.reply)
+	}
+}
+
+func (d *driver) keep(e any, reply chan error) {
+	switch {
+	case d.unreadable != nil:
+		reply <- d.unreadable
+	case len(d.asked) == askedMax:
+		reply <- failure.External(errors.New("the job is being recovered"), failure.Backoff)
+	default:
+		d.asked = append(d.asked, e)
 	}
 }
 
@@ -382,7 +411,7 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 			return a
 		})
 	case lifecycle.RequestResources:
-		d.waiting = true
+		d.waiting, d.lower = true, fx.Lower
 		d.schedule()
 	case lifecycle.DeployCoordinators:
 		d.readRestore(fx.Before)
@@ -390,6 +419,10 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 		d.deployTasks()
 	case lifecycle.StartCheckpointing:
 		d.coordinate(checkpoint.TasksRunning{})
+	case lifecycle.RequestCheckpoint:
+		d.coordinate(checkpoint.TriggerRequested{Kind: checkpoint.Periodic})
+	case lifecycle.Rescale:
+		d.noteRescale(fx.Reason)
 	case lifecycle.RequestFinal:
 		d.coordinate(checkpoint.TriggerRequested{Kind: fx.Kind})
 	case lifecycle.DrainSources:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"millrace/blobstore"
 	"millrace/internal/clock"
@@ -33,6 +34,8 @@ type Options struct {
 	// whose transactions end before their checkpoints may; nil refuses none.
 	CheckJob func(*jobgraph.Graph) error
 	Policy   scheduler.Policy
+	// Rescale says how readily jobs change their parallelism by themselves.
+	Rescale RescaleOptions
 	// Retention bounds what is kept of ended jobs.
 	Retention Retention
 	Metrics   *metrics.Registry
@@ -45,6 +48,7 @@ type Options struct {
 type JobManager struct {
 	controlv1.UnimplementedControlServiceServer
 	apiv1.UnimplementedJobServiceServer
+	apiv1.UnimplementedClusterServiceServer
 	Options
 	mu struct {
 		sync.Mutex
@@ -92,6 +96,7 @@ func (j *JobManager) Run(ctx context.Context) error {
 
 // leadership is one term of this job manager.
 type leadership struct {
+	since    time.Time
 	jm       *JobManager
 	term     types.Term
 	registry *registry
@@ -109,7 +114,7 @@ type leadership struct {
 // lead recovers every job and serves until the leadership or the context ends.
 func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &leadership{jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
+	l := &leadership{since: j.Clock.Now(), jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
 	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
 	l.garbage = newCollector(l)
 	l.registry.changed = func() { l.toAll(slotsChanged{}) }

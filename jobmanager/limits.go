@@ -8,6 +8,8 @@ const (
 	sendQueueMax = 1 << 16
 	// inboxMax is how many events may wait for a driver before progress is dropped.
 	inboxMax = 1 << 14
+	// askedMax is how many wishes of clients may wait until a job is recovered.
+	askedMax = 64
 	// watchQueueMax bounds what a watching client may be behind; older progress
 	// is dropped first.
 	watchQueueMax = 1 << 10

@@ -14,7 +14,7 @@ func (r *registry) cluster(job types.JobID) scheduler.Cluster {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range members {
-		tm := scheduler.TaskManager{ID: m.id, Slots: m.slots, Labels: m.labels}
+		tm := scheduler.TaskManager{ID: m.id, Slots: m.slots, Labels: m.labels, Leaving: m.isLeaving()}
 		for i := range int32(m.slots) {
 			if owner, taken := r.mu.slots[types.SlotID{TaskManager: m.id, Index: i}]; taken && owner != job {
 				tm.Taken = append(tm.Taken, i)
@@ -30,15 +30,19 @@ func (d *driver) schedule() {
 	if d.at == nil || d.at.cancelling {
 		return
 	}
-	a, report := scheduler.Schedule(d.l.registry.cluster(d.store.job), d.graph, d.previous, d.l.jm.Policy)
+	policy := d.l.jm.Policy
+	policy.AllowLower = policy.AllowLower && d.lower
+	a, report := scheduler.Schedule(d.l.registry.cluster(d.store.job), d.graph, d.previous, policy)
 	if report.Unplaced() > 0 || !d.l.registry.take(d.store.job, a.Slots()) {
 		why := report.Waiting()
 		if why == "" {
 			why = "its slots were taken by another job"
 		}
+		d.l.registry.vacate(d.store.job)
 		d.step(lifecycle.ResourcesMissing{Attempt: d.at.number, Reason: why})
 		return
 	}
+	d.l.registry.releaseLeaving()
 	d.waiting = false
 	d.previous = a
 	d.at.slots = a.Tasks

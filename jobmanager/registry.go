@@ -38,9 +38,56 @@ type member struct {
 
 	mu struct {
 		sync.Mutex
-		beat  time.Time
-		ended bool
+		beat     time.Time
+		ended    bool
+		leaving  bool
+		released bool
 	}
+}
+
+func (m *member) isLeaving() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.leaving
+}
+
+// depart notes that a task manager wants to leave: drivers move their tasks away.
+func (r *registry) depart(m *member) {
+	m.mu.Lock()
+	m.mu.leaving = true
+	m.mu.Unlock()
+	r.changed()
+	r.releaseLeaving()
+}
+
+// releaseLeaving lets those go that want to leave and have no tasks any more.
+func (r *registry) releaseLeaving() {
+	for _, m := range r.members() {
+		if m.isLeaving() && r.idle(m.id) && m.letGo() {
+			r.send(m.id, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Released{Released: &controlv1.Released{}}})
+		}
+	}
+}
+
+// letGo tells whether this is the first time that the member is let go.
+func (m *member) letGo() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first := !m.mu.released
+	m.mu.released = true
+	return first
+}
+
+// idle tells whether no job has a slot of a task manager.
+func (r *registry) idle(id types.TaskManagerID) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.mu.slots {
+		if s.TaskManager == id {
+			return false
+		}
+	}
+	return true
 }
 
 func newRegistry() *registry {
@@ -164,6 +211,23 @@ func (r *registry) release(job types.JobID) {
 	r.releaseLocked(job)
 	r.mu.Unlock()
 	r.changed()
+	r.releaseLeaving()
+}
+
+// vacate frees the slots that a job has on task managers that are about to leave.
+func (r *registry) vacate(job types.JobID) {
+	leaving := make(map[types.TaskManagerID]bool)
+	for _, m := range r.members() {
+		leaving[m.id] = m.isLeaving()
+	}
+	r.mu.Lock()
+	for s, owner := range r.mu.slots {
+		if owner == job && leaving[s.TaskManager] {
+			delete(r.mu.slots, s)
+		}
+	}
+	r.mu.Unlock()
+	r.releaseLeaving()
 }
 
 func (r *registry) releaseLocked(job types.JobID) {

@@ -75,6 +75,10 @@ func newScheduling(c Cluster, p Policy) *scheduling {
 		}
 		m := &manager{id: tm.ID}
 		s.byID[tm.ID] = m
+		if tm.Leaving {
+			s.refused = append(s.refused, fmt.Sprintf("%s is about to leave", tm.ID))
+			continue
+		}
 		if lacks := lacking(tm.Labels, p.Labels); lacks != "" {
 			s.refused = append(s.refused, fmt.Sprintf("%s lacks the label %s", tm.ID, lacks))
 			continue

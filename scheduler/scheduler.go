@@ -20,6 +20,8 @@ type TaskManager struct {
 	// are not among them.
 	Taken  []int32
 	Labels map[string]string
+	// Leaving task managers don't count.
+	Leaving bool
 }
 
 // Policy is what an operator of the cluster decides. The zero value runs

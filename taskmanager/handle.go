@@ -34,6 +34,13 @@ func (m *TaskManager) handle(msg *controlv1.JobManagerMessage) {
 		if a := m.attempt(r.Finish.JobId, r.Finish.Attempt); a != nil {
 			a.post(nil, task.Finish{})
 		}
+	case *controlv1.JobManagerMessage_Released:
+		m.mu.Lock()
+		if m.mu.leaving {
+			m.mu.leaving = false
+			close(m.released)
+		}
+		m.mu.Unlock()
 	case *controlv1.JobManagerMessage_Drain:
 		if a := m.attempt(r.Drain.JobId, r.Drain.Attempt); a != nil {
 			a.post(func(t *running) bool { return t.source }, task.Drain{})

@@ -62,7 +62,9 @@ type TaskManager struct {
 		sync.Mutex
 		term     types.Term
 		attempts map[types.JobID]*attempt
+		leaving  bool
 	}
+	released chan struct{} // closed when the job manager lets the task manager go
 	wait sync.WaitGroup
 }
 
@@ -71,7 +73,7 @@ func New(o Options) *TaskManager {
 	if o.RowsMax == 0 {
 		o.RowsMax = stream.RowsMax
 	}
-	m := &TaskManager{Options: o}
+	m := &TaskManager{Options: o, released: make(chan struct{})}
 	m.outbox.ready = make(chan struct{}, 1)
 	m.mu.attempts = make(map[types.JobID]*attempt)
 	return m
@@ -145,6 +147,7 @@ func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 			m.raiseTerm(types.Term(msg.Term))
 			side.Go(func() { m.send(ctx, s, cancel) })
 			side.Go(func() { m.beat(ctx, time.Duration(r.Registered.HeartbeatIntervalMillis)*time.Millisecond) })
+			m.sayLeaving()
 			m.Log.Info("registered", "task manager", m.ID, "term", msg.Term)
 		default:
 			if m.raiseTerm(types.Term(msg.Term)) {
@@ -170,6 +173,32 @@ func (m *TaskManager) raiseTerm(t types.Term) bool {
 	}
 	m.mu.term = t
 	return true
+}
+
+// Leave asks the job manager to move every task elsewhere, and returns when
+// nothing runs here any more or the context ends. Run goes on until its own
+// context ends. It is called once.
+func (m *TaskManager) Leave(ctx context.Context) error {
+	m.mu.Lock()
+	m.mu.leaving = true
+	m.mu.Unlock()
+	m.sayLeaving()
+	select {
+	case <-m.released:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("tasks are still here: %w", context.Cause(ctx))
+	}
+}
+
+// sayLeaving tells the job manager, each that there is, once.
+func (m *TaskManager) sayLeaving() {
+	m.mu.Lock()
+	leaving := m.mu.leaving
+	m.mu.Unlock()
+	if leaving {
+		m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Leaving{Leaving: &controlv1.Leaving{}}})
+	}
 }
 
 // send carries the outbox to the job manager.

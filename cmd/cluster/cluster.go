@@ -53,6 +53,7 @@ type Options struct {
 	TaskManagers int
 	Slots        int
 	Policy       scheduler.Policy
+	Rescale      jobmanager.RescaleOptions
 	// Retention bounds what is kept of ended jobs.
 	Retention jobmanager.Retention
 	Version   string
@@ -115,6 +116,7 @@ type Cluster struct {
 
 // manager is a task manager that runs.
 type manager struct {
+	*taskmanager.TaskManager
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -177,11 +179,12 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 func (c *Cluster) serve() {
 	jm := jobmanager.New(jobmanager.Options{
 		Cluster: c.Cluster, Address: c.Address(), Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
-		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Retention: c.Retention, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
+		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})
 	c.server = grpc.NewServer(grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))
 	controlv1.RegisterControlServiceServer(c.server, jm)
 	apiv1.RegisterJobServiceServer(c.server, jm)
+	apiv1.RegisterClusterServiceServer(c.server, jm)
 	healthv1.RegisterHealthServer(c.server, health.NewServer())
 	c.wait.Go(func() { _ = c.server.Serve(c.listener) })
 	c.wait.Go(func() {
@@ -206,6 +209,9 @@ func (c *Cluster) Pool() *stream.Pool { return &c.pool }
 // Jobs returns a client of the job service.
 func (c *Cluster) Jobs() apiv1.JobServiceClient { return apiv1.NewJobServiceClient(c.conn) }
 
+// Describe returns a client of the cluster service.
+func (c *Cluster) Describe() apiv1.ClusterServiceClient { return apiv1.NewClusterServiceClient(c.conn) }
+
 // StartTaskManager starts a task manager of that id.
 func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 	dir := filepath.Join(c.Dir, "taskmanager", string(id))
@@ -221,14 +227,14 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		return fmt.Errorf("task manager %s runs already", id)
 	}
 	c.mu.managers[id] = m
-	tm := taskmanager.New(taskmanager.Options{
+	m.TaskManager = taskmanager.New(taskmanager.Options{
 		Cluster: c.Cluster, ID: id, Incarnation: incarnation(), Slots: c.Slots, Version: c.Version, Dial: c.dial,
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
 	})
 	c.wait.Go(func() {
 		defer close(m.done)
-		if err := tm.Run(ctx); err != nil {
+		if err := m.Run(ctx); err != nil {
 			c.Log.Error("task manager ended", "id", id, "cause", err)
 		}
 	})
@@ -270,6 +276,17 @@ func (c *Cluster) KillTaskManager(id types.TaskManagerID) error {
 	m.cancel()
 	<-m.done
 	return nil
+}
+
+// DrainTaskManager has a task manager hand its tasks over, and ends it.
+func (c *Cluster) DrainTaskManager(ctx context.Context, id types.TaskManagerID) error {
+	c.mu.Lock()
+	m := c.mu.managers[id]
+	c.mu.Unlock()
+	if m == nil {
+		return fmt.Errorf("no task manager %s runs", id)
+	}
+	return errors.Join(m.Leave(ctx), c.KillTaskManager(id))
 }
 
 // Close ends the cluster and waits for every part of it.

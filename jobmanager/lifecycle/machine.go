@@ -118,7 +118,7 @@ func (m *Machine) takeOfAttempt(ev Event) {
 	case CoordinatorFailed:
 		m.coordinatorFailed(ev)
 	case TaskManagerLost:
-		m.failed(Failure{Message: fmt.Sprintf("task manager %s is lost", ev.TaskManager)})
+		m.taskManagerLost(ev)
 	case RestoreFailed:
 		m.restoreFailed(ev)
 	case CheckpointCompleted:

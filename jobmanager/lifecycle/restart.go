@@ -81,6 +81,17 @@ func (m *Machine) coordinatorFailed(e CoordinatorFailed) {
 	m.failed(Failure{Class: e.Failure.Class, Position: e.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", e.Vertex, e.Failure.Message)})
 }
 
+// taskManagerLost is the cause of what tasks elsewhere report at the same time, whichever comes first.
+func (m *Machine) taskManagerLost(e TaskManagerLost) {
+	lost := fmt.Sprintf("task manager %s is lost", e.TaskManager)
+	if m.state == Failing && !m.doomed {
+		m.reason = cut(m.reason + "; " + lost)
+		m.report(m.reason)
+		return
+	}
+	m.failed(Failure{Message: lost})
+}
+
 // failingDone decides what follows an attempt that failed and is gone.
 func (m *Machine) failingDone() {
 	if m.doomed {

@@ -114,6 +114,387 @@ func (JobState) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{0}
 }
 
+type DescribeClusterRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeClusterRequest) Reset() {
+	*x = DescribeClusterRequest{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeClusterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeClusterRequest) ProtoMessage() {}
+
+func (x *DescribeClusterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeClusterRequest.ProtoReflect.Descriptor instead.
+func (*DescribeClusterRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{0}
+}
+
+type DescribeClusterResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Cluster string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// Where the leading job manager is reached, its term and since when it leads.
+	Leader       string                    `protobuf:"bytes,2,opt,name=leader,proto3" json:"leader,omitempty"`
+	Term         uint64                    `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Since        *timestamppb.Timestamp    `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	Version      string                    `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"`
+	TaskManagers []*TaskManagerDescription `protobuf:"bytes,6,rep,name=task_managers,json=taskManagers,proto3" json:"task_managers,omitempty"`
+	// Jobs that wait for slots or for something outside, and for what.
+	Waiting       []*WaitingJob `protobuf:"bytes,7,rep,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DescribeClusterResponse) Reset() {
+	*x = DescribeClusterResponse{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DescribeClusterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DescribeClusterResponse) ProtoMessage() {}
+
+func (x *DescribeClusterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DescribeClusterResponse.ProtoReflect.Descriptor instead.
+func (*DescribeClusterResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DescribeClusterResponse) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *DescribeClusterResponse) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
+func (x *DescribeClusterResponse) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *DescribeClusterResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *DescribeClusterResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *DescribeClusterResponse) GetTaskManagers() []*TaskManagerDescription {
+	if x != nil {
+		return x.TaskManagers
+	}
+	return nil
+}
+
+func (x *DescribeClusterResponse) GetWaiting() []*WaitingJob {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+type TaskManagerDescription struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TaskManagerId string                 `protobuf:"bytes,1,opt,name=task_manager_id,json=taskManagerId,proto3" json:"task_manager_id,omitempty"`
+	DataAddress   string                 `protobuf:"bytes,2,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`
+	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Joined        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=joined,proto3" json:"joined,omitempty"`
+	LastHeartbeat *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last_heartbeat,json=lastHeartbeat,proto3" json:"last_heartbeat,omitempty"`
+	// It is about to leave and gets no tasks.
+	Leaving bool `protobuf:"varint,6,opt,name=leaving,proto3" json:"leaving,omitempty"`
+	// One for each slot, in order: the job that has it, empty if it is free.
+	Slots         []string `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskManagerDescription) Reset() {
+	*x = TaskManagerDescription{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskManagerDescription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskManagerDescription) ProtoMessage() {}
+
+func (x *TaskManagerDescription) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskManagerDescription.ProtoReflect.Descriptor instead.
+func (*TaskManagerDescription) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *TaskManagerDescription) GetTaskManagerId() string {
+	if x != nil {
+		return x.TaskManagerId
+	}
+	return ""
+}
+
+func (x *TaskManagerDescription) GetDataAddress() string {
+	if x != nil {
+		return x.DataAddress
+	}
+	return ""
+}
+
+func (x *TaskManagerDescription) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *TaskManagerDescription) GetJoined() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Joined
+	}
+	return nil
+}
+
+func (x *TaskManagerDescription) GetLastHeartbeat() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastHeartbeat
+	}
+	return nil
+}
+
+func (x *TaskManagerDescription) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
+}
+
+func (x *TaskManagerDescription) GetSlots() []string {
+	if x != nil {
+		return x.Slots
+	}
+	return nil
+}
+
+type WaitingJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingJob) Reset() {
+	*x = WaitingJob{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingJob) ProtoMessage() {}
+
+func (x *WaitingJob) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingJob.ProtoReflect.Descriptor instead.
+func (*WaitingJob) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *WaitingJob) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *WaitingJob) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WaitingJob) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type RescaleJobRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// Of every vertex that vertices does not name; 0 leaves them as the graph has them.
+	Parallelism   int32            `protobuf:"varint,2,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
+	Vertices      map[string]int32 `protobuf:"bytes,3,rep,name=vertices,proto3" json:"vertices,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RescaleJobRequest) Reset() {
+	*x = RescaleJobRequest{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RescaleJobRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RescaleJobRequest) ProtoMessage() {}
+
+func (x *RescaleJobRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RescaleJobRequest.ProtoReflect.Descriptor instead.
+func (*RescaleJobRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RescaleJobRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *RescaleJobRequest) GetParallelism() int32 {
+	if x != nil {
+		return x.Parallelism
+	}
+	return 0
+}
+
+func (x *RescaleJobRequest) GetVertices() map[string]int32 {
+	if x != nil {
+		return x.Vertices
+	}
+	return nil
+}
+
+type RescaleJobResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RescaleJobResponse) Reset() {
+	*x = RescaleJobResponse{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RescaleJobResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RescaleJobResponse) ProtoMessage() {}
+
+func (x *RescaleJobResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RescaleJobResponse.ProtoReflect.Descriptor instead.
+func (*RescaleJobResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{5}
+}
+
 type SubmitJobRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Graph  *v1.JobGraph           `protobuf:"bytes,1,opt,name=graph,proto3" json:"graph,omitempty"`
@@ -126,7 +507,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[0]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -138,7 +519,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[0]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -151,7 +532,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{0}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SubmitJobRequest) GetGraph() *v1.JobGraph {
@@ -189,7 +570,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[1]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -201,7 +582,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[1]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -214,7 +595,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{1}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubmitJobResponse) GetJobId() string {
@@ -258,7 +639,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[2]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -270,7 +651,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[2]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -283,7 +664,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{2}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Problem) GetVertexId() string {
@@ -328,7 +709,7 @@ type PlacementReason struct {
 
 func (x *PlacementReason) Reset() {
 	*x = PlacementReason{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[3]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +721,7 @@ func (x *PlacementReason) String() string {
 func (*PlacementReason) ProtoMessage() {}
 
 func (x *PlacementReason) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[3]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +734,7 @@ func (x *PlacementReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReason.ProtoReflect.Descriptor instead.
 func (*PlacementReason) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{3}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlacementReason) GetVertexId() string {
@@ -406,7 +787,7 @@ type JobSummary struct {
 
 func (x *JobSummary) Reset() {
 	*x = JobSummary{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[4]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +799,7 @@ func (x *JobSummary) String() string {
 func (*JobSummary) ProtoMessage() {}
 
 func (x *JobSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[4]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +812,7 @@ func (x *JobSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSummary.ProtoReflect.Descriptor instead.
 func (*JobSummary) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{4}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobSummary) GetJobId() string {
@@ -491,7 +872,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[5]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -503,7 +884,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[5]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -516,7 +897,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 type ListJobsResponse struct {
@@ -528,7 +909,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +921,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +934,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobSummary {
@@ -572,7 +953,7 @@ type DescribeJobRequest struct {
 
 func (x *DescribeJobRequest) Reset() {
 	*x = DescribeJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -584,7 +965,7 @@ func (x *DescribeJobRequest) String() string {
 func (*DescribeJobRequest) ProtoMessage() {}
 
 func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -597,7 +978,7 @@ func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobRequest.ProtoReflect.Descriptor instead.
 func (*DescribeJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DescribeJobRequest) GetJobId() string {
@@ -620,13 +1001,15 @@ type DescribeJobResponse struct {
 	WaitingFor     string   `protobuf:"bytes,8,opt,name=waiting_for,json=waitingFor,proto3" json:"waiting_for,omitempty"`
 	RecentFailures []string `protobuf:"bytes,9,rep,name=recent_failures,json=recentFailures,proto3" json:"recent_failures,omitempty"`
 	Explanation    string   `protobuf:"bytes,10,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	// When and why the job was placed anew without a failure.
+	RecentRescales []string `protobuf:"bytes,11,rep,name=recent_rescales,json=recentRescales,proto3" json:"recent_rescales,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
 }
 
 func (x *DescribeJobResponse) Reset() {
 	*x = DescribeJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +1021,7 @@ func (x *DescribeJobResponse) String() string {
 func (*DescribeJobResponse) ProtoMessage() {}
 
 func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +1034,7 @@ func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobResponse.ProtoReflect.Descriptor instead.
 func (*DescribeJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DescribeJobResponse) GetSummary() *JobSummary {
@@ -724,6 +1107,13 @@ func (x *DescribeJobResponse) GetExplanation() string {
 	return ""
 }
 
+func (x *DescribeJobResponse) GetRecentRescales() []string {
+	if x != nil {
+		return x.RecentRescales
+	}
+	return nil
+}
+
 type TaskDescription struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	VertexId        string                 `protobuf:"bytes,1,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
@@ -740,7 +1130,7 @@ type TaskDescription struct {
 
 func (x *TaskDescription) Reset() {
 	*x = TaskDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +1142,7 @@ func (x *TaskDescription) String() string {
 func (*TaskDescription) ProtoMessage() {}
 
 func (x *TaskDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +1155,7 @@ func (x *TaskDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDescription.ProtoReflect.Descriptor instead.
 func (*TaskDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TaskDescription) GetVertexId() string {
@@ -838,7 +1228,7 @@ type CheckpointDescription struct {
 
 func (x *CheckpointDescription) Reset() {
 	*x = CheckpointDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -850,7 +1240,7 @@ func (x *CheckpointDescription) String() string {
 func (*CheckpointDescription) ProtoMessage() {}
 
 func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -863,7 +1253,7 @@ func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDescription.ProtoReflect.Descriptor instead.
 func (*CheckpointDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CheckpointDescription) GetCheckpointId() uint64 {
@@ -917,7 +1307,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -929,7 +1319,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -942,7 +1332,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -960,7 +1350,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1362,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1375,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 type StopJobRequest struct {
@@ -999,7 +1389,7 @@ type StopJobRequest struct {
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1011,7 +1401,7 @@ func (x *StopJobRequest) String() string {
 func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1024,7 +1414,7 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *StopJobRequest) GetJobId() string {
@@ -1049,7 +1439,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1061,7 +1451,7 @@ func (x *StopJobResponse) String() string {
 func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1074,7 +1464,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 type WatchJobRequest struct {
@@ -1086,7 +1476,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1488,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1501,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -1138,7 +1528,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1540,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1553,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchJobResponse) GetTime() *timestamppb.Timestamp {
@@ -1271,7 +1661,7 @@ type JobStateChanged struct {
 
 func (x *JobStateChanged) Reset() {
 	*x = JobStateChanged{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1283,7 +1673,7 @@ func (x *JobStateChanged) String() string {
 func (*JobStateChanged) ProtoMessage() {}
 
 func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1296,7 +1686,7 @@ func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChanged.ProtoReflect.Descriptor instead.
 func (*JobStateChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *JobStateChanged) GetState() JobState {
@@ -1323,7 +1713,7 @@ type CheckpointFailed struct {
 
 func (x *CheckpointFailed) Reset() {
 	*x = CheckpointFailed{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1725,7 @@ func (x *CheckpointFailed) String() string {
 func (*CheckpointFailed) ProtoMessage() {}
 
 func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1738,7 @@ func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointFailed.ProtoReflect.Descriptor instead.
 func (*CheckpointFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CheckpointFailed) GetCheckpointId() uint64 {
@@ -1375,7 +1765,7 @@ type Restarted struct {
 
 func (x *Restarted) Reset() {
 	*x = Restarted{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1387,7 +1777,7 @@ func (x *Restarted) String() string {
 func (*Restarted) ProtoMessage() {}
 
 func (x *Restarted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1400,7 +1790,7 @@ func (x *Restarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restarted.ProtoReflect.Descriptor instead.
 func (*Restarted) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Restarted) GetAttempt() uint64 {
@@ -1434,7 +1824,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1836,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1849,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Progress) GetSourceRecords() int64 {
@@ -1529,7 +1919,40 @@ var File_millrace_api_v1_api_proto protoreflect.FileDescriptor
 
 const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x19millrace/api/v1/api.proto\x12\x0fmillrace.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!millrace/control/v1/control.proto\x1a\x19millrace/job/v1/job.proto\"\x85\x01\n" +
+	"\x19millrace/api/v1/api.proto\x12\x0fmillrace.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!millrace/control/v1/control.proto\x1a\x19millrace/job/v1/job.proto\"\x18\n" +
+	"\x16DescribeClusterRequest\"\xb0\x02\n" +
+	"\x17DescribeClusterResponse\x12\x18\n" +
+	"\acluster\x18\x01 \x01(\tR\acluster\x12\x16\n" +
+	"\x06leader\x18\x02 \x01(\tR\x06leader\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
+	"\aversion\x18\x05 \x01(\tR\aversion\x12L\n" +
+	"\rtask_managers\x18\x06 \x03(\v2'.millrace.api.v1.TaskManagerDescriptionR\ftaskManagers\x125\n" +
+	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\x92\x03\n" +
+	"\x16TaskManagerDescription\x12&\n" +
+	"\x0ftask_manager_id\x18\x01 \x01(\tR\rtaskManagerId\x12!\n" +
+	"\fdata_address\x18\x02 \x01(\tR\vdataAddress\x12K\n" +
+	"\x06labels\x18\x03 \x03(\v23.millrace.api.v1.TaskManagerDescription.LabelsEntryR\x06labels\x122\n" +
+	"\x06joined\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06joined\x12A\n" +
+	"\x0elast_heartbeat\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rlastHeartbeat\x12\x18\n" +
+	"\aleaving\x18\x06 \x01(\bR\aleaving\x12\x14\n" +
+	"\x05slots\x18\a \x03(\tR\x05slots\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
+	"\n" +
+	"WaitingJob\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xd7\x01\n" +
+	"\x11RescaleJobRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n" +
+	"\vparallelism\x18\x02 \x01(\x05R\vparallelism\x12L\n" +
+	"\bvertices\x18\x03 \x03(\v20.millrace.api.v1.RescaleJobRequest.VerticesEntryR\bvertices\x1a;\n" +
+	"\rVerticesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x14\n" +
+	"\x12RescaleJobResponse\"\x85\x01\n" +
 	"\x10SubmitJobRequest\x12/\n" +
 	"\x05graph\x18\x01 \x01(\v2\x19.millrace.job.v1.JobGraphR\x05graph\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12'\n" +
@@ -1565,7 +1988,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xf7\x03\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xa0\x04\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -1578,7 +2001,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"waitingFor\x12'\n" +
 	"\x0frecent_failures\x18\t \x03(\tR\x0erecentFailures\x12 \n" +
 	"\vexplanation\x18\n" +
-	" \x01(\tR\vexplanation\"\xc5\x02\n" +
+	" \x01(\tR\vexplanation\x12'\n" +
+	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\"\xc5\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +
@@ -1650,15 +2074,19 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10JOB_STATE_FAILED\x10\f\x12\x16\n" +
 	"\x12JOB_STATE_STOPPING\x10\r\x12\x15\n" +
 	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
-	"\x13JOB_STATE_RESCALING\x10\x0f2\x80\x04\n" +
+	"\x13JOB_STATE_RESCALING\x10\x0f2\xd7\x04\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +
 	"\bListJobs\x12 .millrace.api.v1.ListJobsRequest\x1a!.millrace.api.v1.ListJobsResponse\x12X\n" +
 	"\vDescribeJob\x12#.millrace.api.v1.DescribeJobRequest\x1a$.millrace.api.v1.DescribeJobResponse\x12R\n" +
 	"\tCancelJob\x12!.millrace.api.v1.CancelJobRequest\x1a\".millrace.api.v1.CancelJobResponse\x12L\n" +
-	"\aStopJob\x12\x1f.millrace.api.v1.StopJobRequest\x1a .millrace.api.v1.StopJobResponse\x12Q\n" +
-	"\bWatchJob\x12 .millrace.api.v1.WatchJobRequest\x1a!.millrace.api.v1.WatchJobResponse0\x01B&Z$millrace/proto/millrace/api/v1;apiv1b\x06proto3"
+	"\aStopJob\x12\x1f.millrace.api.v1.StopJobRequest\x1a .millrace.api.v1.StopJobResponse\x12U\n" +
+	"\n" +
+	"RescaleJob\x12\".millrace.api.v1.RescaleJobRequest\x1a#.millrace.api.v1.RescaleJobResponse\x12Q\n" +
+	"\bWatchJob\x12 .millrace.api.v1.WatchJobRequest\x1a!.millrace.api.v1.WatchJobResponse0\x012v\n" +
+	"\x0eClusterService\x12d\n" +
+	"\x0fDescribeCluster\x12'.millrace.api.v1.DescribeClusterRequest\x1a(.millrace.api.v1.DescribeClusterResponseB&Z$millrace/proto/millrace/api/v1;apiv1b\x06proto3"
 
 var (
 	file_millrace_api_v1_api_proto_rawDescOnce sync.Once
@@ -1673,74 +2101,93 @@ func file_millrace_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_millrace_api_v1_api_proto_goTypes = []any{
-	(JobState)(0),                 // 0: millrace.api.v1.JobState
-	(*SubmitJobRequest)(nil),      // 1: millrace.api.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),     // 2: millrace.api.v1.SubmitJobResponse
-	(*Problem)(nil),               // 3: millrace.api.v1.Problem
-	(*PlacementReason)(nil),       // 4: millrace.api.v1.PlacementReason
-	(*JobSummary)(nil),            // 5: millrace.api.v1.JobSummary
-	(*ListJobsRequest)(nil),       // 6: millrace.api.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),      // 7: millrace.api.v1.ListJobsResponse
-	(*DescribeJobRequest)(nil),    // 8: millrace.api.v1.DescribeJobRequest
-	(*DescribeJobResponse)(nil),   // 9: millrace.api.v1.DescribeJobResponse
-	(*TaskDescription)(nil),       // 10: millrace.api.v1.TaskDescription
-	(*CheckpointDescription)(nil), // 11: millrace.api.v1.CheckpointDescription
-	(*CancelJobRequest)(nil),      // 12: millrace.api.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),     // 13: millrace.api.v1.CancelJobResponse
-	(*StopJobRequest)(nil),        // 14: millrace.api.v1.StopJobRequest
-	(*StopJobResponse)(nil),       // 15: millrace.api.v1.StopJobResponse
-	(*WatchJobRequest)(nil),       // 16: millrace.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),      // 17: millrace.api.v1.WatchJobResponse
-	(*JobStateChanged)(nil),       // 18: millrace.api.v1.JobStateChanged
-	(*CheckpointFailed)(nil),      // 19: millrace.api.v1.CheckpointFailed
-	(*Restarted)(nil),             // 20: millrace.api.v1.Restarted
-	(*Progress)(nil),              // 21: millrace.api.v1.Progress
-	(*v1.JobGraph)(nil),           // 22: millrace.job.v1.JobGraph
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
-	(v11.TaskState)(0),            // 24: millrace.control.v1.TaskState
-	(*v11.TaskProgress)(nil),      // 25: millrace.control.v1.TaskProgress
+	(JobState)(0),                   // 0: millrace.api.v1.JobState
+	(*DescribeClusterRequest)(nil),  // 1: millrace.api.v1.DescribeClusterRequest
+	(*DescribeClusterResponse)(nil), // 2: millrace.api.v1.DescribeClusterResponse
+	(*TaskManagerDescription)(nil),  // 3: millrace.api.v1.TaskManagerDescription
+	(*WaitingJob)(nil),              // 4: millrace.api.v1.WaitingJob
+	(*RescaleJobRequest)(nil),       // 5: millrace.api.v1.RescaleJobRequest
+	(*RescaleJobResponse)(nil),      // 6: millrace.api.v1.RescaleJobResponse
+	(*SubmitJobRequest)(nil),        // 7: millrace.api.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),       // 8: millrace.api.v1.SubmitJobResponse
+	(*Problem)(nil),                 // 9: millrace.api.v1.Problem
+	(*PlacementReason)(nil),         // 10: millrace.api.v1.PlacementReason
+	(*JobSummary)(nil),              // 11: millrace.api.v1.JobSummary
+	(*ListJobsRequest)(nil),         // 12: millrace.api.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),        // 13: millrace.api.v1.ListJobsResponse
+	(*DescribeJobRequest)(nil),      // 14: millrace.api.v1.DescribeJobRequest
+	(*DescribeJobResponse)(nil),     // 15: millrace.api.v1.DescribeJobResponse
+	(*TaskDescription)(nil),         // 16: millrace.api.v1.TaskDescription
+	(*CheckpointDescription)(nil),   // 17: millrace.api.v1.CheckpointDescription
+	(*CancelJobRequest)(nil),        // 18: millrace.api.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),       // 19: millrace.api.v1.CancelJobResponse
+	(*StopJobRequest)(nil),          // 20: millrace.api.v1.StopJobRequest
+	(*StopJobResponse)(nil),         // 21: millrace.api.v1.StopJobResponse
+	(*WatchJobRequest)(nil),         // 22: millrace.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),        // 23: millrace.api.v1.WatchJobResponse
+	(*JobStateChanged)(nil),         // 24: millrace.api.v1.JobStateChanged
+	(*CheckpointFailed)(nil),        // 25: millrace.api.v1.CheckpointFailed
+	(*Restarted)(nil),               // 26: millrace.api.v1.Restarted
+	(*Progress)(nil),                // 27: millrace.api.v1.Progress
+	nil,                             // 28: millrace.api.v1.TaskManagerDescription.LabelsEntry
+	nil,                             // 29: millrace.api.v1.RescaleJobRequest.VerticesEntry
+	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
+	(*v1.JobGraph)(nil),             // 31: millrace.job.v1.JobGraph
+	(v11.TaskState)(0),              // 32: millrace.control.v1.TaskState
+	(*v11.TaskProgress)(nil),        // 33: millrace.control.v1.TaskProgress
 }
 var file_millrace_api_v1_api_proto_depIdxs = []int32{
-	22, // 0: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
-	4,  // 1: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
-	3,  // 2: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
-	0,  // 3: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
-	23, // 4: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
-	23, // 5: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
-	5,  // 6: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
-	5,  // 7: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
-	10, // 8: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
-	11, // 9: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	24, // 10: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
-	25, // 11: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
-	23, // 12: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
-	23, // 13: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
-	18, // 14: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
-	11, // 15: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
-	19, // 16: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
-	20, // 17: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
-	21, // 18: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
-	0,  // 19: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
-	11, // 20: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	1,  // 21: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
-	6,  // 22: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
-	8,  // 23: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
-	12, // 24: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
-	14, // 25: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
-	16, // 26: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
-	2,  // 27: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
-	7,  // 28: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
-	9,  // 29: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
-	13, // 30: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
-	15, // 31: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
-	17, // 32: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
-	27, // [27:33] is the sub-list for method output_type
-	21, // [21:27] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	30, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
+	3,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
+	4,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
+	28, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
+	30, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
+	30, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
+	29, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
+	31, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
+	10, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
+	9,  // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
+	0,  // 10: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
+	30, // 11: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
+	30, // 12: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
+	11, // 13: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
+	11, // 14: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
+	16, // 15: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
+	17, // 16: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	32, // 17: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
+	33, // 18: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
+	30, // 19: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
+	30, // 20: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
+	24, // 21: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
+	17, // 22: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
+	25, // 23: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
+	26, // 24: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
+	27, // 25: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
+	0,  // 26: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
+	17, // 27: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	7,  // 28: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
+	12, // 29: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
+	14, // 30: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
+	18, // 31: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
+	20, // 32: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
+	5,  // 33: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
+	22, // 34: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
+	1,  // 35: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
+	8,  // 36: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
+	13, // 37: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
+	15, // 38: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
+	19, // 39: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
+	21, // 40: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
+	6,  // 41: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
+	23, // 42: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
+	2,  // 43: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
+	36, // [36:44] is the sub-list for method output_type
+	28, // [28:36] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_millrace_api_v1_api_proto_init() }
@@ -1748,7 +2195,7 @@ func file_millrace_api_v1_api_proto_init() {
 	if File_millrace_api_v1_api_proto != nil {
 		return
 	}
-	file_millrace_api_v1_api_proto_msgTypes[16].OneofWrappers = []any{
+	file_millrace_api_v1_api_proto_msgTypes[22].OneofWrappers = []any{
 		(*WatchJobResponse_State)(nil),
 		(*WatchJobResponse_CheckpointCompleted)(nil),
 		(*WatchJobResponse_CheckpointFailed)(nil),
@@ -1761,9 +2208,9 @@ func file_millrace_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_api_v1_api_proto_rawDesc), len(file_millrace_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   29,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_millrace_api_v1_api_proto_goTypes,
 		DependencyIndexes: file_millrace_api_v1_api_proto_depIdxs,

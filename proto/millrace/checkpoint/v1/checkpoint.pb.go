@@ -816,9 +816,13 @@ type JobRecord struct {
 	SubmittedUnixMillis int64    `protobuf:"varint,7,opt,name=submitted_unix_millis,json=submittedUnixMillis,proto3" json:"submitted_unix_millis,omitempty"`
 	EndedUnixMillis     int64    `protobuf:"varint,8,opt,name=ended_unix_millis,json=endedUnixMillis,proto3" json:"ended_unix_millis,omitempty"`
 	// Why the job failed, for people.
-	Failure       string `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Failure string `protobuf:"bytes,9,opt,name=failure,proto3" json:"failure,omitempty"`
+	// Parallelism that was asked for since, in place of the graph's: of every
+	// vertex, 0 for none, and of single ones.
+	Parallelism       int32            `protobuf:"varint,10,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
+	VertexParallelism map[string]int32 `protobuf:"bytes,11,rep,name=vertex_parallelism,json=vertexParallelism,proto3" json:"vertex_parallelism,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *JobRecord) Reset() {
@@ -912,6 +916,20 @@ func (x *JobRecord) GetFailure() string {
 		return x.Failure
 	}
 	return ""
+}
+
+func (x *JobRecord) GetParallelism() int32 {
+	if x != nil {
+		return x.Parallelism
+	}
+	return 0
+}
+
+func (x *JobRecord) GetVertexParallelism() map[string]int32 {
+	if x != nil {
+		return x.VertexParallelism
+	}
+	return nil
 }
 
 // LatestCheckpoint is the pointer whose change completes a checkpoint.
@@ -1112,7 +1130,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x05split\x18\x01 \x01(\tR\x05split\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12\x10\n" +
 	"\x03raw\x18\x03 \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xd5\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xa6\x04\n" +
 	"\tJobRecord\x12%\n" +
 	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -1122,7 +1140,13 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x05phase\x18\x06 \x01(\x0e2 .millrace.checkpoint.v1.JobPhaseR\x05phase\x122\n" +
 	"\x15submitted_unix_millis\x18\a \x01(\x03R\x13submittedUnixMillis\x12*\n" +
 	"\x11ended_unix_millis\x18\b \x01(\x03R\x0fendedUnixMillis\x12\x18\n" +
-	"\afailure\x18\t \x01(\tR\afailure\"\xf8\x01\n" +
+	"\afailure\x18\t \x01(\tR\afailure\x12 \n" +
+	"\vparallelism\x18\n" +
+	" \x01(\x05R\vparallelism\x12g\n" +
+	"\x12vertex_parallelism\x18\v \x03(\v28.millrace.checkpoint.v1.JobRecord.VertexParallelismEntryR\x11vertexParallelism\x1aD\n" +
+	"\x16VertexParallelismEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xf8\x01\n" +
 	"\x10LatestCheckpoint\x12%\n" +
 	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x12#\n" +
 	"\rcheckpoint_id\x18\x02 \x01(\x04R\fcheckpointId\x12'\n" +
@@ -1161,7 +1185,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_checkpoint_v1_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(CheckpointKind)(0),        // 0: millrace.checkpoint.v1.CheckpointKind
 	(JobPhase)(0),              // 1: millrace.checkpoint.v1.JobPhase
@@ -1176,6 +1200,7 @@ var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(*JobRecord)(nil),          // 10: millrace.checkpoint.v1.JobRecord
 	(*LatestCheckpoint)(nil),   // 11: millrace.checkpoint.v1.LatestCheckpoint
 	(*RetainedCheckpoint)(nil), // 12: millrace.checkpoint.v1.RetainedCheckpoint
+	nil,                        // 13: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
 }
 var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	0,  // 0: millrace.checkpoint.v1.Manifest.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
@@ -1186,12 +1211,13 @@ var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	7,  // 5: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
 	9,  // 6: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
 	1,  // 7: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	12, // 8: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	9,  // [9:9] is the sub-list for method output_type
-	9,  // [9:9] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	13, // 8: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	12, // 9: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }
@@ -1209,7 +1235,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc), len(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -259,6 +259,7 @@ type TaskManagerMessage struct {
 	//	*TaskManagerMessage_Committed
 	//	*TaskManagerMessage_CoordinatorFailed
 	//	*TaskManagerMessage_CoordinatorTrouble
+	//	*TaskManagerMessage_Leaving
 	Message       isTaskManagerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -391,6 +392,15 @@ func (x *TaskManagerMessage) GetCoordinatorTrouble() *CoordinatorTrouble {
 	return nil
 }
 
+func (x *TaskManagerMessage) GetLeaving() *Leaving {
+	if x != nil {
+		if x, ok := x.Message.(*TaskManagerMessage_Leaving); ok {
+			return x.Leaving
+		}
+	}
+	return nil
+}
+
 type isTaskManagerMessage_Message interface {
 	isTaskManagerMessage_Message()
 }
@@ -435,6 +445,10 @@ type TaskManagerMessage_CoordinatorTrouble struct {
 	CoordinatorTrouble *CoordinatorTrouble `protobuf:"bytes,10,opt,name=coordinator_trouble,json=coordinatorTrouble,proto3,oneof"`
 }
 
+type TaskManagerMessage_Leaving struct {
+	Leaving *Leaving `protobuf:"bytes,11,opt,name=leaving,proto3,oneof"`
+}
+
 func (*TaskManagerMessage_Register) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Heartbeat) isTaskManagerMessage_Message() {}
@@ -455,6 +469,8 @@ func (*TaskManagerMessage_CoordinatorFailed) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_CoordinatorTrouble) isTaskManagerMessage_Message() {}
 
+func (*TaskManagerMessage_Leaving) isTaskManagerMessage_Message() {}
+
 // JobManagerMessage goes from the job manager to a task manager.
 type JobManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -473,6 +489,7 @@ type JobManagerMessage struct {
 	//	*JobManagerMessage_Finish
 	//	*JobManagerMessage_DeployCoordinators
 	//	*JobManagerMessage_Drain
+	//	*JobManagerMessage_Released
 	Message       isJobManagerMessage_Message `protobuf_oneof:"message"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -630,6 +647,15 @@ func (x *JobManagerMessage) GetDrain() *Drain {
 	return nil
 }
 
+func (x *JobManagerMessage) GetReleased() *Released {
+	if x != nil {
+		if x, ok := x.Message.(*JobManagerMessage_Released); ok {
+			return x.Released
+		}
+	}
+	return nil
+}
+
 type isJobManagerMessage_Message interface {
 	isJobManagerMessage_Message()
 }
@@ -682,6 +708,10 @@ type JobManagerMessage_Drain struct {
 	Drain *Drain `protobuf:"bytes,13,opt,name=drain,proto3,oneof"`
 }
 
+type JobManagerMessage_Released struct {
+	Released *Released `protobuf:"bytes,14,opt,name=released,proto3,oneof"`
+}
+
 func (*JobManagerMessage_Registered) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Refused) isJobManagerMessage_Message() {}
@@ -706,6 +736,82 @@ func (*JobManagerMessage_DeployCoordinators) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Drain) isJobManagerMessage_Message() {}
 
+func (*JobManagerMessage_Released) isJobManagerMessage_Message() {}
+
+// Leaving asks the job manager to move every task elsewhere: the process is
+// about to end. Released answers when nothing runs there any more.
+type Leaving struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leaving) Reset() {
+	*x = Leaving{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leaving) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leaving) ProtoMessage() {}
+
+func (x *Leaving) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leaving.ProtoReflect.Descriptor instead.
+func (*Leaving) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+type Released struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Released) Reset() {
+	*x = Released{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Released) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Released) ProtoMessage() {}
+
+func (x *Released) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Released.ProtoReflect.Descriptor instead.
+func (*Released) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
 type Register struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       string                 `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -724,7 +830,7 @@ type Register struct {
 
 func (x *Register) Reset() {
 	*x = Register{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[2]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -736,7 +842,7 @@ func (x *Register) String() string {
 func (*Register) ProtoMessage() {}
 
 func (x *Register) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[2]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -749,7 +855,7 @@ func (x *Register) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Register.ProtoReflect.Descriptor instead.
 func (*Register) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Register) GetCluster() string {
@@ -818,7 +924,7 @@ type Registered struct {
 
 func (x *Registered) Reset() {
 	*x = Registered{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[3]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -830,7 +936,7 @@ func (x *Registered) String() string {
 func (*Registered) ProtoMessage() {}
 
 func (x *Registered) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[3]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -843,7 +949,7 @@ func (x *Registered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Registered.ProtoReflect.Descriptor instead.
 func (*Registered) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Registered) GetHeartbeatIntervalMillis() int64 {
@@ -869,7 +975,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[4]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +987,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[4]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1000,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Refused) GetReason() string {
@@ -915,7 +1021,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[5]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1033,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[5]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1046,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Heartbeat) GetSequence() uint64 {
@@ -986,7 +1092,7 @@ type TaskProgress struct {
 
 func (x *TaskProgress) Reset() {
 	*x = TaskProgress{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1104,7 @@ func (x *TaskProgress) String() string {
 func (*TaskProgress) ProtoMessage() {}
 
 func (x *TaskProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1117,7 @@ func (x *TaskProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskProgress.ProtoReflect.Descriptor instead.
 func (*TaskProgress) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TaskProgress) GetJobId() string {
@@ -1161,7 +1267,7 @@ type TaskChanged struct {
 
 func (x *TaskChanged) Reset() {
 	*x = TaskChanged{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1173,7 +1279,7 @@ func (x *TaskChanged) String() string {
 func (*TaskChanged) ProtoMessage() {}
 
 func (x *TaskChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1186,7 +1292,7 @@ func (x *TaskChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskChanged.ProtoReflect.Descriptor instead.
 func (*TaskChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TaskChanged) GetJobId() string {
@@ -1250,7 +1356,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1368,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1381,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Failure) GetDomain() FailureDomain {
@@ -1342,7 +1448,7 @@ type TaskSnapshotted struct {
 
 func (x *TaskSnapshotted) Reset() {
 	*x = TaskSnapshotted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1460,7 @@ func (x *TaskSnapshotted) String() string {
 func (*TaskSnapshotted) ProtoMessage() {}
 
 func (x *TaskSnapshotted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1473,7 @@ func (x *TaskSnapshotted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSnapshotted.ProtoReflect.Descriptor instead.
 func (*TaskSnapshotted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *TaskSnapshotted) GetJobId() string {
@@ -1434,7 +1540,7 @@ type SnapshotFigures struct {
 
 func (x *SnapshotFigures) Reset() {
 	*x = SnapshotFigures{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1552,7 @@ func (x *SnapshotFigures) String() string {
 func (*SnapshotFigures) ProtoMessage() {}
 
 func (x *SnapshotFigures) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1565,7 @@ func (x *SnapshotFigures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFigures.ProtoReflect.Descriptor instead.
 func (*SnapshotFigures) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SnapshotFigures) GetAlignmentMicros() int64 {
@@ -1511,7 +1617,7 @@ type CheckpointDeclined struct {
 
 func (x *CheckpointDeclined) Reset() {
 	*x = CheckpointDeclined{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1629,7 @@ func (x *CheckpointDeclined) String() string {
 func (*CheckpointDeclined) ProtoMessage() {}
 
 func (x *CheckpointDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1642,7 @@ func (x *CheckpointDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDeclined.ProtoReflect.Descriptor instead.
 func (*CheckpointDeclined) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CheckpointDeclined) GetJobId() string {
@@ -1594,7 +1700,7 @@ type CoordinatorReady struct {
 
 func (x *CoordinatorReady) Reset() {
 	*x = CoordinatorReady{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1712,7 @@ func (x *CoordinatorReady) String() string {
 func (*CoordinatorReady) ProtoMessage() {}
 
 func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1725,7 @@ func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorReady.ProtoReflect.Descriptor instead.
 func (*CoordinatorReady) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CoordinatorReady) GetJobId() string {
@@ -1665,7 +1771,7 @@ type EnumeratorAssigned struct {
 
 func (x *EnumeratorAssigned) Reset() {
 	*x = EnumeratorAssigned{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1677,7 +1783,7 @@ func (x *EnumeratorAssigned) String() string {
 func (*EnumeratorAssigned) ProtoMessage() {}
 
 func (x *EnumeratorAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1690,7 +1796,7 @@ func (x *EnumeratorAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumeratorAssigned.ProtoReflect.Descriptor instead.
 func (*EnumeratorAssigned) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EnumeratorAssigned) GetJobId() string {
@@ -1739,7 +1845,7 @@ type SplitAssignment struct {
 
 func (x *SplitAssignment) Reset() {
 	*x = SplitAssignment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1857,7 @@ func (x *SplitAssignment) String() string {
 func (*SplitAssignment) ProtoMessage() {}
 
 func (x *SplitAssignment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1870,7 @@ func (x *SplitAssignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitAssignment.ProtoReflect.Descriptor instead.
 func (*SplitAssignment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SplitAssignment) GetSubtask() int32 {
@@ -1800,7 +1906,7 @@ type Committed struct {
 
 func (x *Committed) Reset() {
 	*x = Committed{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1918,7 @@ func (x *Committed) String() string {
 func (*Committed) ProtoMessage() {}
 
 func (x *Committed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1931,7 @@ func (x *Committed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Committed.ProtoReflect.Descriptor instead.
 func (*Committed) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Committed) GetJobId() string {
@@ -1869,7 +1975,7 @@ type CoordinatorFailed struct {
 
 func (x *CoordinatorFailed) Reset() {
 	*x = CoordinatorFailed{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1881,7 +1987,7 @@ func (x *CoordinatorFailed) String() string {
 func (*CoordinatorFailed) ProtoMessage() {}
 
 func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1894,7 +2000,7 @@ func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorFailed.ProtoReflect.Descriptor instead.
 func (*CoordinatorFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CoordinatorFailed) GetJobId() string {
@@ -1946,7 +2052,7 @@ type CoordinatorTrouble struct {
 
 func (x *CoordinatorTrouble) Reset() {
 	*x = CoordinatorTrouble{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2064,7 @@ func (x *CoordinatorTrouble) String() string {
 func (*CoordinatorTrouble) ProtoMessage() {}
 
 func (x *CoordinatorTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2077,7 @@ func (x *CoordinatorTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorTrouble.ProtoReflect.Descriptor instead.
 func (*CoordinatorTrouble) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CoordinatorTrouble) GetJobId() string {
@@ -2015,7 +2121,7 @@ type DeployCoordinators struct {
 
 func (x *DeployCoordinators) Reset() {
 	*x = DeployCoordinators{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2133,7 @@ func (x *DeployCoordinators) String() string {
 func (*DeployCoordinators) ProtoMessage() {}
 
 func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +2146,7 @@ func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployCoordinators.ProtoReflect.Descriptor instead.
 func (*DeployCoordinators) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DeployCoordinators) GetJobId() string {
@@ -2089,7 +2195,7 @@ type CoordinatorDeployment struct {
 
 func (x *CoordinatorDeployment) Reset() {
 	*x = CoordinatorDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2207,7 @@ func (x *CoordinatorDeployment) String() string {
 func (*CoordinatorDeployment) ProtoMessage() {}
 
 func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2220,7 @@ func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorDeployment.ProtoReflect.Descriptor instead.
 func (*CoordinatorDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CoordinatorDeployment) GetVertexId() string {
@@ -2188,7 +2294,7 @@ type Deploy struct {
 
 func (x *Deploy) Reset() {
 	*x = Deploy{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2200,7 +2306,7 @@ func (x *Deploy) String() string {
 func (*Deploy) ProtoMessage() {}
 
 func (x *Deploy) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2213,7 +2319,7 @@ func (x *Deploy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deploy.ProtoReflect.Descriptor instead.
 func (*Deploy) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Deploy) GetJobId() string {
@@ -2268,7 +2374,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2386,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2399,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TaskDeployment) GetVertexId() string {
@@ -2354,7 +2460,7 @@ type StateChain struct {
 
 func (x *StateChain) Reset() {
 	*x = StateChain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2366,7 +2472,7 @@ func (x *StateChain) String() string {
 func (*StateChain) ProtoMessage() {}
 
 func (x *StateChain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2379,7 +2485,7 @@ func (x *StateChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChain.ProtoReflect.Descriptor instead.
 func (*StateChain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StateChain) GetFiles() []*v1.StateFile {
@@ -2401,7 +2507,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2413,7 +2519,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2426,7 +2532,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Placement) GetVertexId() string {
@@ -2467,7 +2573,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2585,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2598,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Cancel) GetJobId() string {
@@ -2521,7 +2627,7 @@ type TriggerCheckpoint struct {
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2533,7 +2639,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2546,7 +2652,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TriggerCheckpoint) GetJobId() string {
@@ -2592,7 +2698,7 @@ type CheckpointCompleted struct {
 
 func (x *CheckpointCompleted) Reset() {
 	*x = CheckpointCompleted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2604,7 +2710,7 @@ func (x *CheckpointCompleted) String() string {
 func (*CheckpointCompleted) ProtoMessage() {}
 
 func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2617,7 +2723,7 @@ func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointCompleted.ProtoReflect.Descriptor instead.
 func (*CheckpointCompleted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CheckpointCompleted) GetJobId() string {
@@ -2659,7 +2765,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2671,7 +2777,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2684,7 +2790,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CheckpointAborted) GetJobId() string {
@@ -2720,7 +2826,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +2838,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +2851,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AssignSplits) GetJobId() string {
@@ -2789,7 +2895,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2907,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2920,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Commit) GetJobId() string {
@@ -2864,7 +2970,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2876,7 +2982,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2889,7 +2995,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Finish) GetJobId() string {
@@ -2918,7 +3024,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3036,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3049,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Drain) GetJobId() string {
@@ -2964,7 +3070,7 @@ var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xb9\x06\n" +
+	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xf3\x06\n" +
 	"\x12TaskManagerMessage\x12;\n" +
 	"\bregister\x18\x01 \x01(\v2\x1d.millrace.control.v1.RegisterH\x00R\bregister\x12>\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1e.millrace.control.v1.HeartbeatH\x00R\theartbeat\x12E\n" +
@@ -2976,8 +3082,9 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\tcommitted\x18\b \x01(\v2\x1e.millrace.control.v1.CommittedH\x00R\tcommitted\x12W\n" +
 	"\x12coordinator_failed\x18\t \x01(\v2&.millrace.control.v1.CoordinatorFailedH\x00R\x11coordinatorFailed\x12Z\n" +
 	"\x13coordinator_trouble\x18\n" +
-	" \x01(\v2'.millrace.control.v1.CoordinatorTroubleH\x00R\x12coordinatorTroubleB\t\n" +
-	"\amessage\"\xf6\x06\n" +
+	" \x01(\v2'.millrace.control.v1.CoordinatorTroubleH\x00R\x12coordinatorTrouble\x128\n" +
+	"\aleaving\x18\v \x01(\v2\x1c.millrace.control.v1.LeavingH\x00R\aleavingB\t\n" +
+	"\amessage\"\xb3\a\n" +
 	"\x11JobManagerMessage\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12A\n" +
 	"\n" +
@@ -2994,8 +3101,12 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	" \x01(\v2\x1b.millrace.control.v1.CommitH\x00R\x06commit\x125\n" +
 	"\x06finish\x18\v \x01(\v2\x1b.millrace.control.v1.FinishH\x00R\x06finish\x12Z\n" +
 	"\x13deploy_coordinators\x18\f \x01(\v2'.millrace.control.v1.DeployCoordinatorsH\x00R\x12deployCoordinators\x122\n" +
-	"\x05drain\x18\r \x01(\v2\x1a.millrace.control.v1.DrainH\x00R\x05drainB\t\n" +
-	"\amessage\"\xd7\x02\n" +
+	"\x05drain\x18\r \x01(\v2\x1a.millrace.control.v1.DrainH\x00R\x05drain\x12;\n" +
+	"\breleased\x18\x0e \x01(\v2\x1d.millrace.control.v1.ReleasedH\x00R\breleasedB\t\n" +
+	"\amessage\"\t\n" +
+	"\aLeaving\"\n" +
+	"\n" +
+	"\bReleased\"\xd7\x02\n" +
 	"\bRegister\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12&\n" +
 	"\x0ftask_manager_id\x18\x02 \x01(\tR\rtaskManagerId\x12 \n" +
@@ -3227,7 +3338,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -3235,100 +3346,104 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(CoordinatorRole)(0),          // 3: millrace.control.v1.CoordinatorRole
 	(*TaskManagerMessage)(nil),    // 4: millrace.control.v1.TaskManagerMessage
 	(*JobManagerMessage)(nil),     // 5: millrace.control.v1.JobManagerMessage
-	(*Register)(nil),              // 6: millrace.control.v1.Register
-	(*Registered)(nil),            // 7: millrace.control.v1.Registered
-	(*Refused)(nil),               // 8: millrace.control.v1.Refused
-	(*Heartbeat)(nil),             // 9: millrace.control.v1.Heartbeat
-	(*TaskProgress)(nil),          // 10: millrace.control.v1.TaskProgress
-	(*TaskChanged)(nil),           // 11: millrace.control.v1.TaskChanged
-	(*Failure)(nil),               // 12: millrace.control.v1.Failure
-	(*TaskSnapshotted)(nil),       // 13: millrace.control.v1.TaskSnapshotted
-	(*SnapshotFigures)(nil),       // 14: millrace.control.v1.SnapshotFigures
-	(*CheckpointDeclined)(nil),    // 15: millrace.control.v1.CheckpointDeclined
-	(*CoordinatorReady)(nil),      // 16: millrace.control.v1.CoordinatorReady
-	(*EnumeratorAssigned)(nil),    // 17: millrace.control.v1.EnumeratorAssigned
-	(*SplitAssignment)(nil),       // 18: millrace.control.v1.SplitAssignment
-	(*Committed)(nil),             // 19: millrace.control.v1.Committed
-	(*CoordinatorFailed)(nil),     // 20: millrace.control.v1.CoordinatorFailed
-	(*CoordinatorTrouble)(nil),    // 21: millrace.control.v1.CoordinatorTrouble
-	(*DeployCoordinators)(nil),    // 22: millrace.control.v1.DeployCoordinators
-	(*CoordinatorDeployment)(nil), // 23: millrace.control.v1.CoordinatorDeployment
-	(*Deploy)(nil),                // 24: millrace.control.v1.Deploy
-	(*TaskDeployment)(nil),        // 25: millrace.control.v1.TaskDeployment
-	(*StateChain)(nil),            // 26: millrace.control.v1.StateChain
-	(*Placement)(nil),             // 27: millrace.control.v1.Placement
-	(*Cancel)(nil),                // 28: millrace.control.v1.Cancel
-	(*TriggerCheckpoint)(nil),     // 29: millrace.control.v1.TriggerCheckpoint
-	(*CheckpointCompleted)(nil),   // 30: millrace.control.v1.CheckpointCompleted
-	(*CheckpointAborted)(nil),     // 31: millrace.control.v1.CheckpointAborted
-	(*AssignSplits)(nil),          // 32: millrace.control.v1.AssignSplits
-	(*Commit)(nil),                // 33: millrace.control.v1.Commit
-	(*Finish)(nil),                // 34: millrace.control.v1.Finish
-	(*Drain)(nil),                 // 35: millrace.control.v1.Drain
-	nil,                           // 36: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 37: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 38: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 39: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 40: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.StateFile)(nil),          // 41: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 42: millrace.checkpoint.v1.CheckpointKind
+	(*Leaving)(nil),               // 6: millrace.control.v1.Leaving
+	(*Released)(nil),              // 7: millrace.control.v1.Released
+	(*Register)(nil),              // 8: millrace.control.v1.Register
+	(*Registered)(nil),            // 9: millrace.control.v1.Registered
+	(*Refused)(nil),               // 10: millrace.control.v1.Refused
+	(*Heartbeat)(nil),             // 11: millrace.control.v1.Heartbeat
+	(*TaskProgress)(nil),          // 12: millrace.control.v1.TaskProgress
+	(*TaskChanged)(nil),           // 13: millrace.control.v1.TaskChanged
+	(*Failure)(nil),               // 14: millrace.control.v1.Failure
+	(*TaskSnapshotted)(nil),       // 15: millrace.control.v1.TaskSnapshotted
+	(*SnapshotFigures)(nil),       // 16: millrace.control.v1.SnapshotFigures
+	(*CheckpointDeclined)(nil),    // 17: millrace.control.v1.CheckpointDeclined
+	(*CoordinatorReady)(nil),      // 18: millrace.control.v1.CoordinatorReady
+	(*EnumeratorAssigned)(nil),    // 19: millrace.control.v1.EnumeratorAssigned
+	(*SplitAssignment)(nil),       // 20: millrace.control.v1.SplitAssignment
+	(*Committed)(nil),             // 21: millrace.control.v1.Committed
+	(*CoordinatorFailed)(nil),     // 22: millrace.control.v1.CoordinatorFailed
+	(*CoordinatorTrouble)(nil),    // 23: millrace.control.v1.CoordinatorTrouble
+	(*DeployCoordinators)(nil),    // 24: millrace.control.v1.DeployCoordinators
+	(*CoordinatorDeployment)(nil), // 25: millrace.control.v1.CoordinatorDeployment
+	(*Deploy)(nil),                // 26: millrace.control.v1.Deploy
+	(*TaskDeployment)(nil),        // 27: millrace.control.v1.TaskDeployment
+	(*StateChain)(nil),            // 28: millrace.control.v1.StateChain
+	(*Placement)(nil),             // 29: millrace.control.v1.Placement
+	(*Cancel)(nil),                // 30: millrace.control.v1.Cancel
+	(*TriggerCheckpoint)(nil),     // 31: millrace.control.v1.TriggerCheckpoint
+	(*CheckpointCompleted)(nil),   // 32: millrace.control.v1.CheckpointCompleted
+	(*CheckpointAborted)(nil),     // 33: millrace.control.v1.CheckpointAborted
+	(*AssignSplits)(nil),          // 34: millrace.control.v1.AssignSplits
+	(*Commit)(nil),                // 35: millrace.control.v1.Commit
+	(*Finish)(nil),                // 36: millrace.control.v1.Finish
+	(*Drain)(nil),                 // 37: millrace.control.v1.Drain
+	nil,                           // 38: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 39: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 40: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 41: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 42: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.StateFile)(nil),          // 43: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 44: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
-	6,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
-	9,  // 1: millrace.control.v1.TaskManagerMessage.heartbeat:type_name -> millrace.control.v1.Heartbeat
-	11, // 2: millrace.control.v1.TaskManagerMessage.task_changed:type_name -> millrace.control.v1.TaskChanged
-	13, // 3: millrace.control.v1.TaskManagerMessage.task_snapshotted:type_name -> millrace.control.v1.TaskSnapshotted
-	15, // 4: millrace.control.v1.TaskManagerMessage.checkpoint_declined:type_name -> millrace.control.v1.CheckpointDeclined
-	16, // 5: millrace.control.v1.TaskManagerMessage.coordinator_ready:type_name -> millrace.control.v1.CoordinatorReady
-	17, // 6: millrace.control.v1.TaskManagerMessage.enumerator_assigned:type_name -> millrace.control.v1.EnumeratorAssigned
-	19, // 7: millrace.control.v1.TaskManagerMessage.committed:type_name -> millrace.control.v1.Committed
-	20, // 8: millrace.control.v1.TaskManagerMessage.coordinator_failed:type_name -> millrace.control.v1.CoordinatorFailed
-	21, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
-	7,  // 10: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
-	8,  // 11: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
-	24, // 12: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
-	28, // 13: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
-	29, // 14: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
-	30, // 15: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
-	31, // 16: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
-	32, // 17: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
-	33, // 18: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
-	34, // 19: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
-	22, // 20: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	35, // 21: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
-	36, // 22: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	10, // 23: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 24: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	12, // 25: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 26: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 27: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	37, // 28: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	14, // 29: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	12, // 30: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 31: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	18, // 32: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	38, // 33: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 34: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	12, // 35: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	39, // 36: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	23, // 37: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 38: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	38, // 39: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	39, // 40: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	25, // 41: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	27, // 42: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	26, // 43: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	40, // 44: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	41, // 45: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	42, // 46: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	18, // 47: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 48: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 49: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	49, // [49:50] is the sub-list for method output_type
-	48, // [48:49] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
+	11, // 1: millrace.control.v1.TaskManagerMessage.heartbeat:type_name -> millrace.control.v1.Heartbeat
+	13, // 2: millrace.control.v1.TaskManagerMessage.task_changed:type_name -> millrace.control.v1.TaskChanged
+	15, // 3: millrace.control.v1.TaskManagerMessage.task_snapshotted:type_name -> millrace.control.v1.TaskSnapshotted
+	17, // 4: millrace.control.v1.TaskManagerMessage.checkpoint_declined:type_name -> millrace.control.v1.CheckpointDeclined
+	18, // 5: millrace.control.v1.TaskManagerMessage.coordinator_ready:type_name -> millrace.control.v1.CoordinatorReady
+	19, // 6: millrace.control.v1.TaskManagerMessage.enumerator_assigned:type_name -> millrace.control.v1.EnumeratorAssigned
+	21, // 7: millrace.control.v1.TaskManagerMessage.committed:type_name -> millrace.control.v1.Committed
+	22, // 8: millrace.control.v1.TaskManagerMessage.coordinator_failed:type_name -> millrace.control.v1.CoordinatorFailed
+	23, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
+	6,  // 10: millrace.control.v1.TaskManagerMessage.leaving:type_name -> millrace.control.v1.Leaving
+	9,  // 11: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
+	10, // 12: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
+	26, // 13: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
+	30, // 14: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
+	31, // 15: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
+	32, // 16: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
+	33, // 17: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
+	34, // 18: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
+	35, // 19: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
+	36, // 20: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
+	24, // 21: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
+	37, // 22: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	7,  // 23: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
+	38, // 24: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	12, // 25: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 26: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	14, // 27: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 28: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 29: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	39, // 30: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	16, // 31: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	14, // 32: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 33: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	20, // 34: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	40, // 35: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 36: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	14, // 37: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	41, // 38: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	25, // 39: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 40: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	40, // 41: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	41, // 42: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	27, // 43: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	29, // 44: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	28, // 45: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	42, // 46: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	43, // 47: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	44, // 48: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	20, // 49: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 50: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 51: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	51, // [51:52] is the sub-list for method output_type
+	50, // [50:51] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -3347,6 +3462,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*TaskManagerMessage_Committed)(nil),
 		(*TaskManagerMessage_CoordinatorFailed)(nil),
 		(*TaskManagerMessage_CoordinatorTrouble)(nil),
+		(*TaskManagerMessage_Leaving)(nil),
 	}
 	file_millrace_control_v1_control_proto_msgTypes[1].OneofWrappers = []any{
 		(*JobManagerMessage_Registered)(nil),
@@ -3361,6 +3477,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*JobManagerMessage_Finish)(nil),
 		(*JobManagerMessage_DeployCoordinators)(nil),
 		(*JobManagerMessage_Drain)(nil),
+		(*JobManagerMessage_Released)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3368,7 +3485,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   33,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
