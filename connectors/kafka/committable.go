@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -14,6 +15,7 @@ import (
 type committable struct {
 	Version            int                `json:"v"`
 	TransactionalID    string             `json:"id"`
+	MarkerGroup        string             `json:"group,omitempty"`
 	ProducerID         int64              `json:"producerId"`
 	Epoch              int16              `json:"epoch"`
 	TransactionVersion int16              `json:"tv"`
@@ -28,6 +30,10 @@ type committable struct {
 func (c *committable) transaction() Transaction {
 	return Transaction{c.TransactionalID, c.ProducerID, c.Epoch, c.TransactionVersion}
 }
+
+// group is where the marker is: those who wrote no group had it named after the
+// transactional id.
+func (c *committable) group() string { return cmp.Or(c.MarkerGroup, c.TransactionalID) }
 
 // age is how long ago the first record was written.
 func (c *committable) age(now time.Time) time.Duration {
@@ -57,7 +63,25 @@ func decodeCommittable(data []byte) (*committable, error) {
 	return c, nil
 }
 
-// transactionalID names an id of a subtask's pool.
-func transactionalID(prefix string, job types.JobID, operator types.OperatorUID, subtask int32, k int) string {
-	return fmt.Sprintf("%s.%s.%s.%d.%d", prefix, job, operator, subtask, k)
+// names are those of one sink of a job: of transactional ids, and of the groups
+// in which the committer finds proofs and leaves notes.
+type names struct {
+	prefix   string
+	job      types.JobID
+	operator types.OperatorUID
+}
+
+// of names the sink, and the group of the committer's own notes.
+func (n names) of() string { return fmt.Sprintf("%s.%s.%s", n.prefix, n.job, n.operator) }
+
+// group names the markers of the k-th id of a subtask, in all attempts: so the
+// newest commit is found without knowing which attempts there were.
+func (n names) group(subtask int32, k int) string { return fmt.Sprintf("%s.%d.%d", n.of(), subtask, k) }
+
+// id names the k-th transactional id of a subtask in an attempt. No two attempts
+// that could meet share one: initialising an id aborts what is prepared under it,
+// and nothing keeps an attempt that is over, but whose process does not know it
+// yet, from doing so late.
+func (n names) id(subtask int32, k int, a types.Attempt) string {
+	return fmt.Sprintf("%s.%d", n.group(subtask, k), a%generations)
 }

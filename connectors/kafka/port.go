@@ -47,10 +47,10 @@ type Cluster interface {
 	// EndTxn commits the transaction, once: it returns Kafka's code, or an error
 	// when there was no answer.
 	EndTxn(ctx context.Context, t Transaction) (code int16, err error)
-	// ReadMarker reads the newest committed marker of the transactional id; code
-	// is Kafka's. With stable, a marker that may be about to change has the code
+	// ReadMarker reads the newest committed marker in a group; code is Kafka's.
+	// With stable, a marker that may be about to change has the code
 	// UNSTABLE_OFFSET_COMMIT.
-	ReadMarker(ctx context.Context, transactionalID, topic string, stable bool) (m Marker, code int16, err error)
+	ReadMarker(ctx context.Context, group, topic string, stable bool) (m Marker, code int16, err error)
 	// InitProducerID aborts whatever is open under the id and fences its writer,
 	// once: the code CONCURRENT_TRANSACTIONS asks to repeat it.
 	InitProducerID(ctx context.Context, transactionalID string, timeoutMillis int32) (code int16, err error)
@@ -174,6 +174,7 @@ type Transaction struct {
 
 // Marker is the proof of a commit that is written within the transaction.
 type Marker struct {
+	Group    string
 	Topic    string
 	Offset   int64 // the checkpoint's id; -1 is no marker
 	Metadata string

@@ -472,9 +472,7 @@ func sinkZombie(e *env) {
 	j.write(0, "first")
 	j.checkpoint(1)
 	j.write(0, "of the zombie")
-	zombie := &job{env: e, sink: j.sink, wake: j.wake, writers: j.writers, committer: j.committer, carried: j.carried}
-	j.writers, j.committer = nil, nil
-	e.Cleanup(zombie.crash)
+	zombie := j.leave()
 
 	j.start(1)
 	j.write(0, "second")
