@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"millrace/internal/failure"
@@ -25,6 +26,9 @@ type committable struct {
 	TimeoutMillis      int32              `json:"timeout"`
 	Rows               int64              `json:"rows"`
 	Attempt            types.Attempt      `json:"attempt"`
+	// Offsets say where the rows are, by partition: [partition, first, last].
+	// Of a topic of very many partitions some are missing.
+	Offsets [][3]int64 `json:"offsets,omitempty"`
 }
 
 func (c *committable) transaction() Transaction {
@@ -38,6 +42,25 @@ func (c *committable) group() string { return cmp.Or(c.MarkerGroup, c.Transactio
 // age is how long ago the first record was written.
 func (c *committable) age(now time.Time) time.Duration {
 	return now.Sub(time.UnixMilli(c.FirstRecordMillis))
+}
+
+// offsets says where the rows are, for whoever looks for them.
+func (c *committable) offsets() string {
+	if len(c.Offsets) == 0 {
+		return "at unknown offsets"
+	}
+	parts := make([]string, len(c.Offsets))
+	for i, o := range c.Offsets {
+		parts[i] = fmt.Sprintf("partition %d: %d to %d", o[0], o[1], o[2])
+	}
+	return "within the offsets " + strings.Join(parts, ", ")
+}
+
+// covers notes where the rows are.
+func (c *committable) covers(written []WrittenRange) {
+	for _, w := range written[:min(len(written), rangesMax)] {
+		c.Offsets = append(c.Offsets, [3]int64{int64(w.Partition), w.First, w.Last})
+	}
 }
 
 // String names the transaction for whoever has to find out about it.

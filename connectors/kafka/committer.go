@@ -179,10 +179,11 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 		case markerConfirmed:
 			return nil
 		case markerLost:
-			return failure.External(fmt.Errorf("lost: %s was aborted before it was committed, its rows are in no output; %w", c, errLost), failure.Never)
+			return failure.External(fmt.Errorf("lost: %s was aborted before it was committed, its rows are in no output; "+
+				"they are %s, where a consumer with %s = %s still reads them; %w", c, c.offsets(), keyIsolation, isolationUncommitted, errLost), failure.Never)
 		case markerInDoubt:
-			return failure.External(fmt.Errorf("in doubt: %s is older than %s, the broker has forgotten whether it was committed",
-				c, markerRetention), failure.Never)
+			return failure.External(fmt.Errorf("in doubt: %s is older than %s, the broker has forgotten whether it was committed; its rows are %s",
+				c, markerRetention, c.offsets()), failure.Never)
 		case markerContradicts:
 			return failure.With(fmt.Errorf("%s was answered to be committed and has no marker", c),
 				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})

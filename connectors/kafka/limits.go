@@ -80,6 +80,8 @@ const (
 	// topicsMax, and partitionsMax over all of them, bound a source.
 	topicsMax     = 1000
 	partitionsMax = 100_000
+	// rangesMax is of how many partitions a committable says where its rows are.
+	rangesMax = 256
 	// stateBytesMax bounds the state of one split and a committable.
 	stateBytesMax = 1 << 20
 	// enumeratorBytesMax bounds the enumerator's state.

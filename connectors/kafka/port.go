@@ -147,6 +147,9 @@ type Producer interface {
 	// with the first error, or nil when all of them are acknowledged. It blocks
 	// while too much is under way.
 	Produce(ctx context.Context, rs []Record, done func(error))
+	// Written says where the records are that were acknowledged so far. It is
+	// called when everything produced is done.
+	Written() []WrittenRange
 	// Flush returns when everything produced is acknowledged or has failed.
 	Flush(ctx context.Context) error
 	// Unchanged fails if the client has begun another transaction than the one
@@ -155,6 +158,13 @@ type Producer interface {
 	// Close waits until nothing of the producer runs; it neither commits nor
 	// aborts.
 	Close()
+}
+
+// WrittenRange is where records of a producer are in a partition: between two
+// offsets, both included, among those of others.
+type WrittenRange struct {
+	Partition   int32
+	First, Last int64
 }
 
 // Record is a record to produce. Its bytes are borrowed until it is done.

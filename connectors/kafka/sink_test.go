@@ -506,6 +506,8 @@ func sinkLost(e *env) {
 	j.overthrow(prepared[0])
 	err := j.committer.Commit(e.ctx, 2, prepared)
 	wantLoss(e, err, "checkpoint 2, topic "+e.topic+", 2 rows")
+	// Offset 0 is "a", 1 the end of its transaction.
+	wantLoss(e, err, "within the offsets partition 0: 2 to 3,")
 	j.crash()
 	wantLoss(e, j.tryStart(1), "lost")
 	e.want("a")

@@ -108,6 +108,7 @@ func (l *transactionLane) seal(ctx context.Context, e *epoch, p Producer) ([]byt
 	if err := p.Unchanged(ctx); err != nil { // step 5
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
+	c.covers(p.Written())
 	return c.encode()
 }
 
