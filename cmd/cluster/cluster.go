@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -47,6 +48,12 @@ type Options struct {
 	// Dir is where everything durable is. A cluster that is started on the
 	// folder of another goes on with its jobs.
 	Dir string
+	// BlobDir is where the blob store is; "" means below Dir.
+	BlobDir string
+	// SessionTTL is how long a leader may be silent before another may lead, 5 to
+	// 10 s; 0 means etcd.Options' default. A cluster that is started on the folder of
+	// one that died does not wait for it.
+	SessionTTL time.Duration
 	// Address is where the job manager serves; "" means any port of loopback.
 	Address      string
 	Cluster      string
@@ -74,6 +81,9 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Cluster == "" {
 		o.Cluster = "local"
+	}
+	if o.BlobDir == "" {
+		o.BlobDir = filepath.Join(o.Dir, "blobs")
 	}
 	if o.TaskManagers == 0 {
 		o.TaskManagers = 2
@@ -161,10 +171,11 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 	if c.etcd, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(c.Dir, "etcd")}); err != nil {
 		return err
 	}
-	if c.coord, err = etcd.Open(etcd.Options{Endpoints: []string{c.etcd.Endpoint()}, Cluster: c.Cluster}); err != nil {
+	c.coord, err = etcd.Open(etcd.Options{Endpoints: []string{c.etcd.Endpoint()}, Cluster: c.Cluster, SessionTTL: c.SessionTTL})
+	if err != nil {
 		return err
 	}
-	if c.blobs, err = localfs.Open(filepath.Join(c.Dir, "blobs"), localfs.Options{}); err != nil {
+	if c.blobs, err = localfs.Open(c.BlobDir, localfs.Options{}); err != nil {
 		return err
 	}
 	c.store = c.blobs

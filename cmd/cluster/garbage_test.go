@@ -198,3 +198,18 @@ func TestOldestEndedJobsAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// TestBlobDir: checkpoints go where they are told to, and only there.
+func TestBlobDir(t *testing.T) {
+	dir, blobs := t.TempDir(), t.TempDir()
+	runWith(t, dir, newCollect(), cluster.Options{BlobDir: blobs, SessionTTL: 5 * time.Second}, func(c *cluster.Cluster) {
+		id := submit(t, c, endless().graph())
+		awaitCheckpoint(t, c, id)
+		if _, err := os.Stat(filepath.Join(blobs, id, "manifest")); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "blobs")); !os.IsNotExist(err) {
+			t.Errorf("a blob store in the cluster's folder: %v", err)
+		}
+	})
+}

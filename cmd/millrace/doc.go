@@ -9,4 +9,7 @@
 //	1    it did not work out: the job failed, the cluster does not answer
 //	2    the user has to change something: flags, configuration, the job graph, an id
 //	130  interrupted
+//
+// Built with -tags invariants, the command arms the crash point that MILLRACE_CRASH_POINT names (package crash): the
+// process then ends there as by kill -9. Any other build refuses to start while that variable is set.
 package main

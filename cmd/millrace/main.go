@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"millrace/cmd/cluster"
+	"millrace/internal/crash"
 )
 
 // version is set by the linker.
@@ -21,5 +22,8 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	cluster.TuneMemory()
 	a := &app{version: version, environ: os.Environ()}
+	if err := armCrashPoint(os.Getenv(crash.Env)); err != nil {
+		return a.report(os.Stderr, err)
+	}
 	return a.report(os.Stderr, newRoot(a).ExecuteContext(ctx))
 }

@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"millrace/internal/invariant"
 )
 
 // TestMain makes the test binary the command: scripts and tests run it as millrace.
@@ -20,6 +23,12 @@ func TestScripts(t *testing.T) {
 		Dir:      "testdata/script",
 		Deadline: time.Now().Add(time.Minute), // a command that hangs is quoted, and ends
 		Cmds:     map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Condition: func(name string) (bool, error) {
+			if name != "invariants" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return invariant.Enabled, nil
+		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			return nil

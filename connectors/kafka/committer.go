@@ -44,7 +44,7 @@ func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer,
 }
 
 // Recover implements connectors.Committer. Beyond the committables it settles
-// every id of the pools: what an attempt left open under them is aborted, and its
+// every id of earlier attempts: what they left open is aborted, and their
 // writers are fenced. An id is left alone only if its commit was answered with
 // success just now: then nothing can be open under it. One whose commit was
 // refused although it is committed was used again, so that a later transaction
@@ -61,43 +61,6 @@ func (k *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 		return err
 	}
 	return k.behind(ctx, id) // a commit that was under way has come to its end
-}
-
-// behind checks that no id of the pools has committed for a later checkpoint.
-func (k *committer) behind(ctx context.Context, id types.CheckpointID) error {
-	if k.opts.repeat || id == 0 { // a new job has committed nothing
-		return nil
-	}
-	return eachOf(ctx, k.pool(), func(ctx context.Context, transactionalID string) error {
-		newest, err := k.newest(ctx, transactionalID)
-		if err == nil && newest > id {
-			err = connectors.Ahead("topic "+k.opts.topic, newest, id)
-		}
-		return err
-	})
-}
-
-// newest returns the checkpoint of the newest marker of an id; 0 where there is
-// none, or none any more.
-func (k *committer) newest(ctx context.Context, transactionalID string) (types.CheckpointID, error) {
-	ctx, cancel := context.WithTimeout(ctx, commitPatience)
-	defer cancel()
-	defer k.trouble.set("to read the newest commit of "+transactionalID, "")
-	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
-		m, code, err := k.cluster.ReadMarker(ctx, transactionalID, k.opts.topic, false)
-		if err == nil {
-			err = kerr.ErrorForCode(code)
-		}
-		if err == nil {
-			return types.CheckpointID(max(m.Offset, 0)), nil
-		}
-		if isForbidden(err) {
-			return 0, forbid("read the newest commit of "+transactionalID, err)
-		}
-		if !k.again(ctx, "to read the newest commit of "+transactionalID, err, pause) {
-			return 0, failure.External(fmt.Errorf("read the newest commit of %s: %w", transactionalID, err), failure.Backoff)
-		}
-	}
 }
 
 // Commit implements connectors.Committer.
@@ -216,10 +179,11 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 		case markerConfirmed:
 			return nil
 		case markerLost:
-			return failure.External(fmt.Errorf("lost: %s was aborted before it was committed, its rows are in no output; %w", c, errLost), failure.Never)
+			return failure.External(fmt.Errorf("lost: %s was aborted before it was committed, its rows are in no output; "+
+				"they are %s, where a consumer with %s = %s still reads them; %w", c, c.offsets(), keyIsolation, isolationUncommitted, errLost), failure.Never)
 		case markerInDoubt:
-			return failure.External(fmt.Errorf("in doubt: %s is older than %s, the broker has forgotten whether it was committed",
-				c, markerRetention), failure.Never)
+			return failure.External(fmt.Errorf("in doubt: %s is older than %s, the broker has forgotten whether it was committed; its rows are %s",
+				c, markerRetention, c.offsets()), failure.Never)
 		case markerContradicts:
 			return failure.With(fmt.Errorf("%s was answered to be committed and has no marker", c),
 				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
@@ -238,19 +202,19 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 var errLost = errors.New("a transaction that is open for longer than " + keyTimeout + " is ended by Kafka")
 
 // readMarker reads and judges. While the marker may change, the one that is
-// committed already is a proof as well: the id was used again, and a later
-// transaction is open under it.
+// committed already is a proof as well: the group was used again, and a later
+// transaction has put a marker into it, perhaps one of an attempt that is over.
 func (k *committer) readMarker(ctx context.Context, c *committable, done bool) (markerVerdict, error) {
 	old := c.age(k.now()) > markerRetention
-	m, code, err := k.cluster.ReadMarker(ctx, c.TransactionalID, c.Topic, true)
+	m, code, err := k.cluster.ReadMarker(ctx, c.group(), c.Topic, true)
 	if err != nil {
 		return markerUnknown, err
 	}
 	verdict := judgeMarker(m, code, c.Checkpoint, done, old)
-	if verdict != markerUnstable || done {
+	if verdict != markerUnstable {
 		return verdict, kerr.ErrorForCode(code)
 	}
-	m, again, err := k.cluster.ReadMarker(ctx, c.TransactionalID, c.Topic, false)
+	m, again, err := k.cluster.ReadMarker(ctx, c.group(), c.Topic, false)
 	if err == nil && judgeMarker(m, again, c.Checkpoint, done, old) == markerConfirmed {
 		return markerConfirmed, nil
 	}
@@ -265,54 +229,6 @@ func (k *committer) unconfirmed(c *committable, done bool, verdict markerVerdict
 			"find it by describing the topic's producers", c), failure.Backoff)
 	}
 	return failure.External(fmt.Errorf("confirm %s: %w", c, err), failure.Backoff)
-}
-
-// settle initialises every id of the pools but those of a set.
-func (k *committer) settle(ctx context.Context, but map[string]bool) error {
-	ids := slices.DeleteFunc(k.pool(), func(id string) bool { return but[id] })
-	return eachOf(ctx, ids, k.settleOne)
-}
-
-// pool returns every transactional id that a writer of the sink ever had.
-func (k *committer) pool() []string {
-	var ids []string
-	for subtask := range max(k.ctx.MaxParallelism, k.ctx.Parallelism, 1) {
-		for n := range poolSize {
-			ids = append(ids, transactionalID(k.opts.prefix, k.ctx.Job, k.ctx.Operator, subtask, n))
-		}
-	}
-	return ids
-}
-
-func (k *committer) settleOne(ctx context.Context, id string) error {
-	ctx, cancel := context.WithTimeout(ctx, commitPatience)
-	defer cancel()
-	defer k.trouble.set("to end what is open of "+id, "")
-	busy, doubt := concurrentPauseMin, doubtPauseMin
-	for {
-		code, err := k.cluster.InitProducerID(ctx, id, k.opts.timeoutMillis)
-		if err == nil && code == codeNone {
-			return nil
-		}
-		pause := doubt
-		if err == nil {
-			err = kerr.ErrorForCode(code)
-			if code != codeConcurrent && !kerr.IsRetriable(err) && code != codeUnknownServerError {
-				if isForbidden(err) {
-					return forbid("initialise transactional id "+id, err)
-				}
-				return failure.User(fmt.Errorf("initialise transactional id %s: %w", id, err))
-			}
-		}
-		if code == codeConcurrent {
-			pause, busy = busy, min(2*busy, concurrentPauseMax)
-		} else {
-			doubt = min(2*doubt, doubtPauseMax)
-		}
-		if !k.again(ctx, "to end what is open of "+id, err, pause) {
-			return failure.External(fmt.Errorf("initialise transactional id %s: %w", id, err), failure.Backoff)
-		}
-	}
 }
 
 // again waits before something is tried again, and says so where it was tried a

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
+	"millrace/types"
 )
 
 // TestJudgeEnd has a line for every code that the design note lists.
@@ -153,19 +153,29 @@ func TestCheckBudget(t *testing.T) {
 	}
 }
 
-// TestTransactionalIDs: ids of all subtasks differ, and stay what they are.
+// TestTransactionalIDs: ids of all subtasks and attempts differ, those of groups
+// do from each other, and all stay what they are.
 func TestTransactionalIDs(t *testing.T) {
-	var ids []string
+	n := names{"millrace", "job", "sink"}
+	var ids, groups []string
 	for subtask := range int32(12) {
 		for k := range poolSize {
-			ids = append(ids, transactionalID("millrace", "job", "sink", subtask, k))
+			groups = append(groups, n.group(subtask, k))
+			for a := range types.Attempt(generations) {
+				ids = append(ids, n.id(subtask, k, a))
+			}
 		}
 	}
-	slices.Sort(ids)
-	if n := len(slices.Compact(slices.Clone(ids))); n != 12*poolSize {
-		t.Errorf("%d ids, want %d", n, 12*poolSize)
+	for what, all := range map[string][]string{"ids": ids, "groups": append(groups, n.of())} {
+		slices.Sort(all)
+		if found := len(slices.Compact(slices.Clone(all))); found != len(all) {
+			t.Errorf("%d of %d %s differ", found, len(all), what)
+		}
 	}
-	if want := fmt.Sprintf("millrace.job.sink.%d.%d", 11, poolSize-1); !slices.Contains(ids, want) {
-		t.Errorf("no %s", want)
+	if diff := cmp.Diff("millrace.job.sink.11.7.44", n.id(11, 7, 300)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff("millrace.job.sink.11.7", n.group(11, 7)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -43,6 +43,7 @@ type env struct {
 	fake    *kfake.Cluster // nil with a real broker
 	wires   *wires
 	heard   *heard
+	around  func(Cluster) Cluster // what stands before the cluster, nil for nothing
 }
 
 // heard is what readers, writers and committers said last of their troubles.
@@ -222,7 +223,13 @@ func (e *env) eventually(what string, ok func() bool) {
 func (e *env) connector() *Connector {
 	return &Connector{
 		Formats: formats.Registry{"raw": rawFormat, "picky": pickyFormat},
-		Connect: func(s ClusterSpec) (Cluster, error) { return connect(s, e.wires.dial) },
+		Connect: func(s ClusterSpec) (Cluster, error) {
+			c, err := connect(s, e.wires.dial)
+			if err != nil || e.around == nil {
+				return c, err
+			}
+			return e.around(c), nil
+		},
 	}
 }
 

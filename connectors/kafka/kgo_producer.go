@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,9 @@ import (
 type producer struct {
 	client      *kgo.Client
 	transaction Transaction
+	// written is by partition. The client calls promises one after the other; who
+	// reads it was told by done that they are over.
+	written []WrittenRange
 }
 
 // Producer implements Cluster.
@@ -109,7 +113,7 @@ func (p *producer) Produce(ctx context.Context, rs []Record, done func(error)) {
 		done(nil)
 		return
 	}
-	b := &produced{records: make([]kgo.Record, len(rs)), done: done}
+	b := &produced{producer: p, records: make([]kgo.Record, len(rs)), done: done}
 	b.left.Store(int64(len(rs)))
 	promise := b.acknowledged
 	for i := range rs {
@@ -120,20 +124,43 @@ func (p *producer) Produce(ctx context.Context, rs []Record, done func(error)) {
 
 // produced are the records of one call of Produce.
 type produced struct {
-	records []kgo.Record
-	left    atomic.Int64
-	once    sync.Once
-	err     error
-	done    func(error)
+	producer *producer
+	records  []kgo.Record
+	left     atomic.Int64
+	once     sync.Once
+	err      error
+	done     func(error)
 }
 
-func (b *produced) acknowledged(_ *kgo.Record, err error) {
+func (b *produced) acknowledged(r *kgo.Record, err error) {
 	if err != nil {
 		b.once.Do(func() { b.err = err })
+	} else {
+		b.producer.note(r.Partition, r.Offset)
 	}
 	if b.left.Add(-1) == 0 {
 		b.done(b.err)
 	}
+}
+
+// note widens what is written in a partition by a record.
+func (p *producer) note(partition int32, offset int64) {
+	if offset < 0 {
+		return // the broker did not say
+	}
+	for int(partition) >= len(p.written) {
+		p.written = append(p.written, WrittenRange{Partition: int32(len(p.written)), First: -1})
+	}
+	w := &p.written[partition]
+	if w.First < 0 {
+		w.First, w.Last = offset, offset
+	}
+	w.First, w.Last = min(w.First, offset), max(w.Last, offset)
+}
+
+// Written implements Producer.
+func (p *producer) Written() []WrittenRange {
+	return slices.DeleteFunc(slices.Clone(p.written), func(w WrittenRange) bool { return w.First < 0 })
 }
 
 // Flush implements Producer.

@@ -93,8 +93,8 @@ func (c *cluster) InitProducerID(ctx context.Context, transactionalID string, ti
 }
 
 // ReadMarker implements Cluster.
-func (c *cluster) ReadMarker(ctx context.Context, transactionalID, topic string, stable bool) (Marker, int16, error) {
-	none := Marker{Topic: topic, Offset: -1}
+func (c *cluster) ReadMarker(ctx context.Context, groupName, topic string, stable bool) (Marker, int16, error) {
+	none := Marker{Group: groupName, Topic: topic, Offset: -1}
 	raw, err := c.rawFor(2) // the cap of OffsetFetch is that of both
 	if err != nil {
 		return none, 0, err
@@ -102,7 +102,7 @@ func (c *cluster) ReadMarker(ctx context.Context, transactionalID, topic string,
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	group := kmsg.NewOffsetFetchRequestGroup()
-	group.Group, group.MemberEpoch = transactionalID, -1
+	group.Group, group.MemberEpoch = groupName, -1
 	group.Topics = []kmsg.OffsetFetchRequestGroupTopic{{Topic: topic, Partitions: []int32{0}}}
 	fetch := kmsg.NewPtrOffsetFetchRequest()
 	fetch.RequireStable = stable
@@ -130,7 +130,7 @@ func markerOf(answer *kmsg.OffsetFetchResponse, none Marker) (Marker, int16, err
 			continue
 		}
 		p := t.Partitions[0]
-		m := Marker{Topic: t.Topic, Offset: p.Offset}
+		m := Marker{Group: none.Group, Topic: t.Topic, Offset: p.Offset}
 		if p.Metadata != nil {
 			m.Metadata = *p.Metadata
 		}
@@ -146,7 +146,7 @@ func (c *cluster) Mark(ctx context.Context, t Transaction, m Marker) error {
 		return err
 	}
 	if t.Version < 2 {
-		if err := c.insist(ctx, "to add a marker of "+t.TransactionalID, func(ctx context.Context) (int16, error) { return addGroup(ctx, raw, t) }); err != nil {
+		if err := c.insist(ctx, "to add a marker of "+t.TransactionalID, func(ctx context.Context) (int16, error) { return addGroup(ctx, raw, t, m.Group) }); err != nil {
 			return err
 		}
 	}
@@ -155,9 +155,9 @@ func (c *cluster) Mark(ctx context.Context, t Transaction, m Marker) error {
 
 // addGroup announces the marker's group to the transaction, which the newer
 // protocol does by itself.
-func addGroup(ctx context.Context, raw *kgo.Client, t Transaction) (int16, error) {
+func addGroup(ctx context.Context, raw *kgo.Client, t Transaction, group string) (int16, error) {
 	add := kmsg.NewPtrAddOffsetsToTxnRequest()
-	add.TransactionalID, add.Group = t.TransactionalID, t.TransactionalID
+	add.TransactionalID, add.Group = t.TransactionalID, group
 	add.ProducerID, add.ProducerEpoch = t.ProducerID, t.Epoch
 	answer, err := add.RequestWith(ctx, raw)
 	if err != nil {
@@ -171,7 +171,7 @@ func writeMarker(ctx context.Context, raw *kgo.Client, t Transaction, m Marker) 
 	partition.Partition, partition.Offset, partition.LeaderEpoch = 0, m.Offset, -1
 	partition.Metadata = &m.Metadata
 	commit := kmsg.NewPtrTxnOffsetCommitRequest()
-	commit.TransactionalID, commit.Group = t.TransactionalID, t.TransactionalID
+	commit.TransactionalID, commit.Group = t.TransactionalID, m.Group
 	commit.ProducerID, commit.ProducerEpoch = t.ProducerID, t.Epoch
 	commit.Generation = -1 // nobody is a member
 	commit.Topics = []kmsg.TxnOffsetCommitRequestTopic{{

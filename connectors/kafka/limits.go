@@ -13,6 +13,14 @@ const (
 	// being written, and one that awaits the commit of the last checkpoint.
 	poolSlack = 2
 
+	// generations is after how many attempts transactional ids are used again: a
+	// bound of how many the brokers must remember. A process must be paused for as
+	// many restarts to come upon another attempt's transactions.
+	generations = 256
+	// attemptsUnsettled is how many attempts before its own the committer settles
+	// where no note says which are settled.
+	attemptsUnsettled = 16
+
 	// fetchQueueMax is how many fetched answers wait for the task, and with
 	// fetchBytesMax the bound of the source's memory.
 	fetchQueueMax = 2
@@ -72,6 +80,8 @@ const (
 	// topicsMax, and partitionsMax over all of them, bound a source.
 	topicsMax     = 1000
 	partitionsMax = 100_000
+	// rangesMax is of how many partitions a committable says where its rows are.
+	rangesMax = 256
 	// stateBytesMax bounds the state of one split and a committable.
 	stateBytesMax = 1 << 20
 	// enumeratorBytesMax bounds the enumerator's state.

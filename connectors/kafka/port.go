@@ -47,10 +47,10 @@ type Cluster interface {
 	// EndTxn commits the transaction, once: it returns Kafka's code, or an error
 	// when there was no answer.
 	EndTxn(ctx context.Context, t Transaction) (code int16, err error)
-	// ReadMarker reads the newest committed marker of the transactional id; code
-	// is Kafka's. With stable, a marker that may be about to change has the code
+	// ReadMarker reads the newest committed marker in a group; code is Kafka's.
+	// With stable, a marker that may be about to change has the code
 	// UNSTABLE_OFFSET_COMMIT.
-	ReadMarker(ctx context.Context, transactionalID, topic string, stable bool) (m Marker, code int16, err error)
+	ReadMarker(ctx context.Context, group, topic string, stable bool) (m Marker, code int16, err error)
 	// InitProducerID aborts whatever is open under the id and fences its writer,
 	// once: the code CONCURRENT_TRANSACTIONS asks to repeat it.
 	InitProducerID(ctx context.Context, transactionalID string, timeoutMillis int32) (code int16, err error)
@@ -147,6 +147,9 @@ type Producer interface {
 	// with the first error, or nil when all of them are acknowledged. It blocks
 	// while too much is under way.
 	Produce(ctx context.Context, rs []Record, done func(error))
+	// Written says where the records are that were acknowledged so far. It is
+	// called when everything produced is done.
+	Written() []WrittenRange
 	// Flush returns when everything produced is acknowledged or has failed.
 	Flush(ctx context.Context) error
 	// Unchanged fails if the client has begun another transaction than the one
@@ -155,6 +158,13 @@ type Producer interface {
 	// Close waits until nothing of the producer runs; it neither commits nor
 	// aborts.
 	Close()
+}
+
+// WrittenRange is where records of a producer are in a partition: between two
+// offsets, both included, among those of others.
+type WrittenRange struct {
+	Partition   int32
+	First, Last int64
 }
 
 // Record is a record to produce. Its bytes are borrowed until it is done.
@@ -174,6 +184,7 @@ type Transaction struct {
 
 // Marker is the proof of a commit that is written within the transaction.
 type Marker struct {
+	Group    string
 	Topic    string
 	Offset   int64 // the checkpoint's id; -1 is no marker
 	Metadata string

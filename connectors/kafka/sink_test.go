@@ -472,9 +472,7 @@ func sinkZombie(e *env) {
 	j.write(0, "first")
 	j.checkpoint(1)
 	j.write(0, "of the zombie")
-	zombie := &job{env: e, sink: j.sink, wake: j.wake, writers: j.writers, committer: j.committer, carried: j.carried}
-	j.writers, j.committer = nil, nil
-	e.Cleanup(zombie.crash)
+	zombie := j.leave()
 
 	j.start(1)
 	j.write(0, "second")
@@ -508,6 +506,8 @@ func sinkLost(e *env) {
 	j.overthrow(prepared[0])
 	err := j.committer.Commit(e.ctx, 2, prepared)
 	wantLoss(e, err, "checkpoint 2, topic "+e.topic+", 2 rows")
+	// Offset 0 is "a", 1 the end of its transaction.
+	wantLoss(e, err, "within the offsets partition 0: 2 to 3,")
 	j.crash()
 	wantLoss(e, j.tryStart(1), "lost")
 	e.want("a")

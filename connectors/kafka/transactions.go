@@ -57,11 +57,15 @@ func (l *transactionLane) run(ctx context.Context) {
 	}
 }
 
+func (l *transactionLane) names() names {
+	return names{l.w.opts.prefix, l.w.ctx.Job, l.w.ctx.Operator}
+}
+
 // initialise opens a client of its own for an id: whatever was open under the id
 // is over then, and whoever wrote it is fenced.
 func (l *transactionLane) initialise(ctx context.Context, k int) (Producer, error) {
 	s := l.w.opts.producer(l.w.ctx.Subtask)
-	s.TransactionalID = transactionalID(l.w.opts.prefix, l.w.ctx.Job, l.w.ctx.Operator, l.w.ctx.Subtask, k)
+	s.TransactionalID = l.names().id(l.w.ctx.Subtask, k, l.w.ctx.Attempt)
 	s.TimeoutMillis = l.w.opts.timeoutMillis
 	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
 		p, err := l.w.cluster.Producer(ctx, s)
@@ -104,12 +108,13 @@ func (l *transactionLane) seal(ctx context.Context, e *epoch, p Producer) ([]byt
 	if err := p.Unchanged(ctx); err != nil { // step 5
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
+	c.covers(p.Written())
 	return c.encode()
 }
 
 func (l *transactionLane) committable(e *epoch, t Transaction) *committable {
 	return &committable{
-		TransactionalID: t.TransactionalID, ProducerID: t.ProducerID, Epoch: t.Epoch, TransactionVersion: t.Version,
+		TransactionalID: t.TransactionalID, MarkerGroup: l.names().group(l.w.ctx.Subtask, e.pooled), ProducerID: t.ProducerID, Epoch: t.Epoch, TransactionVersion: t.Version,
 		Checkpoint: e.checkpoint, Topic: l.w.opts.topic, FirstRecordMillis: e.firstMillis,
 		TimeoutMillis: l.w.opts.timeoutMillis, Rows: e.rows, Attempt: l.w.ctx.Attempt,
 	}
@@ -120,7 +125,7 @@ func (l *transactionLane) committable(e *epoch, t Transaction) *committable {
 func (l *transactionLane) marker(c *committable) Marker {
 	text := fmt.Sprintf("job=%s checkpoint=%d operator=%s subtask=%d attempt=%d rows=%d",
 		l.w.ctx.Job, c.Checkpoint, l.w.ctx.Operator, l.w.ctx.Subtask, c.Attempt, c.Rows)
-	return Marker{Topic: c.Topic, Offset: int64(c.Checkpoint), Metadata: text[:min(len(text), metadataBytesMax)]}
+	return Marker{Group: c.group(), Topic: c.Topic, Offset: int64(c.Checkpoint), Metadata: text[:min(len(text), metadataBytesMax)]}
 }
 
 // confirmed implements lane: the id may be used again.

@@ -96,7 +96,7 @@ func troubledRestore(e *env) {
 	e.wires.goAway()
 	started := make(chan error, 1)
 	go func() { started <- j.tryStart(1) }()
-	e.troubled("committer", "to end what is open of", e.brokers[0], "is tried again")
+	e.troubled("committer", "to read group", e.brokers[0], "is tried again")
 	e.wires.comeBack()
 	e.check(<-started)
 	e.troubled("committer")

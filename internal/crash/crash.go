@@ -1,7 +1,8 @@
 // Package crash has named crash points: places between two durable steps at
 // which a test ends the process, as kill -9 would. They cost a load of an
 // atomic pointer, do nothing unless Arm was called, and stand in production
-// code so that what is proved is what runs.
+// code so that what is proved is what runs. The millrace command calls Arm with
+// the value of Env in invariant builds only; test binaries do as they like.
 package crash
 
 import (

@@ -21,6 +21,7 @@ const (
 	EmbeddedBroker  = "kafka.embedded.port"
 	EmbeddedTopics  = "kafka.embedded.topics"
 	StateBackend    = "state.backend.type"
+	EndedJobs       = "jobstore.max-capacity"
 	CheckpointDir   = "execution.checkpointing.dir"
 	oldCheckpoints  = "state.checkpoints.dir"
 	Parallelism     = "parallelism.default"
@@ -86,6 +87,10 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: EmbeddedTopics, Type: options.List, Doc: "Topics that a local cluster's own broker has from the start, with two partitions each. " +
 		"The run command adds those that its job writes.", Example: "bids;bids-per-auction"},
 	{Key: LogLevel, Type: options.Enum, Values: []string{"debug", "info", "warn", "error"}, Doc: "What is logged; each command has a default of its own."},
+	{
+		Key: EndedJobs, Type: options.Int, Default: "256", Min: "1", Max: "1000",
+		Doc: "How many jobs that have ended are remembered. Of older ones everything is deleted, also the checkpoints that a failed or stopped job keeps.",
+	},
 	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
 	{
 		Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",

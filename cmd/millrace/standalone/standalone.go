@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"millrace/blobstore"
-	"millrace/blobstore/localfs"
 	"millrace/cmd/cluster"
 	"millrace/cmd/millrace/client"
 	"millrace/cmd/millrace/config"
@@ -37,7 +35,6 @@ type Standalone struct {
 	*cluster.Cluster
 	brokers string
 	broker  *broker
-	blobs   *localfs.Store
 	admin   *admin
 }
 
@@ -63,8 +60,14 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		Policy:  scheduler.Policy{Adaptive: true, AllowLower: true},
 		Version: o.Version, Log: o.Log,
 	}
-	if options.WrapStore, err = s.checkpoints(o.Config); err != nil {
+	options.Retention.EndedJobs = int(o.Config.Int(config.EndedJobs))
+	if options.BlobDir, err = o.Config.CheckpointFolder(); err != nil {
 		return err
+	}
+	if options.BlobDir != "" {
+		if options.BlobDir, err = filepath.Abs(options.BlobDir); err != nil {
+			return fmt.Errorf("checkpoint folder: %w", err)
+		}
 	}
 	if s.Cluster, err = cluster.Start(ctx, options); err != nil {
 		return err
@@ -73,21 +76,6 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		s.admin, err = startAdmin(ctx, o.AdminAddress, s.Cluster, o.Log)
 	}
 	return err
-}
-
-// checkpoints returns what puts the blob store where the configuration wants it, nil for the working folder.
-func (s *Standalone) checkpoints(c config.Config) (func(blobstore.Store) blobstore.Store, error) {
-	folder, err := c.CheckpointFolder()
-	if err != nil || folder == "" {
-		return nil, err
-	}
-	if folder, err = filepath.Abs(folder); err != nil {
-		return nil, fmt.Errorf("checkpoint folder: %w", err)
-	}
-	if s.blobs, err = localfs.Open(folder, localfs.Options{}); err != nil {
-		return nil, fmt.Errorf("checkpoint folder: %w", err)
-	}
-	return func(blobstore.Store) blobstore.Store { return s.blobs }, nil
 }
 
 // Brokers returns the brokers that jobs use, separated by commas.
@@ -115,9 +103,6 @@ func (s *Standalone) Close() error {
 	}
 	if s.Cluster != nil {
 		errs = append(errs, s.Cluster.Close())
-	}
-	if s.blobs != nil {
-		errs = append(errs, s.blobs.Close())
 	}
 	if s.broker != nil {
 		s.broker.close()

@@ -2,6 +2,11 @@
 // fsync, so what local mode was told is durable is durable; it listens on loopback only, or on a unix socket. It is no
 // cluster and survives no disk: production names servers of its own.
 //
+// A server's files are locked, so when one has started on a folder, the process that had it before is gone or has
+// closed its server. The leases that it left are revoked at once: who held them spoke to that server, and the next
+// leader of a local cluster that was killed need not wait until they run out. Should a client have outlived the server,
+// at an address that was named, it has lost its session and finds out by the fence.
+//
 // Close waits until the server has stopped and its files are closed. etcd's own libraries leave some goroutines behind
 // that live as long as the process.
 package embedded
@@ -15,7 +20,9 @@ import (
 	"os"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/lease"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -58,7 +65,11 @@ func Start(ctx context.Context, options Options) (*Server, error) {
 		return nil, failure.External(fmt.Errorf("start embedded etcd in %s: %w", options.Dir, err), failure.Never)
 	}
 	s := &Server{etcd: etcd, endpoint: endpointOf(etcd.Clients[0].Addr())}
-	if err := s.awaitReady(ctx); err != nil {
+	err = s.awaitReady(ctx)
+	if err == nil {
+		err = s.revokeLeases(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start embedded etcd in %s: %w", options.Dir, err), s.Close())
 	}
 	return s, nil
@@ -75,6 +86,22 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	case <-ctx.Done():
 		return failure.External(fmt.Errorf("not ready: %w", ctx.Err()), failure.Backoff)
 	}
+}
+
+// revokeLeases ends the sessions of whoever used the folder before.
+func (s *Server) revokeLeases(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	left, err := s.etcd.Server.LeaseLeases(ctx, &etcdserverpb.LeaseLeasesRequest{})
+	if err != nil {
+		return failure.External(fmt.Errorf("list old leases: %w", err), failure.Backoff)
+	}
+	for _, l := range left.Leases {
+		if _, err := s.etcd.Server.LeaseRevoke(ctx, &etcdserverpb.LeaseRevokeRequest{ID: l.ID}); err != nil && !errors.Is(err, lease.ErrLeaseNotFound) {
+			return failure.External(fmt.Errorf("revoke an old lease: %w", err), failure.Backoff)
+		}
+	}
+	return nil
 }
 
 // Endpoint returns the address for etcd.Options.Endpoints.

@@ -1,9 +1,11 @@
 package embedded_test
 
 import (
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/coord/etcd"
@@ -51,6 +53,45 @@ func lead(t *testing.T, endpoint string, lastTerm uint64, there bool) uint64 {
 		t.Fatal(err)
 	}
 	return uint64(l.Term())
+}
+
+// TestNobodyLeadsAtTheStart: who led when the server died holds no lease of the next one.
+func TestNobodyLeadsAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	server, err := embedded.Start(t.Context(), embedded.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := open(t, server)
+	if _, err := old.Campaign(t.Context(), "old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Close(); err != nil { // before old could resign
+		t.Fatal(err)
+	}
+	if server, err = embedded.Start(t.Context(), embedded.Options{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	next := open(t, server)
+	if l, err := next.Leader(t.Context()); !errors.Is(err, coord.ErrNotFound) {
+		t.Errorf("%+v leads, %v", l, err)
+	}
+	_ = old.Close() // it can't resign: its server is gone
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func open(t *testing.T, server *embedded.Server) coord.Store {
+	t.Helper()
+	s, err := etcd.Open(etcd.Options{Endpoints: []string{server.Endpoint()}, RequestTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestStartRefuses(t *testing.T) {
