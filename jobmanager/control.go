@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	controlv1 "millrace/proto/millrace/control/v1"
@@ -15,7 +14,7 @@ import (
 func (j *JobManager) Connect(s grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage]) error {
 	l := j.leading()
 	if l == nil {
-		return status.Error(codes.Unavailable, "this job manager does not lead")
+		return j.notLeading()
 	}
 	first, err := s.Recv()
 	if err != nil {

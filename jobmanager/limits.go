@@ -22,6 +22,8 @@ const (
 	checkpointIDsReserved = 1 << 20
 	// storeTimeout bounds a call to the coordination store.
 	storeTimeout = 10 * time.Second
+	// leaderTimeout bounds the question who leads, for those who asked in vain.
+	leaderTimeout = 2 * time.Second
 	// storeRetryMin and storeRetryMax bound the wait between tries while the
 	// coordination or the blob store is away.
 	storeRetryMin = 100 * time.Millisecond
@@ -29,7 +31,7 @@ const (
 	// HeartbeatInterval is how often task managers are told to say that they live.
 	HeartbeatInterval = time.Second
 	// HeartbeatTimeout is how long a task manager may be silent before it is lost.
-	HeartbeatTimeout = 10 * time.Second
+	HeartbeatTimeout = 6 * time.Second
 	// verifyBytesMax is how much of a checkpoint is read before its output is
 	// committed; verifyRangeBytes how much at a time, verifyReadsMax how many files.
 	verifyBytesMax   = 1 << 30

@@ -28,7 +28,23 @@ func (j *JobManager) leader() (*leadership, error) {
 	if l := j.leading(); l != nil {
 		return l, nil
 	}
-	return nil, status.Error(codes.Unavailable, "this job manager does not lead; try again, or another one")
+	return nil, j.notLeading()
+}
+
+// notLeading is Unavailable, with the leader's address where there is one.
+func (j *JobManager) notLeading() error {
+	ctx, cancel := context.WithTimeout(context.Background(), leaderTimeout)
+	defer cancel()
+	st := status.New(codes.Unavailable, "this job manager does not lead, and nobody else does at the moment")
+	leads, err := j.Coord.Leader(ctx)
+	if err != nil || leads.Candidate == j.Address {
+		return st.Err()
+	}
+	st = status.Newf(codes.Unavailable, "this job manager does not lead, %s does", leads.Candidate)
+	if with, err := st.WithDetails(&apiv1.NotLeading{Leader: leads.Candidate}); err == nil {
+		st = with
+	}
+	return st.Err()
 }
 
 // SubmitJob implements apiv1.JobServiceServer.

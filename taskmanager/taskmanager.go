@@ -65,7 +65,7 @@ type TaskManager struct {
 		leaving  bool
 	}
 	released chan struct{} // closed when the job manager lets the task manager go
-	wait sync.WaitGroup
+	wait     sync.WaitGroup
 }
 
 // New returns a task manager; Run makes it work.

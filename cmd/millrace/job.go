@@ -9,17 +9,22 @@ import (
 
 func newJob(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "job", Short: "Look at the jobs of a cluster and end them",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return failure.Message{Primary: "unknown command: job " + args[0], Hint: "millrace job --help lists them"}
-			}
-			return cmd.Help()
-		},
+		Use: "job", Short: "Look at the jobs of a cluster, change and end them",
+		RunE: onlyHelp,
 	}
-	cmd.PersistentFlags().String("cluster", "", "address of the cluster (default rest.address and rest.port: 127.0.0.1:8081)")
-	cmd.AddCommand(newJobList(a), newJobShow(a), newJobCancel(a), newJobStop(a), newJobWatch(a))
+	cmd.PersistentFlags().String("cluster", "", clusterFlagDoc)
+	cmd.AddCommand(newJobList(a), newJobShow(a), newJobCancel(a), newJobStop(a), newJobRescale(a), newJobWatch(a))
 	return cmd
+}
+
+const clusterFlagDoc = "address of the cluster (default rest.address and rest.port: 127.0.0.1:8081)"
+
+// onlyHelp is what a command does that only has others below it.
+func onlyHelp(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return failure.Message{Primary: "unknown command: " + cmd.Name() + " " + args[0], Hint: "millrace " + cmd.Name() + " --help lists them"}
+	}
+	return cmd.Help()
 }
 
 // dial connects to the cluster that the flag names, or else the configuration.

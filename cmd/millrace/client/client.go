@@ -37,8 +37,9 @@ const (
 
 // Client speaks to one cluster. It is safe for concurrent use.
 type Client struct {
-	jobs  apiv1.JobServiceClient
-	conn  io.Closer
+	jobs    apiv1.JobServiceClient
+	cluster apiv1.ClusterServiceClient
+	conn    io.Closer
 	clock clock.Clock
 }
 
@@ -49,7 +50,7 @@ func Dial(address string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster address %s: %w", address, err)
 	}
-	return &Client{apiv1.NewJobServiceClient(conn), conn, clock.System()}, nil
+	return &Client{apiv1.NewJobServiceClient(conn), apiv1.NewClusterServiceClient(conn), conn, clock.System()}, nil
 }
 
 // Over returns a client that uses somebody else's connection; Close leaves that open.
@@ -117,6 +118,18 @@ func (c *Client) Cancel(ctx context.Context, job string) error {
 func (c *Client) Stop(ctx context.Context, job string, drain bool) error {
 	_, err := c.jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain})
 	return understand(err)
+}
+
+// Rescale gives a job another parallelism: of every vertex, and of those that are named. It does not wait for it.
+func (c *Client) Rescale(ctx context.Context, job string, parallelism int32, vertices map[string]int32) error {
+	_, err := c.jobs.RescaleJob(ctx, &apiv1.RescaleJobRequest{JobId: job, Parallelism: parallelism, Vertices: vertices})
+	return understand(err)
+}
+
+// Cluster returns everything about the cluster.
+func (c *Client) Cluster(ctx context.Context) (*apiv1.DescribeClusterResponse, error) {
+	answer, err := c.cluster.DescribeCluster(ctx, &apiv1.DescribeClusterRequest{})
+	return answer, understand(err)
 }
 
 // Await tells see what happens to a job, from now on, and returns what is known of the job when it has ended. see runs on

@@ -21,6 +21,10 @@ const (
 	EmbeddedBroker  = "kafka.embedded.port"
 	EmbeddedTopics  = "kafka.embedded.topics"
 	StateBackend    = "state.backend.type"
+	ResourceWait    = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout"
+	ResourceSettle  = "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout"
+	RescaleCooldown = "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling"
+	MinIncrease     = "jobmanager.adaptive-scheduler.min-parallelism-increase"
 	EndedJobs       = "jobstore.max-capacity"
 	CheckpointDir   = "execution.checkpointing.dir"
 	oldCheckpoints  = "state.checkpoints.dir"
@@ -91,6 +95,10 @@ var processSpec = options.Spec{Options: []options.Option{
 		Key: EndedJobs, Type: options.Int, Default: "256", Min: "1", Max: "1000",
 		Doc: "How many jobs that have ended are remembered. Of older ones everything is deleted, also the checkpoints that a failed or stopped job keeps.",
 	},
+	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
+	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},
+	{Key: RescaleCooldown, Type: options.Duration, Default: "10 s", Doc: "How long a job runs at least before it moves by itself."},
+	{Key: MinIncrease, Type: options.Int, Default: "1", Min: "1", Max: "32768", Doc: "How many more subtasks a vertex must gain for a running job to move by itself."},
 	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
 	{
 		Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",

@@ -58,6 +58,7 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		Dir: o.Dir, Address: o.Address, TaskManagers: int(o.Config.Int(config.TaskManagers)), Slots: int(o.Config.Int(config.TaskSlots)),
 		// A job that names no parallelism has the whole machine, and one that lost a task manager goes on with what is left.
 		Policy:  scheduler.Policy{Adaptive: true, AllowLower: true},
+		Rescale: o.Config.Rescale(),
 		Version: o.Version, Log: o.Log,
 	}
 	options.Retention.EndedJobs = int(o.Config.Int(config.EndedJobs))

@@ -495,6 +495,51 @@ func (*RescaleJobResponse) Descriptor() ([]byte, []int) {
 	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{5}
 }
 
+// NotLeading is a detail of Unavailable: who leads instead, if anybody.
+type NotLeading struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Leader        string                 `protobuf:"bytes,1,opt,name=leader,proto3" json:"leader,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotLeading) Reset() {
+	*x = NotLeading{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotLeading) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotLeading) ProtoMessage() {}
+
+func (x *NotLeading) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotLeading.ProtoReflect.Descriptor instead.
+func (*NotLeading) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *NotLeading) GetLeader() string {
+	if x != nil {
+		return x.Leader
+	}
+	return ""
+}
+
 type SubmitJobRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Graph  *v1.JobGraph           `protobuf:"bytes,1,opt,name=graph,proto3" json:"graph,omitempty"`
@@ -507,7 +552,7 @@ type SubmitJobRequest struct {
 
 func (x *SubmitJobRequest) Reset() {
 	*x = SubmitJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +564,7 @@ func (x *SubmitJobRequest) String() string {
 func (*SubmitJobRequest) ProtoMessage() {}
 
 func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[6]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +577,7 @@ func (x *SubmitJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobRequest.ProtoReflect.Descriptor instead.
 func (*SubmitJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{6}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SubmitJobRequest) GetGraph() *v1.JobGraph {
@@ -570,7 +615,7 @@ type SubmitJobResponse struct {
 
 func (x *SubmitJobResponse) Reset() {
 	*x = SubmitJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +627,7 @@ func (x *SubmitJobResponse) String() string {
 func (*SubmitJobResponse) ProtoMessage() {}
 
 func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[7]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +640,7 @@ func (x *SubmitJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJobResponse.ProtoReflect.Descriptor instead.
 func (*SubmitJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{7}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *SubmitJobResponse) GetJobId() string {
@@ -639,7 +684,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +696,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[8]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +709,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{8}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Problem) GetVertexId() string {
@@ -709,7 +754,7 @@ type PlacementReason struct {
 
 func (x *PlacementReason) Reset() {
 	*x = PlacementReason{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +766,7 @@ func (x *PlacementReason) String() string {
 func (*PlacementReason) ProtoMessage() {}
 
 func (x *PlacementReason) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +779,7 @@ func (x *PlacementReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReason.ProtoReflect.Descriptor instead.
 func (*PlacementReason) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PlacementReason) GetVertexId() string {
@@ -787,7 +832,7 @@ type JobSummary struct {
 
 func (x *JobSummary) Reset() {
 	*x = JobSummary{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -799,7 +844,7 @@ func (x *JobSummary) String() string {
 func (*JobSummary) ProtoMessage() {}
 
 func (x *JobSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -812,7 +857,7 @@ func (x *JobSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSummary.ProtoReflect.Descriptor instead.
 func (*JobSummary) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobSummary) GetJobId() string {
@@ -872,7 +917,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -884,7 +929,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -897,7 +942,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
 }
 
 type ListJobsResponse struct {
@@ -909,7 +954,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -921,7 +966,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -934,7 +979,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobSummary {
@@ -953,7 +998,7 @@ type DescribeJobRequest struct {
 
 func (x *DescribeJobRequest) Reset() {
 	*x = DescribeJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -965,7 +1010,7 @@ func (x *DescribeJobRequest) String() string {
 func (*DescribeJobRequest) ProtoMessage() {}
 
 func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -978,7 +1023,7 @@ func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobRequest.ProtoReflect.Descriptor instead.
 func (*DescribeJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DescribeJobRequest) GetJobId() string {
@@ -1009,7 +1054,7 @@ type DescribeJobResponse struct {
 
 func (x *DescribeJobResponse) Reset() {
 	*x = DescribeJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1021,7 +1066,7 @@ func (x *DescribeJobResponse) String() string {
 func (*DescribeJobResponse) ProtoMessage() {}
 
 func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1034,7 +1079,7 @@ func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobResponse.ProtoReflect.Descriptor instead.
 func (*DescribeJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DescribeJobResponse) GetSummary() *JobSummary {
@@ -1130,7 +1175,7 @@ type TaskDescription struct {
 
 func (x *TaskDescription) Reset() {
 	*x = TaskDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1187,7 @@ func (x *TaskDescription) String() string {
 func (*TaskDescription) ProtoMessage() {}
 
 func (x *TaskDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1200,7 @@ func (x *TaskDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDescription.ProtoReflect.Descriptor instead.
 func (*TaskDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TaskDescription) GetVertexId() string {
@@ -1228,7 +1273,7 @@ type CheckpointDescription struct {
 
 func (x *CheckpointDescription) Reset() {
 	*x = CheckpointDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +1285,7 @@ func (x *CheckpointDescription) String() string {
 func (*CheckpointDescription) ProtoMessage() {}
 
 func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +1298,7 @@ func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDescription.ProtoReflect.Descriptor instead.
 func (*CheckpointDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointDescription) GetCheckpointId() uint64 {
@@ -1307,7 +1352,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1364,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1377,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -1350,7 +1395,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1407,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1420,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 type StopJobRequest struct {
@@ -1389,7 +1434,7 @@ type StopJobRequest struct {
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1446,7 @@ func (x *StopJobRequest) String() string {
 func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1459,7 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *StopJobRequest) GetJobId() string {
@@ -1439,7 +1484,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1496,7 @@ func (x *StopJobResponse) String() string {
 func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1509,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 type WatchJobRequest struct {
@@ -1476,7 +1521,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1533,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1546,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -1528,7 +1573,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1585,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1598,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchJobResponse) GetTime() *timestamppb.Timestamp {
@@ -1661,7 +1706,7 @@ type JobStateChanged struct {
 
 func (x *JobStateChanged) Reset() {
 	*x = JobStateChanged{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1673,7 +1718,7 @@ func (x *JobStateChanged) String() string {
 func (*JobStateChanged) ProtoMessage() {}
 
 func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1686,7 +1731,7 @@ func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChanged.ProtoReflect.Descriptor instead.
 func (*JobStateChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *JobStateChanged) GetState() JobState {
@@ -1713,7 +1758,7 @@ type CheckpointFailed struct {
 
 func (x *CheckpointFailed) Reset() {
 	*x = CheckpointFailed{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1725,7 +1770,7 @@ func (x *CheckpointFailed) String() string {
 func (*CheckpointFailed) ProtoMessage() {}
 
 func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1738,7 +1783,7 @@ func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointFailed.ProtoReflect.Descriptor instead.
 func (*CheckpointFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CheckpointFailed) GetCheckpointId() uint64 {
@@ -1765,7 +1810,7 @@ type Restarted struct {
 
 func (x *Restarted) Reset() {
 	*x = Restarted{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1777,7 +1822,7 @@ func (x *Restarted) String() string {
 func (*Restarted) ProtoMessage() {}
 
 func (x *Restarted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1790,7 +1835,7 @@ func (x *Restarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restarted.ProtoReflect.Descriptor instead.
 func (*Restarted) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Restarted) GetAttempt() uint64 {
@@ -1824,7 +1869,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1881,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +1894,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Progress) GetSourceRecords() int64 {
@@ -1952,7 +1997,10 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\rVerticesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\x14\n" +
-	"\x12RescaleJobResponse\"\x85\x01\n" +
+	"\x12RescaleJobResponse\"$\n" +
+	"\n" +
+	"NotLeading\x12\x16\n" +
+	"\x06leader\x18\x01 \x01(\tR\x06leader\"\x85\x01\n" +
 	"\x10SubmitJobRequest\x12/\n" +
 	"\x05graph\x18\x01 \x01(\v2\x19.millrace.job.v1.JobGraphR\x05graph\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12'\n" +
@@ -2101,7 +2149,7 @@ func file_millrace_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_millrace_api_v1_api_proto_goTypes = []any{
 	(JobState)(0),                   // 0: millrace.api.v1.JobState
 	(*DescribeClusterRequest)(nil),  // 1: millrace.api.v1.DescribeClusterRequest
@@ -2110,78 +2158,79 @@ var file_millrace_api_v1_api_proto_goTypes = []any{
 	(*WaitingJob)(nil),              // 4: millrace.api.v1.WaitingJob
 	(*RescaleJobRequest)(nil),       // 5: millrace.api.v1.RescaleJobRequest
 	(*RescaleJobResponse)(nil),      // 6: millrace.api.v1.RescaleJobResponse
-	(*SubmitJobRequest)(nil),        // 7: millrace.api.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),       // 8: millrace.api.v1.SubmitJobResponse
-	(*Problem)(nil),                 // 9: millrace.api.v1.Problem
-	(*PlacementReason)(nil),         // 10: millrace.api.v1.PlacementReason
-	(*JobSummary)(nil),              // 11: millrace.api.v1.JobSummary
-	(*ListJobsRequest)(nil),         // 12: millrace.api.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),        // 13: millrace.api.v1.ListJobsResponse
-	(*DescribeJobRequest)(nil),      // 14: millrace.api.v1.DescribeJobRequest
-	(*DescribeJobResponse)(nil),     // 15: millrace.api.v1.DescribeJobResponse
-	(*TaskDescription)(nil),         // 16: millrace.api.v1.TaskDescription
-	(*CheckpointDescription)(nil),   // 17: millrace.api.v1.CheckpointDescription
-	(*CancelJobRequest)(nil),        // 18: millrace.api.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),       // 19: millrace.api.v1.CancelJobResponse
-	(*StopJobRequest)(nil),          // 20: millrace.api.v1.StopJobRequest
-	(*StopJobResponse)(nil),         // 21: millrace.api.v1.StopJobResponse
-	(*WatchJobRequest)(nil),         // 22: millrace.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),        // 23: millrace.api.v1.WatchJobResponse
-	(*JobStateChanged)(nil),         // 24: millrace.api.v1.JobStateChanged
-	(*CheckpointFailed)(nil),        // 25: millrace.api.v1.CheckpointFailed
-	(*Restarted)(nil),               // 26: millrace.api.v1.Restarted
-	(*Progress)(nil),                // 27: millrace.api.v1.Progress
-	nil,                             // 28: millrace.api.v1.TaskManagerDescription.LabelsEntry
-	nil,                             // 29: millrace.api.v1.RescaleJobRequest.VerticesEntry
-	(*timestamppb.Timestamp)(nil),   // 30: google.protobuf.Timestamp
-	(*v1.JobGraph)(nil),             // 31: millrace.job.v1.JobGraph
-	(v11.TaskState)(0),              // 32: millrace.control.v1.TaskState
-	(*v11.TaskProgress)(nil),        // 33: millrace.control.v1.TaskProgress
+	(*NotLeading)(nil),              // 7: millrace.api.v1.NotLeading
+	(*SubmitJobRequest)(nil),        // 8: millrace.api.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),       // 9: millrace.api.v1.SubmitJobResponse
+	(*Problem)(nil),                 // 10: millrace.api.v1.Problem
+	(*PlacementReason)(nil),         // 11: millrace.api.v1.PlacementReason
+	(*JobSummary)(nil),              // 12: millrace.api.v1.JobSummary
+	(*ListJobsRequest)(nil),         // 13: millrace.api.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),        // 14: millrace.api.v1.ListJobsResponse
+	(*DescribeJobRequest)(nil),      // 15: millrace.api.v1.DescribeJobRequest
+	(*DescribeJobResponse)(nil),     // 16: millrace.api.v1.DescribeJobResponse
+	(*TaskDescription)(nil),         // 17: millrace.api.v1.TaskDescription
+	(*CheckpointDescription)(nil),   // 18: millrace.api.v1.CheckpointDescription
+	(*CancelJobRequest)(nil),        // 19: millrace.api.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),       // 20: millrace.api.v1.CancelJobResponse
+	(*StopJobRequest)(nil),          // 21: millrace.api.v1.StopJobRequest
+	(*StopJobResponse)(nil),         // 22: millrace.api.v1.StopJobResponse
+	(*WatchJobRequest)(nil),         // 23: millrace.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),        // 24: millrace.api.v1.WatchJobResponse
+	(*JobStateChanged)(nil),         // 25: millrace.api.v1.JobStateChanged
+	(*CheckpointFailed)(nil),        // 26: millrace.api.v1.CheckpointFailed
+	(*Restarted)(nil),               // 27: millrace.api.v1.Restarted
+	(*Progress)(nil),                // 28: millrace.api.v1.Progress
+	nil,                             // 29: millrace.api.v1.TaskManagerDescription.LabelsEntry
+	nil,                             // 30: millrace.api.v1.RescaleJobRequest.VerticesEntry
+	(*timestamppb.Timestamp)(nil),   // 31: google.protobuf.Timestamp
+	(*v1.JobGraph)(nil),             // 32: millrace.job.v1.JobGraph
+	(v11.TaskState)(0),              // 33: millrace.control.v1.TaskState
+	(*v11.TaskProgress)(nil),        // 34: millrace.control.v1.TaskProgress
 }
 var file_millrace_api_v1_api_proto_depIdxs = []int32{
-	30, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
+	31, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
 	3,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
 	4,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
-	28, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
-	30, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
-	30, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
-	29, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
-	31, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
-	10, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
-	9,  // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
+	29, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
+	31, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
+	31, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
+	30, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
+	32, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
+	11, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
+	10, // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
 	0,  // 10: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
-	30, // 11: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
-	30, // 12: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
-	11, // 13: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
-	11, // 14: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
-	16, // 15: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
-	17, // 16: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	32, // 17: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
-	33, // 18: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
-	30, // 19: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
-	30, // 20: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
-	24, // 21: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
-	17, // 22: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
-	25, // 23: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
-	26, // 24: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
-	27, // 25: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
+	31, // 11: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
+	31, // 12: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
+	12, // 13: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
+	12, // 14: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
+	17, // 15: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
+	18, // 16: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	33, // 17: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
+	34, // 18: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
+	31, // 19: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
+	31, // 20: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
+	25, // 21: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
+	18, // 22: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
+	26, // 23: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
+	27, // 24: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
+	28, // 25: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
 	0,  // 26: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
-	17, // 27: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	7,  // 28: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
-	12, // 29: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
-	14, // 30: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
-	18, // 31: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
-	20, // 32: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
+	18, // 27: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	8,  // 28: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
+	13, // 29: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
+	15, // 30: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
+	19, // 31: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
+	21, // 32: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
 	5,  // 33: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
-	22, // 34: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
+	23, // 34: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
 	1,  // 35: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
-	8,  // 36: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
-	13, // 37: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
-	15, // 38: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
-	19, // 39: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
-	21, // 40: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
+	9,  // 36: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
+	14, // 37: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
+	16, // 38: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
+	20, // 39: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
+	22, // 40: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
 	6,  // 41: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
-	23, // 42: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
+	24, // 42: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
 	2,  // 43: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
 	36, // [36:44] is the sub-list for method output_type
 	28, // [28:36] is the sub-list for method input_type
@@ -2195,7 +2244,7 @@ func file_millrace_api_v1_api_proto_init() {
 	if File_millrace_api_v1_api_proto != nil {
 		return
 	}
-	file_millrace_api_v1_api_proto_msgTypes[22].OneofWrappers = []any{
+	file_millrace_api_v1_api_proto_msgTypes[23].OneofWrappers = []any{
 		(*WatchJobResponse_State)(nil),
 		(*WatchJobResponse_CheckpointCompleted)(nil),
 		(*WatchJobResponse_CheckpointFailed)(nil),
@@ -2208,7 +2257,7 @@ func file_millrace_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_api_v1_api_proto_rawDesc), len(file_millrace_api_v1_api_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -1,0 +1,120 @@
+// Package leader finds the job manager that leads among those of a cluster.
+//
+// Commands and task managers know some addresses of job managers. Whoever does
+// not lead answers Unavailable and says, where it knows, who does. A Finder goes
+// through the addresses one by one and follows such hints: its caller makes a call
+// on Conn, and tells Note what became of it.
+//
+// There is no encryption: connections stay on loopback unless the user allowed more.
+package leader
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	"millrace/internal/failure"
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+const (
+	// MessageBytesMax bounds a message in either direction.
+	MessageBytesMax = 64 << 20
+	// AddressesMax bounds the job managers of a cluster.
+	AddressesMax = 16
+)
+
+// Keepalive is how connections to job managers find out that the other side is
+// gone without a word.
+var Keepalive = keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}
+
+// Finder holds at most one connection. It is safe for concurrent use.
+type Finder struct {
+	addresses []string
+	mu        struct {
+		sync.Mutex
+		next    int    // of addresses, once the current one does not lead
+		current string // "" before the first call
+		conn    *grpc.ClientConn
+		closed  bool
+	}
+}
+
+// New returns a finder over the addresses of one or more job managers.
+func New(addresses []string) (*Finder, error) {
+	if len(addresses) == 0 || len(addresses) > AddressesMax || slices.Contains(addresses, "") {
+		return nil, failure.Userf("addresses of job managers: %q; 1 to %d are needed", addresses, AddressesMax)
+	}
+	return &Finder{addresses: slices.Clone(addresses)}, nil
+}
+
+var errClosed = errors.New("the connection to the cluster is closed")
+
+// Conn returns the connection to the job manager that is believed to lead. It
+// belongs to the finder, and dies with the next Note of another leader.
+func (f *Finder) Conn() (*grpc.ClientConn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.mu.closed {
+		return nil, errClosed
+	}
+	if f.mu.conn != nil {
+		return f.mu.conn, nil
+	}
+	if f.mu.current == "" {
+		f.mu.current = f.addresses[f.mu.next%len(f.addresses)]
+		f.mu.next++
+	}
+	conn, err := grpc.NewClient(f.mu.current, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithKeepaliveParams(Keepalive),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MessageBytesMax), grpc.MaxCallSendMsgSize(MessageBytesMax)))
+	if err != nil {
+		return nil, failure.User(fmt.Errorf("job manager %s: %w", f.mu.current, err))
+	}
+	f.mu.conn = conn
+	return conn, nil
+}
+
+// Note learns from the error of a call on a connection: where it says that another
+// job manager leads, or that this one can't be reached, the next Conn goes elsewhere.
+func (f *Finder) Note(conn *grpc.ClientConn, err error) {
+	if status.Code(err) != codes.Unavailable {
+		return
+	}
+	hint := Hint(err)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if conn != f.mu.conn || hint == f.mu.current || (hint == "" && len(f.addresses) == 1 && f.mu.current == f.addresses[0]) {
+		return // somebody else has noted it, or there is nowhere else to go
+	}
+	_ = f.mu.conn.Close()
+	f.mu.conn, f.mu.current = nil, hint
+}
+
+// Hint returns the address of the leader that an answer names, "" for none.
+func Hint(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if n, ok := d.(*apiv1.NotLeading); ok {
+			return n.Leader
+		}
+	}
+	return ""
+}
+
+// Close ends the connection.
+func (f *Finder) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mu.closed = true
+	if f.mu.conn == nil {
+		return nil
+	}
+	return f.mu.conn.Close()
+}
