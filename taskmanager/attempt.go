@@ -162,11 +162,15 @@ func (a *attempt) changed(id types.TaskID, s controlv1.TaskState, err error) {
 
 // reporter implements task.Reporter for one task.
 type reporter struct {
-	a  *attempt
-	id types.TaskID
+	a *attempt
+	*running
 }
 
-func (r reporter) Ended() { r.a.changed(r.id, controlv1.TaskState_TASK_STATE_ENDED, nil) }
+// Ended reports the figures first: the job may be over before the task is.
+func (r reporter) Ended() {
+	r.a.lastFigures(r.running)
+	r.a.changed(r.id, controlv1.TaskState_TASK_STATE_ENDED, nil)
+}
 
 func (r reporter) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {
 	r.a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskSnapshotted{
@@ -216,9 +220,9 @@ func failureToProto(err error) *controlv1.Failure {
 
 // lastFigures reports what a task came to: the next heartbeat may be too late.
 func (a *attempt) lastFigures(r *running) {
-	a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{
-		Heartbeat: &controlv1.Heartbeat{Tasks: []*controlv1.TaskProgress{r.progress(a)}},
-	}})
+	a.tm.putFigures(func() *controlv1.Heartbeat {
+		return &controlv1.Heartbeat{Tasks: []*controlv1.TaskProgress{r.progress(a)}}
+	})
 }
 
 // runTask builds a task, runs it to its end and reports how that was.

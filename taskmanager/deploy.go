@@ -114,7 +114,7 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 		}
 	}()
 	b.parts = task.Parts{
-		ID: b.id, Report: reporter{b.a, b.id}, Metrics: b.running.metrics, Clock: b.m.Clock,
+		ID: b.id, Report: reporter{b.a, b.running}, Metrics: b.running.metrics, Clock: b.m.Clock,
 		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks),
 	}
 	if b.parts.BufferTimeout == 0 {

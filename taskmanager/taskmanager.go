@@ -57,8 +57,9 @@ type Dialer func(ctx context.Context) (s controlv1.ControlService_ConnectClient,
 // TaskManager runs tasks. Make one with New.
 type TaskManager struct {
 	Options
-	outbox outbox
-	mu     struct {
+	outbox  outbox
+	figures sync.Mutex // from taking them to the outbox; taken before mu
+	mu      struct {
 		sync.Mutex
 		term     types.Term
 		attempts map[types.JobID]*attempt
@@ -221,15 +222,20 @@ func (m *TaskManager) send(ctx context.Context, s controlv1.ControlService_Conne
 // beat sends a heartbeat with every task's figures at the interval.
 func (m *TaskManager) beat(ctx context.Context, every time.Duration) {
 	for seq := uint64(1); ; seq++ {
-		m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{
-			Heartbeat: &controlv1.Heartbeat{Sequence: seq, Tasks: m.progress()},
-		}})
+		m.putFigures(func() *controlv1.Heartbeat { return &controlv1.Heartbeat{Sequence: seq, Tasks: m.progress()} })
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.Clock.After(every):
 		}
 	}
+}
+
+// putFigures takes figures and sends them, in one: older ones never follow newer.
+func (m *TaskManager) putFigures(take func() *controlv1.Heartbeat) {
+	m.figures.Lock()
+	defer m.figures.Unlock()
+	m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{Heartbeat: take()}})
 }
 
 func (m *TaskManager) progress() []*controlv1.TaskProgress {

@@ -19,6 +19,7 @@ type collect struct {
 	mu struct {
 		sync.Mutex
 		committed map[string]string // by committable's id: its rows
+		newest    types.CheckpointID
 	}
 }
 
@@ -103,12 +104,21 @@ func (w *collectWriter) Close() error                             { return nil }
 type collectCommitter struct{ c *collect }
 
 func (k collectCommitter) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
+	k.c.mu.Lock()
+	newest := k.c.mu.newest
+	k.c.mu.Unlock()
+	if newest > id {
+		return connectors.Ahead("the collection", newest, id)
+	}
 	return k.Commit(ctx, id, committables)
 }
 
-func (k collectCommitter) Commit(_ context.Context, _ types.CheckpointID, committables [][]byte) error {
+func (k collectCommitter) Commit(_ context.Context, id types.CheckpointID, committables [][]byte) error {
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
+	if len(committables) > 0 {
+		k.c.mu.newest = max(k.c.mu.newest, id)
+	}
 	for _, p := range committables {
 		lines := splitLines(string(p))
 		k.c.mu.committed[lines[0]] = string(p[len(lines[0])+1:])
