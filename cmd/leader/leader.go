@@ -83,19 +83,24 @@ func (f *Finder) Conn() (*grpc.ClientConn, error) {
 }
 
 // Note learns from the error of a call on a connection: where it says that another
-// job manager leads, or that this one can't be reached, the next Conn goes elsewhere.
-func (f *Finder) Note(conn *grpc.ClientConn, err error) {
+// job manager leads, or that this one can't be reached, the next Conn goes
+// elsewhere. It tells whether that is so.
+func (f *Finder) Note(conn *grpc.ClientConn, err error) bool {
 	if status.Code(err) != codes.Unavailable {
-		return
+		return false
 	}
 	hint := Hint(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if conn != f.mu.conn || hint == f.mu.current || (hint == "" && len(f.addresses) == 1 && f.mu.current == f.addresses[0]) {
-		return // somebody else has noted it, or there is nowhere else to go
+	if conn != f.mu.conn {
+		return true // somebody else has noted it
+	}
+	if f.mu.closed || hint == f.mu.current || (hint == "" && len(f.addresses) == 1 && f.mu.current == f.addresses[0]) {
+		return false // there is nowhere else to go
 	}
 	_ = f.mu.conn.Close()
 	f.mu.conn, f.mu.current = nil, hint
+	return true
 }
 
 // Hint returns the address of the leader that an answer names, "" for none.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"millrace/cmd/millrace/client"
@@ -17,7 +19,7 @@ func newJob(a *app) *cobra.Command {
 	return cmd
 }
 
-const clusterFlagDoc = "address of the cluster (default rest.address and rest.port: 127.0.0.1:8081)"
+const clusterFlagDoc = "address of the cluster, or those of its job managers, separated by commas (default rest.address and rest.port: 127.0.0.1:8081)"
 
 // onlyHelp is what a command does that only has others below it.
 func onlyHelp(cmd *cobra.Command, args []string) error {
@@ -37,7 +39,7 @@ func (a *app) dial(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil || address == "" {
 		address = c.ClusterAddress()
 	}
-	out, err := client.Dial(address)
+	out, err := client.Dial(strings.Split(address, ",")...)
 	return out, failure.User(err)
 }
 
