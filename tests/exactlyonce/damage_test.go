@@ -63,8 +63,9 @@ func TestDamageBehindCommittedOutput(t *testing.T) {
 
 func waitAndHeal(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	// The next checkpoint may be complete by the time that one is committed: it is damaged, too.
-	w := wreck(ctx, t, d, crash.AfterCommit+"@2", 2)
+	// The next checkpoint may be complete by the time that one is committed: it is damaged, too. The first commits take long
+	// on a fresh broker, so that several may be complete behind them.
+	w := wreck(ctx, t, d, crash.AfterCommit+"@3", 2)
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	r.awaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
