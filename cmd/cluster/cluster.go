@@ -9,21 +9,18 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/health"
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"millrace/blobstore"
 	"millrace/blobstore/localfs"
@@ -34,7 +31,6 @@ import (
 	"millrace/jobmanager/coord/etcd"
 	"millrace/jobmanager/coord/etcd/embedded"
 	apiv1 "millrace/proto/millrace/api/v1"
-	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/scheduler"
 	"millrace/statebackend/columnar"
 	"millrace/stream"
@@ -105,30 +101,19 @@ func (o *Options) ensureDefaults() {
 // Cluster is a running cluster. It is safe for concurrent use.
 type Cluster struct {
 	Options
-	listener net.Listener
-	etcd     *embedded.Server
-	coord    *etcd.Store
-	store    blobstore.Store
-	blobs    *localfs.Store
-	metrics  *metrics.Registry
-	network  *local.Network
-	pool     stream.Pool
-	server   *grpc.Server
-	conn     *grpc.ClientConn
-	ctx      context.Context
-	cancel   context.CancelFunc
-	wait     sync.WaitGroup
-	mu       struct {
+	etcd       *embedded.Server
+	coord      *etcd.Store
+	store      blobstore.Store
+	blobs      *localfs.Store
+	metrics    *metrics.Registry
+	network    *local.Network
+	pool       stream.Pool
+	jobManager *JobManager
+	conn       *grpc.ClientConn
+	mu         struct {
 		sync.Mutex
-		managers map[types.TaskManagerID]*manager
+		managers map[types.TaskManagerID]*TaskManager
 	}
-}
-
-// manager is a task manager that runs.
-type manager struct {
-	*taskmanager.TaskManager
-	cancel context.CancelFunc
-	done   chan struct{}
 }
 
 // Start runs a cluster. It serves when Start returns; a leader may take a
@@ -136,8 +121,7 @@ type manager struct {
 func Start(ctx context.Context, o Options) (*Cluster, error) {
 	o.ensureDefaults()
 	c := &Cluster{Options: o, network: local.NewNetwork()}
-	c.mu.managers = make(map[types.TaskManagerID]*manager)
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.mu.managers = make(map[types.TaskManagerID]*TaskManager)
 	if err := c.start(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("start local cluster: %w", err), c.Close())
 	}
@@ -151,10 +135,14 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	if err := c.openStores(ctx); err != nil {
 		return err
 	}
-	if c.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Options.Address); err != nil {
+	c.jobManager, err = StartJobManager(ctx, c.Options.Address, jobmanager.Options{
+		Cluster: c.Cluster, Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
+		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention,
+		Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
+	})
+	if err != nil {
 		return err
 	}
-	c.serve()
 	c.conn, err = grpc.NewClient(c.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
@@ -186,30 +174,11 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 	return err
 }
 
-// serve runs the job manager and its gRPC server.
-func (c *Cluster) serve() {
-	jm := jobmanager.New(jobmanager.Options{
-		Cluster: c.Cluster, Address: c.Address(), Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
-		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention, Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
-	})
-	c.server = grpc.NewServer(grpc.MaxRecvMsgSize(messageBytesMax), grpc.MaxSendMsgSize(messageBytesMax))
-	controlv1.RegisterControlServiceServer(c.server, jm)
-	apiv1.RegisterJobServiceServer(c.server, jm)
-	apiv1.RegisterClusterServiceServer(c.server, jm)
-	healthv1.RegisterHealthServer(c.server, health.NewServer())
-	c.wait.Go(func() { _ = c.server.Serve(c.listener) })
-	c.wait.Go(func() {
-		if err := jm.Run(c.ctx); err != nil {
-			c.Log.Error("job manager ended", "cause", err)
-		}
-	})
-}
-
-// messageBytesMax bounds a message between job manager and task managers.
-const messageBytesMax = 64 << 20
-
 // Address returns where the job manager serves.
-func (c *Cluster) Address() string { return c.listener.Addr().String() }
+func (c *Cluster) Address() string { return c.jobManager.Address() }
+
+// Register offers what clients call, on another server as well.
+func (c *Cluster) Register(s grpc.ServiceRegistrar) { c.jobManager.Register(s) }
 
 // Registry returns the metrics of every part.
 func (c *Cluster) Registry() *metrics.Registry { return c.metrics }
@@ -229,90 +198,67 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(c.ctx)
-	m := &manager{cancel: cancel, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.managers[id] != nil {
-		cancel()
 		return fmt.Errorf("task manager %s runs already", id)
 	}
-	c.mu.managers[id] = m
-	m.TaskManager = taskmanager.New(taskmanager.Options{
-		Cluster: c.Cluster, ID: id, Incarnation: incarnation(), Slots: c.Slots, Version: c.Version, Dial: c.dial,
+	m, err := StartTaskManager([]string{c.Address()}, taskmanager.Options{
+		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
 	})
-	c.wait.Go(func() {
-		defer close(m.done)
-		if err := m.Run(ctx); err != nil {
-			c.Log.Error("task manager ended", "id", id, "cause", err)
-		}
-	})
-	return nil
+	c.mu.managers[id] = m
+	return err
 }
 
-func incarnation() string {
-	var b [8]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	return hex.EncodeToString(b[:])
-}
-
-// dial opens a control stream on a connection of its own, so that a task
-// manager that is killed takes its connection with it.
-func (c *Cluster) dial(ctx context.Context) (controlv1.ControlService_ConnectClient, func(), error) {
-	conn, err := grpc.NewClient(c.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(messageBytesMax), grpc.MaxCallSendMsgSize(messageBytesMax)))
-	if err != nil {
-		return nil, nil, err
+// take removes a task manager.
+func (c *Cluster) take(id types.TaskManagerID) (*TaskManager, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.mu.managers[id]
+	delete(c.mu.managers, id)
+	if m == nil {
+		return nil, fmt.Errorf("no task manager %s runs", id)
 	}
-	s, err := controlv1.NewControlServiceClient(conn).Connect(ctx)
-	if err != nil {
-		_ = conn.Close()
-		return nil, nil, err
-	}
-	return s, func() { _ = conn.Close() }, nil
+	return m, nil
 }
 
 // KillTaskManager ends a task manager without a goodbye: its tasks stop where
 // they are and its stream breaks.
 func (c *Cluster) KillTaskManager(id types.TaskManagerID) error {
-	c.mu.Lock()
-	m := c.mu.managers[id]
-	delete(c.mu.managers, id)
-	c.mu.Unlock()
-	if m == nil {
-		return fmt.Errorf("no task manager %s runs", id)
+	m, err := c.take(id)
+	if err != nil {
+		return err
 	}
-	m.cancel()
-	<-m.done
-	return nil
+	return m.Kill()
 }
 
 // DrainTaskManager has a task manager hand its tasks over, and ends it.
 func (c *Cluster) DrainTaskManager(ctx context.Context, id types.TaskManagerID) error {
-	c.mu.Lock()
-	m := c.mu.managers[id]
-	c.mu.Unlock()
-	if m == nil {
-		return fmt.Errorf("no task manager %s runs", id)
+	m, err := c.take(id)
+	if err != nil {
+		return err
 	}
-	return errors.Join(m.Leave(ctx), c.KillTaskManager(id))
+	return m.Drain(ctx)
 }
 
 // Close ends the cluster and waits for every part of it.
 func (c *Cluster) Close() error {
 	var errs []error
-	c.cancel()
 	if c.conn != nil {
 		errs = append(errs, c.conn.Close())
 	}
-	if c.server != nil {
-		c.server.Stop()
-	} else if c.listener != nil {
-		errs = append(errs, c.listener.Close())
+	c.mu.Lock()
+	managers := slices.Collect(maps.Values(c.mu.managers))
+	clear(c.mu.managers)
+	c.mu.Unlock()
+	for _, m := range managers {
+		errs = append(errs, m.Kill())
 	}
-	c.wait.Wait()
+	if c.jobManager != nil {
+		errs = append(errs, c.jobManager.Close())
+	}
 	if c.coord != nil {
 		errs = append(errs, c.coord.Close())
 	}

@@ -15,9 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
 
-	"millrace/cmd/cluster"
 	"millrace/internal/failure"
-	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // Bounds of the port for operators. A profile is written while it is taken, so writing has none.
@@ -36,19 +34,20 @@ type admin struct {
 	wait     sync.WaitGroup
 }
 
-func startAdmin(ctx context.Context, address string, c *cluster.Cluster, log *slog.Logger) (*admin, error) {
+// startAdmin serves metrics, profiles, and the services that register offers, with reflection.
+func startAdmin(ctx context.Context, address string, metrics http.Handler, register func(grpc.ServiceRegistrar), log *slog.Logger) (*admin, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, failure.User(fmt.Errorf("serve metrics and profiles: %w", err))
 	}
 	a := &admin{listener: listener, grpc: grpc.NewServer()}
-	apiv1.RegisterJobServiceServer(a.grpc, forward{to: c.Jobs()})
+	register(a.grpc)
 	reflection.Register(a.grpc)
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true)
 	a.http = &http.Server{
-		Handler: a.handler(c.Registry().Handler()), Protocols: &protocols, ReadHeaderTimeout: headerTimeout,
+		Handler: a.handler(metrics), Protocols: &protocols, ReadHeaderTimeout: headerTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytesMax,
 	}
 	a.wait.Go(func() {

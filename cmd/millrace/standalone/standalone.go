@@ -74,7 +74,7 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	if o.AdminAddress != "" {
-		s.admin, err = startAdmin(ctx, o.AdminAddress, s.Cluster, o.Log)
+		s.admin, err = startAdmin(ctx, o.AdminAddress, s.Registry().Handler(), s.Register, o.Log)
 	}
 	return err
 }
