@@ -19,13 +19,13 @@ type collect struct {
 	mu struct {
 		sync.Mutex
 		committed map[string]string // by committable's id: its rows
-		newest    types.CheckpointID
+		newest    map[types.JobID]types.CheckpointID
 	}
 }
 
 func newCollect() *collect {
 	c := &collect{}
-	c.mu.committed = make(map[string]string)
+	c.mu.committed, c.mu.newest = make(map[string]string), make(map[types.JobID]types.CheckpointID)
 	return c
 }
 
@@ -40,8 +40,8 @@ func (c *collect) Writer(ctx connectors.WriterContext) (connectors.Writer, error
 	return &collectWriter{ctx: ctx, prepared: make(map[types.CheckpointID][]byte)}, nil
 }
 
-func (c *collect) Committer(connectors.CommitterContext) (connectors.Committer, error) {
-	return collectCommitter{c}, nil
+func (c *collect) Committer(ctx connectors.CommitterContext) (connectors.Committer, error) {
+	return collectCommitter{c, ctx.Job}, nil
 }
 
 // rows returns the text of every committed row.
@@ -101,11 +101,14 @@ func (w *collectWriter) CheckpointComplete(id types.CheckpointID) { delete(w.pre
 func (w *collectWriter) CheckpointAborted(types.CheckpointID)     {}
 func (w *collectWriter) Close() error                             { return nil }
 
-type collectCommitter struct{ c *collect }
+type collectCommitter struct {
+	c   *collect
+	job types.JobID
+}
 
 func (k collectCommitter) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
 	k.c.mu.Lock()
-	newest := k.c.mu.newest
+	newest := k.c.mu.newest[k.job]
 	k.c.mu.Unlock()
 	if newest > id {
 		return connectors.Ahead("the collection", newest, id)
@@ -117,7 +120,7 @@ func (k collectCommitter) Commit(_ context.Context, id types.CheckpointID, commi
 	k.c.mu.Lock()
 	defer k.c.mu.Unlock()
 	if len(committables) > 0 {
-		k.c.mu.newest = max(k.c.mu.newest, id)
+		k.c.mu.newest[k.job] = max(k.c.mu.newest[k.job], id)
 	}
 	for _, p := range committables {
 		lines := splitLines(string(p))

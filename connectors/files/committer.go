@@ -52,7 +52,7 @@ func (c *committer) behind(root *os.Root, id types.CheckpointID) ([]fs.DirEntry,
 	if err != nil {
 		return nil, failure.External(fmt.Errorf("list files: %w", err), failure.Backoff)
 	}
-	if c.sink.values.Bool(connectors.RepeatOnFallback.Key) {
+	if c.sink.values.Bool(connectors.RepeatOnFallback.Key) || id == 0 { // a new job has committed nothing
 		return entries, nil
 	}
 	for _, e := range entries {

@@ -100,16 +100,22 @@ func back(a types.Attempt, n types.Attempt) types.Attempt {
 // note writes down that nothing of earlier attempts is open. Of a topic that is
 // not there nothing can be.
 func (k *committer) note(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commitPatience)
 	defer cancel()
-	err := k.cluster.CommitGroup(ctx, k.names().of(), map[Partition]int64{{k.opts.topic, 0}: int64(k.ctx.Attempt)})
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		return nil
+	what := "to note which attempts are settled in group " + k.names().of()
+	defer k.trouble.set(what, "")
+	offsets := map[Partition]int64{{k.opts.topic, 0}: int64(k.ctx.Attempt)}
+	for pause := doubtPauseMin; ; pause = min(2*pause, doubtPauseMax) {
+		one, cancel := context.WithTimeout(ctx, requestTimeout)
+		err := k.cluster.CommitGroup(one, k.names().of(), offsets)
+		cancel()
+		if err == nil || errors.Is(err, kerr.UnknownTopicOrPartition) {
+			return nil
+		}
+		if failure.ClassOf(err).Retry != failure.Backoff || !k.again(ctx, what, err, pause) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("note which attempts are settled: %w", err)
-	}
-	return nil
 }
 
 func (k *committer) names() names { return names{k.opts.prefix, k.ctx.Job, k.ctx.Operator} }

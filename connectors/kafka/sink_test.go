@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -214,7 +215,11 @@ func TestSink(t *testing.T) {
 		{"many epochs reuse the ids", 1, sinkManyEpochs, false},
 		{"restore at other parallelism", 2, sinkRescale, false},
 		{"answer to EndTxn lost", 1, sinkEndLost, false},
+		{"answer to EndTxn delayed", 1, sinkEndDelayed, false},
 		{"answer to the marker lost", 1, sinkMarkerLost, false},
+		{"answers lost in a restore", 1, sinkRestoreLost, false},
+		{"fallback behind committed output", 1, sinkFallback, false},
+		{"fallback that repeats", 1, sinkRepeats, false},
 		{"eight committers at once", 1, sinkManyCommitters, false},
 		{"zombie writer", 1, sinkZombie, false},
 		{"transaction lost", 1, sinkLost, false},
@@ -436,6 +441,78 @@ func sinkEndLost(e *env) {
 	if n := e.wires.losses(); n != 2 {
 		e.Errorf("%d answers were lost", n)
 	}
+}
+
+// sinkEndDelayed has the answer arrive when nobody waits for it any more: the
+// commit was asked for again, by another committer as well.
+func sinkEndDelayed(e *env) {
+	j := e.job(nil)
+	j.start(1)
+	j.write(0, "a")
+	j.completed(1, j.prepare(1))
+	arrive := e.wires.delay(kmsg.EndTxn)
+	defer arrive() // whoever waits for it must end
+	committed := make(chan error, 1)
+	go func() { committed <- j.committer.Commit(e.ctx, 1, j.complete.committables) }()
+	e.troubled("committer", "to commit transaction", "is tried again")
+	arrive()
+	e.check(<-committed)
+	j.forget()
+	e.want("a")
+	j.write(0, "b")
+	j.checkpoint(2)
+	e.want("a", "b")
+}
+
+// sinkRestoreLost loses answers to the commit, the settling and the note of a restore.
+func sinkRestoreLost(e *env) {
+	j := e.job(nil)
+	j.start(1)
+	j.write(0, "a")
+	j.completed(1, j.prepare(1))
+	j.write(0, "of an epoch that ends")
+	j.crash()
+	for _, key := range []kmsg.Key{kmsg.EndTxn, kmsg.InitProducerID, kmsg.OffsetCommit} {
+		e.wires.lose(key, 1)
+	}
+	j.start(1)
+	if n := e.wires.losses(); n != 3 {
+		e.Errorf("%d answers were lost", n)
+	}
+	j.write(0, "b")
+	j.checkpoint(2)
+	e.want("a", "b")
+}
+
+// fallBack commits two checkpoints and returns to the first.
+func (j *job) fallBack() {
+	j.Helper()
+	j.start(1)
+	j.write(0, "a")
+	j.checkpoint(1)
+	first := j.complete
+	j.write(0, "b")
+	j.checkpoint(2)
+	j.crash()
+	j.complete = first
+}
+
+func sinkFallback(e *env) {
+	j := e.job(nil)
+	j.fallBack()
+	if err := j.tryStart(1); !errors.Is(err, connectors.ErrAhead) || !strings.Contains(err.Error(), "checkpoint 2") {
+		e.Errorf("the restore of checkpoint 1 says %v", err)
+	}
+	e.want("a", "b")
+}
+
+func sinkRepeats(e *env) {
+	j := e.job(map[string]string{connectors.RepeatOnFallback.Key: "true"})
+	j.fallBack()
+	j.start(1)
+	j.write(0, "b")
+	j.checkpoint(3)
+	e.want("a", "b", "b")
 }
 
 func sinkMarkerLost(e *env) {

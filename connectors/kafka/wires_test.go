@@ -17,8 +17,9 @@ type wires struct {
 	mu   sync.Mutex
 	cuts map[int16]int // answers to lose by the request's key
 	lost int
-	away bool           // nobody answers and nobody listens
-	open map[*wire]bool // connections
+	late map[int16]chan struct{} // answers wait until it is closed
+	away bool                    // nobody answers and nobody listens
+	open map[*wire]bool          // connections
 }
 
 // errAway is how a broker that is not there refuses.
@@ -72,6 +73,29 @@ func (w *wires) losses() int {
 	return w.lost
 }
 
+// delay makes answers to requests of a key wait until arrive is called.
+func (w *wires) delay(key kmsg.Key) (arrive func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	until := make(chan struct{})
+	if w.late == nil {
+		w.late = map[int16]chan struct{}{}
+	}
+	w.late[key.Int16()] = until
+	return sync.OnceFunc(func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.late, key.Int16())
+		close(until)
+	})
+}
+
+func (w *wires) delayed(key int16) <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.late[key]
+}
+
 // loses tells whether the answer at hand is to be lost.
 func (w *wires) loses(key int16) bool {
 	w.mu.Lock()
@@ -121,15 +145,20 @@ func (w *wire) Write(p []byte) (int, error) {
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
-	if w.inspect(p[:n]) {
+	lost, until := w.inspect(p[:n])
+	if until != nil {
+		<-until
+	}
+	if lost {
 		_ = w.Close()
 		return 0, errTampered
 	}
 	return n, err
 }
 
-// inspect follows the framing and tells whether an answer in p is to be lost.
-func (w *wire) inspect(p []byte) bool {
+// inspect follows the framing and tells whether an answer in p is to be lost, or
+// until when it is to wait.
+func (w *wire) inspect(p []byte) (lost bool, until <-chan struct{}) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(p) > 0 {
@@ -137,14 +166,17 @@ func (w *wire) inspect(p []byte) bool {
 			take := min(8-len(w.head), len(p))
 			w.head, p = append(w.head, p[:take]...), p[take:]
 			if len(w.head) < 8 {
-				return false
+				return false, until
 			}
 			w.left = int(binary.BigEndian.Uint32(w.head)) - 4
 			id := int32(binary.BigEndian.Uint32(w.head[4:]))
 			key := w.keys[id]
 			delete(w.keys, id)
 			if w.wires.loses(key) {
-				return true
+				return true, until
+			}
+			if late := w.wires.delayed(key); late != nil {
+				until = late
 			}
 		}
 		take := min(w.left, len(p))
@@ -153,5 +185,5 @@ func (w *wire) inspect(p []byte) bool {
 			w.head = w.head[:0]
 		}
 	}
-	return false
+	return false, until
 }
