@@ -15,6 +15,7 @@ import (
 //	<job>/savepoint/<savepoint>-<unique>/manifest                    a savepoint, which stands on its own
 //	<job>/savepoint/<savepoint>-<unique>/chunk/<vertex>.<subtask>-<unique>
 //	_probe/conditional-create                                        what Probe leaves behind
+//	_cluster/<cluster>/identity                                      which cluster of that name keeps its jobs here
 //
 // Numbers have 20 digits, so that the order of the keys is the order of the numbers. A unique part makes the key one
 // writer's own: it is fresh for each object and has no "-". A job's id begins with a letter or a digit, so "_" is ours.
@@ -66,6 +67,13 @@ func ParseManifestKey(path string) (ManifestKey, error) {
 	term, unique := p.dash(rest)
 	k.Checkpoint, k.Term, k.Unique = types.CheckpointID(p.parseNumber(id)), types.Term(p.parseNumber(term)), unique
 	return k, p.end("manifest", k)
+}
+
+// IdentityPath returns the key of the object by which a cluster knows its store again; ErrBadKey if the name cannot be part
+// of a key.
+func IdentityPath(cluster string) (string, error) {
+	own, err := join(cluster, "identity")
+	return "_cluster/" + own, err
 }
 
 // GraphKey names a stored job graph.

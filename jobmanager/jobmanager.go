@@ -10,6 +10,7 @@ import (
 
 	"millrace/blobstore"
 	"millrace/internal/clock"
+	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"
@@ -72,9 +73,20 @@ func (j *JobManager) setLeading(l *leadership) {
 	j.mu.Unlock()
 }
 
-// Run campaigns and leads, again and again, until the context ends.
+// Run campaigns and leads, again and again, until the context ends. It returns
+// early only with what no waiting mends: a blob store that can't be trusted, or
+// that belongs to another cluster.
 func (j *JobManager) Run(ctx context.Context) error {
-	if err := blobstore.Probe(ctx, j.Store); err != nil {
+	warn := func(err error) {
+		if err != nil {
+			j.Log.Warn("the blob store is tried again", "cause", err)
+		}
+	}
+	err := patiently(ctx, j.Clock, warn, func() error { return blobstore.Probe(ctx, j.Store) })
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
 		return fmt.Errorf("blob store: %w", err)
 	}
 	for wait := storeRetryMin; ctx.Err() == nil; wait = min(2*wait, storeRetryMax) {
@@ -82,6 +94,9 @@ func (j *JobManager) Run(ctx context.Context) error {
 		if err == nil {
 			wait = storeRetryMin
 			err = j.lead(ctx, won)
+		}
+		if failure.ClassOf(err).Domain == failure.DomainUser {
+			return err
 		}
 		if err != nil && ctx.Err() == nil {
 			j.Log.Warn("campaigns again", "in", wait, "cause", err)
@@ -130,6 +145,9 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 		defer done()
 		_ = won.Resign(resign)
 	}()
+	if err := j.identify(ctx, l.term); err != nil {
+		return err
+	}
 	if err := l.recover(); err != nil {
 		return fmt.Errorf("recover jobs: %w", err)
 	}

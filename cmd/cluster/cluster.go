@@ -249,6 +249,9 @@ func (c *Cluster) Close() error {
 	if c.conn != nil {
 		errs = append(errs, c.conn.Close())
 	}
+	if c.jobManager != nil {
+		c.jobManager.Resign() // so that nobody takes the task managers' end for a loss
+	}
 	c.mu.Lock()
 	managers := slices.Collect(maps.Values(c.mu.managers))
 	clear(c.mu.managers)

@@ -78,13 +78,18 @@ func (j *JobManager) Ended() <-chan struct{} { return j.ended }
 // Err says why it ended by itself; nil otherwise. It is called after Ended.
 func (j *JobManager) Err() error { return j.err }
 
-// Close resigns and ends it.
-func (j *JobManager) Close() error {
+// Resign gives the leadership up, and campaigns no more.
+func (j *JobManager) Resign() {
 	j.cancel()
 	select {
 	case <-j.ended:
 	case <-time.After(resignTimeout):
 	}
+}
+
+// Close resigns and ends it.
+func (j *JobManager) Close() error {
+	j.Resign()
 	j.server.Stop()
 	j.wait.Wait()
 	return nil

@@ -12,6 +12,7 @@ import (
 // All keys that the engine writes are built and parsed here. They are relative to the cluster: the store puts
 // ClusterPrefix before them, and its elections beside them, out of their reach.
 //
+//	store                               the identity of the blob store in which the cluster's jobs are
 //	jobs/<id>/graph                     where the job's graph is
 //	jobs/<id>/state                     lifecycle state; terminal ones are written once
 //	jobs/<id>/attempt                   the last attempt allotted
@@ -50,6 +51,9 @@ func ClusterPrefix(cluster string) (string, error) {
 	}
 	return "/millrace/" + cluster + "/", nil
 }
+
+// StoreKey returns the key of the identity of the cluster's blob store.
+func StoreKey() string { return "store" }
 
 // JobsPrefix returns the prefix of the keys of all jobs.
 func JobsPrefix() string { return jobsPrefix }
