@@ -1,0 +1,109 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+
+	"millrace/blobstore"
+	"millrace/internal/failure"
+)
+
+// codes are the server's error codes that mean more, or something else, than their HTTP status says.
+var codes = map[string]error{
+	"PreconditionFailed": blobstore.ErrExists,
+
+	"NoSuchKey": blobstore.ErrNotFound,
+	"NotFound":  blobstore.ErrNotFound, // to a request whose answer has no body
+
+	"EntityTooLarge": blobstore.ErrTooLarge,
+
+	"KeyTooLongError":           blobstore.ErrBadKey,
+	"ObjectParentIsFile":        blobstore.ErrBadKey, // of servers that keep objects as files
+	"ExistingObjectIsDirectory": blobstore.ErrBadKey,
+
+	// 4xx that pass: the request was damaged or too slow on its way, credentials are just being renewed, a race.
+	"RequestTimeout":              blobstore.ErrUnavailable,
+	"IncompleteBody":              blobstore.ErrUnavailable,
+	"BadDigest":                   blobstore.ErrUnavailable,
+	"XAmzContentSHA256Mismatch":   blobstore.ErrUnavailable,
+	"XAmzContentChecksumMismatch": blobstore.ErrUnavailable,
+	"Throttling":                  blobstore.ErrUnavailable,
+	"ThrottlingException":         blobstore.ErrUnavailable,
+	"ExpiredToken":                blobstore.ErrUnavailable,
+	"TokenRefreshRequired":        blobstore.ErrUnavailable,
+	"OperationAborted":            blobstore.ErrUnavailable,
+	"NoSuchUpload":                blobstore.ErrUnavailable, // somebody removed our parts, or the completion before took effect
+	conflictCode:                  blobstore.ErrUnavailable, // after conflictAttemptsMax
+}
+
+const conflictCode = "ConditionalRequestConflict"
+
+// users are codes that only somebody with a hand on the configuration can mend.
+var users = map[string]bool{
+	"NoSuchBucket": true, "InvalidBucketName": true, "AccessDenied": true, "InvalidAccessKeyId": true, "SignatureDoesNotMatch": true,
+	"InvalidToken": true, "PermanentRedirect": true, "AuthorizationHeaderMalformed": true, "RequestTimeTooSkewed": true,
+	"NotImplemented": true, "MethodNotAllowed": true, "InvalidObjectState": true,
+}
+
+// classify turns an error of the client into one of the contract's, with its text. What never got an answer, or one that
+// makes no sense, is ErrUnavailable.
+func classify(err error) error {
+	var body *bodyError
+	if isContract(err) {
+		return err
+	}
+	if errors.As(err, &body) {
+		return failure.Internal(err)
+	}
+	var answer smithy.APIError
+	if errors.As(err, &answer) {
+		if meaning, ok := codes[answer.ErrorCode()]; ok {
+			return fmt.Errorf("%w: %w", meaning, err)
+		}
+		if users[answer.ErrorCode()] {
+			return failure.User(err)
+		}
+	}
+	return classifyStatus(statusOf(err), err)
+}
+
+func classifyStatus(status int, err error) error {
+	switch {
+	case status == http.StatusPreconditionFailed:
+		return fmt.Errorf("%w: %w", blobstore.ErrExists, err)
+	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == http.StatusNotImplemented,
+		status >= 300 && status < 400: // the bucket is elsewhere
+		return failure.User(err)
+	case status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests,
+		status < 400: // no answer, or half of one
+		return fmt.Errorf("%w: %w", blobstore.ErrUnavailable, err)
+	}
+	return failure.External(err, failure.Restart)
+}
+
+// statusOf returns the HTTP status of the answer, 0 if there was none.
+func statusOf(err error) int {
+	var answer *awshttp.ResponseError
+	if errors.As(err, &answer) {
+		return answer.HTTPStatusCode()
+	}
+	return 0
+}
+
+func isConflict(err error) bool {
+	var answer smithy.APIError
+	return errors.As(err, &answer) && answer.ErrorCode() == conflictCode
+}
+
+func isContract(err error) bool {
+	for _, e := range []error{blobstore.ErrExists, blobstore.ErrNotFound, blobstore.ErrBadKey, blobstore.ErrTooLarge, blobstore.ErrUnavailable} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
