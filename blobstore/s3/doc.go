@@ -19,8 +19,8 @@
 // The SDK's own retries are off. A put that it repeated behind our back would meet its own success and report 412, and
 // nobody could tell that from somebody else's object; and two retriers on top of each other multiply: six attempts of
 // three are eighteen for a server that is down, and no budget sees them. Callers wrap the store in blobstore.WithRetry,
-// which knows that its second attempt must read back. The transport repeats a request only if not a byte of it was
-// written.
+// which knows that its second attempt must read back. What Go's HTTP transport still repeats when a connection that it
+// kept for later turns out to be dead is harmless: requests that only read, and those of which not a byte was written.
 //
 // # Limits
 //

@@ -17,7 +17,8 @@ var codes = map[string]error{
 	"PreconditionFailed": blobstore.ErrExists,
 
 	"NoSuchKey": blobstore.ErrNotFound,
-	"NotFound":  blobstore.ErrNotFound, // to a request whose answer has no body
+	// A 404 that names no key comes from somebody in between, and must not pass for a missing object.
+	"NotFound": blobstore.ErrUnavailable,
 
 	"EntityTooLarge": blobstore.ErrTooLarge,
 
@@ -47,6 +48,7 @@ var users = map[string]bool{
 	"NoSuchBucket": true, "InvalidBucketName": true, "AccessDenied": true, "InvalidAccessKeyId": true, "SignatureDoesNotMatch": true,
 	"InvalidToken": true, "PermanentRedirect": true, "AuthorizationHeaderMalformed": true, "RequestTimeTooSkewed": true,
 	"NotImplemented": true, "MethodNotAllowed": true, "InvalidObjectState": true,
+	"XAdminUserNotFound": true, // VersityGW's word for InvalidAccessKeyId, with status 404
 }
 
 // classify turns an error of the client into one of the contract's, with its text. What never got an answer, or one that

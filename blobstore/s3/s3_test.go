@@ -14,11 +14,12 @@ import (
 	"millrace/blobstore/blobtest"
 	"millrace/blobstore/s3"
 	"millrace/internal/options"
+	"millrace/internal/testutil/reals3"
 )
 
 const bucket = "checkpoints"
 
-var credentials = s3.Credentials{KeyID: "test", Secret: options.NewSecret("test-secret")}
+var credentials = s3.Credentials{KeyID: reals3.KeyID, Secret: options.NewSecret(reals3.SecretKey)}
 
 // startFake runs gofakes3 in the process. It keeps to conditions of single puts, and ignores those of completions.
 func startFake(t *testing.T) (endpoint string) {
