@@ -10,37 +10,22 @@ import (
 
 // call is one call of the store with its deadline.
 type call struct {
-	ctx    context.Context //nolint:containedctx // it lives as long as the call.
-	outer  context.Context //nolint:containedctx // the caller's.
-	cancel context.CancelCauseFunc
-	timer  *time.Timer
-	limit  time.Duration
+	ctx   context.Context //nolint:containedctx // it lives as long as the call.
+	outer context.Context //nolint:containedctx // the caller's.
+	end   context.CancelFunc
 }
 
-// begin starts the call's clock; size is the bytes that it is known to move.
-func (s *Store) begin(ctx context.Context, size int64) *call {
-	c := &call{outer: ctx, limit: s.location.timeout}
-	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	c.timer = time.AfterFunc(c.allowed(size), func() { c.cancel(errNoAnswer) })
-	return c
-}
+// readBytesExpected is what the deadline of a Read allows for, whose size nobody knows before.
+const readBytesExpected = 64 << 20
 
 var errNoAnswer = fmt.Errorf("%w: no answer within the call's deadline", blobstore.ErrUnavailable)
 
-func (c *call) allowed(size int64) time.Duration {
-	return c.limit + time.Duration(float64(size)/bytesPerSecondMin*float64(time.Second))
-}
-
-// extend sets the deadline anew, from now on, for so many bytes.
-func (c *call) extend(size int64) {
-	if c.timer.Stop() {
-		c.timer.Reset(c.allowed(size))
-	}
-}
-
-func (c *call) end() {
-	c.timer.Stop()
-	c.cancel(nil)
+// begin starts the call's clock; size is the bytes that it is expected to move. The caller ends the call.
+func (s *Store) begin(ctx context.Context, size int64) *call {
+	limit := s.location.timeout + time.Duration(float64(size)/bytesPerSecondMin*float64(time.Second))
+	c := &call{outer: ctx}
+	c.ctx, c.end = context.WithTimeoutCause(ctx, limit, errNoAnswer)
+	return c
 }
 
 // wrap gives err its meaning and says what was being done. The caller's end goes before whatever came of it.

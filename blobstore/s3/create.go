@@ -42,19 +42,20 @@ func (s *Store) create(ctx context.Context, key string, body blobstore.Body) err
 	}
 	for n := 1; ; n++ {
 		err := s.put(ctx, key, body)
-		if !isConflict(err) || n == conflictAttemptsMax {
+		if !isUndecided(err) || n == conflictAttemptsMax {
 			return err
 		}
-		if err := pause(ctx, time.Duration(n)*conflictPause); err != nil {
+		if err := s.pause(ctx, time.Duration(n)*conflictPause); err != nil {
 			return err
 		}
 	}
 }
 
-// spare looks whether the key is taken before a large body is sent in vain, above all by a create that is repeated after
-// its answer was lost. The server decides in earnest.
+// spare looks whether the key is taken before a larger body is sent in vain, above all by a create that is repeated after
+// its answer was lost. The put decides in earnest. It is not only thrift: some servers refuse a put without reading its
+// body and reset the connection, and the 412 is lost.
 func (s *Store) spare(ctx context.Context, key string, body blobstore.Body) (taken bool, err error) {
-	if body.Size() < s.location.partBytes {
+	if body.Size() < spareBytesMin {
 		return false, nil
 	}
 	return s.bucket.Exists(ctx, s.location.prefix+key)
@@ -67,11 +68,11 @@ func existsIf(taken bool) error {
 	return nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+func (s *Store) pause(ctx context.Context, d time.Duration) error {
+	timer := s.clock.NewTimer(d)
 	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-timer.C():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -22,9 +22,9 @@ var codes = map[string]error{
 
 	"EntityTooLarge": blobstore.ErrTooLarge,
 
-	"KeyTooLongError":           blobstore.ErrBadKey,
-	"ObjectParentIsFile":        blobstore.ErrBadKey, // of servers that keep objects as files
-	"ExistingObjectIsDirectory": blobstore.ErrBadKey,
+	"KeyTooLongError":    blobstore.ErrBadKey,
+	"ObjectParentIsFile": blobstore.ErrBadKey, // of servers that keep objects as files
+	folderCode:           blobstore.ErrBadKey,
 
 	// 4xx that pass: the request was damaged or too slow on its way, credentials are just being renewed, a race.
 	"RequestTimeout":              blobstore.ErrUnavailable,
@@ -41,7 +41,13 @@ var codes = map[string]error{
 	conflictCode:                  blobstore.ErrUnavailable, // after conflictAttemptsMax
 }
 
-const conflictCode = "ConditionalRequestConflict"
+// The codes after which a create begins again: nothing happened, and the next may meet with another answer.
+const (
+	conflictCode = "ConditionalRequestConflict"
+	// folderCode says that the key is a folder of other objects. VersityGW says it also of a folder above the key that a
+	// delete is just removing.
+	folderCode = "ExistingObjectIsDirectory"
+)
 
 // users are codes that only somebody with a hand on the configuration can mend.
 var users = map[string]bool{
@@ -54,15 +60,13 @@ var users = map[string]bool{
 // classify turns an error of the client into one of the contract's, with its text. What never got an answer, or one that
 // makes no sense, is ErrUnavailable.
 func classify(err error) error {
-	var body *bodyError
 	if isContract(err) {
 		return err
 	}
-	if errors.As(err, &body) {
+	if _, ok := errors.AsType[*bodyError](err); ok {
 		return failure.Internal(err)
 	}
-	var answer smithy.APIError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[smithy.APIError](err); ok {
 		if meaning, ok := codes[answer.ErrorCode()]; ok {
 			return fmt.Errorf("%w: %w", meaning, err)
 		}
@@ -89,16 +93,15 @@ func classifyStatus(status int, err error) error {
 
 // statusOf returns the HTTP status of the answer, 0 if there was none.
 func statusOf(err error) int {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
 		return answer.HTTPStatusCode()
 	}
 	return 0
 }
 
-func isConflict(err error) bool {
-	var answer smithy.APIError
-	return errors.As(err, &answer) && answer.ErrorCode() == conflictCode
+func isUndecided(err error) bool {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	return ok && (answer.ErrorCode() == conflictCode || answer.ErrorCode() == folderCode)
 }
 
 func isContract(err error) bool {

@@ -32,7 +32,7 @@ func disturbances() (all []disturbance) {
 	for _, r := range requests {
 		for nth := 1; nth <= r.times; nth++ {
 			for _, action := range vocabulary[r.op] {
-				if action != "strip" && (r.op != "head" || action != "truncate") { // an answer to head has no body
+				if action != "strip" && (action != "truncate" || answersWithBody[r.op]) {
 					all = append(all, disturbance{r.op, action, nth})
 				}
 			}
@@ -40,6 +40,8 @@ func disturbances() (all []disturbance) {
 	}
 	return all
 }
+
+var answersWithBody = map[string]bool{"begin": true, "complete": true, "get": true, "list": true}
 
 // Go's HTTP transport repeats requests that only read, if a connection that it had used before breaks.
 var (

@@ -16,6 +16,9 @@ const (
 	// bytesPerSecondMin is the slowest transfer that is not given up. It is below the one of blobstore.WithRetry, so that
 	// its deadline, which it knows how to go on from, comes first.
 	bytesPerSecondMin = 1 << 20
+	// spareBytesMin is the size from which on a create looks first whether the key is taken: a round trip of nothing for
+	// one of the body.
+	spareBytesMin = 64 << 10
 	// abortTimeout bounds the removal of the parts of an upload that failed, beyond the end of the call's own context.
 	abortTimeout = 5 * time.Second
 	// connectionsIdleMax is how many connections wait for their next use.

@@ -13,6 +13,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 
+	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/internal/options"
 )
@@ -25,6 +26,15 @@ type Options struct {
 	// Credentials, if it has a KeyID, is used instead of the AWS chain: environment, shared files, web identity, the
 	// roles of containers and machines.
 	Credentials Credentials
+	// Clock times the pauses of a create that others race with; the system's by default. Deadlines go by the system's.
+	Clock clock.Clock
+}
+
+// EnsureDefaults fills the fields that are zero.
+func (o *Options) EnsureDefaults() {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
 }
 
 // Credentials is a key of AWS or of another server. It prints without its secrets.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -102,9 +103,7 @@ func (p *faultyProxy) pass(w http.ResponseWriter, r *http.Request, body []byte, 
 	if err != nil || action == "lost" || action == "cut-body" {
 		panic(http.ErrAbortHandler)
 	}
-	for name, values := range answer.Header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.StatusCode)
 	if action != "truncate" {
 		_, _ = w.Write(text) // the client may have gone

@@ -43,9 +43,25 @@ func TestReal(t *testing.T) {
 			}
 		}
 	})
+	t.Run("taken keys", func(t *testing.T) { testTaken(t, fresh(t)) })
 	t.Run("large creates race", func(t *testing.T) { testLargeRace(t, fresh(t)) })
 	t.Run("disturbances", func(t *testing.T) { testDisturbances(t, server.Endpoint()) })
 	t.Run("refused", func(t *testing.T) { testRefused(t, server.Endpoint()) })
+}
+
+// testTaken: a create of a taken key is told so whatever the size of its body, though the server need not read that.
+func testTaken(t *testing.T, s blobstore.Store) {
+	for size := 1 << 10; size <= len(large); size *= 2 {
+		key := fmt.Sprint(size)
+		if err := s.Create(t.Context(), key, blobstore.Bytes(nil)); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 {
+			if err := s.Create(t.Context(), key, blobstore.Bytes(large[:size])); !errors.Is(err, blobstore.ErrExists) {
+				t.Errorf("%d bytes: %v, want ErrExists", size, err)
+			}
+		}
+	}
 }
 
 // testLargeRace: of creators of one key in parts exactly one succeeds, and its bytes are what stands there.
@@ -175,7 +191,8 @@ func disturb(t *testing.T, ctx context.Context, server *reals3.Server, s *notici
 		away, back = server.Pause, func() error { server.Resume(); return nil }
 	}
 	select {
-	case <-s.failed: // of the round before
+	case err := <-s.failed:
+		t.Logf("of the round before: %v", err)
 	default:
 	}
 	away()

@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/blob/s3blob"
 
 	"millrace/blobstore"
+	"millrace/internal/clock"
 )
 
 // Store is a blobstore.Store in a bucket. It is safe for concurrent use, and any number of processes may use one bucket
@@ -24,6 +25,7 @@ type Store struct {
 	bucket    *blob.Bucket
 	client    *awss3.Client
 	transport *awshttp.BuildableClient
+	clock     clock.Clock
 }
 
 var _ blobstore.Store = (*Store)(nil)
@@ -32,6 +34,7 @@ var _ blobstore.Store = (*Store)(nil)
 // credentials and does not speak to the bucket yet: call Probe. What is wrong with the URL is the user's error. The
 // caller closes the store.
 func Open(ctx context.Context, url string, o Options) (*Store, error) {
+	o.EnsureDefaults()
 	l, err := parseURL(url)
 	if err != nil {
 		return nil, fmt.Errorf("open blob store: %w", err)
@@ -46,7 +49,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open blob store %s: %w", l, err)
 	}
-	return &Store{location: l, bucket: bucket, client: client, transport: transport}, nil
+	return &Store{location: l, bucket: bucket, client: client, transport: transport, clock: o.Clock}, nil
 }
 
 // Close ends the connections that wait for their next use. Calls after it fail.
@@ -81,19 +84,23 @@ func (s *Store) ReadRange(ctx context.Context, key string, off, n int64) ([]byte
 	return s.read(ctx, key, off, n)
 }
 
-// read returns n bytes from off on, all there are for n < 0. The time allowed for bytes is known once their number is.
+// read returns n bytes from off on, all there are for n < 0.
 func (s *Store) read(ctx context.Context, key string, off, n int64) ([]byte, error) {
-	call := s.begin(ctx, max(n, 0))
+	expected := n
+	if n < 0 {
+		expected = readBytesExpected
+	}
+	call := s.begin(ctx, expected)
 	defer call.end()
-	data, err := s.readBody(call, key, off, n)
-	if isBeyondEnd(err) && off >= 0 {
+	data, err := s.readBody(call.ctx, key, off, n)
+	if isBeyondEnd(err) {
 		return []byte{}, nil
 	}
 	return data, call.wrap("read", key, err)
 }
 
-func (s *Store) readBody(call *call, key string, off, n int64) ([]byte, error) {
-	r, err := s.bucket.NewRangeReader(call.ctx, s.location.prefix+key, off, n, nil)
+func (s *Store) readBody(ctx context.Context, key string, off, n int64) ([]byte, error) {
+	r, err := s.bucket.NewRangeReader(ctx, s.location.prefix+key, off, n, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +112,6 @@ func (s *Store) readBody(call *call, key string, off, n int64) ([]byte, error) {
 	if err := blobstore.CheckRange(off, n); err != nil {
 		return nil, err
 	}
-	call.extend(n)
 	data := make([]byte, n)
 	_, err = io.ReadFull(r, data)
 	return data, err
@@ -186,6 +192,5 @@ func check(ctx context.Context, key string) error {
 
 // isBeyondEnd tells the answer to a range that begins at or behind the end of an object.
 func isBeyondEnd(err error) bool {
-	var answer *awshttp.ResponseError
-	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusRequestedRangeNotSatisfiable
+	return statusOf(err) == http.StatusRequestedRangeNotSatisfiable
 }
