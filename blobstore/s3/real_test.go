@@ -17,7 +17,7 @@ import (
 	"millrace/internal/testutil/reals3"
 )
 
-func startReal(t *testing.T) *reals3.Server {
+func startReal(t testing.TB) *reals3.Server {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts a server")
@@ -204,5 +204,36 @@ func disturb(t *testing.T, ctx context.Context, server *reals3.Server, s *notici
 	}
 	if err := back(); err != nil {
 		t.Error(err)
+	}
+}
+
+func BenchmarkReal(b *testing.B) {
+	server := startReal(b)
+	s, err := s3.Open(b.Context(), freshURL(server.Endpoint()), s3.Options{Credentials: credentials})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for _, size := range []int{4 << 10, 1 << 20, 32 << 20} {
+		data, n := bytes.Repeat([]byte("0123456789abcdef"), size/16), 0
+		b.Run(fmt.Sprintf("create/%dKiB", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				n++
+				if err := s.Create(b.Context(), fmt.Sprintf("%d/%d", size, n), blobstore.Bytes(data)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("read/%dKiB", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Read(b.Context(), fmt.Sprintf("%d/1", size)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
