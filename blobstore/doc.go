@@ -22,7 +22,7 @@
 //
 // # Rooms
 //
-// paths.go builds and parses every key. memory, localfs are stores; fault wraps a store and fails by plan; blobtest is
+// paths.go builds and parses every key. memory, localfs and s3 are stores; fault wraps a store and fails by plan; blobtest is
 // the conformance suite that each of them passes. WithRetry gives any store deadlines, back-off and a retry budget.
 // This package starts no goroutine that outlives a call.
 package blobstore

@@ -55,15 +55,21 @@ func run(m *testing.M) int {
 	return code
 }
 
-// cluster is a coordtest.Cluster on the shared server.
-type cluster struct{ name string }
+// cluster is a coordtest.Cluster in some etcd.
+type cluster struct {
+	name      string
+	endpoints []string
+}
 
-func newCluster(*testing.T) coordtest.Cluster {
-	return cluster{fmt.Sprintf("test-%d", clusters.Add(1))}
+// newCluster is one on the shared server.
+func newCluster(*testing.T) coordtest.Cluster { return newClusterAt(server.Endpoint()) }
+
+func newClusterAt(endpoints ...string) cluster {
+	return cluster{fmt.Sprintf("test-%d", clusters.Add(1)), endpoints}
 }
 
 func (c cluster) options() etcd.Options {
-	return etcd.Options{Endpoints: []string{server.Endpoint()}, Cluster: c.name, SessionTTL: 5 * time.Second}
+	return etcd.Options{Endpoints: c.endpoints, Cluster: c.name, SessionTTL: 5 * time.Second}
 }
 
 func (c cluster) Open(t *testing.T) coord.Store {
@@ -77,7 +83,7 @@ func (c cluster) Open(t *testing.T) coord.Store {
 
 func (c cluster) Expire(t *testing.T, candidate string) {
 	t.Helper()
-	client := rawClient(t)
+	client := rawClient(t, c.endpoints...)
 	watch := client.Watch(t.Context(), "/millrace/"+c.name+"/election/", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
 	for range watch {
 		response, err := client.Get(t.Context(), "/millrace/"+c.name+"/election/", clientv3.WithPrefix())
@@ -97,9 +103,9 @@ func (c cluster) Expire(t *testing.T, candidate string) {
 	t.Fatalf("no candidate %s", candidate)
 }
 
-func rawClient(t *testing.T) *clientv3.Client {
+func rawClient(t *testing.T, endpoints ...string) *clientv3.Client {
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{server.Endpoint()}, Logger: zap.NewNop()})
+	client, err := clientv3.New(clientv3.Config{Endpoints: endpoints, Logger: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}

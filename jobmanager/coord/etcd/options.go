@@ -17,6 +17,13 @@ const (
 	// of a list comes back.
 	requestBytesMax = 4 << 20
 	listPage        = 100
+	// A member that is cut off or stopped leaves its connections open and says nothing on them: calls, leases and watches
+	// on such a connection would wait as long as it does. So a connection that is silent for keepAliveTime while something
+	// waits on it is asked, and given up after keepAliveTimeout more; the others take over. gRPC asks no more often than
+	// every 10 s, and the server suffers it every 5 s. This is longer than a lease: whoever had his on that member leads no
+	// longer, and the next campaign is on another.
+	keepAliveTime    = 10 * time.Second
+	keepAliveTimeout = 3 * time.Second
 )
 
 // Options says where the servers are and how to speak to them.

@@ -64,13 +64,15 @@ func Open(options Options) (*Store, error) {
 		return nil, err
 	}
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints:          options.Endpoints,
-		DialTimeout:        options.DialTimeout,
-		TLS:                options.TLS,
-		Username:           options.Username,
-		Password:           options.Password,
-		MaxCallSendMsgSize: requestBytesMax,
-		Logger:             zap.NewNop(),
+		Endpoints:            options.Endpoints,
+		DialTimeout:          options.DialTimeout,
+		DialKeepAliveTime:    keepAliveTime,
+		DialKeepAliveTimeout: keepAliveTimeout,
+		TLS:                  options.TLS,
+		Username:             options.Username,
+		Password:             options.Password,
+		MaxCallSendMsgSize:   requestBytesMax,
+		Logger:               zap.NewNop(),
 	})
 	if err != nil {
 		return nil, failure.External(fmt.Errorf("open coordination store: %w", err), failure.Backoff)

@@ -1,0 +1,105 @@
+package realserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+)
+
+// modulePath is the module of the servers, from the root of the repository.
+const modulePath = "tests/servers"
+
+// Program is a server of the module tests/servers, by the name of its binary.
+type Program string
+
+// The programs.
+const (
+	Etcd      Program = "etcd"
+	VersityGW Program = "versitygw"
+)
+
+// packages are the main packages of the programs, tools of the module.
+var packages = map[Program]string{
+	Etcd:      "go.etcd.io/etcd/server/v3",
+	VersityGW: "github.com/versity/versitygw/cmd/versitygw",
+}
+
+var built struct {
+	sync.Mutex
+	paths map[Program]string
+}
+
+// Build makes the program ready in the repository's bin folder and returns the path of its binary. It is cheap when
+// there is nothing to do. Parallel builds, also of other processes, wait for one another.
+func Build(ctx context.Context, p Program) (string, error) {
+	built.Lock()
+	defer built.Unlock()
+	if path, ok := built.paths[p]; ok {
+		return path, nil
+	}
+	path, err := build(ctx, p)
+	if err != nil {
+		return "", fmt.Errorf("build %s: %w", p, err)
+	}
+	if built.paths == nil {
+		built.paths = map[Program]string{}
+	}
+	built.paths[p] = path
+	return path, nil
+}
+
+func build(ctx context.Context, p Program) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, buildLimit)
+	defer cancel()
+	root, err := findRoot()
+	if err != nil {
+		return "", err
+	}
+	folder := filepath.Join(root, "bin", "servers")
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := lock(filepath.Join(folder, ".lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path := filepath.Join(folder, string(p))
+	command := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", path, packages[p])
+	command.Dir = filepath.Join(root, modulePath)
+	// Neither the race detector nor C is wanted in them, and one setting for all keeps one copy in the build cache.
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, tail(output))
+	}
+	return path, nil
+}
+
+// findRoot looks for the repository upwards from the working directory, then from this source file.
+func findRoot() (string, error) {
+	var starts []string
+	if dir, err := os.Getwd(); err == nil {
+		starts = append(starts, dir)
+	}
+	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
+		starts = append(starts, filepath.Dir(file))
+	}
+	for _, dir := range starts {
+		for above := filepath.Dir(dir); ; dir, above = above, filepath.Dir(above) {
+			if _, err := os.Stat(filepath.Join(dir, modulePath, "go.mod")); err == nil {
+				return dir, nil
+			}
+			if above == dir {
+				break
+			}
+		}
+	}
+	return "", errors.New("find " + modulePath + ": not in this folder nor above it")
+}
+
+func tail(text []byte) []byte { return text[max(0, len(text)-logTailBytes):] }

@@ -1,0 +1,149 @@
+package realserver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// Spec says what a Server runs.
+type Spec struct {
+	Program   Program
+	Arguments []string
+	// Env is added to a nearly empty environment: no setting of this machine reaches the server.
+	Env []string
+	// Log is the file to which the server's output is appended.
+	Log string
+	// Ready answers nil once the server serves. It is asked again and again, and each time in a context of its own.
+	Ready func(ctx context.Context) error
+}
+
+// Server is a running, paused or ended child process. Its methods are not safe for concurrent use.
+type Server struct {
+	spec  Spec
+	path  string
+	child *child
+}
+
+// Start builds the program, starts it and returns once it is ready. The caller closes the Server. ctx bounds the start,
+// not the server's life.
+func Start(ctx context.Context, spec Spec) (*Server, error) {
+	s, err := Begin(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.AwaitReady(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Begin is Start without the wait, for servers that are ready only together. The caller calls AwaitReady.
+func Begin(ctx context.Context, spec Spec) (*Server, error) {
+	path, err := Build(ctx, spec.Program)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{spec: spec, path: path}
+	if err := s.spawn(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) spawn() error {
+	log, err := os.OpenFile(s.spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", s.spec.Program, err)
+	}
+	defer log.Close() // the child has its own descriptor
+	command := exec.Command(s.path, s.spec.Arguments...)
+	command.Stdout, command.Stderr = log, log
+	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, s.spec.Env...)
+	if s.child, err = startChild(command); err != nil {
+		return fmt.Errorf("start %s: %w", s.spec.Program, err)
+	}
+	return nil
+}
+
+var errEnded = errors.New("it ended before it was ready")
+
+// AwaitReady returns once the server serves; a server that does not is killed, and the error quotes its log.
+func (s *Server) AwaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	for {
+		err := s.ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-s.child.ended:
+			return s.notReady(errors.Join(errEnded, s.child.err))
+		case <-ctx.Done():
+			return s.notReady(errors.Join(ctx.Err(), err))
+		case <-time.After(readyPause):
+		}
+	}
+}
+
+func (s *Server) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	return s.spec.Ready(ctx)
+}
+
+func (s *Server) notReady(err error) error {
+	s.Kill()
+	return fmt.Errorf("start %s: %w: %s", s.spec.Program, err, s.LogTail())
+}
+
+// PortTaken reports that a server ended because another process was faster to its port; only the log says so.
+func (s *Server) PortTaken() bool {
+	return s.child.hasEnded() && bytes.Contains(s.LogTail(), []byte("address already in use"))
+}
+
+// PID is the process id of the running or last run server.
+func (s *Server) PID() int { return s.child.id }
+
+// Kill ends the server with SIGKILL, paused or not, and returns when it is gone. One that is down stays down.
+func (s *Server) Kill() { s.child.kill() }
+
+// Stop asks the server to end in good order, and kills it if that takes too long.
+func (s *Server) Stop() {
+	s.Resume()
+	s.child.signal(syscall.SIGTERM)
+	select {
+	case <-s.child.ended:
+	case <-time.After(stopLimit):
+		s.child.kill()
+	}
+}
+
+// Restart kills the server if it runs, starts it with the same arguments and returns once it is ready.
+func (s *Server) Restart(ctx context.Context) error {
+	if err := s.RestartBegin(); err != nil {
+		return err
+	}
+	return s.AwaitReady(ctx)
+}
+
+// RestartBegin is Restart without the wait.
+func (s *Server) RestartBegin() error {
+	s.Kill()
+	return s.spawn()
+}
+
+// LogTail returns the end of the log.
+func (s *Server) LogTail() []byte {
+	text, err := os.ReadFile(s.spec.Log)
+	if err != nil {
+		return []byte(err.Error())
+	}
+	return tail(text)
+}
