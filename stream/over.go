@@ -167,6 +167,11 @@ func BytesOf(p []int32) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(p))), len(p)*4)
 }
 
+// BytesOfKinds views row kinds as memory.
+func BytesOfKinds(p []RowKind) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(p))), len(p))
+}
+
 // Bytes views the words as memory.
 func (m Bitmap) Bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(m))), len(m)*8)
