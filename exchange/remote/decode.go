@@ -144,8 +144,8 @@ func (d *decoder) vector(t types.Type, column bool) (stream.Vector, error) {
 	rows := binary.LittleEndian.Uint32(d.nodes[4:])
 	d.nodes = d.nodes[nodeBytes:]
 	switch {
-	case rows > 1<<31-1 || valid > 1:
-		return stream.Vector{}, fmt.Errorf("a vector of %d rows, validity %d", rows, valid)
+	case int(rows) > rowsMax+8*d.end || valid > 1: // a bit a row is the least that a row takes, in a flat vector
+		return stream.Vector{}, fmt.Errorf("a vector of %d rows, validity %d, in %d bytes", rows, valid, d.end)
 	case encoding == stream.Dictionary && !column:
 		return stream.Vector{}, fmt.Errorf("a dictionary inside a vector")
 	case rows == 0:
