@@ -10,14 +10,14 @@ import (
 
 // encoder makes frames. It is owned by a link's writer and keeps its lists.
 type encoder struct {
-	pool    *stream.Pool
+	flight  *flight
 	nodes   []byte
 	buffers [][]byte
 }
 
 // control makes the frame of an element that is not rows.
 func (e *encoder) control(h header) *message {
-	m := newMessage(e.pool, nil, headerBytes, headerBytes, 1)
+	m := e.flight.newMessage(nil, headerBytes, headerBytes, 1)
 	h.put(m.room(headerBytes))
 	return m.finish()
 }
@@ -38,7 +38,7 @@ func (e *encoder) rows(h header, b *stream.Batch) (*message, error) {
 		return nil, failure.Userf("%d rows of %d bytes in %d buffers: they do not fit into a frame", h.rows, body, h.buffers)
 	}
 	h.body = body
-	m := newMessage(e.pool, b, h.bodyAt()+body, own, 2*len(e.buffers)+1)
+	m := e.flight.newMessage(b, h.bodyAt()+body, own, 2*len(e.buffers)+1)
 	h.put(m.room(headerBytes))
 	copy(m.room(len(e.nodes)), e.nodes)
 	for _, p := range e.buffers {

@@ -196,15 +196,20 @@ type cutter struct {
 	wait  sync.WaitGroup
 	mu    sync.Mutex
 	conns []net.Conn
-	// limit is after how many bytes towards the consumer a connection is cut, for
-	// the first so many connections.
-	limit    int64
-	cuts     int
-	accepted int
+	// limit is after how many bytes towards the consumer the next connection is cut;
+	// negative: it is not.
+	limit int64
+}
+
+// cutFirst cuts the next connection after that many bytes.
+func (k *cutter) cutFirst(limit int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.limit = limit
 }
 
 func newCutter(t *testing.T, to string) *cutter {
-	k := &cutter{l: loopback{}.listen(t), to: to}
+	k := &cutter{l: loopback{}.listen(t), to: to, limit: -1}
 	k.wait.Go(func() { k.accept(t) })
 	t.Cleanup(func() {
 		_ = k.l.Close()
@@ -227,12 +232,12 @@ func (k *cutter) accept(t *testing.T) {
 		}
 		k.mu.Lock()
 		k.conns = append(k.conns, near, far)
-		k.accepted++
-		limited := k.accepted <= k.cuts
+		limit := k.limit
+		k.limit = -1
 		k.mu.Unlock()
 		k.wait.Go(func() {
-			if limited {
-				_, _ = io.CopyN(far, near, k.limit)
+			if limit >= 0 {
+				_, _ = io.CopyN(far, near, limit)
 			} else {
 				_, _ = io.Copy(far, near)
 			}
@@ -306,7 +311,7 @@ func TestCutConnectionBreaksBothEnds(t *testing.T) {
 func TestCutAtEveryStage(t *testing.T) {
 	for limit := int64(0); limit < 1200; limit += 37 {
 		p, c, k := cutPair(t)
-		k.limit, k.cuts = limit, 1
+		k.cutFirst(limit)
 		e := open(t, p, c, 0, 0)
 		for i := range int64(3) {
 			e.s.Send(rows(&p.pool, i, 1+int(i)))

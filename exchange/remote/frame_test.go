@@ -54,7 +54,7 @@ type wire struct {
 
 func newWire() *wire {
 	w := &wire{}
-	w.compact.pool, w.encode.pool, w.decode.pool = &w.from, &w.from, &w.to
+	w.compact.pool, w.encode.flight, w.decode.pool = &w.from, newFlight(&w.from), &w.to
 	return w
 }
 

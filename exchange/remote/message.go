@@ -42,16 +42,73 @@ type message struct {
 	run    int // where the piece of own begins that is being filled
 	bytes  int
 	// taken: grpc has the pieces, and frees them.
-	taken bool
+	taken  bool
+	flight *flight
 }
 
-var messages = sync.Pool{New: func() any { return new(message) }}
+// flight is the messages of a session that are under way. grpc frees what it has
+// written; what was on its way when a connection broke it merely forgets, so the
+// session gives that back itself.
+type flight struct {
+	pool *stream.Pool
+	mu   struct {
+		sync.Mutex
+		out  map[*message]struct{}
+		free []*message
+	}
+}
+
+func newFlight(pool *stream.Pool) *flight {
+	f := &flight{pool: pool}
+	f.mu.out = make(map[*message]struct{})
+	return f
+}
+
+func (f *flight) begin() *message {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := &message{flight: f}
+	if last := len(f.mu.free) - 1; last >= 0 {
+		m = f.mu.free[last]
+		f.mu.free = f.mu.free[:last]
+	}
+	f.mu.out[m] = struct{}{}
+	return m
+}
+
+// end gives back what a message holds, unless abandon has done so.
+func (f *flight) end(m *message) {
+	f.mu.Lock()
+	_, out := f.mu.out[m]
+	delete(f.mu.out, m)
+	f.mu.Unlock()
+	if !out {
+		return
+	}
+	m.release()
+	f.mu.Lock()
+	f.mu.free = append(f.mu.free, m)
+	f.mu.Unlock()
+}
+
+// abandon gives back what is still out. The connection is closed: nothing that
+// grpc may still read reaches anybody.
+func (f *flight) abandon() {
+	f.mu.Lock()
+	out := f.mu.out
+	f.mu.out = nil
+	f.mu.Unlock()
+	for m := range out {
+		m.batch.Release()
+		m.own.Release()
+	}
+}
 
 // newMessage returns a message with ownBytes of its own and room for that many
 // pieces. It takes the batch over, which may be nil.
-func newMessage(pool *stream.Pool, b *stream.Batch, frameBytes, ownBytes, pieces int) *message {
-	m, _ := messages.Get().(*message)
-	m.batch, m.own = b, pool.Get(prefixBytesMax+ownBytes+countedMin)
+func (f *flight) newMessage(b *stream.Batch, frameBytes, ownBytes, pieces int) *message {
+	m := f.begin()
+	m.batch, m.own = b, f.pool.Get(prefixBytesMax+ownBytes+countedMin)
 	m.used, m.run, m.bytes, m.taken = 0, 0, 0, false
 	if cap(m.pieces) < pieces {
 		m.pieces = make([][]byte, 0, pieces)
@@ -123,12 +180,14 @@ func (*message) Get(n int) *[]byte {
 
 // Put is called by grpc once for each piece that it needs no more, and by sent.
 func (m *message) Put(*[]byte) {
-	if m.left.Add(-1) > 0 {
-		return
+	if m.left.Add(-1) == 0 {
+		m.flight.end(m)
 	}
+}
+
+func (m *message) release() {
 	m.batch.Release()
 	m.own.Release()
 	clear(m.pieces)
 	m.batch, m.own, m.slice = nil, nil, nil
-	messages.Put(m)
 }

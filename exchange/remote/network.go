@@ -34,6 +34,8 @@ type Options struct {
 	Pool *stream.Pool
 	// DialOptions are added to the network's own; transport credentials at least.
 	DialOptions []grpc.DialOption
+	// Dial connects to an address; nil for TCP.
+	Dial Dialer
 	// Clock is nil for the system's.
 	Clock clock.Clock
 	// Listener hears what broke. Its functions may be nil.
@@ -77,6 +79,9 @@ func New(o Options) (*Network, error) {
 	}
 	if o.Clock == nil {
 		o.Clock = clock.System()
+	}
+	if o.Dial == nil {
+		o.Dial = dialTCP
 	}
 	o.Listener = o.Listener.EnsureDefaults()
 	n := &Network{o: o, local: local.NewNetwork(), codec: newCodec()}

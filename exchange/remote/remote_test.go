@@ -59,7 +59,7 @@ type place struct {
 // transport is how places reach each other.
 type transport interface {
 	listen(t testing.TB) net.Listener
-	dial() []grpc.DialOption
+	dial() remote.Dialer
 }
 
 type loopback struct{}
@@ -72,7 +72,7 @@ func (loopback) listen(t testing.TB) net.Listener {
 	return l
 }
 
-func (loopback) dial() []grpc.DialOption { return nil }
+func (loopback) dial() remote.Dialer { return nil }
 
 // memory joins two places through memory: all that listens is the consumer.
 type memory struct{ l *bufconn.Listener }
@@ -82,10 +82,8 @@ func (m *memory) listen(testing.TB) net.Listener {
 	return m.l
 }
 
-func (m *memory) dial() []grpc.DialOption {
-	return []grpc.DialOption{grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-		return m.l.DialContext(ctx)
-	})}
+func (m *memory) dial() remote.Dialer {
+	return func(ctx context.Context, _ string) (net.Conn, error) { return m.l.DialContext(ctx) }
 }
 
 func newPlace(t testing.TB, id types.TaskManagerID, at *addresses, by transport, change ...func(*remote.Options)) *place {
@@ -93,7 +91,8 @@ func newPlace(t testing.TB, id types.TaskManagerID, at *addresses, by transport,
 	p := &place{id: id, broken: make(chan remote.BrokenInfo, 1000), unreachable: make(chan remote.UnreachableInfo, 1000)}
 	o := remote.Options{
 		Cluster: "test", ID: id, Resolver: at, Pool: &p.pool,
-		DialOptions: append(by.dial(), grpc.WithTransportCredentials(insecure.NewCredentials())),
+		Dial:        by.dial(),
+		DialOptions: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())},
 		Listener: remote.Listener{
 			Broken:      func(i remote.BrokenInfo) { p.broken <- i },
 			Unreachable: func(i remote.UnreachableInfo) { p.unreachable <- i },
@@ -129,7 +128,7 @@ func (p *place) close(t testing.TB) {
 		p.server.Stop()
 		p.served.Wait()
 	}
-	eventually(t, "every buffer is back", func() bool { return p.pool.Live() == 0 })
+	eventually(t, "every buffer of "+string(p.id)+" is back", func() bool { return p.pool.Live() == 0 })
 }
 
 // eventually waits for a condition that nobody announces.

@@ -23,6 +23,7 @@ type session struct {
 	link    *link
 	stream  grpc.ClientStream
 	encoder encoder
+	sockets sockets
 	// welcomed is closed when the peer has accepted the handshake, ended when the
 	// stream is over; cause is why, and is read behind it.
 	welcomed, ended chan struct{}
@@ -55,15 +56,15 @@ func (l *link) session(ctx context.Context, welcome func()) error {
 	if !ok {
 		return failure.Externalf(failure.Backoff, "task manager %s has no address yet", l.key.peer)
 	}
-	conn, err := grpc.NewClient(address, n.dialOptions()...)
+	s := &session{link: l, welcomed: make(chan struct{}), ended: make(chan struct{})}
+	s.encoder.flight = newFlight(n.o.Pool)
+	conn, err := grpc.NewClient(address, append(n.dialOptions(), grpc.WithContextDialer(s.sockets.dialer(n.o.Dial)))...)
 	if err != nil {
 		return fmt.Errorf("dial task manager %s: %w", l.key.peer, err)
 	}
-	defer conn.Close() //nolint:errcheck // it is given up; what was sent has been acknowledged by the stream's end.
+	defer s.hangUp(conn)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := &session{link: l, welcomed: make(chan struct{}), ended: make(chan struct{})}
-	s.encoder.pool = n.o.Pool
 	if s.stream, err = conn.NewStream(ctx, exchangeDesc, datav1.DataService_Exchange_FullMethodName); err != nil {
 		return fmt.Errorf("dial task manager %s at %s: %w", l.key.peer, address, err)
 	}
@@ -84,6 +85,13 @@ func (s *session) why(err error) error {
 		return s.cause
 	}
 	return err
+}
+
+// hangUp ends the connection and gives back what was under way on it.
+func (s *session) hangUp(conn *grpc.ClientConn) {
+	_ = conn.Close() // it is given up; that all was read is what the stream's end says
+	s.sockets.close()
+	s.encoder.flight.abandon()
 }
 
 func (s *session) run(ctx context.Context, welcome func()) error {
