@@ -30,8 +30,10 @@ type Parts struct {
 // takes over the references to Owner, Children and Dict; after an error the
 // caller still has them.
 func VectorOver(t types.Type, p Parts) (Vector, error) {
-	v := Vector{Type: t, Encoding: p.Encoding, n: p.Rows, data: p.Data, offsets: p.Offsets, children: p.Children,
-		dict: p.Dict, dataBuf: p.Owner}
+	v := Vector{
+		Type: t, Encoding: p.Encoding, n: p.Rows, data: p.Data, offsets: p.Offsets, children: p.Children,
+		dict: p.Dict, dataBuf: p.Owner,
+	}
 	if p.Rows < 0 {
 		return Vector{}, fmt.Errorf("%d rows", p.Rows)
 	}

@@ -214,7 +214,7 @@ func (l *link) lose(err error, final bool) {
 	var dropped []queue.Queue
 	l.mu.Lock()
 	for _, c := range l.mu.channels {
-		if !final && !c.accepted && !(c.announced && c.deaf) {
+		if !final && !c.accepted && (!c.announced || !c.deaf) {
 			continue
 		}
 		if !c.deaf {

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"encoding/binary"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -137,7 +138,7 @@ func (m *message) add(p []byte) {
 		copy(m.room(len(p)), p)
 	} else {
 		m.endRun()
-		m.addPiece(p[:len(p):len(p)])
+		m.addPiece(slices.Clip(p))
 	}
 	m.zeros(aligned(len(p)) - len(p))
 }

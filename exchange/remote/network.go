@@ -228,13 +228,13 @@ func (n *Network) take(id types.JobID, match func(exchange.ChannelID) bool, half
 		return nil, nil
 	}
 	for id, c := range j.out {
-		if match(id) && !(halfOpen && c.isAccepted()) {
+		if match(id) && (!halfOpen || !c.isAccepted()) {
 			out = append(out, c)
 			delete(j.out, id)
 		}
 	}
 	for id, c := range j.in {
-		if match(id) && !(halfOpen && c.isAccepted()) {
+		if match(id) && (!halfOpen || !c.isAccepted()) {
 			in = append(in, c)
 			delete(j.in, id)
 		}
