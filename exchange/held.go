@@ -28,7 +28,7 @@ func (r *heldRows) init(pool *stream.Pool, s *types.Schema, capacity int) {
 func (r *heldRows) add(b *stream.Batch, positions []int32) {
 	r.addKinds(b.Kinds(), positions)
 	for i := range r.columns {
-		appendRows(&r.columns[i], &b.Columns[i], positions)
+		r.columns[i].AppendRows(&b.Columns[i], positions)
 	}
 	r.n += len(positions)
 }
@@ -46,43 +46,6 @@ func (r *heldRows) addKinds(kinds []stream.RowKind, positions []int32) {
 			k = kinds[p]
 		}
 		r.kinds = append(r.kinds, k)
-	}
-}
-
-// appendRows appends the rows at these positions of a vector. The common shapes
-// have loops of their own, a value at a time through the builder is for the rest.
-func appendRows(to *stream.Builder, v *stream.Vector, positions []int32) {
-	if v.Encoding == stream.Flat && !v.HasNulls() {
-		switch v.Type.Layout() {
-		case types.LayoutInt64:
-			appendFixed[int64](to, v, positions)
-			return
-		case types.LayoutInt32:
-			appendFixed[int32](to, v, positions)
-			return
-		case types.LayoutFloat64:
-			appendFixed[float64](to, v, positions)
-			return
-		case types.LayoutBytes:
-			appendBytes(to, v.Offsets(), v.Data(), positions)
-			return
-		}
-	}
-	for _, p := range positions {
-		to.AppendFrom(v, int(p))
-	}
-}
-
-func appendFixed[T stream.Fixed](to *stream.Builder, v *stream.Vector, positions []int32) {
-	values := stream.Values[T](v)
-	for _, p := range positions {
-		stream.AppendFixed(to, values[p])
-	}
-}
-
-func appendBytes(to *stream.Builder, offsets []int32, data []byte, positions []int32) {
-	for _, p := range positions {
-		to.AppendBytes(data[offsets[p]:offsets[p+1]])
 	}
 }
 

@@ -2,7 +2,7 @@ package local
 
 // Bounds of a process's channels.
 const (
-	// ringPlaces is how many elements a ring has room for from the start, and
+	// ringPlaces is how many elements a ring holds without a flood of control, and
 	// controlPlaces how many of them rows leave to control: at more batches than
 	// the rest a producer has no credit.
 	ringPlaces    = 64

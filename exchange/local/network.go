@@ -81,12 +81,8 @@ func (n *Network) ring(id exchange.ChannelID) (r *ring, stale []*ring, err error
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	j := n.job(id.Job)
-	if id.Attempt < max(j.newest, j.floor) {
-		return nil, nil, failure.Internal(exchange.ErrFenced)
-	}
-	if id.Attempt > j.newest {
-		j.newest = id.Attempt
-		stale = n.take(j, func(r *ring) bool { return r.halfOpen() })
+	if stale, err = n.begin(j, id.Attempt); err != nil {
+		return nil, nil, err
 	}
 	if r := j.rings[id]; r != nil {
 		return r, stale, nil
@@ -98,6 +94,40 @@ func (n *Network) ring(id exchange.ChannelID) (r *ring, stale []*ring, err error
 	j.rings[id] = r
 	n.mu.channels++
 	return r, stale, nil
+}
+
+// Begin fences as the first channel of an attempt does, for channels of the job that
+// are none of this network's: those to other processes.
+func (n *Network) Begin(id types.JobID, attempt types.Attempt) error {
+	n.mu.Lock()
+	j := n.job(id)
+	stale, err := n.begin(j, attempt)
+	n.retire(id, j)
+	n.mu.Unlock()
+	for _, s := range stale {
+		s.abandon()
+	}
+	return err
+}
+
+// Over tells that channels of the attempt can't be opened any more.
+func (n *Network) Over(id types.JobID, attempt types.Attempt) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	j := n.mu.jobs[id]
+	return j != nil && attempt < max(j.newest, j.floor)
+}
+
+// begin returns the rings that the attempt fences off.
+func (n *Network) begin(j *job, attempt types.Attempt) (stale []*ring, err error) {
+	if attempt < max(j.newest, j.floor) {
+		return nil, failure.Internal(exchange.ErrFenced)
+	}
+	if attempt > j.newest {
+		j.newest = attempt
+		stale = n.take(j, func(r *ring) bool { return r.halfOpen() })
+	}
+	return stale, nil
 }
 
 func (n *Network) job(id types.JobID) *job {

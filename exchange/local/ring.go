@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"millrace/exchange"
+	"millrace/exchange/internal/queue"
 	"millrace/stream"
 )
 
@@ -15,7 +16,7 @@ type ring struct {
 
 	mu struct {
 		sync.Mutex
-		queue
+		queue.Queue
 		limit    int // bytes of credit
 		rows     int // batches queued
 		bytes    int // their size
@@ -85,37 +86,28 @@ func (s sender) Send(e stream.Element) {
 	r.mu.Lock()
 	if r.deaf() || r.mu.producer.closed {
 		r.mu.Unlock()
-		release(e)
+		queue.Release(e)
 		return
 	}
-	var dropped queue
-	if r.supersedes(e) {
-		r.mu.last().element = e
-	} else if !r.push(e, size) {
+	var dropped queue.Queue
+	if !r.mu.Supersede(e) && !r.push(e, size) {
 		dropped = r.breakOff()
-		dropped.put(place{element: e})
+		dropped.Put(queue.Place{Element: e})
 	}
 	w := r.mu.consumer.wake()
 	r.mu.Unlock()
 	wake(w)
-	dropped.release()
-}
-
-// supersedes tells that the element says what the last one in the queue says,
-// and more: a later watermark, a newer status.
-func (r *ring) supersedes(e stream.Element) bool {
-	return (e.Kind == stream.WatermarkElement || e.Kind == stream.StatusElement) &&
-		r.mu.n > 0 && r.mu.last().element.Kind == e.Kind
+	dropped.Release()
 }
 
 // push queues the element. It is false where the queue is full, or where rows
 // come behind the End: dropping them in silence would lose them.
 func (r *ring) push(e stream.Element, size int) bool {
 	isRows := e.Kind == stream.RowsElement
-	if r.mu.n == ringPlacesMax || isRows && r.mu.ended {
+	if r.mu.Len() == ringPlacesMax || isRows && r.mu.ended {
 		return false
 	}
-	r.mu.put(place{element: e, bytes: size})
+	r.mu.Put(queue.Place{Element: e, Bytes: size})
 	r.mu.bytes += size
 	if isRows {
 		r.mu.rows++
@@ -125,15 +117,15 @@ func (r *ring) push(e stream.Element, size int) bool {
 }
 
 // breakOff makes the channel useless and returns what was queued.
-func (r *ring) breakOff() queue {
+func (r *ring) breakOff() queue.Queue {
 	r.mu.broken = true
 	return r.drain()
 }
 
 // drain empties the ring for good.
-func (r *ring) drain() queue {
-	q := r.mu.queue
-	r.mu.queue = queue{}
+func (r *ring) drain() queue.Queue {
+	q := r.mu.Queue
+	r.mu.Queue = queue.Queue{}
 	r.mu.rows, r.mu.bytes = 0, 0
 	return q
 }
@@ -142,7 +134,7 @@ func (r *ring) drain() queue {
 func (s sender) Close() {
 	r := s.r
 	r.mu.Lock()
-	var dropped queue
+	var dropped queue.Queue
 	if !r.mu.producer.closed && !r.mu.ended {
 		dropped = r.breakOff()
 	}
@@ -151,7 +143,7 @@ func (s sender) Close() {
 	over := r.mu.consumer.closed
 	r.mu.Unlock()
 	wake(w)
-	dropped.release()
+	dropped.Release()
 	if over {
 		r.network.remove(r)
 	}
@@ -161,15 +153,15 @@ func (s sender) Close() {
 func (c receiver) Poll() (stream.Element, bool) {
 	r := c.r
 	r.mu.Lock()
-	if r.mu.n == 0 {
+	if r.mu.Len() == 0 {
 		r.mu.consumer.waits = true
 		r.mu.Unlock()
 		return stream.Element{}, false
 	}
-	p := r.mu.take()
+	p := r.mu.Take()
 	var w exchange.Waker
-	if p.element.Kind == stream.RowsElement {
-		r.mu.bytes -= p.bytes
+	if p.Element.Kind == stream.RowsElement {
+		r.mu.bytes -= p.Bytes
 		r.mu.rows--
 		if r.mu.bytes <= r.mu.limit/2 && r.mu.rows <= rowPlaces/2 {
 			w = r.mu.producer.wake()
@@ -177,7 +169,7 @@ func (c receiver) Poll() (stream.Element, bool) {
 	}
 	r.mu.Unlock()
 	wake(w)
-	return p.element, true
+	return p.Element, true
 }
 
 // Broken tells that nothing more comes though the producer hasn't ended.
@@ -197,7 +189,7 @@ func (c receiver) Close() {
 	over := r.mu.producer.closed
 	r.mu.Unlock()
 	wake(w)
-	dropped.release()
+	dropped.Release()
 	if over {
 		r.network.remove(r)
 	}
@@ -211,5 +203,5 @@ func (r *ring) abandon() {
 	r.mu.Unlock()
 	wake(p)
 	wake(c)
-	dropped.release()
+	dropped.Release()
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -76,6 +77,30 @@ func TestRowsBehindTheEndBreakTheChannel(t *testing.T) {
 	s.Send(rowsElement(&pool))
 	if !r.Broken() || pool.Live() != 0 {
 		t.Errorf("broken %v, %d buffers are out", r.Broken(), pool.Live())
+	}
+}
+
+// Begin fences like a first channel: half-open channels break, older attempts are
+// refused.
+func TestBeginFences(t *testing.T) {
+	n := NewNetwork()
+	idle := exchange.WakerFunc(func() {})
+	half, err := n.Receiver(exchange.ChannelID{Job: "j", Attempt: 3}, "", 0, idle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Begin("j", 4); err != nil {
+		t.Fatal(err)
+	}
+	if !half.Broken() || !n.Over("j", 3) || n.Over("j", 4) || n.Over("other", 1) {
+		t.Errorf("broken %v, over %v and %v", half.Broken(), n.Over("j", 3), n.Over("j", 4))
+	}
+	if err := n.Begin("j", 3); !errors.Is(err, exchange.ErrFenced) {
+		t.Errorf("an older attempt: %v", err)
+	}
+	n.Forget("j", 4)
+	if !n.Over("j", 4) {
+		t.Error("a forgotten attempt is not over")
 	}
 }
 
