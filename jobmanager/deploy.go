@@ -163,6 +163,7 @@ func (d *driver) deployTasks() {
 		byManager[slot.TaskManager] = append(byManager[slot.TaskManager], d.taskDeployment(id, slot))
 		placements = append(placements, &controlv1.Placement{
 			VertexId: string(id.Vertex), Subtask: id.Subtask, TaskManagerId: string(slot.TaskManager),
+			DataAddress: d.l.registry.dataAddress(slot.TaskManager),
 		})
 	}
 	for _, id := range a.managers() {

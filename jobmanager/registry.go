@@ -156,6 +156,17 @@ func (r *registry) send(id types.TaskManagerID, msg *controlv1.JobManagerMessage
 	}
 }
 
+// dataAddress returns where a task manager takes rows, "" if it is gone or shares
+// the process with its peers.
+func (r *registry) dataAddress(id types.TaskManagerID) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if m := r.mu.members[id]; m != nil {
+		return m.dataAddress
+	}
+	return ""
+}
+
 // beat notes a heartbeat.
 func (m *member) beat(now time.Time) {
 	m.mu.Lock()

@@ -37,6 +37,9 @@ func (m *TaskManager) deploy(d *controlv1.Deploy) {
 	if a == nil {
 		return
 	}
+	if m.Addresses != nil {
+		m.Addresses.learn(d.Placements)
+	}
 	p, err := newPlan(d.Graph, d.Placements)
 	for _, td := range d.Tasks {
 		id := types.TaskID{Vertex: types.VertexID(td.VertexId), Subtask: td.Subtask}

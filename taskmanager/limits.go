@@ -15,6 +15,8 @@ const (
 	// of a coordinator task's external calls.
 	coordinatorRetryMin = 200 * time.Millisecond
 	coordinatorRetryMax = 10 * time.Second
+	// addressesMax is how many addresses of peers are remembered.
+	addressesMax = 1 << 14
 	// troubleBytesMax cuts what a connector says of its trouble.
 	troubleBytesMax = 2048
 )

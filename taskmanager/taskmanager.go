@@ -27,7 +27,11 @@ type Options struct {
 	// Incarnation is unique to this process.
 	Incarnation string
 	Slots       int
+	// DataAddress is where other processes' task managers reach this one's network;
+	// empty where all are in one process.
 	DataAddress string
+	// Addresses is what Network finds peers by; nil where all are in one process.
+	Addresses *Addresses
 	Labels      map[string]string
 	Version     string
 	// Dial connects to the leading job manager.
@@ -289,6 +293,7 @@ func (m *TaskManager) cancelAll(why string) {
 	for id, a := range m.mu.attempts {
 		m.Log.Info("cancel", "job", id, "attempt", a.number, "why", why)
 		a.cancel()
+		m.Network.Forget(id, a.number)
 	}
 	clear(m.mu.attempts)
 }
@@ -319,6 +324,7 @@ func (m *TaskManager) enter(job string, number uint64) *attempt {
 	}
 	if old != nil {
 		old.cancel()
+		m.Network.Forget(id, old.number)
 	}
 	a := newAttempt(m, id, types.Attempt(number))
 	m.mu.attempts[id] = a
@@ -332,6 +338,7 @@ func (m *TaskManager) leave(job string, number uint64) {
 	id := types.JobID(job)
 	if a := m.mu.attempts[id]; a != nil && a.number <= types.Attempt(number) {
 		a.cancel()
+		m.Network.Forget(id, types.Attempt(number))
 		delete(m.mu.attempts, id)
 	}
 }

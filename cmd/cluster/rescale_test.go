@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
+	"millrace/jobmanager"
+	"millrace/jobmanager/lifecycle"
 	"millrace/scheduler"
 	"millrace/types"
 
@@ -15,7 +17,8 @@ import (
 )
 
 // steps are what happens to a running job, one behind the other: each begins when
-// the job has run with the parallelism of the one before through a checkpoint.
+// the job has run with the parallelism of the one before through a checkpoint, the
+// first with two subtasks.
 type step struct {
 	do   func()
 	runs int // subtasks of a vertex from then on
@@ -25,12 +28,12 @@ type step struct {
 func follow(t *testing.T, c *cluster.Cluster, id string, steps []step) apiv1.JobState {
 	t.Helper()
 	next := 0
-	runs := 0
+	runs := 2
 	s := watch(t, c, id, func(e *apiv1.WatchJobResponse) {
 		if e.GetCheckpointCompleted() == nil || next == len(steps) {
 			return
 		}
-		if now := width(t, c, id); runs == 0 || now == runs {
+		if width(t, c, id) == runs {
 			steps[next].do()
 			runs = steps[next].runs
 			next++
@@ -108,7 +111,9 @@ func TestRescaleIsRefused(t *testing.T) {
 func TestSlotsGoAndComeBack(t *testing.T) {
 	b := slower()
 	sink := newCollect()
-	c := start(t, sink, cluster.Options{Slots: 1, Policy: scheduler.Policy{AllowLower: true}})
+	c := start(t, sink, cluster.Options{Slots: 1, Policy: scheduler.Policy{AllowLower: true}, Rescale: jobmanager.RescaleOptions{
+		RescaleSpec: lifecycle.RescaleSpec{Wait: time.Second},
+	}})
 	id := submit(t, c, b.graph())
 	s := follow(t, c, id, []step{
 		{func() {
