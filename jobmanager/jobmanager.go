@@ -29,6 +29,8 @@ type Options struct {
 	Version string
 	Coord   coord.Store
 	Store   blobstore.Store
+	// Probe finds out whether Store may be trusted; nil is blobstore.Probe.
+	Probe func(context.Context) error
 	// Known has the sources, sinks and functions that graphs may name.
 	Known jobgraph.Known
 	// CheckJob refuses valid graphs that no cluster should run, such as sinks
@@ -58,7 +60,12 @@ type JobManager struct {
 }
 
 // New returns a job manager; Run makes it campaign.
-func New(o Options) *JobManager { return &JobManager{Options: o} }
+func New(o Options) *JobManager {
+	if o.Probe == nil {
+		o.Probe = func(ctx context.Context) error { return blobstore.Probe(ctx, o.Store) }
+	}
+	return &JobManager{Options: o}
+}
 
 // leading returns the leadership, nil while there is none.
 func (j *JobManager) leading() *leadership {
@@ -82,7 +89,7 @@ func (j *JobManager) Run(ctx context.Context) error {
 			j.Log.Warn("the blob store is tried again", "cause", err)
 		}
 	}
-	err := patiently(ctx, j.Clock, warn, func() error { return blobstore.Probe(ctx, j.Store) })
+	err := patiently(ctx, j.Clock, warn, func() error { return j.Probe(ctx) })
 	if ctx.Err() != nil {
 		return nil
 	}

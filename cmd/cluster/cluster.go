@@ -23,7 +23,6 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"millrace/blobstore"
-	"millrace/blobstore/localfs"
 	"millrace/exchange/local"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
@@ -44,8 +43,8 @@ type Options struct {
 	// Dir is where everything durable is. A cluster that is started on the
 	// folder of another goes on with its jobs.
 	Dir string
-	// BlobDir is where the blob store is; "" means below Dir.
-	BlobDir string
+	// Blobs is where the blob store is, as of OpenStorage; "" means below Dir.
+	Blobs string
 	// SessionTTL is how long a leader may be silent before another may lead, 5 to
 	// 10 s; 0 means etcd.Options' default. A cluster that is started on the folder of
 	// one that died does not wait for it.
@@ -78,8 +77,8 @@ func (o *Options) ensureDefaults() {
 	if o.Cluster == "" {
 		o.Cluster = "local"
 	}
-	if o.BlobDir == "" {
-		o.BlobDir = filepath.Join(o.Dir, "blobs")
+	if o.Blobs == "" {
+		o.Blobs = filepath.Join(o.Dir, "blobs")
 	}
 	if o.TaskManagers == 0 {
 		o.TaskManagers = 2
@@ -103,8 +102,7 @@ type Cluster struct {
 	Options
 	etcd       *embedded.Server
 	coord      *etcd.Store
-	store      blobstore.Store
-	blobs      *localfs.Store
+	store      *Storage
 	metrics    *metrics.Registry
 	network    *local.Network
 	pool       stream.Pool
@@ -136,7 +134,7 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 		return err
 	}
 	c.jobManager, err = StartJobManager(ctx, c.Options.Address, jobmanager.Options{
-		Cluster: c.Cluster, Version: c.Version, Coord: c.coord, Store: c.store, Known: c.Wiring.Known(),
+		Cluster: c.Cluster, Version: c.Version, Coord: c.coord, Store: c.store, Probe: c.store.Probe, Known: c.Wiring.Known(),
 		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention,
 		Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})
@@ -163,14 +161,7 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.blobs, err = localfs.Open(c.BlobDir, localfs.Options{}); err != nil {
-		return err
-	}
-	c.store = c.blobs
-	if c.WrapStore != nil {
-		c.store = c.WrapStore(c.store)
-	}
-	c.store, err = blobstore.WithRetry(c.store, blobstore.RetryOptions{Clock: c.Clock})
+	c.store, err = OpenStorage(ctx, c.Blobs, c.Clock, c.WrapStore)
 	return err
 }
 
@@ -268,8 +259,8 @@ func (c *Cluster) Close() error {
 	if c.etcd != nil {
 		errs = append(errs, c.etcd.Close())
 	}
-	if c.blobs != nil {
-		errs = append(errs, c.blobs.Close())
+	if c.store != nil {
+		errs = append(errs, c.store.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -199,10 +199,10 @@ func TestOldestEndedJobsAreForgotten(t *testing.T) {
 	})
 }
 
-// TestBlobDir: checkpoints go where they are told to, and only there.
-func TestBlobDir(t *testing.T) {
+// TestBlobs: checkpoints go where they are told to, and only there.
+func TestBlobs(t *testing.T) {
 	dir, blobs := t.TempDir(), t.TempDir()
-	runWith(t, dir, newCollect(), cluster.Options{BlobDir: blobs, SessionTTL: 5 * time.Second}, func(c *cluster.Cluster) {
+	runWith(t, dir, newCollect(), cluster.Options{Blobs: blobs, SessionTTL: 5 * time.Second}, func(c *cluster.Cluster) {
 		id := submit(t, c, endless().graph())
 		awaitCheckpoint(t, c, id)
 		if _, err := os.Stat(filepath.Join(blobs, id, "manifest")); err != nil {

@@ -5,10 +5,17 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 
 	"millrace/cmd/leader"
+	"millrace/exchange/remote"
+	"millrace/internal/failure"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/taskmanager"
 )
@@ -18,6 +25,7 @@ import (
 type TaskManager struct {
 	*taskmanager.TaskManager
 	finder *leader.Finder
+	data   *data // nil where all task managers share the process
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // once ended
@@ -42,6 +50,73 @@ func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager
 	return t, nil
 }
 
+// StartRemoteTaskManager starts a task manager whose peers are other processes. It
+// takes rows on the listen address, which others reach as advertised; "" means as
+// it is. It also fills Network, DataAddress and Addresses of the options.
+func StartRemoteTaskManager(ctx context.Context, jobManagers []string, listen, advertised string, o taskmanager.Options) (*TaskManager, error) {
+	d, err := serveData(ctx, listen, &o)
+	if err != nil {
+		return nil, err
+	}
+	if o.DataAddress = advertised; advertised == "" {
+		o.DataAddress = d.listener.Addr().String()
+	}
+	t, err := StartTaskManager(jobManagers, o)
+	if err != nil {
+		d.close()
+		return nil, err
+	}
+	t.data = d
+	d.manager.Store(t.TaskManager)
+	return t, nil
+}
+
+// data is where other processes' rows come in.
+type data struct {
+	listener net.Listener
+	server   *grpc.Server
+	network  *remote.Network
+	// manager is told of what breaks, once it is there.
+	manager atomic.Pointer[taskmanager.TaskManager]
+	wait    sync.WaitGroup
+}
+
+func serveData(ctx context.Context, listen string, o *taskmanager.Options) (*data, error) {
+	d := &data{}
+	var err error
+	if d.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", listen); err != nil {
+		return nil, failure.User(fmt.Errorf("serve rows: %w", err))
+	}
+	o.Addresses = &taskmanager.Addresses{}
+	d.network, err = remote.New(remote.Options{
+		Cluster: o.Cluster, ID: o.ID, Resolver: o.Addresses, Pool: o.Pool, Clock: o.Clock,
+		DialOptions: []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())},
+		Listener: remote.Listener{
+			Broken: func(b remote.BrokenInfo) {
+				if m := d.manager.Load(); m != nil {
+					m.Broken(b.Job, b.Peer, b.Channels, b.Cause)
+				}
+			},
+			Unreachable: func(u remote.UnreachableInfo) { o.Log.Warn("peer can't be reached", "info", u) },
+		},
+	})
+	if err != nil {
+		_ = d.listener.Close()
+		return nil, err
+	}
+	o.Network = d.network
+	d.server = grpc.NewServer(remote.ServerOptions()...)
+	d.network.Register(d.server)
+	d.wait.Go(func() { _ = d.server.Serve(d.listener) })
+	return d, nil
+}
+
+func (d *data) close() {
+	d.server.Stop()
+	d.network.Close()
+	d.wait.Wait()
+}
+
 // Ended is closed when it runs no longer: after Kill, or because it was refused,
 // which Err says.
 func (t *TaskManager) Ended() <-chan struct{} { return t.ended }
@@ -54,6 +129,9 @@ func (t *TaskManager) Err() error { return t.err }
 func (t *TaskManager) Kill() error {
 	t.cancel()
 	<-t.ended
+	if t.data != nil {
+		t.data.close()
+	}
 	return t.finder.Close()
 }
 

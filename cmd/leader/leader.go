@@ -9,6 +9,7 @@
 package leader
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,7 +37,8 @@ const (
 // gone without a word.
 var Keepalive = keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}
 
-// Finder holds at most one connection. It is safe for concurrent use.
+// Finder holds at most one connection, and is one itself. It is safe for
+// concurrent use.
 type Finder struct {
 	addresses []string
 	mu        struct {
@@ -80,6 +82,32 @@ func (f *Finder) Conn() (*grpc.ClientConn, error) {
 	}
 	f.mu.conn = conn
 	return conn, nil
+}
+
+// Invoke implements grpc.ClientConnInterface: it makes a call on the job manager
+// that leads, going from one to the next while they say that another does.
+func (f *Finder) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	for hops := 1; ; hops++ {
+		conn, err := f.Conn()
+		if err != nil {
+			return err
+		}
+		err = conn.Invoke(ctx, method, args, reply, opts...)
+		if !f.Note(conn, err) || hops > len(f.addresses)+1 {
+			return err
+		}
+	}
+}
+
+// NewStream implements grpc.ClientConnInterface. That another job manager leads
+// shows in the stream's first answer: the caller makes a call then, which finds it,
+// and opens the stream anew.
+func (f *Finder) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	conn, err := f.Conn()
+	if err != nil {
+		return nil, err
+	}
+	return conn.NewStream(ctx, desc, method, opts...)
 }
 
 // Note learns from the error of a call on a connection: where it says that another

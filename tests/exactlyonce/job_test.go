@@ -137,11 +137,19 @@ func run(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *jobg
 
 func (r running) describe(ctx context.Context) *apiv1.DescribeJobResponse {
 	r.t.Helper()
-	d, err := r.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: r.id})
-	if err != nil {
-		r.t.Fatalf("describe the job: %v", err)
+	for {
+		d, err := r.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: r.id})
+		if err == nil {
+			return d
+		}
+		if status.Code(err) != codes.Unavailable || ctx.Err() != nil { // there may be no leader for a moment
+			r.t.Fatalf("describe the job: %v", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pollInterval):
+		}
 	}
-	return d
 }
 
 // awaitDescription waits until the job says of itself what is wanted.

@@ -14,7 +14,6 @@ import (
 	"io"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -34,9 +33,10 @@ const (
 
 // Client speaks to one cluster. It is safe for concurrent use.
 type Client struct {
-	finder *leader.Finder // nil over somebody else's connection
-	jobs   apiv1.JobServiceClient
-	clock  clock.Clock
+	conn    io.Closer // nil over somebody else's connection
+	jobs    apiv1.JobServiceClient
+	cluster apiv1.ClusterServiceClient
+	clock   clock.Clock
 }
 
 // Dial returns a client of the cluster whose job managers have these addresses; one that leads, or knows who does, is
@@ -46,7 +46,7 @@ func Dial(addresses ...string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{finder: finder, clock: clock.System()}, nil
+	return &Client{finder, apiv1.NewJobServiceClient(finder), apiv1.NewClusterServiceClient(finder), clock.System()}, nil
 }
 
 // Over returns a client that uses somebody else's connection; Close leaves that open.
@@ -56,32 +56,10 @@ func Over(jobs apiv1.JobServiceClient) *Client {
 
 // Close ends the connection.
 func (c *Client) Close() error {
-	if c.finder == nil {
+	if c.conn == nil {
 		return nil
 	}
-	return c.finder.Close()
-}
-
-// onLeader makes a call on the job manager that leads, going from one to the next while they say that another does.
-func (c *Client) onLeader(call func(grpc.ClientConnInterface) error) error {
-	for hops := 0; ; hops++ {
-		conn, err := c.finder.Conn()
-		if err != nil {
-			return err
-		}
-		err = call(conn)
-		if status.Code(err) != codes.Unavailable || hops == leader.AddressesMax || !c.finder.Note(conn, err) {
-			return err
-		}
-	}
-}
-
-// onJobs makes a call of the job service.
-func (c *Client) onJobs(call func(apiv1.JobServiceClient) error) error {
-	if c.finder == nil {
-		return call(c.jobs)
-	}
-	return c.onLeader(func(conn grpc.ClientConnInterface) error { return call(apiv1.NewJobServiceClient(conn)) })
+	return c.conn.Close()
 }
 
 // patiently repeats a call while the cluster is away or has no leader.
@@ -107,70 +85,46 @@ func (c *Client) Submit(ctx context.Context, g *jobgraph.Graph, dryRun bool, key
 		return nil, err
 	}
 	var answer *apiv1.SubmitJobResponse
-	err = c.patiently(ctx, func() error {
-		return c.onJobs(func(jobs apiv1.JobServiceClient) (err error) {
-			answer, err = jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: message, DryRun: dryRun, IdempotencyKey: key})
-			return err
-		})
+	err = c.patiently(ctx, func() (err error) {
+		answer, err = c.jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: message, DryRun: dryRun, IdempotencyKey: key})
+		return err
 	})
 	return answer, err
 }
 
 // List returns the cluster's jobs, the oldest first.
 func (c *Client) List(ctx context.Context) ([]*apiv1.JobSummary, error) {
-	var answer *apiv1.ListJobsResponse
-	err := c.onJobs(func(jobs apiv1.JobServiceClient) (err error) {
-		answer, err = jobs.ListJobs(ctx, &apiv1.ListJobsRequest{})
-		return err
-	})
+	answer, err := c.jobs.ListJobs(ctx, &apiv1.ListJobsRequest{})
 	return answer.GetJobs(), understand(err)
 }
 
 // Describe returns everything about a job.
 func (c *Client) Describe(ctx context.Context, job string) (*apiv1.DescribeJobResponse, error) {
-	answer, err := c.describe(ctx, job)
+	answer, err := c.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
 	return answer, understand(err)
-}
-
-func (c *Client) describe(ctx context.Context, job string) (answer *apiv1.DescribeJobResponse, err error) {
-	err = c.onJobs(func(jobs apiv1.JobServiceClient) (err error) {
-		answer, err = jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
-		return err
-	})
-	return answer, err
 }
 
 // Cancel ends a job without a last checkpoint. It does not wait for the end.
 func (c *Client) Cancel(ctx context.Context, job string) error {
-	return understand(c.onJobs(func(jobs apiv1.JobServiceClient) error {
-		_, err := jobs.CancelJob(ctx, &apiv1.CancelJobRequest{JobId: job})
-		return err
-	}))
+	_, err := c.jobs.CancelJob(ctx, &apiv1.CancelJobRequest{JobId: job})
+	return understand(err)
 }
 
 // Stop ends a job behind a last checkpoint, with drain after its windows have fired. It does not wait for the end.
 func (c *Client) Stop(ctx context.Context, job string, drain bool) error {
-	return understand(c.onJobs(func(jobs apiv1.JobServiceClient) error {
-		_, err := jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain})
-		return err
-	}))
+	_, err := c.jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain})
+	return understand(err)
 }
 
 // Rescale gives a job another parallelism: of every vertex, and of those that are named. It does not wait for it.
 func (c *Client) Rescale(ctx context.Context, job string, parallelism int32, vertices map[string]int32) error {
-	return understand(c.onJobs(func(jobs apiv1.JobServiceClient) error {
-		_, err := jobs.RescaleJob(ctx, &apiv1.RescaleJobRequest{JobId: job, Parallelism: parallelism, Vertices: vertices})
-		return err
-	}))
+	_, err := c.jobs.RescaleJob(ctx, &apiv1.RescaleJobRequest{JobId: job, Parallelism: parallelism, Vertices: vertices})
+	return understand(err)
 }
 
 // Cluster returns everything about the cluster.
 func (c *Client) Cluster(ctx context.Context) (*apiv1.DescribeClusterResponse, error) {
-	var answer *apiv1.DescribeClusterResponse
-	err := c.onLeader(func(conn grpc.ClientConnInterface) (err error) {
-		answer, err = apiv1.NewClusterServiceClient(conn).DescribeCluster(ctx, &apiv1.DescribeClusterRequest{})
-		return err
-	})
+	answer, err := c.cluster.DescribeCluster(ctx, &apiv1.DescribeClusterRequest{})
 	return answer, understand(err)
 }
 
@@ -188,7 +142,7 @@ func (c *Client) Await(ctx context.Context, job string, see func(*apiv1.WatchJob
 		case err != nil && status.Code(err) != codes.Unavailable:
 			return nil, understand(err)
 		}
-		d, derr := c.describe(ctx, job)
+		d, derr := c.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: job})
 		if derr == nil && Ended(d.Summary.State) {
 			// A watch of an ended job gives the last figures, which the one before may not have lived to see.
 			_, err := c.watch(ctx, job, see)
@@ -209,21 +163,23 @@ func (c *Client) Await(ctx context.Context, job string, see func(*apiv1.WatchJob
 func (c *Client) watch(ctx context.Context, job string, see func(*apiv1.WatchJobResponse) error) (seen bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	err = c.onJobs(func(jobs apiv1.JobServiceClient) error {
-		stream, err := jobs.WatchJob(ctx, &apiv1.WatchJobRequest{JobId: job})
-		for err == nil {
-			var event *apiv1.WatchJobResponse
-			if event, err = stream.Recv(); err == nil {
-				seen = true
-				err = see(event)
-			}
-		}
-		return err
-	})
-	if errors.Is(err, io.EOF) {
-		err = nil
+	stream, err := c.jobs.WatchJob(ctx, &apiv1.WatchJobRequest{JobId: job})
+	if err != nil {
+		return false, err
 	}
-	return seen, err
+	for {
+		event, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return seen, nil
+		}
+		if err != nil {
+			return seen, err
+		}
+		seen = true
+		if err := see(event); err != nil {
+			return seen, err
+		}
+	}
 }
 
 // Ended tells whether a state is the last of a job.

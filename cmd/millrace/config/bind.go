@@ -24,6 +24,12 @@ func (c Config) AdminAddress() (string, error) {
 	return address, c.mayBind(AdminAddress, address)
 }
 
+// DataAddress is where a task manager takes rows, or the user's error as of ServeAddress.
+func (c Config) DataAddress() (string, error) {
+	address := c.Text(DataBind)
+	return address, c.mayBind(DataBind, address)
+}
+
 func join(host string, port int64) string { return net.JoinHostPort(host, strconv.FormatInt(port, 10)) }
 
 func (c Config) mayBind(key, address string) error {
@@ -50,20 +56,18 @@ func isLoopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// CheckpointFolder returns where checkpoints go, "" for the place below the working folder.
-func (c Config) CheckpointFolder() (string, error) {
+// CheckpointPlace returns where checkpoints go, "" for the place below the working folder.
+func (c Config) CheckpointPlace() (string, error) {
 	key, place := CheckpointDir, c.Text(CheckpointDir)
 	if place == "" {
 		key, place = oldCheckpoints, c.Text(oldCheckpoints)
 	}
-	scheme, rest, isURI := strings.Cut(place, ":")
-	switch {
-	case !isURI || strings.Contains(scheme, "/"):
+	scheme, _, isURI := strings.Cut(place, ":")
+	if !isURI || strings.Contains(scheme, "/") || scheme == "file" || scheme == "s3" {
 		return place, nil
-	case scheme == "file":
-		return "/" + strings.TrimLeft(rest, "/"), nil
 	}
 	return "", failure.Message{
-		Field: key, Primary: "only folders of this machine are known", Detail: place, Hint: "for example file:///var/lib/millrace",
+		Field: key, Primary: "only folders and buckets of S3 are known", Detail: place,
+		Hint: "for example file:///var/lib/millrace, or s3://bucket/prefix?region=eu-central-1",
 	}
 }

@@ -21,6 +21,17 @@ const (
 	EmbeddedBroker  = "kafka.embedded.port"
 	EmbeddedTopics  = "kafka.embedded.topics"
 	StateBackend    = "state.backend.type"
+	ClusterID       = "high-availability.cluster-id"
+	EtcdEndpoints   = "high-availability.etcd.endpoints"
+	EtcdUser        = "high-availability.etcd.username"
+	EtcdPassword    = "high-availability.etcd.password"
+	Advertised      = "jobmanager.rpc.advertised-address"
+	JobManagers     = "jobmanager.rpc.addresses"
+	TaskManagerID   = "taskmanager.resource-id"
+	DataBind        = "taskmanager.data.bind-address"
+	DataAdvertised  = "taskmanager.data.advertised-address"
+	Labels          = "taskmanager.labels"
+	DrainTimeout    = "taskmanager.drain-timeout"
 	ResourceWait    = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout"
 	ResourceSettle  = "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout"
 	RescaleCooldown = "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling"
@@ -95,6 +106,17 @@ var processSpec = options.Spec{Options: []options.Option{
 		Key: EndedJobs, Type: options.Int, Default: "256", Min: "1", Max: "1000",
 		Doc: "How many jobs that have ended are remembered. Of older ones everything is deleted, also the checkpoints that a failed or stopped job keeps.",
 	},
+	{Key: ClusterID, Default: "default", Doc: "Name of the cluster. Job managers of one name share its jobs, and one of them leads."},
+	{Key: EtcdEndpoints, Type: options.List, Doc: "Where the servers of etcd are that elect the leader and know the jobs.", Example: "10.0.0.1:2379;10.0.0.2:2379;10.0.0.3:2379"},
+	{Key: EtcdUser, Doc: "User of etcd, where it wants one."},
+	{Key: EtcdPassword, Secret: true, Doc: "That user's password."},
+	{Key: Advertised, Doc: "Address under which clients and task managers reach a job manager, if it is not the one that it binds.", Example: "10.0.0.1:8081"},
+	{Key: JobManagers, Type: options.List, Doc: "Addresses of the cluster's job managers, for task managers. One that leads, or knows who does, is enough.", Example: "10.0.0.1:8081;10.0.0.2:8081"},
+	{Key: TaskManagerID, Doc: "Id of a task manager, no other's in its cluster. By default the host's name and the data port."},
+	{Key: DataBind, Default: "127.0.0.1:0", Doc: "Where a task manager takes rows from others. Port 0 takes any that is free."},
+	{Key: DataAdvertised, Doc: "Address under which other task managers reach that, if it is not the one that is bound.", Example: "10.0.0.7:7000"},
+	{Key: Labels, Type: options.Map, Doc: "Labels of a task manager.", Example: "zone:a,disk:ssd"},
+	{Key: DrainTimeout, Type: options.Duration, Default: "60 s", Doc: "How long a task manager that is told to end waits until its tasks run elsewhere."},
 	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
 	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},
 	{Key: RescaleCooldown, Type: options.Duration, Default: "10 s", Doc: "How long a job runs at least before it moves by itself."},

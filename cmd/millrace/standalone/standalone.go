@@ -3,12 +3,11 @@ package standalone
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"millrace/cmd/cluster"
+	"millrace/cmd/millrace/admin"
 	"millrace/cmd/millrace/client"
 	"millrace/cmd/millrace/config"
 	"millrace/scheduler"
@@ -35,7 +34,7 @@ type Standalone struct {
 	*cluster.Cluster
 	brokers string
 	broker  *broker
-	admin   *admin
+	admin   *admin.Server
 }
 
 // Start runs everything and returns when it serves.
@@ -62,19 +61,14 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		Version: o.Version, Log: o.Log,
 	}
 	options.Retention.EndedJobs = int(o.Config.Int(config.EndedJobs))
-	if options.BlobDir, err = o.Config.CheckpointFolder(); err != nil {
+	if options.Blobs, err = o.Config.CheckpointPlace(); err != nil {
 		return err
-	}
-	if options.BlobDir != "" {
-		if options.BlobDir, err = filepath.Abs(options.BlobDir); err != nil {
-			return fmt.Errorf("checkpoint folder: %w", err)
-		}
 	}
 	if s.Cluster, err = cluster.Start(ctx, options); err != nil {
 		return err
 	}
 	if o.AdminAddress != "" {
-		s.admin, err = startAdmin(ctx, o.AdminAddress, s.Registry().Handler(), s.Register, o.Log)
+		s.admin, err = admin.Start(ctx, o.AdminAddress, s.Registry().Handler(), s.Register, o.Log)
 	}
 	return err
 }
@@ -90,7 +84,7 @@ func (s *Standalone) AdminAddress() string {
 	if s.admin == nil {
 		return ""
 	}
-	return s.admin.address()
+	return s.admin.Address()
 }
 
 // Client returns a client of the cluster that lives as long as it.
@@ -100,7 +94,7 @@ func (s *Standalone) Client() *client.Client { return client.Over(s.Jobs()) }
 func (s *Standalone) Close() error {
 	var errs []error
 	if s.admin != nil {
-		errs = append(errs, s.admin.close())
+		errs = append(errs, s.admin.Close())
 	}
 	if s.Cluster != nil {
 		errs = append(errs, s.Cluster.Close())

@@ -13,7 +13,9 @@ import (
 
 // Spec says what a Server runs.
 type Spec struct {
-	Program   Program
+	Program Program
+	// Path is where the program is; empty builds it.
+	Path      string
 	Arguments []string
 	// Env is added to a nearly empty environment: no setting of this machine reaches the server.
 	Env []string
@@ -45,11 +47,13 @@ func Start(ctx context.Context, spec Spec) (*Server, error) {
 
 // Begin is Start without the wait, for servers that are ready only together. The caller calls AwaitReady.
 func Begin(ctx context.Context, spec Spec) (*Server, error) {
-	path, err := Build(ctx, spec.Program)
-	if err != nil {
-		return nil, err
+	s := &Server{spec: spec, path: spec.Path}
+	if s.path == "" {
+		var err error
+		if s.path, err = Build(ctx, spec.Program); err != nil {
+			return nil, err
+		}
 	}
-	s := &Server{spec: spec, path: path}
 	if err := s.spawn(); err != nil {
 		return nil, err
 	}

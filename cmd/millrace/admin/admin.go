@@ -1,4 +1,6 @@
-package standalone
+// Package admin is the port of a process for whoever operates it: metrics for Prometheus, profiles, and gRPC reflection with
+// the services that clients call, so that tools that know no .proto files can speak to them.
+package admin
 
 import (
 	"context"
@@ -26,21 +28,21 @@ const (
 	shutdownTimeout = 5 * time.Second
 )
 
-// admin serves whoever operates the process: HTTP and gRPC on one port. It owns the goroutine that accepts.
-type admin struct {
+// Server serves whoever operates the process: HTTP and gRPC on one port. It owns the goroutine that accepts.
+type Server struct {
 	listener net.Listener
 	http     *http.Server
 	grpc     *grpc.Server
 	wait     sync.WaitGroup
 }
 
-// startAdmin serves metrics, profiles, and the services that register offers, with reflection.
-func startAdmin(ctx context.Context, address string, metrics http.Handler, register func(grpc.ServiceRegistrar), log *slog.Logger) (*admin, error) {
+// Start serves metrics, profiles, and the services that register offers, with reflection.
+func Start(ctx context.Context, address string, metrics http.Handler, register func(grpc.ServiceRegistrar), log *slog.Logger) (*Server, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return nil, failure.User(fmt.Errorf("serve metrics and profiles: %w", err))
 	}
-	a := &admin{listener: listener, grpc: grpc.NewServer()}
+	a := &Server{listener: listener, grpc: grpc.NewServer()}
 	register(a.grpc)
 	reflection.Register(a.grpc)
 	var protocols http.Protocols
@@ -58,10 +60,11 @@ func startAdmin(ctx context.Context, address string, metrics http.Handler, regis
 	return a, nil
 }
 
-func (a *admin) address() string { return a.listener.Addr().String() }
+// Address returns where it is served.
+func (a *Server) Address() string { return a.listener.Addr().String() }
 
 // handler tells gRPC from the rest by what a request says it carries.
-func (a *admin) handler(metrics http.Handler) http.Handler {
+func (a *Server) handler(metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -78,7 +81,8 @@ func (a *admin) handler(metrics http.Handler) http.Handler {
 	})
 }
 
-func (a *admin) close() error {
+// Close ends it and waits for what is under way.
+func (a *Server) Close() error {
 	a.grpc.Stop()
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
