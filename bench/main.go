@@ -88,6 +88,7 @@ type run struct {
 	rate           int64 // events a second of event time
 	interval       time.Duration
 	profile        string
+	remote         bool
 }
 
 func (r run) String() string {
@@ -107,6 +108,7 @@ func parse(args []string) ([]run, error) {
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
 	f.StringVar(&r.profile, "cpuprofile", "", "file for the CPU profile of the last run")
+	f.BoolVar(&r.remote, "remote", false, "two task managers that exchange rows through gRPC, in one process; prepared bids only")
 	parallelism := f.String("parallelism", "1,2", "parallelisms")
 	preAggregation := f.String("preaggregation", "on,off", "local pre-aggregation")
 	if err := f.Parse(args); err != nil {

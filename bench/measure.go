@@ -58,7 +58,7 @@ func (j *measuredJob) execute(ctx context.Context, dir string) (err error) {
 	wiring := cluster.NewWiring(nil)
 	wiring.Connectors.RegisterSource(gatedConnector, j.gate.before(j.source))
 	wiring.Connectors.RegisterSink(checkedConnector, j.sink.factory())
-	c, err := cluster.Start(ctx, cluster.Options{Dir: dir, Wiring: wiring, Slots: j.parallelism})
+	c, err := cluster.Start(ctx, cluster.Options{Dir: dir, Wiring: wiring, Slots: j.slots(), Remote: j.remote})
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,15 @@ func (j *measuredJob) execute(ctx context.Context, dir string) (err error) {
 		err = fmt.Errorf("the job ended as %s: %s", last.Summary.State, last.Summary.Failure)
 	}
 	return err
+}
+
+// slots returns how many a task manager has: enough for all tasks, or so few that
+// they run on several.
+func (r run) slots() int {
+	if r.remote {
+		return (r.parallelism + 1) / 2
+	}
+	return r.parallelism
 }
 
 // begin opens the gate when everybody stands before it, and starts the clock.
@@ -116,7 +125,7 @@ func (j *measuredJob) see(e *apiv1.WatchJobResponse) error {
 func (j *measuredJob) about(ctx context.Context, scenario string) about {
 	return about{
 		Scenario: scenario, Command: command(), Commit: commit(ctx), Machine: machine(), Time: j.end.at.UTC().Format(time.RFC3339),
-		Parallelism: j.parallelism, PreAggregation: j.preAggregation,
+		Parallelism: j.parallelism, PreAggregation: j.preAggregation, Remote: j.remote,
 	}
 }
 

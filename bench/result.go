@@ -29,6 +29,7 @@ type about struct {
 	Time           string `json:"time"`
 	Parallelism    int    `json:"parallelism"`
 	PreAggregation bool   `json:"pre_aggregation"`
+	Remote         bool   `json:"remote,omitempty"`
 }
 
 // result is the line of a run of the main job. Events are the rows that the

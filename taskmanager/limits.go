@@ -10,7 +10,7 @@ const (
 	OrphanTimeout = 30 * time.Second
 	// redialMin and redialMax bound the wait between attempts to connect.
 	redialMin = 50 * time.Millisecond
-	redialMax = 5 * time.Second
+	redialMax = time.Second
 	// coordinatorRetryMin and coordinatorRetryMax bound the wait between tries
 	// of a coordinator task's external calls.
 	coordinatorRetryMin = 200 * time.Millisecond

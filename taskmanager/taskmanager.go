@@ -32,8 +32,8 @@ type Options struct {
 	DataAddress string
 	// Addresses is what Network finds peers by; nil where all are in one process.
 	Addresses *Addresses
-	Labels      map[string]string
-	Version     string
+	Labels    map[string]string
+	Version   string
 	// Dial connects to the leading job manager.
 	Dial Dialer
 

@@ -43,6 +43,8 @@ type Options struct {
 	// Dir is where everything durable is. A cluster that is started on the
 	// folder of another goes on with its jobs.
 	Dir string
+	// Remote has task managers exchange rows through gRPC, as between hosts.
+	Remote bool
 	// Blobs is where the blob store is, as of OpenStorage; "" means below Dir.
 	Blobs string
 	// SessionTTL is how long a leader may be silent before another may lead, 5 to
@@ -194,13 +196,23 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 	if c.mu.managers[id] != nil {
 		return fmt.Errorf("task manager %s runs already", id)
 	}
-	m, err := StartTaskManager([]string{c.Address()}, taskmanager.Options{
+	o := taskmanager.Options{
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
-	})
-	c.mu.managers[id] = m
+	}
+	m, err := c.startTaskManager(o)
+	if err == nil {
+		c.mu.managers[id] = m
+	}
 	return err
+}
+
+func (c *Cluster) startTaskManager(o taskmanager.Options) (*TaskManager, error) {
+	if c.Remote {
+		return StartRemoteTaskManager(context.Background(), []string{c.Address()}, "127.0.0.1:0", "", o)
+	}
+	return StartTaskManager([]string{c.Address()}, o)
 }
 
 // take removes a task manager.

@@ -177,10 +177,10 @@ func check(t *testing.T, sink *collect, b bids) {
 
 func TestBoundedJobFinishes(t *testing.T) {
 	for _, local := range []bool{false, true} {
-		for _, p := range []int{1, 2} {
+		for _, p := range []int{1, 2, 4} {
 			t.Run(fmt.Sprintf("local=%v,p=%d", local, p), func(t *testing.T) {
 				sink := newCollect()
-				c := start(t, sink, cluster.Options{})
+				c := start(t, sink, cluster.Options{Remote: p == 4})
 				b := bids{events: 100_000, parallelism: p, local: local, rate: 1000, interval: 50 * time.Millisecond}
 				if s := watch(t, c, submit(t, c, b.graph()), nil); s != apiv1.JobState_JOB_STATE_FINISHED {
 					t.Fatalf("job ended as %s", s)
@@ -192,8 +192,14 @@ func TestBoundedJobFinishes(t *testing.T) {
 }
 
 func TestTaskManagerLostInTheMiddle(t *testing.T) {
+	for name, o := range map[string]cluster.Options{"rings": {RowsMax: stream.RowsMax}, "gRPC": {Remote: true, Slots: 1}} {
+		t.Run(name, func(t *testing.T) { loseTaskManagers(t, o) })
+	}
+}
+
+func loseTaskManagers(t *testing.T, o cluster.Options) {
 	sink := newCollect()
-	c := start(t, sink, cluster.Options{RowsMax: stream.RowsMax})
+	c := start(t, sink, o)
 	b := bids{events: 200_000, parallelism: 2, local: true, rate: 50_000, limited: true, interval: 100 * time.Millisecond}
 	id := submit(t, c, b.graph())
 	killed, restarts := 0, 0

@@ -28,7 +28,14 @@ var disasters = []disaster{
 		p.restart(ctx, p.taskManagers[:2]...)
 	}},
 	{"task-manager-gone", func(_ context.Context, p *platform, _ running, _ *realkafka.Broker) {
-		p.taskManagers[2].Kill() // and stays away: two slots are left
+		p.taskManagers[0].Kill() // and stays away: the third has a slot
+	}},
+	{"two-task-managers-gone", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
+		p.taskManagers[0].Kill()
+		p.taskManagers[1].Kill()
+		r.awaitDescription(ctx, "the slot that is left", parallel(1))
+		p.restart(ctx, p.taskManagers[:2]...)
+		r.awaitDescription(ctx, "the slots that came back", parallel(2))
 	}},
 	{"leader-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		l := p.leads(ctx)
@@ -81,11 +88,16 @@ var disasters = []disaster{
 			if _, err := p.jobs.RescaleJob(ctx, &apiv1.RescaleJobRequest{JobId: r.id, Parallelism: n}); err != nil {
 				p.t.Fatal(err)
 			}
-			r.awaitDescription(ctx, "the new parallelism", func(d *apiv1.DescribeJobResponse) bool {
-				return d.Summary.State == apiv1.JobState_JOB_STATE_RUNNING && len(d.Tasks) == 2*int(n)
-			})
+			r.awaitDescription(ctx, "the new parallelism", parallel(int(n)))
 		}
 	}},
+}
+
+// parallel tells whether the job runs with so many subtasks of each of its two vertices.
+func parallel(n int) func(*apiv1.DescribeJobResponse) bool {
+	return func(d *apiv1.DescribeJobResponse) bool {
+		return d.Summary.State == apiv1.JobState_JOB_STATE_RUNNING && len(d.Tasks) == 2*n
+	}
 }
 
 func (p *platform) all() []*part {
