@@ -40,7 +40,6 @@ type (
 	}
 	rescaleStored struct {
 		rec   *checkpointv1.JobRecord
-		graph *jobgraph.Graph
 		reply chan error
 		err   error
 	}

@@ -10,10 +10,9 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/jobmanager"
 	"millrace/jobmanager/lifecycle"
+	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
 	"millrace/types"
-
-	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 // steps are what happens to a running job, one behind the other: each begins when

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -73,7 +73,7 @@ func newTaskManager(a *app) *cobra.Command {
 	keys := roleFlags(cmd)
 	flags := cmd.Flags()
 	flags.String("job-managers", "", "addresses of the cluster's job managers, separated by semicolons")
-	flags.String("id", "", "id of the task manager (default the host's name and the data port)")
+	flags.String("id", "", "id of the task manager (default the host's name and random digits)")
 	flags.Int("slots", 0, "number of slots (default 2)")
 	flags.String("data-address", "", "where to take rows from other task managers (default 127.0.0.1 and any free port)")
 	flags.String("advertised-data-address", "", "address under which they reach that (default the one that is bound)")
@@ -127,7 +127,7 @@ func (r *role) admin(ctx context.Context, register func(grpc.ServiceRegistrar)) 
 	if err != nil {
 		return nil, err
 	}
-	return admin.Start(ctx, address, http.Handler(r.metrics.Handler()), register, r.log)
+	return admin.Start(ctx, address, r.metrics.Handler(), register, r.log)
 }
 
 func (a *app) jobManager(cmd *cobra.Command, keys map[string]string) error {
@@ -202,8 +202,10 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		Labels: c.Map(config.Labels), Version: a.version, Operators: r.wiring.Operators, Connectors: r.wiring.Connectors,
 		Backend: columnar.New(), Store: r.storage, Pool: &stream.Pool{}, Metrics: r.metrics, Clock: clock.System(), Log: r.log, Dir: dir,
 	}
-	if listen, err = nameItself(&o, listen); err != nil {
-		return err
+	if o.ID == "" {
+		if o.ID, err = ownID(); err != nil {
+			return err
+		}
 	}
 	if o.Dir, err = workingFolder(dir, o.ID); err != nil {
 		return err
@@ -241,29 +243,15 @@ func (a *app) drain(cmd *cobra.Command, t *cluster.TaskManager, patience time.Du
 	return nil
 }
 
-// nameItself gives a task manager without an id the host's name and its data port, which it fixes for that.
-func nameItself(o *taskmanager.Options, listen string) (string, error) {
-	if o.ID != "" {
-		return listen, nil
-	}
+// ownID names a task manager that nobody named: after its host, and like no other there.
+func ownID() (types.TaskManagerID, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return "", fmt.Errorf("name of the host: %w", err)
 	}
-	at, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", failure.User(err)
-	}
-	if port == "0" {
-		free, err := net.Listen("tcp", listen)
-		if err != nil {
-			return "", failure.User(fmt.Errorf("serve rows: %w", err))
-		}
-		_, port, _ = net.SplitHostPort(free.Addr().String())
-		_ = free.Close()
-	}
-	o.ID = types.TaskManagerID(host + "-" + port)
-	return net.JoinHostPort(at, port), nil
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return types.TaskManagerID(host + "-" + hex.EncodeToString(b[:])), nil
 }
 
 func workingFolder(dir string, id types.TaskManagerID) (string, error) {

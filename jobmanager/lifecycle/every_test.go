@@ -52,7 +52,13 @@ func situations() map[string][]Event {
 // everyEvent has all events, those of an attempt also for the one before and the one after.
 func everyEvent() []Event {
 	events := []Event{
-		Start{}, Tick{Now: 1}, Tick{Now: 1 << 40}, CancelRequested{}, StopRequested{}, StopRequested{Drain: true}, TerminalStored{},
+		Start{},
+		Tick{Now: 1},
+		Tick{Now: 1 << 40},
+		CancelRequested{},
+		StopRequested{},
+		StopRequested{Drain: true},
+		TerminalStored{},
 		RescaleRequested{Reason: "more"},
 	}
 	for p := range checkpointv1.JobPhase_name {

@@ -16,7 +16,6 @@ import (
 	"millrace/internal/testutil/realetcd"
 	"millrace/internal/testutil/reals3"
 	"millrace/internal/testutil/realserver"
-
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

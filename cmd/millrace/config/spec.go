@@ -112,7 +112,7 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: EtcdPassword, Secret: true, Doc: "That user's password."},
 	{Key: Advertised, Doc: "Address under which clients and task managers reach a job manager, if it is not the one that it binds.", Example: "10.0.0.1:8081"},
 	{Key: JobManagers, Type: options.List, Doc: "Addresses of the cluster's job managers, for task managers. One that leads, or knows who does, is enough.", Example: "10.0.0.1:8081;10.0.0.2:8081"},
-	{Key: TaskManagerID, Doc: "Id of a task manager, no other's in its cluster. By default the host's name and the data port."},
+	{Key: TaskManagerID, Doc: "Id of a task manager, no other's in its cluster. By default the host's name and random digits."},
 	{Key: DataBind, Default: "127.0.0.1:0", Doc: "Where a task manager takes rows from others. Port 0 takes any that is free."},
 	{Key: DataAdvertised, Doc: "Address under which other task managers reach that, if it is not the one that is bound.", Example: "10.0.0.7:7000"},
 	{Key: Labels, Type: options.Map, Doc: "Labels of a task manager.", Example: "zone:a,disk:ssd"},
