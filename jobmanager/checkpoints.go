@@ -142,6 +142,9 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	crash.Here(crash.BeforeComplete)
 	l := latestOf(fx, checkpoint.Pointer{ID: fx.ID, ManifestKey: key, Sum: sum})
 	if err := d.patiently(func() error { return d.store.complete(d.ctx, fx.Previous.ID, l, fx.Drop) }); err != nil {
+		if errors.Is(err, coord.ErrFenced) {
+			d.l.jm.Log.Warn("a decided checkpoint is refused: another job manager leads", "job", d.store.job, "checkpoint", fx.ID, "term", d.store.term)
+		}
 		return failed(err)
 	}
 	crash.Here(crash.AfterComplete)

@@ -197,9 +197,13 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		return err
 	}
 	defer remove()
+	labels, err := c.TaskManagerLabels()
+	if err != nil {
+		return err
+	}
 	o := taskmanager.Options{
 		Cluster: c.Text(config.ClusterID), ID: types.TaskManagerID(c.Text(config.TaskManagerID)), Slots: int(c.Int(config.TaskSlots)),
-		Labels: c.Map(config.Labels), Version: a.version, Operators: r.wiring.Operators, Connectors: r.wiring.Connectors,
+		Labels: labels, Version: a.version, Operators: r.wiring.Operators, Connectors: r.wiring.Connectors,
 		Backend: columnar.New(), Store: r.storage, Pool: &stream.Pool{}, Metrics: r.metrics, Clock: clock.System(), Log: r.log, Dir: dir,
 	}
 	if o.ID == "" {

@@ -16,7 +16,9 @@ import (
 )
 
 // Env is the variable that arms a crash point in a process: "name" or "name@n"
-// for the n-th time it is passed.
+// for the n-th time it is passed. "pause:" before it stops the process there, as
+// SIGSTOP would, until somebody continues it: what it had decided to write, it
+// writes then.
 const Env = "MILLRACE_CRASH_POINT"
 
 // Points are the names that stand in the code, in the order in which a
@@ -38,9 +40,12 @@ const (
 )
 
 type plan struct {
-	name string
-	left atomic.Int64
+	name  string
+	pause bool
+	left  atomic.Int64
 }
+
+const pausePrefix = "pause:"
 
 var armed atomic.Pointer[plan]
 
@@ -50,6 +55,7 @@ func Arm(text string) error {
 		armed.Store(nil)
 		return nil
 	}
+	text, pause := strings.CutPrefix(text, pausePrefix)
 	name, times, found := strings.Cut(text, "@")
 	n := int64(1)
 	if found {
@@ -59,7 +65,7 @@ func Arm(text string) error {
 		}
 	}
 	if slices.Contains(Points, name) {
-		a := &plan{name: name}
+		a := &plan{name: name, pause: pause}
 		a.left.Store(n)
 		armed.Store(a)
 		return nil
@@ -71,6 +77,12 @@ func Arm(text string) error {
 func Here(name string) {
 	a := armed.Load()
 	if a == nil || a.name != name || a.left.Add(-1) != 0 {
+		return
+	}
+	if a.pause {
+		fmt.Fprintf(os.Stderr, "pauses at %s\n", name)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		fmt.Fprintf(os.Stderr, "goes on at %s\n", name)
 		return
 	}
 	fmt.Fprintf(os.Stderr, "crash point %s\n", name)

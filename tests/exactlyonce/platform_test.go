@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"millrace/cmd/leader"
+	"millrace/internal/crash"
 	"millrace/internal/testutil/realetcd"
 	"millrace/internal/testutil/reals3"
 	"millrace/internal/testutil/realserver"
@@ -66,8 +67,9 @@ func millraceBinary(t *testing.T) string {
 	return millrace.path
 }
 
-// startPlatform starts everything, with so many task managers of one slot each.
-func startPlatform(ctx context.Context, t *testing.T, taskManagers int) *platform {
+// startPlatform starts everything, with so many task managers of one slot each. The crash point, if any, is the first
+// leader's.
+func startPlatform(ctx context.Context, t *testing.T, taskManagers int, crashPoint string) *platform {
 	t.Helper()
 	p := &platform{t: t, etcd: realetcd.Start(t, 3), s3: reals3.Start(t)}
 	if err := p.s3.CreateBucket("millrace"); err != nil {
@@ -78,31 +80,33 @@ func startPlatform(ctx context.Context, t *testing.T, taskManagers int) *platfor
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, address := range ports[:2] {
-		_, port, _ := net.SplitHostPort(address)
-		p.jobManagers = append(p.jobManagers, p.start(ctx, dir, fmt.Sprintf("jm-%d", i+1), address,
-			"jobmanager", "--etcd", strings.Join(p.etcd.Endpoints(), ";"), "--port", port))
-	}
-	for i, address := range ports[2:] {
-		name := fmt.Sprintf("tm-%d", i+1)
-		p.taskManagers = append(p.taskManagers, p.start(ctx, dir, name, address,
-			"taskmanager", "--id", name, "--slots", "1", "--data-address", address, "--job-managers", strings.Join(ports[:2], ";")))
-	}
 	if p.finder, err = leader.New(ports[:2]); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.finder.Close() })
 	p.jobs, p.cluster = apiv1.NewJobServiceClient(p.finder), apiv1.NewClusterServiceClient(p.finder)
+	for i, address := range ports[:2] {
+		_, port, _ := net.SplitHostPort(address)
+		p.jobManagers = append(p.jobManagers, p.start(ctx, dir, fmt.Sprintf("jm-%d", i+1), address, crashPoint,
+			"jobmanager", "--etcd", strings.Join(p.etcd.Endpoints(), ";"), "--port", port))
+		p.describe(ctx) // the first leads before the second comes
+		crashPoint = ""
+	}
+	for i, address := range ports[2:] {
+		name := fmt.Sprintf("tm-%d", i+1)
+		p.taskManagers = append(p.taskManagers, p.start(ctx, dir, name, address, "",
+			"taskmanager", "--id", name, "--slots", "1", "--data-address", address, "--job-managers", strings.Join(ports[:2], ";")))
+	}
 	return p
 }
 
-func (p *platform) start(ctx context.Context, dir, name, address string, arguments ...string) *part {
+func (p *platform) start(ctx context.Context, dir, name, address, crashPoint string, arguments ...string) *part {
 	p.t.Helper()
 	arguments = append(arguments, "--cluster-id", "test",
 		"--checkpoints", "s3://millrace/test?path-style=true&region="+reals3.Region+"&endpoint="+p.s3.Endpoint())
 	s, err := realserver.Start(ctx, realserver.Spec{
 		Program: "millrace", Path: millraceBinary(p.t), Arguments: arguments, Log: filepath.Join(dir, name+".log"),
-		Env:   []string{"AWS_ACCESS_KEY_ID=" + reals3.KeyID, "AWS_SECRET_ACCESS_KEY=" + reals3.SecretKey, "HOME=" + dir},
+		Env:   []string{"AWS_ACCESS_KEY_ID=" + reals3.KeyID, "AWS_SECRET_ACCESS_KEY=" + reals3.SecretKey, "HOME=" + dir, crash.Env + "=" + crashPoint},
 		Ready: func(ctx context.Context) error { return reachable(ctx, address) },
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -13,54 +14,67 @@ import (
 
 // disaster is something that happens to a platform while the main job runs on it.
 type disaster struct {
-	name   string
-	strike func(ctx context.Context, p *platform, r running, b *realkafka.Broker)
+	name string
+	// crashPoint is armed in the first leader.
+	crashPoint string
+	strike     func(ctx context.Context, p *platform, r running, b *realkafka.Broker)
 }
 
 var disasters = []disaster{
-	{"task-manager-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"task-manager-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		p.taskManagers[0].Kill()
 		p.restart(ctx, p.taskManagers[0])
 	}},
-	{"two-task-managers-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"two-task-managers-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		p.taskManagers[0].Kill()
 		p.taskManagers[1].Kill()
 		p.restart(ctx, p.taskManagers[:2]...)
 	}},
-	{"task-manager-gone", func(_ context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"task-manager-gone", "", func(_ context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		p.taskManagers[0].Kill() // and stays away: the third has a slot
 	}},
-	{"two-task-managers-gone", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
+	{"two-task-managers-gone", "", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
 		p.taskManagers[0].Kill()
 		p.taskManagers[1].Kill()
 		r.awaitDescription(ctx, "the slot that is left", parallel(1))
 		p.restart(ctx, p.taskManagers[:2]...)
 		r.awaitDescription(ctx, "the slots that came back", parallel(2))
 	}},
-	{"leader-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"leader-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		l := p.leads(ctx)
 		l.Kill()
 		p.awaitOther(ctx, l)
 		p.restart(ctx, l)
 	}},
-	{"leader-paused", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"leader-paused", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		l := p.leads(ctx)
 		l.Pause()
 		p.awaitOther(ctx, l)
 		l.Resume()
 	}},
-	{"all-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"leader-paused-with-a-decided-write", "pause:" + crash.BeforeComplete + "@6", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+		l := p.jobManagers[0]
+		said := func(what string) func() bool {
+			return func() bool { return strings.Contains(string(l.LogTail()), what) }
+		}
+		await(ctx, p.t, "the pause", said("pauses at "+crash.BeforeComplete))
+		p.awaitOther(ctx, l)
+		l.Resume()
+		// It completes a checkpoint that it had written, and must not.
+		await(ctx, p.t, "the refusal of what it had decided", said("a decided checkpoint is refused"))
+	}},
+	{"all-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		for _, part := range p.all() {
 			part.Kill()
 		}
 		p.restart(ctx, p.all()...)
 	}},
-	{"task-manager-paused", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
+	{"task-manager-paused", "", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
 		p.taskManagers[0].Pause()
 		await(ctx, p.t, "its loss", func() bool { return len(p.describe(ctx).TaskManagers) == 2 })
 		p.taskManagers[0].Resume()
 	}},
-	{"etcd-leader-killed", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"etcd-leader-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		m, err := p.etcd.Leader(ctx)
 		if err != nil {
 			p.t.Fatal(err)
@@ -71,7 +85,7 @@ var disasters = []disaster{
 			p.t.Fatal(err)
 		}
 	}},
-	{"store-away", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
+	{"store-away", "", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
 		p.s3.Kill()
 		r.awaitDescription(ctx, "trouble with the store", func(d *apiv1.DescribeJobResponse) bool {
 			return troubled(d) || d.CheckpointsFailed > 0
@@ -80,10 +94,10 @@ var disasters = []disaster{
 			p.t.Fatal(err)
 		}
 	}},
-	{"task-manager-drained", func(_ context.Context, p *platform, _ running, _ *realkafka.Broker) {
+	{"task-manager-drained", "", func(_ context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		p.taskManagers[0].Stop() // SIGTERM; it hands over to the third
 	}},
-	{"rescaled", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
+	{"rescaled", "", func(ctx context.Context, p *platform, r running, _ *realkafka.Broker) {
 		for _, n := range []int32{1, 3} {
 			if _, err := p.jobs.RescaleJob(ctx, &apiv1.RescaleJobRequest{JobId: r.id, Parallelism: n}); err != nil {
 				p.t.Fatal(err)
@@ -124,7 +138,7 @@ func TestDisasters(t *testing.T) {
 func strike(t *testing.T, d disaster) {
 	b := sharedBroker(t)
 	ctx := limited(t, testLimit)
-	p := startPlatform(ctx, t, 3)
+	p := startPlatform(ctx, t, 3, d.crashPoint)
 	load := small
 	j, tap, written := load.prepare(ctx, t, b, "disaster-"+d.name)
 	p.awaitTaskManagers(ctx, 3)

@@ -30,6 +30,19 @@ func (c Config) DataAddress() (string, error) {
 	return address, c.mayBind(DataBind, address)
 }
 
+// TaskManagerLabels returns a task manager's labels by name.
+func (c Config) TaskManagerLabels() (map[string]string, error) {
+	out := make(map[string]string)
+	for _, text := range c.List(Labels) {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return nil, failure.Message{Field: Labels, Primary: "not a label", Detail: text, Hint: "for example zone=a"}
+		}
+		out[name] = value
+	}
+	return out, nil
+}
+
 func join(host string, port int64) string { return net.JoinHostPort(host, strconv.FormatInt(port, 10)) }
 
 func (c Config) mayBind(key, address string) error {

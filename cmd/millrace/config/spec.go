@@ -115,7 +115,7 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: TaskManagerID, Doc: "Id of a task manager, no other's in its cluster. By default the host's name and random digits."},
 	{Key: DataBind, Default: "127.0.0.1:0", Doc: "Where a task manager takes rows from others. Port 0 takes any that is free."},
 	{Key: DataAdvertised, Doc: "Address under which other task managers reach that, if it is not the one that is bound.", Example: "10.0.0.7:7000"},
-	{Key: Labels, Type: options.Map, Doc: "Labels of a task manager.", Example: "zone:a,disk:ssd"},
+	{Key: Labels, Type: options.List, Doc: "Labels of a task manager.", Example: "zone=a;disk=ssd"},
 	{Key: DrainTimeout, Type: options.Duration, Default: "60 s", Doc: "How long a task manager that is told to end waits until its tasks run elsewhere."},
 	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
 	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},
