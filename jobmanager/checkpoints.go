@@ -139,11 +139,11 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	if err != nil {
 		return failed(err)
 	}
-	crash.Here(crash.BeforeComplete)
 	l := latestOf(fx, checkpoint.Pointer{ID: fx.ID, ManifestKey: key, Sum: sum})
 	if err := d.patiently(func() error { return d.store.complete(d.ctx, fx.Previous.ID, l, fx.Drop) }); err != nil {
-		if errors.Is(err, coord.ErrFenced) {
-			d.l.jm.Log.Warn("a decided checkpoint is refused: another job manager leads", "job", d.store.job, "checkpoint", fx.ID, "term", d.store.term)
+		if errors.Is(err, coord.ErrFenced) || d.ctx.Err() != nil {
+			d.l.jm.Log.Warn("a decided checkpoint does not count: another job manager leads",
+				"job", d.store.job, "checkpoint", fx.ID, "term", d.store.term, "cause", err)
 		}
 		return failed(err)
 	}

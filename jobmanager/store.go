@@ -13,6 +13,7 @@ import (
 	"millrace/blobstore"
 	"millrace/checkpoint"
 	checkpointcodec "millrace/checkpoint/codec"
+	"millrace/internal/crash"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -244,9 +245,9 @@ func (s *jobStore) latest(ctx context.Context) (*checkpointv1.LatestCheckpoint, 
 // complete makes a checkpoint the latest: the commit point. previous is the one
 // that must be the latest now, 0 for none.
 func (s *jobStore) complete(ctx context.Context, previous types.CheckpointID, l *checkpointv1.LatestCheckpoint, drop []checkpoint.Pointer) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	read, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	now, e, err := s.latest(ctx)
+	now, e, err := s.latest(read)
 	if err != nil {
 		return err
 	}
@@ -272,6 +273,7 @@ func (s *jobStore) complete(ctx context.Context, previous types.CheckpointID, l 
 		}
 		intents = append(intents, coord.Put(key, []byte(p.ManifestKey)))
 	}
+	crash.Here(crash.BeforeComplete)
 	return s.write(ctx, []coord.Compare{when}, s.keys.CheckpointLatest(), value, intents...)
 }
 

@@ -61,7 +61,7 @@ var disasters = []disaster{
 		p.awaitOther(ctx, l)
 		l.Resume()
 		// It completes a checkpoint that it had written, and must not.
-		await(ctx, p.t, "the refusal of what it had decided", said("a decided checkpoint is refused"))
+		await(ctx, p.t, "the refusal of what it had decided", said("a decided checkpoint does not count"))
 	}},
 	{"all-killed", "", func(ctx context.Context, p *platform, _ running, _ *realkafka.Broker) {
 		for _, part := range p.all() {
