@@ -30,13 +30,21 @@ func (j *JobManager) Connect(s grpc.BidiStreamingServer[controlv1.TaskManagerMes
 	}
 	j.Log.Info("task manager joined", "id", m.id, "slots", m.slots, "term", l.term)
 	go l.send(s, m) // ends with the stream: leave closes m.gone
-	err = l.receive(s, m)
-	why := "its connection broke"
-	if err != nil {
-		why += ": " + status.Convert(err).Message()
+	received := make(chan error, 1)
+	go func() { received <- l.receive(s, m) }() // ends with the stream, which ends when this returns
+	select {
+	case err := <-received:
+		why := "its connection broke"
+		if err != nil {
+			why += ": " + status.Convert(err).Message()
+		}
+		l.registry.leave(m, why)
+		return nil
+	case <-l.ctx.Done():
+		// A leader that was deposed lets its task managers go to the next.
+		l.registry.leave(m, "this job manager leads no longer")
+		return j.notLeading()
 	}
-	l.registry.leave(m, why)
-	return nil
 }
 
 // refuse says what speaks against a task manager, "" if nothing does.
