@@ -129,7 +129,7 @@ func TestDeadLettersThroughKill(t *testing.T) {
 	random := matrix.Rand(t)
 	await(ctx, t, "dead letters", func() bool { return committed(ctx, t, b, j.dead) > 0 })
 	r.awaitDescription(ctx, "checkpoints", checkpointed(2+random.Int64N(4)))
-	process.kill()
+	process.Kill()
 	stop()
 	before := committed(ctx, t, b, j.dead)
 	tap.raise(p.perPart)

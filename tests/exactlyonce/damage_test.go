@@ -102,7 +102,7 @@ func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int
 	defer stop()
 	go w.tap.drip(dripping, small.perPart/3, small.perPart*3/4)
 	select {
-	case <-process.ended:
+	case <-process.Ended:
 	case <-ctx.Done():
 		t.Fatal("the crash point was not reached")
 	}

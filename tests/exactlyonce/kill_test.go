@@ -156,22 +156,22 @@ func (k *kills) killAtRandom(ctx context.Context, p *process, r running) {
 	await(ctx, k.t, "output of this life", func() bool { return k.output(ctx) > before })
 	select {
 	case <-time.After(time.Duration(k.random.Int64N(int64(4 * k.job.interval)))): // the moment that was drawn
-	case <-p.ended:
-		k.t.Fatalf("the process ended by itself: %v\n%s", p.err, p.lastWords())
+	case <-p.Ended:
+		k.t.Fatalf("the process ended by itself: %v\n%s", p.Err, p.lastWords())
 	}
-	p.kill()
+	p.Kill()
 }
 
 // awaitDeath waits until the process has come to its crash point.
 func (k *kills) awaitDeath(ctx context.Context, p *process, point string) {
 	k.t.Helper()
 	select {
-	case <-p.ended:
+	case <-p.Ended:
 	case <-ctx.Done():
 		k.t.Fatalf("crash point %s was not reached: %v\n%s", point, ctx.Err(), p.lastWords())
 	}
 	if words := p.lastWords(); !p.killed() || !strings.Contains(words, "crash point "+point) {
-		k.t.Fatalf("the process did not end at %s: %v\n%s", point, p.err, words)
+		k.t.Fatalf("the process did not end at %s: %v\n%s", point, p.Err, words)
 	}
 }
 
@@ -179,7 +179,7 @@ func (k *kills) awaitDeath(ctx context.Context, p *process, point string) {
 func (k *kills) record(ctx context.Context, kind string, p *process) {
 	k.t.Helper()
 	if !p.killed() {
-		k.t.Fatalf("the process was not killed: %v\n%s", p.err, p.lastWords())
+		k.t.Fatalf("the process was not killed: %v\n%s", p.Err, p.lastWords())
 	}
 	if !k.complete {
 		k.t.Fatalf("killed (%s) before a checkpoint was complete", kind)
@@ -212,9 +212,9 @@ func (k *kills) lastLife(ctx context.Context) {
 		r.finish(ctx)
 	}
 	_ = p.input.Close()
-	<-p.ended
-	if p.err != nil {
-		k.t.Errorf("the last process did not end well: %v\n%s", p.err, p.lastWords())
+	<-p.Ended
+	if p.Err != nil {
+		k.t.Errorf("the last process did not end well: %v\n%s", p.Err, p.lastWords())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"millrace/cmd/leader"
 	"millrace/internal/crash"
+	"millrace/internal/testutil/child"
 	"millrace/internal/testutil/realetcd"
 	"millrace/internal/testutil/reals3"
 	"millrace/internal/testutil/realserver"
@@ -76,7 +77,7 @@ func startPlatform(ctx context.Context, t *testing.T, taskManagers int, crashPoi
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	ports, err := realserver.FreeAddresses(2 + taskManagers)
+	ports, err := child.FreeAddresses(2 + taskManagers)
 	if err != nil {
 		t.Fatal(err)
 	}

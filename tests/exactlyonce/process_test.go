@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +20,7 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/internal/crash"
+	"millrace/internal/testutil/child"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
@@ -56,13 +56,12 @@ func runCluster(text string) error {
 
 // process is a cluster in a process of its own.
 type process struct {
+	*child.Process
 	command *exec.Cmd
 	stderr  string // the file
 	jobs    apiv1.JobServiceClient
 	conn    *grpc.ClientConn
 	input   io.Closer
-	ended   chan struct{}
-	err     error // once ended
 }
 
 // startProcess runs a cluster on a folder, which may be that of one that was killed. The crash point may be empty.
@@ -73,10 +72,10 @@ func startProcess(ctx context.Context, t *testing.T, spec clusterSpec, crashPoin
 		t.Fatalf("start a cluster: %v", err)
 	}
 	t.Cleanup(func() {
-		p.kill()
+		p.Kill()
 		_ = p.conn.Close()
 		if t.Failed() {
-			t.Logf("process %d said at last:\n%s", p.command.Process.Pid, p.lastWords())
+			t.Logf("process %d said at last:\n%s", p.ID, p.lastWords())
 		}
 	})
 	return p
@@ -92,19 +91,14 @@ func launch(spec clusterSpec, crashPoint string) (*process, error) {
 		return nil, err
 	}
 	defer stderr.Close() // the child has its own descriptor
-	p := &process{stderr: stderr.Name(), ended: make(chan struct{})}
+	p := &process{stderr: stderr.Name()}
 	p.command = exec.Command(os.Args[0])
 	p.command.Env = append(os.Environ(), clusterVariable+"="+string(text), crash.Env+"="+crashPoint)
 	p.command.Stderr = stderr
-	dieWithParent(p.command)
 	if p.input, err = p.command.StdinPipe(); err != nil {
 		return nil, err
 	}
-	output, err := p.command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	address, err := p.start(output)
+	address, err := p.start()
 	if err != nil {
 		return nil, err
 	}
@@ -113,49 +107,25 @@ func launch(spec clusterSpec, crashPoint string) (*process, error) {
 	return p, err
 }
 
-// start runs the command on a thread that stays: Linux sends the death signal of a child when the thread that started it
-// ends.
-func (p *process) start(output io.Reader) (address string, err error) {
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		if err := p.command.Start(); err != nil {
-			started <- err
-			return
-		}
-		line, err := bufio.NewReader(output).ReadString('\n')
-		address = strings.TrimSpace(line)
-		if err != nil {
-			err = fmt.Errorf("it does not say where it serves: %w", err)
-			_ = p.command.Process.Kill()
-		}
-		started <- err
-		p.err = p.command.Wait()
-		close(p.ended)
-	}()
-	if err = <-started; err != nil && p.command.Process != nil {
-		<-p.ended
-		err = fmt.Errorf("%w: %s", err, p.lastWords())
+// start runs the command and returns where it says that it serves.
+func (p *process) start() (string, error) {
+	output, input, err := os.Pipe()
+	if err != nil {
+		return "", err
 	}
-	return address, err
-}
-
-// kill is kill -9, by the process's id, and returns when it is gone.
-func (p *process) kill() {
-	if !p.hasEnded() {
-		_ = p.command.Process.Kill()
+	defer output.Close()
+	p.command.Stdout = input
+	p.Process, err = child.Start(p.command)
+	input.Close() // the child has its own descriptor; ours would keep the pipe from ending
+	if err != nil {
+		return "", err
 	}
-	<-p.ended
-}
-
-func (p *process) hasEnded() bool {
-	select {
-	case <-p.ended:
-		return true
-	default:
-		return false
+	line, err := bufio.NewReader(output).ReadString('\n')
+	if err != nil {
+		p.Kill()
+		return "", fmt.Errorf("it does not say where it serves: %w: %s", err, p.lastWords())
 	}
+	return strings.TrimSpace(line), nil
 }
 
 // killed tells whether an ended process was ended by kill -9.

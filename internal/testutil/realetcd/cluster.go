@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
+	"millrace/internal/testutil/child"
 	"millrace/internal/testutil/realserver"
 )
 
@@ -83,7 +84,7 @@ func Launch(ctx context.Context, dir string, members int) (*Cluster, error) {
 }
 
 func newCluster(dir string, members int) (*Cluster, error) {
-	addresses, err := realserver.FreeAddresses(2 * members)
+	addresses, err := child.FreeAddresses(2 * members)
 	if err != nil {
 		return nil, err
 	}

@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"millrace/internal/testutil/child"
 )
 
 // Broker is a running or killed Kafka broker. Its methods are not safe for concurrent use, except Addr, and that
@@ -21,9 +23,9 @@ import (
 type Broker struct {
 	settings   settings
 	dir        string
-	port       int
-	controller int
-	process    *process
+	address    string
+	controller string
+	process    *child.Process
 }
 
 // Launch formats dir if it holds no broker yet, starts a broker there on free loopback ports and returns once it
@@ -54,33 +56,33 @@ func Launch(ctx context.Context, dir string, options ...Option) (*Broker, error)
 }
 
 func (b *Broker) launch(ctx context.Context) error {
-	ports, err := freePorts(2)
+	addresses, err := child.FreeAddresses(2)
 	if err != nil {
 		return err
 	}
-	b.port, b.controller = ports[0], ports[1]
+	b.address, b.controller = addresses[0], addresses[1]
 	return b.start(ctx)
 }
 
 // Addr is the broker's host and port; it stays the same through Kill and Restart.
-func (b *Broker) Addr() string { return loopback(b.port) }
+func (b *Broker) Addr() string { return b.address }
 
 // PID is the process id of the running or last run broker.
-func (b *Broker) PID() int { return b.process.id }
+func (b *Broker) PID() int { return b.process.ID }
 
 // LogPath names the file to which the broker's log is appended.
 func (b *Broker) LogPath() string { return filepath.Join(b.dir, "broker.log") }
 
 // Kill ends the broker with SIGKILL and returns when it is gone. A broker that is down stays down.
-func (b *Broker) Kill() { b.process.kill() }
+func (b *Broker) Kill() { b.process.Kill() }
 
 // Stop asks the broker to end in good order, and kills it if that takes too long.
 func (b *Broker) Stop() {
-	b.process.signal(syscall.SIGTERM)
+	b.process.Signal(syscall.SIGTERM)
 	select {
-	case <-b.process.ended:
+	case <-b.process.Ended:
 	case <-time.After(stopLimit):
-		b.process.kill()
+		b.process.Kill()
 	}
 }
 
@@ -117,13 +119,13 @@ func (b *Broker) spawn() error {
 		return err
 	}
 	defer log.Close() // the child has its own descriptor
-	arguments := []string{"start", b.dir, strconv.Itoa(b.port), strconv.Itoa(b.controller)}
+	arguments := []string{"start", b.dir, portOf(b.address), portOf(b.controller)}
 	command := exec.Command(b.settings.script, append(arguments, b.settings.properties...)...)
 	command.Stdout, command.Stderr = log, log
 	if b.settings.heap != "" {
 		command.Env = append(os.Environ(), "MILLRACE_KAFKA_HEAP="+b.settings.heap)
 	}
-	b.process, err = startProcess(command)
+	b.process, err = child.Start(command)
 	return err
 }
 
@@ -142,8 +144,8 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-b.process.ended:
-			return errors.Join(errEnded, b.process.err)
+		case <-b.process.Ended:
+			return errors.Join(errEnded, b.process.Err)
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		case <-time.After(readyPause):
@@ -176,4 +178,10 @@ func (b *Broker) logTail() []byte {
 		return []byte(err.Error())
 	}
 	return tail(text)
+}
+
+// portOf returns the port of an address.
+func portOf(address string) string {
+	_, port, _ := net.SplitHostPort(address) // one of child.FreeAddresses
+	return port
 }

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"strconv"
 	"time"
+
+	"millrace/internal/testutil/child"
 )
 
 // Isolation says which records a reader sees.
@@ -77,7 +79,7 @@ func (b *Broker) consume(ctx context.Context, arguments []string, accept func([]
 	var complaints bytes.Buffer
 	command := exec.CommandContext(ctx, b.settings.script, arguments...)
 	command.Stdout, command.Stderr = input, &complaints
-	reader, err := startProcess(command)
+	reader, err := child.Start(command)
 	input.Close() // the child has its own descriptor; ours would keep the pipe from ending
 	if err != nil {
 		return err
@@ -85,12 +87,12 @@ func (b *Broker) consume(ctx context.Context, arguments []string, accept func([]
 	accept, notStarted := startedFirst(accept)
 	left, scanErr := scanLines(output, accept)
 	if left || scanErr != nil {
-		reader.kill()
+		reader.Kill()
 		return errors.Join(scanErr, notStarted())
 	}
-	<-reader.ended
-	if reader.err != nil {
-		return fmt.Errorf("%w: %s", reader.err, tail(complaints.Bytes()))
+	<-reader.Ended
+	if reader.Err != nil {
+		return fmt.Errorf("%w: %s", reader.Err, tail(complaints.Bytes()))
 	}
 	return nil
 }

@@ -18,11 +18,6 @@ const (
 	stopLimit = 30 * time.Second
 	// launchAttempts is how many pairs of ports Launch tries: another process may take one between probe and use.
 	launchAttempts = 3
-	// portsFirst and portsLast lie below the range from which Linux draws the ports of outgoing connections, so that
-	// a port stays free while its broker is down.
-	portsFirst, portsLast = 20000, 32000
-	// portTries is how many ports are probed before giving up.
-	portTries = 200
 	// valueBytesMax is the longest line that ConsoleConsumer passes on.
 	valueBytesMax = 16 << 20
 	// logTailBytes is how much of a broker's log an error quotes.

@@ -1,6 +1,11 @@
 package realkafka
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+
+	"millrace/internal/testutil/repository"
+)
 
 // Option changes how a broker is formatted or started.
 type Option func(*settings)
@@ -42,7 +47,7 @@ func settingsOf(options []Option) (settings, error) {
 	if s.script != "" {
 		return s, nil
 	}
-	script, err := findScript()
-	s.script = script
+	root, err := repository.Root(scriptPath)
+	s.script = filepath.Join(root, scriptPath)
 	return s, err
 }

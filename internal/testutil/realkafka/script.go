@@ -2,46 +2,11 @@ package realkafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 )
 
 const scriptPath = "deploy/kafka/broker.sh"
-
-// findScript looks upwards from the working directory, then from this source file.
-func findScript() (string, error) {
-	var starts []string
-	if dir, err := os.Getwd(); err == nil {
-		starts = append(starts, dir)
-	}
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		starts = append(starts, filepath.Dir(file))
-	}
-	for _, dir := range starts {
-		if path, ok := scriptAbove(dir); ok {
-			return path, nil
-		}
-	}
-	return "", errors.New("find " + scriptPath + ": not in this folder nor above it")
-}
-
-func scriptAbove(dir string) (string, bool) {
-	for {
-		path := filepath.Join(dir, scriptPath)
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			return path, true
-		}
-		above := filepath.Dir(dir)
-		if above == dir {
-			return "", false
-		}
-		dir = above
-	}
-}
 
 // Fetch makes Kafka's class path ready, which Launch and Start do by themselves. Call it earlier to keep a download of
 // minutes out of a measured or limited time. It is cheap when there is nothing to do.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"millrace/internal/testutil/child"
 	"millrace/internal/testutil/realserver"
 )
 
@@ -64,7 +65,7 @@ func Launch(ctx context.Context, dir string) (*Server, error) {
 }
 
 func launch(ctx context.Context, dir string) (*Server, error) {
-	addresses, err := realserver.FreeAddresses(1)
+	addresses, err := child.FreeAddresses(1)
 	if err != nil {
 		return nil, err
 	}

@@ -2,13 +2,13 @@ package realserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
+
+	"millrace/internal/testutil/repository"
 )
 
 // modulePath is the module of the servers, from the root of the repository.
@@ -56,7 +56,7 @@ func Build(ctx context.Context, p Program) (string, error) {
 func build(ctx context.Context, p Program) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, buildLimit)
 	defer cancel()
-	root, err := findRoot()
+	root, err := repository.Root(modulePath + "/go.mod")
 	if err != nil {
 		return "", err
 	}
@@ -78,28 +78,6 @@ func build(ctx context.Context, p Program) (string, error) {
 		return "", fmt.Errorf("%w: %s", err, tail(output))
 	}
 	return path, nil
-}
-
-// findRoot looks for the repository upwards from the working directory, then from this source file.
-func findRoot() (string, error) {
-	var starts []string
-	if dir, err := os.Getwd(); err == nil {
-		starts = append(starts, dir)
-	}
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		starts = append(starts, filepath.Dir(file))
-	}
-	for _, dir := range starts {
-		for above := filepath.Dir(dir); ; dir, above = above, filepath.Dir(above) {
-			if _, err := os.Stat(filepath.Join(dir, modulePath, "go.mod")); err == nil {
-				return dir, nil
-			}
-			if above == dir {
-				break
-			}
-		}
-	}
-	return "", errors.New("find " + modulePath + ": not in this folder nor above it")
 }
 
 func tail(text []byte) []byte { return text[max(0, len(text)-logTailBytes):] }

@@ -13,11 +13,6 @@ const (
 	askLimit = 2 * time.Second
 	// stopLimit bounds a polite stop before it turns into a kill.
 	stopLimit = 20 * time.Second
-	// portsFirst and portsLast lie below the range from which Linux draws the ports of outgoing connections, so that
-	// a port stays free while its server is down.
-	portsFirst, portsLast = 20000, 32000
-	// portTries is how many ports are probed before giving up.
-	portTries = 200
 	// logTailBytes is how much of a server's log an error quotes.
 	logTailBytes = 4 << 10
 )

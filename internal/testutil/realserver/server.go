@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"millrace/internal/testutil/child"
 )
 
 // Spec says what a Server runs.
@@ -29,7 +31,7 @@ type Spec struct {
 type Server struct {
 	spec  Spec
 	path  string
-	child *child
+	child *child.Process
 }
 
 // Start builds the program, starts it and returns once it is ready. The caller closes the Server. ctx bounds the start,
@@ -69,7 +71,7 @@ func (s *Server) spawn() error {
 	command := exec.Command(s.path, s.spec.Arguments...)
 	command.Stdout, command.Stderr = log, log
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, s.spec.Env...)
-	if s.child, err = startChild(command); err != nil {
+	if s.child, err = child.Start(command); err != nil {
 		return fmt.Errorf("start %s: %w", s.spec.Program, err)
 	}
 	return nil
@@ -87,8 +89,8 @@ func (s *Server) AwaitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case <-s.child.ended:
-			return s.notReady(errors.Join(errEnded, s.child.err))
+		case <-s.child.Ended:
+			return s.notReady(errors.Join(errEnded, s.child.Err))
 		case <-ctx.Done():
 			return s.notReady(errors.Join(ctx.Err(), err))
 		case <-time.After(readyPause):
@@ -109,23 +111,23 @@ func (s *Server) notReady(err error) error {
 
 // PortTaken reports that a server ended because another process was faster to its port; only the log says so.
 func (s *Server) PortTaken() bool {
-	return s.child.hasEnded() && bytes.Contains(s.LogTail(), []byte("address already in use"))
+	return s.child.HasEnded() && bytes.Contains(s.LogTail(), []byte("address already in use"))
 }
 
 // PID is the process id of the running or last run server.
-func (s *Server) PID() int { return s.child.id }
+func (s *Server) PID() int { return s.child.ID }
 
 // Kill ends the server with SIGKILL, paused or not, and returns when it is gone. One that is down stays down.
-func (s *Server) Kill() { s.child.kill() }
+func (s *Server) Kill() { s.child.Kill() }
 
 // Stop asks the server to end in good order, and kills it if that takes too long.
 func (s *Server) Stop() {
 	s.Resume()
-	s.child.signal(syscall.SIGTERM)
+	s.child.Signal(syscall.SIGTERM)
 	select {
-	case <-s.child.ended:
+	case <-s.child.Ended:
 	case <-time.After(stopLimit):
-		s.child.kill()
+		s.child.Kill()
 	}
 }
 

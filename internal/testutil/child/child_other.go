@@ -1,6 +1,6 @@
 //go:build !linux
 
-package realserver
+package child
 
 import "os/exec"
 

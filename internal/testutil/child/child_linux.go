@@ -1,4 +1,4 @@
-package realkafka
+package child
 
 import (
 	"os/exec"

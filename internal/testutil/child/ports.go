@@ -1,10 +1,18 @@
-package realserver
+package child
 
 import (
 	"errors"
 	"math/rand/v2"
 	"net"
 	"strconv"
+)
+
+const (
+	// portsFirst and portsLast lie below the range from which Linux draws the ports of outgoing connections, so that
+	// a port stays free while its process is down.
+	portsFirst, portsLast = 20000, 32000
+	// portTries is how many ports are probed before giving up.
+	portTries = 200
 )
 
 // FreeAddresses returns n different addresses of loopback on which nobody listened a moment ago. Another process may
