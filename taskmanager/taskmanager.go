@@ -34,8 +34,8 @@ type Options struct {
 	Addresses *Addresses
 	Labels    map[string]string
 	Version   string
-	// Dial connects to the leading job manager.
-	Dial Dialer
+	// JobManager is a client whose Connect reaches the job manager that leads.
+	JobManager controlv1.ControlServiceClient
 
 	Operators  *operators.Registry
 	Connectors *connectors.Registry
@@ -53,10 +53,6 @@ type Options struct {
 	// StateBytesMax bounds the state of a slot; 0 is no bound.
 	StateBytesMax int64
 }
-
-// Dialer opens a control stream to the leading job manager. The stream ends
-// with the context; close gives back what it took to open it.
-type Dialer func(ctx context.Context) (s controlv1.ControlService_ConnectClient, close func(), err error)
 
 // TaskManager runs tasks. Make one with New.
 type TaskManager struct {
@@ -126,11 +122,10 @@ func (e *refusedError) Error() string {
 func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, closeStream, err := m.Dial(ctx)
+	s, err := m.JobManager.Connect(ctx)
 	if err != nil {
 		return false, err
 	}
-	defer closeStream()
 	m.outbox.reset()
 	if err := s.Send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Register{Register: m.registration()}}); err != nil {
 		return false, err

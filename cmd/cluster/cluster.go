@@ -20,9 +20,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"millrace/blobstore"
+	"millrace/cmd/leader"
 	"millrace/exchange/local"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
@@ -109,7 +109,7 @@ type Cluster struct {
 	network    *local.Network
 	pool       stream.Pool
 	jobManager *JobManager
-	conn       *grpc.ClientConn
+	finder     *leader.Finder
 	mu         struct {
 		sync.Mutex
 		managers map[types.TaskManagerID]*TaskManager
@@ -143,8 +143,7 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	c.conn, err = grpc.NewClient(c.Address(), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
+	if c.finder, err = leader.New([]string{c.Address()}); err != nil {
 		return err
 	}
 	for i := range c.TaskManagers {
@@ -180,10 +179,12 @@ func (c *Cluster) Registry() *metrics.Registry { return c.metrics }
 func (c *Cluster) Pool() *stream.Pool { return &c.pool }
 
 // Jobs returns a client of the job service.
-func (c *Cluster) Jobs() apiv1.JobServiceClient { return apiv1.NewJobServiceClient(c.conn) }
+func (c *Cluster) Jobs() apiv1.JobServiceClient { return apiv1.NewJobServiceClient(c.finder) }
 
 // Describe returns a client of the cluster service.
-func (c *Cluster) Describe() apiv1.ClusterServiceClient { return apiv1.NewClusterServiceClient(c.conn) }
+func (c *Cluster) Describe() apiv1.ClusterServiceClient {
+	return apiv1.NewClusterServiceClient(c.finder)
+}
 
 // StartTaskManager starts a task manager of that id.
 func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
@@ -249,8 +250,8 @@ func (c *Cluster) DrainTaskManager(ctx context.Context, id types.TaskManagerID) 
 // Close ends the cluster and waits for every part of it.
 func (c *Cluster) Close() error {
 	var errs []error
-	if c.conn != nil {
-		errs = append(errs, c.conn.Close())
+	if c.finder != nil {
+		errs = append(errs, c.finder.Close())
 	}
 	if c.jobManager != nil {
 		c.jobManager.Resign() // so that nobody takes the task managers' end for a loss

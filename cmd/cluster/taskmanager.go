@@ -32,13 +32,13 @@ type TaskManager struct {
 }
 
 // StartTaskManager starts a task manager among the job managers at some addresses.
-// It fills Dial and Incarnation of the options.
+// It fills JobManager and Incarnation of the options.
 func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager, error) {
 	finder, err := leader.New(jobManagers)
 	if err != nil {
 		return nil, err
 	}
-	o.Dial, o.Incarnation = dialer(finder), incarnation()
+	o.JobManager, o.Incarnation = controlv1.NewControlServiceClient(finder), incarnation()
 	running, cancel := context.WithCancel(context.Background())
 	t := &TaskManager{TaskManager: taskmanager.New(o), finder: finder, cancel: cancel, ended: make(chan struct{})}
 	go func() {
@@ -138,38 +138,6 @@ func (t *TaskManager) Kill() error {
 // Drain has it hand its tasks over, then ends it.
 func (t *TaskManager) Drain(ctx context.Context) error {
 	return errors.Join(t.Leave(ctx), t.Kill())
-}
-
-// dialer opens control streams to the job manager that leads.
-func dialer(finder *leader.Finder) taskmanager.Dialer {
-	return func(ctx context.Context) (controlv1.ControlService_ConnectClient, func(), error) {
-		conn, err := finder.Conn()
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := controlv1.NewControlServiceClient(conn).Connect(ctx)
-		if err != nil {
-			finder.Note(conn, err)
-			return nil, nil, err
-		}
-		return &hinted{s, finder, conn}, func() {}, nil
-	}
-}
-
-// hinted tells the finder what answers say of who leads.
-type hinted struct {
-	controlv1.ControlService_ConnectClient
-	finder *leader.Finder
-	conn   *grpc.ClientConn
-}
-
-// Recv implements controlv1.ControlService_ConnectClient.
-func (h *hinted) Recv() (*controlv1.JobManagerMessage, error) {
-	msg, err := h.ControlService_ConnectClient.Recv()
-	if err != nil {
-		h.finder.Note(h.conn, err)
-	}
-	return msg, err
 }
 
 // incarnation names a process of a task manager as no other.

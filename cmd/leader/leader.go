@@ -2,8 +2,8 @@
 //
 // Commands and task managers know some addresses of job managers. Whoever does
 // not lead answers Unavailable and says, where it knows, who does. A Finder goes
-// through the addresses one by one and follows such hints: its caller makes a call
-// on Conn, and tells Note what became of it.
+// through the addresses one by one and follows such hints. It is what clients of
+// the services are made with in place of a connection.
 //
 // There is no encryption: connections stay on loopback unless the user allowed more.
 package leader
@@ -60,9 +60,8 @@ func New(addresses []string) (*Finder, error) {
 
 var errClosed = errors.New("the connection to the cluster is closed")
 
-// Conn returns the connection to the job manager that is believed to lead. It
-// belongs to the finder, and dies with the next Note of another leader.
-func (f *Finder) Conn() (*grpc.ClientConn, error) {
+// current returns the connection to the job manager that is believed to lead.
+func (f *Finder) current() (*grpc.ClientConn, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.mu.closed {
@@ -88,36 +87,56 @@ func (f *Finder) Conn() (*grpc.ClientConn, error) {
 // that leads, going from one to the next while they say that another does.
 func (f *Finder) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	for hops := 1; ; hops++ {
-		conn, err := f.Conn()
+		conn, err := f.current()
 		if err != nil {
 			return err
 		}
 		err = conn.Invoke(ctx, method, args, reply, opts...)
-		if !f.Note(conn, err) || hops > len(f.addresses)+1 {
+		if !f.note(conn, err) || hops > len(f.addresses)+1 {
 			return err
 		}
 	}
 }
 
 // NewStream implements grpc.ClientConnInterface. That another job manager leads
-// shows in the stream's first answer: the caller makes a call then, which finds it,
-// and opens the stream anew.
+// shows in the stream's first answer: a stream that is opened anew goes there.
 func (f *Finder) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
-	conn, err := f.Conn()
+	conn, err := f.current()
 	if err != nil {
 		return nil, err
 	}
-	return conn.NewStream(ctx, desc, method, opts...)
+	s, err := conn.NewStream(ctx, desc, method, opts...)
+	if err != nil {
+		f.note(conn, err)
+		return nil, err
+	}
+	return &stream{s, f, conn}, nil
 }
 
-// Note learns from the error of a call on a connection: where it says that another
-// job manager leads, or that this one can't be reached, the next Conn goes
+// stream tells the finder what answers say of who leads.
+type stream struct {
+	grpc.ClientStream
+	finder *Finder
+	conn   *grpc.ClientConn
+}
+
+// RecvMsg implements grpc.ClientStream.
+func (s *stream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if err != nil {
+		s.finder.note(s.conn, err)
+	}
+	return err
+}
+
+// note learns from the error of a call on a connection: where it says that another
+// job manager leads, or that this one can't be reached, the next call goes
 // elsewhere. It tells whether that is so.
-func (f *Finder) Note(conn *grpc.ClientConn, err error) bool {
+func (f *Finder) note(conn *grpc.ClientConn, err error) bool {
 	if status.Code(err) != codes.Unavailable {
 		return false
 	}
-	hint := Hint(err)
+	hint := hintOf(err)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if conn != f.mu.conn {
@@ -131,8 +150,8 @@ func (f *Finder) Note(conn *grpc.ClientConn, err error) bool {
 	return true
 }
 
-// Hint returns the address of the leader that an answer names, "" for none.
-func Hint(err error) string {
+// hintOf returns the address of the leader that an answer names, "" for none.
+func hintOf(err error) string {
 	for _, d := range status.Convert(err).Details() {
 		if n, ok := d.(*apiv1.NotLeading); ok {
 			return n.Leader
