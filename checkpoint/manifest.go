@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"crypto/sha256"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -186,27 +187,32 @@ func committablesOf(v *checkpointv1.VertexState) (out [][]byte) {
 func Unreferenced(dropped, retained []*checkpointv1.Manifest) []string {
 	keep := make(map[string]bool)
 	for _, m := range retained {
-		eachObject(m, func(key string) { keep[key] = true })
+		for file := range Objects(m) {
+			keep[file.GetObject()] = true
+		}
 	}
 	var out []string
 	for _, m := range dropped {
-		eachObject(m, func(key string) {
-			if !keep[key] {
+		for file := range Objects(m) {
+			if key := file.GetObject(); !keep[key] {
 				keep[key] = true
 				out = append(out, key)
 			}
-		})
+		}
 	}
 	slices.Sort(out)
 	return out
 }
 
-func eachObject(m *checkpointv1.Manifest, f func(key string)) {
-	for _, v := range m.GetVertices() {
-		for _, t := range v.GetTasks() {
-			for _, file := range t.GetFiles() {
-				if key := file.GetObject(); key != "" {
-					f(key)
+// Objects yields the files of a manifest that are objects of their own, in the order of vertices and subtasks.
+func Objects(m *checkpointv1.Manifest) iter.Seq[*checkpointv1.StateFile] {
+	return func(yield func(*checkpointv1.StateFile) bool) {
+		for _, v := range m.GetVertices() {
+			for _, t := range v.GetTasks() {
+				for _, file := range t.GetFiles() {
+					if file.GetObject() != "" && !yield(file) {
+						return
+					}
 				}
 			}
 		}

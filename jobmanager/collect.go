@@ -156,8 +156,8 @@ func (s *jobStore) roots(ctx context.Context, rec *checkpointv1.JobRecord, oldBe
 			return nil, fmt.Errorf("nothing is deleted, since a checkpoint is not readable: %w", err)
 		}
 		r.Needed[p.ManifestKey] = true
-		for _, key := range checkpoint.Unreferenced([]*checkpointv1.Manifest{m}, nil) {
-			r.Needed[key] = true
+		for file := range checkpoint.Objects(m) {
+			r.Needed[file.GetObject()] = true
 		}
 	}
 	return r, nil

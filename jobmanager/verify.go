@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"millrace/blobstore"
+	"millrace/checkpoint"
 	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
@@ -32,7 +33,7 @@ func verify(ctx context.Context, store blobstore.Store, m *checkpointv1.Manifest
 		errs []error
 	}
 	left := int64(verifyBytesMax)
-	for f := range files(m) {
+	for f := range checkpoint.Objects(m) {
 		check := checkPresent
 		if wroteItself(m, f) && f.Bytes <= left {
 			left -= f.Bytes
@@ -54,21 +55,6 @@ func verify(ctx context.Context, store blobstore.Store, m *checkpointv1.Manifest
 		}
 	}
 	return errors.Join(damage.errs[:min(len(damage.errs), verifyErrorsMax)]...)
-}
-
-// files returns the objects of a manifest.
-func files(m *checkpointv1.Manifest) func(yield func(*checkpointv1.StateFile) bool) {
-	return func(yield func(*checkpointv1.StateFile) bool) {
-		for _, v := range m.GetVertices() {
-			for _, t := range v.GetTasks() {
-				for _, f := range t.GetFiles() {
-					if f.GetObject() != "" && !yield(f) {
-						return
-					}
-				}
-			}
-		}
-	}
 }
 
 // commits tells whether a manifest has anything to commit.
