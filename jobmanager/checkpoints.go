@@ -190,7 +190,6 @@ func (d *driver) notifyComplete(fx checkpoint.NotifyComplete) {
 }
 
 func (d *driver) checkpointCompleted(c checkpoint.Completed) {
-	d.fallback = 0
 	d.events.CheckpointCompleted(events.CheckpointCompletedInfo{
 		Job: string(d.store.job), Checkpoint: uint64(c.ID), Duration: time.Duration(c.DurationMillis) * time.Millisecond,
 		Bytes: c.WrittenBytes, FullBytes: c.StateBytes,

@@ -44,7 +44,7 @@ type driver struct {
 	previous scheduler.Assignment
 	restarts int32
 	takeover bool               // another leader ran the job, and no attempt of this term has begun
-	fallback types.CheckpointID // restored from next, 0: the latest
+	fallback types.CheckpointID // restored from next where the latest is not
 	ticked   int64
 	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
 	confirmed types.CheckpointID
@@ -466,9 +466,9 @@ func (d *driver) restarting(fx lifecycle.ScheduleRestart) {
 func (d *driver) countRestart(fx lifecycle.ScheduleRestart) {
 	d.restarts++
 	last := d.view.describe()
-	from := d.fallback
-	if from == 0 {
-		from = types.CheckpointID(last.LastCheckpoint.GetCheckpointId())
+	from := types.CheckpointID(last.LastCheckpoint.GetCheckpointId())
+	if fx.Before != 0 {
+		from = d.fallback
 	}
 	d.events.Restart(events.RestartInfo{
 		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: len(last.Tasks), Checkpoint: uint64(from),

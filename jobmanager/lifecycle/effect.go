@@ -74,15 +74,16 @@ type StoreTerminal struct {
 type ScheduleRestart struct {
 	At          int64 // milliseconds
 	DelayMillis int64
-	Restarts    int // the ordinal of this restart, from 1
+	Restarts    int                // the ordinal of this restart, from 1
+	Before      types.CheckpointID // as in the DeployCoordinators to come
 	Reason      string
 }
 
 // Rescale says that the attempt is being cancelled so that the next is placed anew.
 type Rescale struct{ Reason string }
 
-// FallBack says that the checkpoint cannot be restored and that the one before is used instead. Output that sinks have
-// committed with it and after the one before is produced again: the reason says so, for people.
+// FallBack says that the checkpoint cannot be restored and that the one before is tried instead. A sink that has committed
+// output of it refuses that: CoordinatorFailed with Ahead.
 type FallBack struct {
 	From   types.CheckpointID
 	Reason string
@@ -168,7 +169,7 @@ func (e StoreTerminal) String() string {
 
 // String prints the effect on one line.
 func (e ScheduleRestart) String() string {
-	return fmt.Sprintf("schedule-restart at=%d delay=%d restarts=%d reason=%q", e.At, e.DelayMillis, e.Restarts, e.Reason)
+	return fmt.Sprintf("schedule-restart at=%d delay=%d restarts=%d before=%d reason=%q", e.At, e.DelayMillis, e.Restarts, e.Before, e.Reason)
 }
 
 // String prints the effect on one line.

@@ -109,7 +109,7 @@ func (m *Machine) failingDone() {
 	m.restarts.count++
 	m.restartAt = m.now + delay.Milliseconds()
 	m.move(Restarting, m.reason)
-	m.emit(ScheduleRestart{At: m.restartAt, DelayMillis: delay.Milliseconds(), Restarts: m.restarts.count, Reason: m.reason})
+	m.emit(ScheduleRestart{At: m.restartAt, DelayMillis: delay.Milliseconds(), Restarts: m.restarts.count, Before: m.before, Reason: m.reason})
 }
 
 // restarts knows the restart strategy and what has failed so far.
