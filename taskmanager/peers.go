@@ -57,10 +57,9 @@ func (m *TaskManager) Broken(job types.JobID, peer types.TaskManagerID, channels
 		if a == nil || errors.Is(cause, exchange.ErrFenced) {
 			continue
 		}
-		err := failure.External(fmt.Errorf("%d channels with task manager %s broke: %w", n, peer, cause), failure.Restart)
-		for _, r := range a.tasks() {
-			a.changed(r.id, controlv1.TaskState_TASK_STATE_FAILED, err)
-			break // one failure says it all: the job manager ends the attempt
+		if tasks := a.tasks(); len(tasks) > 0 { // one failure says it all: the job manager ends the attempt
+			err := failure.External(fmt.Errorf("%d channels with task manager %s broke: %w", n, peer, cause), failure.Restart)
+			a.changed(tasks[0].id, controlv1.TaskState_TASK_STATE_FAILED, err)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package exactlyonce
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -124,12 +123,8 @@ func (p *platform) start(ctx context.Context, dir, name, address, crashPoint str
 
 func reachable(ctx context.Context, address string) error {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	return errors.Join(err, closeOf(c))
-}
-
-func closeOf(c net.Conn) error {
-	if c == nil {
-		return nil
+	if err != nil {
+		return err
 	}
 	return c.Close()
 }
