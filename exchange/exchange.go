@@ -32,10 +32,10 @@ import (
 	"millrace/types"
 )
 
-// ChannelID names a channel: what an edge is between two subtasks, in one attempt.
-// The attempt fences: a channel of another attempt is another channel.
+// ChannelID names a channel: what an edge is between two subtasks, in one attempt
+// of its region. The attempt fences: a channel of another attempt is another channel.
 type ChannelID struct {
-	Job     types.JobID
+	Region  types.RegionID
 	Attempt types.Attempt
 	Edge    int32 // position among the graph's edges
 	From    int32 // producing subtask
@@ -91,17 +91,17 @@ func (f WakerFunc) Wake() { f() }
 // The consumer's creditBytes are the channel's; the producer's count until the
 // consumer has opened its end. Not positive means DefaultCreditBytes.
 //
-// The first channel of a newer attempt of a job fences the older ones: they can't
+// The first channel of a newer attempt of a region fences the older ones: they can't
 // be opened any more (ErrFenced), and those of which one end only is open break.
 type Network interface {
 	// Sender opens the producing end; consumer tells where the other end runs.
 	Sender(id ChannelID, consumer types.TaskManagerID, creditBytes int, w Waker) (Sender, error)
 	// Receiver opens the consuming end.
 	Receiver(id ChannelID, producer types.TaskManagerID, creditBytes int, w Waker) (Receiver, error)
-	// Forget breaks every channel that is left of the job's attempts up to this
+	// Forget breaks every channel that is left of the region's attempts up to this
 	// one, releases what is queued in them, and refuses to open more of them. It
 	// is for the end of an attempt as a whole, not of one task manager's part.
-	Forget(job types.JobID, attempt types.Attempt)
+	Forget(region types.RegionID, attempt types.Attempt)
 }
 
 // ErrFenced is why a channel of an attempt that is over can't be opened.

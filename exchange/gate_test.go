@@ -115,7 +115,7 @@ func (s *gateScript) open(t *testing.T, d *datadriven.TestData) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := exchange.ChannelID{Job: "j", Edge: int32(input), From: int32(i)}
+		id := exchange.ChannelID{Region: types.RegionID{Job: "j"}, Edge: int32(input), From: int32(i)}
 		channels = append(channels, exchange.GateChannel{Input: input, ID: id, CreditBytes: 1})
 		s.inputs = max(s.inputs, input+1)
 		snd, err := n.Sender(id, "", 1, exchange.WakerFunc(func() {}))
@@ -257,7 +257,7 @@ func produceAll(t *testing.T, n *local.Network, pool *stream.Pool, from, consume
 	p := party{make(chan struct{}, 1), t}
 	senders := make([]exchange.Sender, consumers)
 	for to := range senders {
-		s, err := n.Sender(exchange.ChannelID{Job: "j", From: int32(from), To: int32(to)}, "", 1, p)
+		s, err := n.Sender(exchange.ChannelID{Region: types.RegionID{Job: "j"}, From: int32(from), To: int32(to)}, "", 1, p)
 		if err != nil {
 			t.Error(err)
 			return
@@ -298,7 +298,7 @@ func consumeAll(t *testing.T, n *local.Network, to, producers, batchRows int) (r
 	p := party{make(chan struct{}, 1), t}
 	channels := make([]exchange.GateChannel, producers)
 	for from := range channels {
-		channels[from] = exchange.GateChannel{ID: exchange.ChannelID{Job: "j", From: int32(from), To: int32(to)}, CreditBytes: 10_000}
+		channels[from] = exchange.GateChannel{ID: exchange.ChannelID{Region: types.RegionID{Job: "j"}, From: int32(from), To: int32(to)}, CreditBytes: 10_000}
 	}
 	g, err := exchange.OpenGate(n, channels, p)
 	if err != nil {

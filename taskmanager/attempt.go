@@ -23,10 +23,10 @@ import (
 	"millrace/types"
 )
 
-// attempt is what this task manager runs of one attempt of a job.
+// attempt is what this task manager runs of one attempt of a region.
 type attempt struct {
 	tm     *TaskManager
-	job    types.JobID
+	region types.RegionID
 	number types.Attempt
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -71,8 +71,8 @@ func (t *trouble) get() string {
 
 // newAttempt returns an attempt that nothing runs of yet. Its context ends with
 // cancel: a task's life is not that of the call that deployed it.
-func newAttempt(m *TaskManager, job types.JobID, number types.Attempt) *attempt {
-	a := &attempt{tm: m, job: job, number: number}
+func newAttempt(m *TaskManager, region types.RegionID, number types.Attempt) *attempt {
+	a := &attempt{tm: m, region: region, number: number}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.mu.tasks = make(map[types.TaskID]*running)
 	a.mu.committers = make(map[types.VertexID]chan commitRequest)
@@ -126,7 +126,7 @@ func (a *attempt) appendProgress(out []*controlv1.TaskProgress) []*controlv1.Tas
 func (r *running) progress(a *attempt) *controlv1.TaskProgress {
 	m := r.metrics
 	p := &controlv1.TaskProgress{
-		JobId: string(a.job), Attempt: uint64(a.number), VertexId: string(r.id.Vertex), Subtask: r.id.Subtask,
+		JobId: string(a.region.Job), Attempt: uint64(a.number), VertexId: string(r.id.Vertex), Subtask: r.id.Subtask,
 		RecordsIn: m.RecordsIn.Load(), RecordsOut: m.RecordsOut.Load(), BytesIn: m.BytesIn.Load(), BytesOut: m.BytesOut.Load(),
 		Late: m.LateDropped.Load(), Skipped: m.Skipped.Load(), DeadLetters: m.DeadLetters.Load(),
 		Filtered: m.Filtered.Load(), Folded: m.Folded.Load(), Expired: m.Expired.Load(),
@@ -154,7 +154,7 @@ func (r *running) trouble() string {
 func (a *attempt) changed(id types.TaskID, s controlv1.TaskState, err error) {
 	a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{
 		TaskChanged: &controlv1.TaskChanged{
-			JobId: string(a.job), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask,
+			JobId: string(a.region.Job), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask,
 			State: s, Failure: failureToProto(err),
 		},
 	}})
@@ -175,7 +175,7 @@ func (r reporter) Ended() {
 func (r reporter) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {
 	r.a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskSnapshotted{
 		TaskSnapshotted: &controlv1.TaskSnapshotted{
-			JobId: string(r.a.job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
+			JobId: string(r.a.region.Job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
 			VertexId: string(r.id.Vertex), Subtask: r.id.Subtask, State: s, Figures: f,
 		},
 	}})
@@ -184,7 +184,7 @@ func (r reporter) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, 
 func (r reporter) Declined(id types.CheckpointID, reason error) {
 	r.a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CheckpointDeclined{
 		CheckpointDeclined: &controlv1.CheckpointDeclined{
-			JobId: string(r.a.job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
+			JobId: string(r.a.region.Job), Attempt: uint64(r.a.number), CheckpointId: uint64(id),
 			VertexId: string(r.id.Vertex), Subtask: r.id.Subtask, Failure: failureToProto(reason),
 		},
 	}})

@@ -29,7 +29,7 @@ const commitsMax = 1024
 
 // deployCoordinators starts the coordinator tasks of an attempt.
 func (m *TaskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
-	a := m.enter(d.JobId, d.Attempt)
+	a := m.enter(d.JobId, d.Region, d.Attempt)
 	if a == nil {
 		return
 	}
@@ -89,7 +89,7 @@ type coordinator struct {
 func (k *coordinator) ready() {
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{
 		CoordinatorReady: &controlv1.CoordinatorReady{
-			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
+			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
 		},
 	}})
 }
@@ -97,7 +97,7 @@ func (k *coordinator) ready() {
 func (k *coordinator) failed(err error) {
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{
 		CoordinatorFailed: &controlv1.CoordinatorFailed{
-			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
+			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
 			Failure: failureToProto(err),
 		},
 	}})
@@ -115,7 +115,7 @@ func (k *coordinator) trouble(message string) {
 	k.mu.troubled = message
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorTrouble{
 		CoordinatorTrouble: &controlv1.CoordinatorTrouble{
-			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Message: message,
+			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Message: message,
 		},
 	}})
 }
@@ -130,7 +130,7 @@ func (k *coordinator) patiently(ctx context.Context, what string, f func(context
 			return err
 		}
 		k.trouble(what + " is tried again: " + err.Error())
-		k.m.Log.Warn(what+" is tried again", "job", k.a.job, "vertex", k.vertex, "in", wait, "cause", err)
+		k.m.Log.Warn(what+" is tried again", "job", k.a.region.Job, "vertex", k.vertex, "in", wait, "cause", err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -188,7 +188,7 @@ func (k *coordinator) assign(ctx context.Context, what string, e connectors.Enum
 		return fmt.Errorf("snapshot of enumerator: %w", err)
 	}
 	msg := &controlv1.EnumeratorAssigned{
-		JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), State: state,
+		JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), State: state,
 	}
 	for _, f := range found {
 		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore}
@@ -255,7 +255,7 @@ func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r c
 	}
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{
 		Committed: &controlv1.Committed{
-			JobId: string(k.a.job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), CheckpointId: uint64(r.id),
+			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), CheckpointId: uint64(r.id),
 		},
 	}})
 	return nil

@@ -33,7 +33,7 @@ type plan struct {
 
 // deploy starts tasks. What can't be built fails as that task's failure.
 func (m *TaskManager) deploy(d *controlv1.Deploy) {
-	a := m.enter(d.JobId, d.Attempt)
+	a := m.enter(d.JobId, d.Region, d.Attempt)
 	if a == nil {
 		return
 	}
@@ -81,7 +81,7 @@ func (m *TaskManager) start(a *attempt, p *plan, d *controlv1.TaskDeployment, id
 	}
 	r := &running{id: id, source: v.Source != nil, box: task.NewMailbox()}
 	r.metrics = m.Metrics.Task(metrics.TaskScope{
-		Job: string(a.job), JobName: p.graph.Name, Vertex: string(v.ID), Subtask: int(id.Subtask),
+		Job: string(a.region.Job), JobName: p.graph.Name, Vertex: string(v.ID), Subtask: int(id.Subtask),
 	})
 	if !a.add(r) {
 		return
@@ -168,7 +168,7 @@ func (b *builder) state(ctx context.Context) error {
 	b.parts.FullSnapshot = len(chain) == 0
 	box := b.running.box
 	b.running.upload = upload.New(upload.Options{
-		Job: b.a.job, Attempt: b.a.number, Task: b.id, KeyGroups: groups, Store: b.m.Store, Backend: b.m.Backend,
+		Job: b.a.region.Job, Attempt: b.a.number, Task: b.id, KeyGroups: groups, Store: b.m.Store, Backend: b.m.Backend,
 		Clock: b.m.Clock, Dir: b.m.Dir, Chain: chain, Post: func(u task.Uploaded) { _ = box.Post(u) },
 	})
 	b.parts.Uploads = b.running.upload
@@ -217,7 +217,7 @@ func (b *builder) head(context.Context) error {
 }
 
 func (b *builder) channel(edge int, from, to int32) exchange.ChannelID {
-	return exchange.ChannelID{Job: b.a.job, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
+	return exchange.ChannelID{Region: b.a.region, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
 }
 
 func (b *builder) source() error {

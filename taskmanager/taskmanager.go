@@ -62,7 +62,7 @@ type TaskManager struct {
 	mu      struct {
 		sync.Mutex
 		term     types.Term
-		attempts map[types.JobID]*attempt
+		attempts map[types.RegionID]*attempt
 		leaving  bool
 	}
 	released chan struct{} // closed when the job manager lets the task manager go
@@ -76,7 +76,7 @@ func New(o Options) *TaskManager {
 	}
 	m := &TaskManager{Options: o, released: make(chan struct{})}
 	m.outbox.ready = make(chan struct{}, 1)
-	m.mu.attempts = make(map[types.JobID]*attempt)
+	m.mu.attempts = make(map[types.RegionID]*attempt)
 	return m
 }
 
@@ -286,30 +286,41 @@ func (m *TaskManager) cancelAll(why string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for id, a := range m.mu.attempts {
-		m.Log.Info("cancel", "job", id, "attempt", a.number, "why", why)
-		a.cancel()
-		m.Network.Forget(id, a.number)
+		m.Log.Info("cancel", "job", id.Job, "region", id.Index, "attempt", a.number, "why", why)
+		m.endLocked(a)
 	}
-	clear(m.mu.attempts)
 }
 
-// attempt returns the running attempt of a job, nil if it is another.
+// endLocked ends an attempt and forgets it.
+func (m *TaskManager) endLocked(a *attempt) {
+	a.cancel()
+	m.Network.Forget(a.region, a.number)
+	delete(m.mu.attempts, a.region)
+}
+
+// attempt returns the attempt of that number of a region of the job, nil if none
+// of it runs here.
 func (m *TaskManager) attempt(job string, number uint64) *attempt {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	a := m.mu.attempts[types.JobID(job)]
-	if a == nil || a.number != types.Attempt(number) {
-		return nil
-	}
-	return a
+	return m.attemptLocked(job, number)
 }
 
-// enter returns the attempt to deploy to, made if it is new; a higher attempt
-// cancels the lower, and for a lower one enter returns nil.
-func (m *TaskManager) enter(job string, number uint64) *attempt {
+func (m *TaskManager) attemptLocked(job string, number uint64) *attempt {
+	for id, a := range m.mu.attempts { // a few: those of all jobs here
+		if id.Job == types.JobID(job) && a.number == types.Attempt(number) {
+			return a
+		}
+	}
+	return nil
+}
+
+// enter returns the attempt to deploy to, made if it is new; a higher attempt of
+// a region cancels the lower, and for a lower one enter returns nil.
+func (m *TaskManager) enter(job string, region int32, number uint64) *attempt {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := types.JobID(job)
+	id := types.RegionID{Job: types.JobID(job), Index: region}
 	old := m.mu.attempts[id]
 	if old != nil && old.number >= types.Attempt(number) {
 		if old.number == types.Attempt(number) {
@@ -318,29 +329,25 @@ func (m *TaskManager) enter(job string, number uint64) *attempt {
 		return nil
 	}
 	if old != nil {
-		old.cancel()
-		m.Network.Forget(id, old.number)
+		m.endLocked(old)
 	}
 	a := newAttempt(m, id, types.Attempt(number))
 	m.mu.attempts[id] = a
 	return a
 }
 
-// leave forgets an attempt and ends it.
+// leave ends an attempt that is over.
 func (m *TaskManager) leave(job string, number uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	id := types.JobID(job)
-	if a := m.mu.attempts[id]; a != nil && a.number <= types.Attempt(number) {
-		a.cancel()
-		m.Network.Forget(id, types.Attempt(number))
-		delete(m.mu.attempts, id)
+	if a := m.attemptLocked(job, number); a != nil {
+		m.endLocked(a)
 	}
 }
 
 func (m *TaskManager) identity(a *attempt, op types.OperatorUID, subtask, parallelism int32) connectors.Identity {
 	return connectors.Identity{
-		Cluster: m.Cluster, Job: a.job, Attempt: a.number, Operator: op, Subtask: subtask, Parallelism: parallelism,
+		Cluster: m.Cluster, Job: a.region.Job, Attempt: a.number, Operator: op, Subtask: subtask, Parallelism: parallelism,
 	}
 }
 

@@ -45,8 +45,19 @@ func (s SlotID) String() string { return fmt.Sprintf("%s#%d", s.TaskManager, s.I
 // It fences control messages and coordination writes. 0 is no term.
 type Term uint64
 
-// Attempt numbers the executions of a job. It is allotted by a fenced
-// transaction, never reused, and fences frames, object keys and markers.
+// RegionID names a region of a job: vertices that edges connect, by which a job
+// is deployed and restarted. Index is its position in jobgraph.Graph.Regions.
+type RegionID struct {
+	Job   JobID
+	Index int32
+}
+
+// String prints job.index.
+func (r RegionID) String() string { return fmt.Sprintf("%s.%d", r.Job, r.Index) }
+
+// Attempt numbers the executions of a job's regions: no two of a job have the
+// same. It is allotted by a fenced transaction, never reused, and fences frames,
+// object keys and markers.
 type Attempt uint64
 
 // CheckpointID numbers the checkpoints of a job from 1; no id is used twice,

@@ -142,17 +142,17 @@ func forgetEndsAnAttempt(s *scene) {
 	half, _ := s.sender(lonely, 1<<20)
 	half.Send(s.rows(2, 10))
 	elsewhere := s.id
-	elsewhere.Job = "other"
+	elsewhere.Region.Index++
 	snd2, _ := s.sender(elsewhere, 1<<20)
 	rcv2, rb2 := s.receiver(elsewhere, 1<<20)
 
-	s.Producer.Forget(s.id.Job, s.id.Attempt)
-	s.Consumer.Forget(s.id.Job, s.id.Attempt)
+	s.Producer.Forget(s.id.Region, s.id.Attempt)
+	s.Consumer.Forget(s.id.Region, s.id.Attempt)
 	s.until(rb, "the attempt's end", rcv.Broken)
 	snd.Send(s.rows(3, 10))
 	s.refused(lonely)
 	snd2.Send(s.rows(4, 10))
-	s.expect(rcv2, rb2, "rows(4 x 10)") // another job's go on
+	s.expect(rcv2, rb2, "rows(4 x 10)") // another region's go on
 	for _, x := range []interface{ Close() }{snd, rcv, half, snd2, rcv2} {
 		x.Close()
 	}

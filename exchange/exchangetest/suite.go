@@ -53,7 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			s := &scene{T: t, Fixture: open(t), id: exchange.ChannelID{Job: "job", Attempt: 7, Edge: 1, From: 2, To: 3}}
+			s := &scene{T: t, Fixture: open(t), id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 7, Edge: 1, From: 2, To: 3}}
 			c.test(s)
 			s.nothingLeaks()
 		})

@@ -14,7 +14,7 @@ const (
 	ringPlacesMax = 1024
 	// channelsMax bounds the channels of a process.
 	channelsMax = 1 << 20
-	// retiredJobsMax bounds the jobs without channels of which a network still
+	// retiredRegionsMax bounds the regions without channels of which a network still
 	// knows which attempts are over.
-	retiredJobsMax = 4096
+	retiredRegionsMax = 4096
 )

@@ -14,29 +14,29 @@ import (
 type Network struct {
 	mu struct {
 		sync.Mutex
-		jobs     map[types.JobID]*job
+		regions  map[types.RegionID]*region
 		channels int
-		// retired are jobs that were left without channels, oldest first.
-		retired []types.JobID
+		// retired are regions that were left without channels, oldest first.
+		retired []types.RegionID
 	}
 }
 
 var _ exchange.Network = (*Network)(nil)
 
-// job is a job's channels. Invariant: no ring is of an attempt below floor, and
+// region is a region's channels. Invariant: no ring is of an attempt below floor, and
 // those of attempts below newest are open at both ends.
-type job struct {
+type region struct {
 	rings  map[exchange.ChannelID]*ring
 	newest types.Attempt // the latest that opened a channel
 	floor  types.Attempt // attempts below are over
-	// retired says that the job stands in Network.retired.
+	// retired says that the region stands in Network.retired.
 	retired bool
 }
 
 // NewNetwork returns a network without channels.
 func NewNetwork() *Network {
 	n := &Network{}
-	n.mu.jobs = make(map[types.JobID]*job)
+	n.mu.regions = make(map[types.RegionID]*region)
 	return n
 }
 
@@ -80,7 +80,7 @@ func (n *Network) open(id exchange.ChannelID, w exchange.Waker, claim func(*ring
 func (n *Network) ring(id exchange.ChannelID) (r *ring, stale []*ring, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	j := n.job(id.Job)
+	j := n.region(id.Region)
 	if stale, err = n.begin(j, id.Attempt); err != nil {
 		return nil, nil, err
 	}
@@ -96,11 +96,11 @@ func (n *Network) ring(id exchange.ChannelID) (r *ring, stale []*ring, err error
 	return r, stale, nil
 }
 
-// Begin fences as the first channel of an attempt does, for channels of the job that
+// Begin fences as the first channel of an attempt does, for channels of the region that
 // are none of this network's: those to other processes.
-func (n *Network) Begin(id types.JobID, attempt types.Attempt) error {
+func (n *Network) Begin(id types.RegionID, attempt types.Attempt) error {
 	n.mu.Lock()
-	j := n.job(id)
+	j := n.region(id)
 	stale, err := n.begin(j, attempt)
 	n.retire(id, j)
 	n.mu.Unlock()
@@ -111,15 +111,15 @@ func (n *Network) Begin(id types.JobID, attempt types.Attempt) error {
 }
 
 // Over tells that channels of the attempt can't be opened any more.
-func (n *Network) Over(id types.JobID, attempt types.Attempt) bool {
+func (n *Network) Over(id types.RegionID, attempt types.Attempt) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	j := n.mu.jobs[id]
+	j := n.mu.regions[id]
 	return j != nil && attempt < max(j.newest, j.floor)
 }
 
 // begin returns the rings that the attempt fences off.
-func (n *Network) begin(j *job, attempt types.Attempt) (stale []*ring, err error) {
+func (n *Network) begin(j *region, attempt types.Attempt) (stale []*ring, err error) {
 	if attempt < max(j.newest, j.floor) {
 		return nil, failure.Internal(exchange.ErrFenced)
 	}
@@ -130,17 +130,17 @@ func (n *Network) begin(j *job, attempt types.Attempt) (stale []*ring, err error
 	return stale, nil
 }
 
-func (n *Network) job(id types.JobID) *job {
-	j := n.mu.jobs[id]
+func (n *Network) region(id types.RegionID) *region {
+	j := n.mu.regions[id]
 	if j == nil {
-		j = &job{rings: make(map[exchange.ChannelID]*ring)}
-		n.mu.jobs[id] = j
+		j = &region{rings: make(map[exchange.ChannelID]*ring)}
+		n.mu.regions[id] = j
 	}
 	return j
 }
 
-// take removes the rings of a job that match.
-func (n *Network) take(j *job, match func(*ring) bool) []*ring {
+// take removes the rings of a region that match.
+func (n *Network) take(j *region, match func(*ring) bool) []*ring {
 	var out []*ring
 	for id, r := range j.rings {
 		if match(r) {
@@ -156,47 +156,47 @@ func (n *Network) take(j *job, match func(*ring) bool) []*ring {
 func (n *Network) remove(r *ring) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if j := n.mu.jobs[r.id.Job]; j != nil && j.rings[r.id] == r {
+	if j := n.mu.regions[r.id.Region]; j != nil && j.rings[r.id] == r {
 		delete(j.rings, r.id)
 		n.mu.channels--
-		n.retire(r.id.Job, j)
+		n.retire(r.id.Region, j)
 	}
 }
 
-// Forget ends the job's attempts up to this one.
-func (n *Network) Forget(id types.JobID, attempt types.Attempt) {
+// Forget ends the region's attempts up to this one.
+func (n *Network) Forget(id types.RegionID, attempt types.Attempt) {
 	for _, r := range n.forget(id, attempt) {
 		r.abandon()
 	}
 }
 
-func (n *Network) forget(id types.JobID, attempt types.Attempt) []*ring {
+func (n *Network) forget(id types.RegionID, attempt types.Attempt) []*ring {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	j := n.job(id)
+	j := n.region(id)
 	j.floor = max(j.floor, attempt+1)
 	stale := n.take(j, func(r *ring) bool { return r.id.Attempt <= attempt })
 	n.retire(id, j)
 	return stale
 }
 
-// retire puts a job without channels among those that are probably over. So many
+// retire puts a region without channels among those that are probably over. So many
 // of them are remembered that a late task of theirs is still refused.
-func (n *Network) retire(id types.JobID, j *job) {
+func (n *Network) retire(id types.RegionID, j *region) {
 	if len(j.rings) > 0 || j.retired {
 		return
 	}
 	j.retired = true
 	n.mu.retired = append(n.mu.retired, id)
-	if len(n.mu.retired) <= retiredJobsMax {
+	if len(n.mu.retired) <= retiredRegionsMax {
 		return
 	}
 	oldest := n.mu.retired[0]
 	n.mu.retired = append(n.mu.retired[:0], n.mu.retired[1:]...)
-	if o := n.mu.jobs[oldest]; len(o.rings) > 0 {
+	if o := n.mu.regions[oldest]; len(o.rings) > 0 {
 		o.retired = false
 	} else {
-		delete(n.mu.jobs, oldest)
+		delete(n.mu.regions, oldest)
 	}
 }
 

@@ -20,7 +20,7 @@ func rowsElement(p *stream.Pool) stream.Element {
 
 func openRing(t testing.TB, n *Network) (exchange.Sender, exchange.Receiver) {
 	t.Helper()
-	id := exchange.ChannelID{Job: "j", Attempt: 1}
+	id := exchange.ChannelID{Region: types.RegionID{Job: "j"}, Attempt: 1}
 	idle := exchange.WakerFunc(func() {})
 	s, err := n.Sender(id, "", 0, idle)
 	if err != nil {
@@ -85,32 +85,32 @@ func TestRowsBehindTheEndBreakTheChannel(t *testing.T) {
 func TestBeginFences(t *testing.T) {
 	n := NewNetwork()
 	idle := exchange.WakerFunc(func() {})
-	half, err := n.Receiver(exchange.ChannelID{Job: "j", Attempt: 3}, "", 0, idle)
+	half, err := n.Receiver(exchange.ChannelID{Region: types.RegionID{Job: "j"}, Attempt: 3}, "", 0, idle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.Begin("j", 4); err != nil {
+	if err := n.Begin(types.RegionID{Job: "j"}, 4); err != nil {
 		t.Fatal(err)
 	}
-	if !half.Broken() || !n.Over("j", 3) || n.Over("j", 4) || n.Over("other", 1) {
-		t.Errorf("broken %v, over %v and %v", half.Broken(), n.Over("j", 3), n.Over("j", 4))
+	if !half.Broken() || !n.Over(types.RegionID{Job: "j"}, 3) || n.Over(types.RegionID{Job: "j"}, 4) || n.Over(types.RegionID{Job: "j", Index: 1}, 1) {
+		t.Errorf("broken %v, over %v and %v", half.Broken(), n.Over(types.RegionID{Job: "j"}, 3), n.Over(types.RegionID{Job: "j"}, 4))
 	}
-	if err := n.Begin("j", 3); !errors.Is(err, exchange.ErrFenced) {
+	if err := n.Begin(types.RegionID{Job: "j"}, 3); !errors.Is(err, exchange.ErrFenced) {
 		t.Errorf("an older attempt: %v", err)
 	}
-	n.Forget("j", 4)
-	if !n.Over("j", 4) {
+	n.Forget(types.RegionID{Job: "j"}, 4)
+	if !n.Over(types.RegionID{Job: "j"}, 4) {
 		t.Error("a forgotten attempt is not over")
 	}
 }
 
-func TestJobsThatAreOverAreForgottenAtLast(t *testing.T) {
+func TestRegionsThatAreOverAreForgottenAtLast(t *testing.T) {
 	n := NewNetwork()
-	for i := range retiredJobsMax + 100 {
-		n.Forget(types.JobID(fmt.Sprint(i)), 1)
+	for i := range retiredRegionsMax + 100 {
+		n.Forget(types.RegionID{Job: types.JobID(fmt.Sprint(i))}, 1)
 	}
-	if len(n.mu.jobs) != retiredJobsMax || len(n.mu.retired) != retiredJobsMax {
-		t.Errorf("%d jobs, %d retired, want %d", len(n.mu.jobs), len(n.mu.retired), retiredJobsMax)
+	if len(n.mu.regions) != retiredRegionsMax || len(n.mu.retired) != retiredRegionsMax {
+		t.Errorf("%d regions, %d retired, want %d", len(n.mu.regions), len(n.mu.retired), retiredRegionsMax)
 	}
 }
 
@@ -136,7 +136,7 @@ func BenchmarkRing(b *testing.B) {
 func BenchmarkRingBetweenGoroutines(b *testing.B) {
 	var pool stream.Pool
 	n := NewNetwork()
-	id := exchange.ChannelID{Job: "j"}
+	id := exchange.ChannelID{Region: types.RegionID{Job: "j"}}
 	awake := func() (chan struct{}, exchange.Waker) {
 		c := make(chan struct{}, 1)
 		return c, exchange.WakerFunc(func() {

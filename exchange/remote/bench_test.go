@@ -135,7 +135,7 @@ func (c bell) Wake() {
 }
 
 func openBench(b *testing.B, p, c *place, edge int32) *benchEnd {
-	id := exchange.ChannelID{Job: "j", Attempt: 1, Edge: edge}
+	id := exchange.ChannelID{Region: types.RegionID{Job: "j"}, Attempt: 1, Edge: edge}
 	e := &benchEnd{credit: make(bell, 1), synced: make(chan struct{}), done: make(chan struct{})}
 	var err error
 	if e.s, err = p.Sender(id, c.id, 0, e.credit); err != nil {

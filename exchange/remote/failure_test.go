@@ -79,7 +79,7 @@ func (e *ends) openReceiver(creditBytes int) {
 
 func open(t testing.TB, p, c *place, edge int32, creditBytes int) *ends {
 	t.Helper()
-	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5, Edge: edge, From: 1, To: 2}}
+	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5, Edge: edge, From: 1, To: 2}}
 	e.openSender(creditBytes)
 	e.openReceiver(creditBytes)
 	return e
@@ -298,7 +298,7 @@ func TestCutConnectionBreaksBothEnds(t *testing.T) {
 			t.Errorf("%s heard %s", x.id, i)
 		}
 	}
-	next := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 6}}
+	next := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 6}}
 	next.openReceiver(0)
 	next.openSender(0)
 	next.pass()
@@ -337,8 +337,8 @@ func TestCutAtEveryStage(t *testing.T) {
 		}
 		e.close()
 		eventually(t, "both ends are forgotten", func() bool {
-			p.Forget("job", 5)
-			c.Forget("job", 5)
+			p.Forget(types.RegionID{Job: "job"}, 5)
+			c.Forget(types.RegionID{Job: "job"}, 5)
 			return p.Channels() == 0 && c.Channels() == 0
 		})
 	}
@@ -376,7 +376,7 @@ func TestWrongPeersAreRefused(t *testing.T) {
 			newPlace(t, "tm-c", at, loopback{}).serve(t, at, l)
 			at.set("tm-x", l.Addr().String())
 			b := make(bell, 1)
-			s, err := p.Sender(exchange.ChannelID{Job: "job", Attempt: 1}, c.to, 10, b)
+			s, err := p.Sender(exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 1}, c.to, 10, b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -394,8 +394,8 @@ func TestWrongPeersAreRefused(t *testing.T) {
 // The consumer has seen a later attempt, of which the producer knows nothing.
 func TestOlderAttemptIsRefusedByTheConsumer(t *testing.T) {
 	p, c := pair(t, loopback{})
-	c.Forget("job", 5)
-	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5}}
+	c.Forget(types.RegionID{Job: "job"}, 5)
+	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5}}
 	e.openSender(10)
 	e.s.Send(rows(&p.pool, 1, 10))
 	e.credit.until(t, "the refusal", func() bool { return e.s.Credit() > 0 })
@@ -410,9 +410,9 @@ func TestOlderAttemptIsRefusedByTheConsumer(t *testing.T) {
 // The newer attempt's producer opens a channel: that fences at its consumer too.
 func TestAnnouncementFencesAtTheConsumer(t *testing.T) {
 	p, c := pair(t, loopback{})
-	old := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5}}
+	old := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5}}
 	old.openReceiver(10)
-	newer := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 6}}
+	newer := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 6}}
 	newer.openSender(10)
 	old.element.until(t, "the fence", old.r.Broken)
 	if _, err := c.Receiver(old.id, p.id, 10, make(bell, 1)); !errors.Is(err, exchange.ErrFenced) {
@@ -429,7 +429,7 @@ func TestOpenChannelsSurviveANewerAttempt(t *testing.T) {
 	p, c := pair(t, loopback{})
 	old := open(t, p, c, 0, 0)
 	old.pass()
-	newer := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 6}}
+	newer := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 6}}
 	newer.openSender(0)
 	newer.openReceiver(0)
 	newer.pass()
@@ -441,7 +441,7 @@ func TestOpenChannelsSurviveANewerAttempt(t *testing.T) {
 // The consumer expects its channel from somebody else.
 func TestChannelOfAnotherProducerIsRefused(t *testing.T) {
 	p, c := pair(t, loopback{})
-	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5}}
+	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5}}
 	r, err := c.Receiver(e.id, "tm-other", 10, make(bell, 1))
 	if err != nil {
 		t.Fatal(err)
@@ -457,7 +457,7 @@ func TestChannelOfAnotherProducerIsRefused(t *testing.T) {
 // A producer that goes while its consumer has not opened yet leaves word.
 func TestProducerThatGaveUpIsFoundBroken(t *testing.T) {
 	p, c := pair(t, loopback{})
-	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5}}
+	e := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5}}
 	e.openSender(10)
 	e.s.Close()
 	eventually(t, "the producer is gone", func() bool { return p.Channels() == 0 })
@@ -488,7 +488,7 @@ func TestCloseInTheMiddle(t *testing.T) {
 		t.Run(first, func(t *testing.T) {
 			p, c := pair(t, loopback{})
 			e := open(t, p, c, 0, 1<<20)
-			half := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Job: "job", Attempt: 5, Edge: 1}}
+			half := &ends{t: t, p: p, c: c, id: exchange.ChannelID{Region: types.RegionID{Job: "job"}, Attempt: 5, Edge: 1}}
 			half.openSender(1000)
 			half.s.Send(rows(&p.pool, 1, 100))
 			e.pass()
@@ -502,7 +502,7 @@ func TestCloseInTheMiddle(t *testing.T) {
 			}
 			e.element.until(t, "the break", e.r.Broken)
 			e.credit.until(t, "credit without end", func() bool { return e.s.Credit() > 0 })
-			if _, err := p.Sender(exchange.ChannelID{Job: "x"}, c.id, 1, make(bell, 1)); (err != nil) != (first == "producer") {
+			if _, err := p.Sender(exchange.ChannelID{Region: types.RegionID{Job: "x"}}, c.id, 1, make(bell, 1)); (err != nil) != (first == "producer") {
 				t.Errorf("open after close: %v", err)
 			}
 			e.close()

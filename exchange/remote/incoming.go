@@ -320,10 +320,10 @@ func (n *Network) removeUnopened(c *incoming) {
 	c.mu.Lock()
 	waiting := c.mu.opened || c.mu.intake != nil
 	c.mu.Unlock()
-	if j := n.mu.jobs[c.id.Job]; j != nil && j.in[c.id] == c && !waiting {
+	if j := n.mu.regions[c.id.Region]; j != nil && j.in[c.id] == c && !waiting {
 		delete(j.in, c.id)
 		n.mu.channels--
-		n.dropEmpty(c.id.Job, j)
+		n.dropEmpty(c.id.Region, j)
 	}
 }
 

@@ -268,7 +268,7 @@ func (in *intake) other(m *datav1.ToConsumer) error {
 // announced takes a channel, or answers why not. Only a peer that breaks the
 // protocol is an error.
 func (in *intake) announced(m *datav1.ChannelOpened) error {
-	id := exchange.ChannelID{Job: in.job, Attempt: types.Attempt(m.Attempt), Edge: m.Edge, From: m.From, To: m.To}
+	id := exchange.ChannelID{Region: types.RegionID{Job: in.job, Index: m.Region}, Attempt: types.Attempt(m.Attempt), Edge: m.Edge, From: m.From, To: m.To}
 	in.mu.Lock()
 	known, waiting := in.mu.channels[m.Number] != nil, len(in.mu.refused)
 	in.mu.Unlock()
@@ -290,10 +290,10 @@ func (in *intake) announced(m *datav1.ChannelOpened) error {
 
 // announced returns the consuming end that a peer has a producer for.
 func (n *Network) announced(id exchange.ChannelID) (*incoming, error) {
-	if err := n.local.Begin(id.Job, id.Attempt); err != nil {
+	if err := n.local.Begin(id.Region, id.Attempt); err != nil {
 		return nil, err
 	}
-	n.fence(id.Job, id.Attempt)
+	n.fence(id.Region, id.Attempt)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.incoming(id)

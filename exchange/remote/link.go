@@ -338,7 +338,7 @@ func (s *session) send(t task) error {
 	case t.announce:
 		id := t.c.id
 		return s.stream.SendMsg(&datav1.ToConsumer{Message: &datav1.ToConsumer_Opened{Opened: &datav1.ChannelOpened{
-			Number: t.c.number, Attempt: uint64(id.Attempt), Edge: id.Edge, From: id.From, To: id.To,
+			Number: t.c.number, Attempt: uint64(id.Attempt), Edge: id.Edge, From: id.From, To: id.To, Region: id.Region.Index,
 		}}})
 	case t.closing != datav1.CloseReason_CLOSE_REASON_UNSPECIFIED:
 		return s.close(t)

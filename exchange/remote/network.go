@@ -56,7 +56,7 @@ type Network struct {
 	mu struct {
 		sync.Mutex
 		closed   bool
-		jobs     map[types.JobID]*job
+		regions  map[types.RegionID]*region
 		links    map[linkKey]*link
 		channels int
 		streams  int
@@ -65,8 +65,8 @@ type Network struct {
 
 var _ exchange.Network = (*Network)(nil)
 
-// job is a job's channels to other processes. It exists while there are some.
-type job struct {
+// region is a region's channels to other processes. It exists while there are some.
+type region struct {
 	newest types.Attempt // the latest that opened one
 	out    map[exchange.ChannelID]*outgoing
 	in     map[exchange.ChannelID]*incoming
@@ -86,7 +86,7 @@ func New(o Options) (*Network, error) {
 	o.Listener = o.Listener.EnsureDefaults()
 	n := &Network{o: o, local: local.NewNetwork(), codec: newCodec()}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
-	n.mu.jobs = make(map[types.JobID]*job)
+	n.mu.regions = make(map[types.RegionID]*region)
 	n.mu.links = make(map[linkKey]*link)
 	return n, nil
 }
@@ -112,14 +112,14 @@ func (n *Network) sender(id exchange.ChannelID, consumer types.TaskManagerID, cr
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	j, err := n.jobOf(id)
+	j, err := n.regionOf(id)
 	if err != nil {
 		return nil, err
 	}
 	if j.out[id] != nil {
 		return nil, failure.Internalf("this end is open already")
 	}
-	c := n.link(linkKey{consumer, id.Job}).open(id, creditOr(creditBytes), w)
+	c := n.link(linkKey{consumer, id.Region.Job}).open(id, creditOr(creditBytes), w)
 	j.out[id] = c
 	n.mu.channels++
 	return c, nil
@@ -156,7 +156,7 @@ func (n *Network) receiver(id exchange.ChannelID, producer types.TaskManagerID, 
 // incoming returns the consuming end of a channel, whichever side came first. It
 // needs the lock.
 func (n *Network) incoming(id exchange.ChannelID) (*incoming, error) {
-	j, err := n.jobOf(id)
+	j, err := n.regionOf(id)
 	if err != nil {
 		return nil, err
 	}
@@ -181,16 +181,16 @@ func (n *Network) begin(id exchange.ChannelID, w exchange.Waker) error {
 	if w == nil {
 		return failure.Internalf("nobody to wake")
 	}
-	if err := n.local.Begin(id.Job, id.Attempt); err != nil {
+	if err := n.local.Begin(id.Region, id.Attempt); err != nil {
 		return err
 	}
-	n.fence(id.Job, id.Attempt)
+	n.fence(id.Region, id.Attempt)
 	return nil
 }
 
-func (n *Network) fence(id types.JobID, attempt types.Attempt) {
+func (n *Network) fence(id types.RegionID, attempt types.Attempt) {
 	n.mu.Lock()
-	j := n.mu.jobs[id]
+	j := n.mu.regions[id]
 	if j == nil || attempt <= j.newest {
 		n.mu.Unlock()
 		return
@@ -201,29 +201,29 @@ func (n *Network) fence(id types.JobID, attempt types.Attempt) {
 	abandon(out, in)
 }
 
-// jobOf returns the channels of a job of which this one may be. Between begin and
+// regionOf returns the channels of a region of which this one may be. Between begin and
 // here the attempt may have ended. It needs the lock.
-func (n *Network) jobOf(id exchange.ChannelID) (*job, error) {
-	j := n.mu.jobs[id.Job]
+func (n *Network) regionOf(id exchange.ChannelID) (*region, error) {
+	j := n.mu.regions[id.Region]
 	switch {
 	case n.mu.closed:
 		return nil, failure.Internalf("the network is closed")
-	case n.local.Over(id.Job, id.Attempt) || j != nil && id.Attempt < j.newest:
+	case n.local.Over(id.Region, id.Attempt) || j != nil && id.Attempt < j.newest:
 		return nil, failure.Internal(exchange.ErrFenced)
 	case n.mu.channels >= channelsMax:
 		return nil, failure.Internalf("the process has %d channels already", channelsMax)
 	}
 	if j == nil {
-		j = &job{newest: id.Attempt, out: make(map[exchange.ChannelID]*outgoing), in: make(map[exchange.ChannelID]*incoming)}
-		n.mu.jobs[id.Job] = j
+		j = &region{newest: id.Attempt, out: make(map[exchange.ChannelID]*outgoing), in: make(map[exchange.ChannelID]*incoming)}
+		n.mu.regions[id.Region] = j
 	}
 	return j, nil
 }
 
-// take removes the channels of a job that match, halfOpen ones only if asked. It
+// take removes the channels of a region that match, halfOpen ones only if asked. It
 // needs the lock.
-func (n *Network) take(id types.JobID, match func(exchange.ChannelID) bool, halfOpen bool) (out []*outgoing, in []*incoming) {
-	j := n.mu.jobs[id]
+func (n *Network) take(id types.RegionID, match func(exchange.ChannelID) bool, halfOpen bool) (out []*outgoing, in []*incoming) {
+	j := n.mu.regions[id]
 	if j == nil {
 		return nil, nil
 	}
@@ -244,9 +244,9 @@ func (n *Network) take(id types.JobID, match func(exchange.ChannelID) bool, half
 	return out, in
 }
 
-func (n *Network) dropEmpty(id types.JobID, j *job) {
+func (n *Network) dropEmpty(id types.RegionID, j *region) {
 	if len(j.out) == 0 && len(j.in) == 0 {
-		delete(n.mu.jobs, id)
+		delete(n.mu.regions, id)
 	}
 }
 
@@ -263,10 +263,10 @@ func abandon(out []*outgoing, in []*incoming) {
 func (n *Network) removeOut(c *outgoing) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if j := n.mu.jobs[c.id.Job]; j != nil && j.out[c.id] == c {
+	if j := n.mu.regions[c.id.Region]; j != nil && j.out[c.id] == c {
 		delete(j.out, c.id)
 		n.mu.channels--
-		n.dropEmpty(c.id.Job, j)
+		n.dropEmpty(c.id.Region, j)
 	}
 }
 
@@ -274,15 +274,15 @@ func (n *Network) removeOut(c *outgoing) {
 func (n *Network) removeIn(c *incoming) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if j := n.mu.jobs[c.id.Job]; j != nil && j.in[c.id] == c {
+	if j := n.mu.regions[c.id.Region]; j != nil && j.in[c.id] == c {
 		delete(j.in, c.id)
 		n.mu.channels--
-		n.dropEmpty(c.id.Job, j)
+		n.dropEmpty(c.id.Region, j)
 	}
 }
 
-// Forget ends the job's attempts up to this one.
-func (n *Network) Forget(id types.JobID, attempt types.Attempt) {
+// Forget ends the region's attempts up to this one.
+func (n *Network) Forget(id types.RegionID, attempt types.Attempt) {
 	n.local.Forget(id, attempt)
 	n.mu.Lock()
 	out, in := n.take(id, func(c exchange.ChannelID) bool { return c.Attempt <= attempt }, false)
@@ -305,7 +305,7 @@ func (n *Network) Close() {
 	n.mu.closed = true
 	var out []*outgoing
 	var in []*incoming
-	for id := range n.mu.jobs {
+	for id := range n.mu.regions {
 		o, i := n.take(id, func(exchange.ChannelID) bool { return true }, false)
 		out, in = append(out, o...), append(in, i...)
 	}

@@ -45,6 +45,8 @@ const (
 	JobState_JOB_STATE_STOPPING              JobState = 13
 	JobState_JOB_STATE_STOPPED               JobState = 14
 	JobState_JOB_STATE_RESCALING             JobState = 15
+	// Some regions of the job are restarted while the others run on.
+	JobState_JOB_STATE_RECOVERING JobState = 16
 )
 
 // Enum value maps for JobState.
@@ -66,6 +68,7 @@ var (
 		13: "JOB_STATE_STOPPING",
 		14: "JOB_STATE_STOPPED",
 		15: "JOB_STATE_RESCALING",
+		16: "JOB_STATE_RECOVERING",
 	}
 	JobState_value = map[string]int32{
 		"JOB_STATE_UNSPECIFIED":           0,
@@ -84,6 +87,7 @@ var (
 		"JOB_STATE_STOPPING":              13,
 		"JOB_STATE_STOPPED":               14,
 		"JOB_STATE_RESCALING":             15,
+		"JOB_STATE_RECOVERING":            16,
 	}
 )
 
@@ -1169,8 +1173,10 @@ type TaskDescription struct {
 	State           v11.TaskState          `protobuf:"varint,6,opt,name=state,proto3,enum=millrace.control.v1.TaskState" json:"state,omitempty"`
 	PlacementReason string                 `protobuf:"bytes,7,opt,name=placement_reason,json=placementReason,proto3" json:"placement_reason,omitempty"`
 	Progress        *v11.TaskProgress      `protobuf:"bytes,8,opt,name=progress,proto3" json:"progress,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Of its region.
+	Attempt       uint64 `protobuf:"varint,9,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskDescription) Reset() {
@@ -1257,6 +1263,13 @@ func (x *TaskDescription) GetProgress() *v11.TaskProgress {
 		return x.Progress
 	}
 	return nil
+}
+
+func (x *TaskDescription) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
 }
 
 type CheckpointDescription struct {
@@ -2050,7 +2063,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x0frecent_failures\x18\t \x03(\tR\x0erecentFailures\x12 \n" +
 	"\vexplanation\x18\n" +
 	" \x01(\tR\vexplanation\x12'\n" +
-	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\"\xc5\x02\n" +
+	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +
@@ -2060,7 +2073,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x04slot\x18\x05 \x01(\x05R\x04slot\x124\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x1e.millrace.control.v1.TaskStateR\x05state\x12)\n" +
 	"\x10placement_reason\x18\a \x01(\tR\x0fplacementReason\x12=\n" +
-	"\bprogress\x18\b \x01(\v2!.millrace.control.v1.TaskProgressR\bprogress\"\x83\x02\n" +
+	"\bprogress\x18\b \x01(\v2!.millrace.control.v1.TaskProgressR\bprogress\x12\x18\n" +
+	"\aattempt\x18\t \x01(\x04R\aattempt\"\x83\x02\n" +
 	"\x15CheckpointDescription\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x04R\fcheckpointId\x128\n" +
 	"\ttriggered\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttriggered\x12'\n" +
@@ -2104,7 +2118,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\fdead_letters\x18\x06 \x01(\x03R\vdeadLetters\x12\x1a\n" +
 	"\brestarts\x18\a \x01(\x05R\brestarts\x12O\n" +
 	"\x0flast_checkpoint\x18\b \x01(\v2&.millrace.api.v1.CheckpointDescriptionR\x0elastCheckpoint\x12\x18\n" +
-	"\atrouble\x18\t \x01(\tR\atrouble*\x9c\x03\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble*\xb6\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_CREATED\x10\x01\x12#\n" +
@@ -2122,7 +2136,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10JOB_STATE_FAILED\x10\f\x12\x16\n" +
 	"\x12JOB_STATE_STOPPING\x10\r\x12\x15\n" +
 	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
-	"\x13JOB_STATE_RESCALING\x10\x0f2\xd7\x04\n" +
+	"\x13JOB_STATE_RESCALING\x10\x0f\x12\x18\n" +
+	"\x14JOB_STATE_RECOVERING\x10\x102\xd7\x04\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +

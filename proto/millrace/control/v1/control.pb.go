@@ -2115,6 +2115,7 @@ type DeployCoordinators struct {
 	Attempt       uint64                   `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Graph         *v11.JobGraph            `protobuf:"bytes,3,opt,name=graph,proto3" json:"graph,omitempty"`
 	Coordinators  []*CoordinatorDeployment `protobuf:"bytes,4,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	Region        int32                    `protobuf:"varint,5,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2175,6 +2176,13 @@ func (x *DeployCoordinators) GetCoordinators() []*CoordinatorDeployment {
 		return x.Coordinators
 	}
 	return nil
+}
+
+func (x *DeployCoordinators) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
 }
 
 type CoordinatorDeployment struct {
@@ -2287,7 +2295,9 @@ type Deploy struct {
 	Graph   *v11.JobGraph          `protobuf:"bytes,3,opt,name=graph,proto3" json:"graph,omitempty"`
 	Tasks   []*TaskDeployment      `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// Where every task of the attempt runs.
-	Placements    []*Placement `protobuf:"bytes,5,rep,name=placements,proto3" json:"placements,omitempty"`
+	Placements []*Placement `protobuf:"bytes,5,rep,name=placements,proto3" json:"placements,omitempty"`
+	// Of the job, by its index: the attempt is the region's.
+	Region        int32 `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2355,6 +2365,13 @@ func (x *Deploy) GetPlacements() []*Placement {
 		return x.Placements
 	}
 	return nil
+}
+
+func (x *Deploy) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
 }
 
 type TaskDeployment struct {
@@ -3220,12 +3237,13 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
 	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x18\n" +
-	"\amessage\x18\x04 \x01(\tR\amessage\"\xc6\x01\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\"\xde\x01\n" +
 	"\x12DeployCoordinators\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12/\n" +
 	"\x05graph\x18\x03 \x01(\v2\x19.millrace.job.v1.JobGraphR\x05graph\x12N\n" +
-	"\fcoordinators\x18\x04 \x03(\v2*.millrace.control.v1.CoordinatorDeploymentR\fcoordinators\"\xe6\x02\n" +
+	"\fcoordinators\x18\x04 \x03(\v2*.millrace.control.v1.CoordinatorDeploymentR\fcoordinators\x12\x16\n" +
+	"\x06region\x18\x05 \x01(\x05R\x06region\"\xe6\x02\n" +
 	"\x15CoordinatorDeployment\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x128\n" +
 	"\x04role\x18\x02 \x01(\x0e2$.millrace.control.v1.CoordinatorRoleR\x04role\x12 \n" +
@@ -3236,7 +3254,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06splits\x18\x05 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\x06splits\x12#\n" +
 	"\rcheckpoint_id\x18\x06 \x01(\x04R\fcheckpointId\x12\"\n" +
 	"\fcommittables\x18\a \x03(\fR\fcommittables\x12/\n" +
-	"\x13largest_parallelism\x18\b \x01(\x05R\x12largestParallelism\"\xe5\x01\n" +
+	"\x13largest_parallelism\x18\b \x01(\x05R\x12largestParallelism\"\xfd\x01\n" +
 	"\x06Deploy\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12/\n" +
@@ -3244,7 +3262,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x05tasks\x18\x04 \x03(\v2#.millrace.control.v1.TaskDeploymentR\x05tasks\x12>\n" +
 	"\n" +
 	"placements\x18\x05 \x03(\v2\x1e.millrace.control.v1.PlacementR\n" +
-	"placements\"\xb7\x02\n" +
+	"placements\x12\x16\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"\xb7\x02\n" +
 	"\x0eTaskDeployment\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +

@@ -418,11 +418,13 @@ type ChannelOpened struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Chosen by the producer, never used twice on a stream.
 	Number uint32 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	// It fences: a consumer that has seen a later attempt of the job refuses.
-	Attempt       uint64 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Edge          int32  `protobuf:"varint,3,opt,name=edge,proto3" json:"edge,omitempty"`
-	From          int32  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
-	To            int32  `protobuf:"varint,5,opt,name=to,proto3" json:"to,omitempty"`
+	// It fences: a consumer that has seen a later attempt of the region refuses.
+	Attempt uint64 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Edge    int32  `protobuf:"varint,3,opt,name=edge,proto3" json:"edge,omitempty"`
+	From    int32  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
+	To      int32  `protobuf:"varint,5,opt,name=to,proto3" json:"to,omitempty"`
+	// Of the job, by its index.
+	Region        int32 `protobuf:"varint,6,opt,name=region,proto3" json:"region,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -488,6 +490,13 @@ func (x *ChannelOpened) GetFrom() int32 {
 func (x *ChannelOpened) GetTo() int32 {
 	if x != nil {
 		return x.To
+	}
+	return 0
+}
+
+func (x *ChannelOpened) GetRegion() int32 {
+	if x != nil {
+		return x.Region
 	}
 	return 0
 }
@@ -739,13 +748,14 @@ const file_millrace_data_v1_data_proto_rawDesc = "" +
 	"\x06job_id\x18\x04 \x01(\tR\x05jobId\x12#\n" +
 	"\rframe_version\x18\x05 \x01(\rR\fframeVersion\".\n" +
 	"\aWelcome\x12#\n" +
-	"\rframe_version\x18\x01 \x01(\rR\fframeVersion\"y\n" +
+	"\rframe_version\x18\x01 \x01(\rR\fframeVersion\"\x91\x01\n" +
 	"\rChannelOpened\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x12\n" +
 	"\x04edge\x18\x03 \x01(\x05R\x04edge\x12\x12\n" +
 	"\x04from\x18\x04 \x01(\x05R\x04from\x12\x0e\n" +
-	"\x02to\x18\x05 \x01(\x05R\x02to\"L\n" +
+	"\x02to\x18\x05 \x01(\x05R\x02to\x12\x16\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"L\n" +
 	"\x0fChannelAccepted\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\rR\x06number\x12!\n" +
 	"\fcredit_bytes\x18\x02 \x01(\x03R\vcreditBytes\"X\n" +
