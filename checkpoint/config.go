@@ -76,6 +76,9 @@ type Vertex struct {
 	Committer bool
 	// Enumerator is the state of the source's enumerator in the restored checkpoint, nil if there is none.
 	Enumerator []byte
+	// Splits are those of the restored checkpoint. Until the enumerator has assigned them (EnumeratorState), no reader has
+	// them, and checkpoints keep their positions here.
+	Splits []*checkpointv1.SplitState
 }
 
 // Config says for what a Coordinator works. Step does not change it; the coordinator keeps its slices.

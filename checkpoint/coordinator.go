@@ -8,7 +8,7 @@ import (
 	"millrace/types"
 )
 
-// Coordinator takes the checkpoints of one attempt of a job. Make it with New. It is owned by one goroutine.
+// Coordinator takes the checkpoints of a job, from when it is deployed as a whole to when that ends. Make it with New. It is owned by one goroutine.
 type Coordinator struct {
 	cfg   Config
 	tasks int // of all vertices
@@ -18,6 +18,8 @@ type Coordinator struct {
 	now     int64
 	ticked  bool // nothing is triggered before the first Tick: nobody would know when it times out
 	running bool
+	stopped bool // tasks are gone, and those in their place do not run yet
+	owes    bool // Quiet
 	based   bool // the first interval has begun
 	ended   map[types.TaskID]bool
 
@@ -101,7 +103,7 @@ func (c *Coordinator) take(ev Event) {
 	case Tick:
 		c.tick(ev)
 	case TasksRunning:
-		c.running = true
+		c.running, c.stopped = true, false
 	case TaskEnded:
 		if c.vertexOf(ev.Task) != nil {
 			c.ended[ev.Task] = true
@@ -114,12 +116,18 @@ func (c *Coordinator) take(ev Event) {
 		c.declined(ev)
 	case EnumeratorState:
 		if v := c.vertex(ev.Vertex); v != nil {
-			v.Enumerator = ev.State
+			v.Enumerator, v.Splits = ev.State, nil
 		}
 	case Persisted:
 		c.persisted(ev)
+		c.quiet()
 	case PersistFailed:
 		c.persistFailed(ev)
+		c.quiet()
+	case RegionsStopped:
+		c.regionsStopped(ev)
+	case RegionsRestored:
+		c.regionsRestored(ev)
 	case Committed:
 		c.committed(ev)
 	case IDsAllotted:
@@ -194,7 +202,7 @@ func (c *Coordinator) triggerRequested(e TriggerRequested) {
 
 // triggerDue starts the checkpoint that is due, if any, and sees that ids do not run out.
 func (c *Coordinator) triggerDue() {
-	if c.phase != live || !c.ticked || c.last != nil || !c.running && !c.allEnded() {
+	if c.phase != live || !c.ticked || c.stopped || c.last != nil || !c.running && !c.allEnded() {
 		return
 	}
 	if !c.based {
@@ -226,6 +234,11 @@ func (c *Coordinator) allEnded() bool { return c.tasks > 0 && len(c.ended) == c.
 
 func (c *Coordinator) trigger(kind Kind) {
 	c.pending = newPending(c.next, kind, c.now, c.now+millis(c.cfg.Spec.Timeout))
+	for _, v := range c.cfg.Vertices {
+		if len(v.Splits) > 0 {
+			c.pending.unassigned[v.ID] = v.Splits
+		}
+	}
 	c.next++
 	c.lastTrigger = c.now
 	if kind == Periodic {

@@ -19,17 +19,19 @@ import (
 // TestScripts runs the scripts in testdata/coordinator. The commands:
 //
 //	new src=2 agg=2 sink=1 committers=(sink) interval=10s min-pause=1s timeout=1m tolerable=1 retained=3 allotted=20
-//	    a new coordinator; unnamed vertices do not exist, src is the source
+//	    a new coordinator; unnamed vertices do not exist, src is the source; splits=(a,b) are those that it was restored with
 //	again
 //	    another one for the next attempt, with what the last one left in the store
 //	step
 //	    takes events, one a line, and prints the effects of each:
 //	        tick 1000                   running              ended src/0 | ended all
 //	        ack 1 src/0 | ack 1 all     ack 1 sink/0 a b     (with committables a and b)
+//	        ack 1 src/0 bare            (without splits)
 //	        bad-ack 1 src/0             (a chain that begins with a delta)
 //	        decline 1 src/0 no space    trigger suspend      enumerator src bytes
 //	        persisted 1                 lost 1 no answer     fenced 1 term is over
 //	        committed sink 1            allotted 64          close cancelled
+//	        stopped a: why              restored 3 a=2       ack-of 2 a/1 2 (of a parallelism that is not the first one)
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/coordinator", func(t *testing.T, path string) {
 		var s script
@@ -67,11 +69,16 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 	number := map[string]*int{"tolerable": &cfg.Spec.TolerableFailures, "retained": &cfg.Spec.Retained, "allotted": &allotted}
 	durations := map[string]*time.Duration{"interval": &cfg.Spec.Interval, "min-pause": &cfg.Spec.MinPause, "timeout": &cfg.Spec.Timeout}
 	var committers []string
+	var splits []*checkpointv1.SplitState
 	for _, a := range d.CmdArgs {
 		var err error
 		switch {
 		case a.Key == "committers":
 			committers = a.Vals
+		case a.Key == "splits":
+			for _, id := range a.Vals {
+				splits = append(splits, &checkpointv1.SplitState{Id: id})
+			}
 		case number[a.Key] != nil:
 			*number[a.Key], err = strconv.Atoi(a.Vals[0])
 		case durations[a.Key] != nil:
@@ -87,6 +94,9 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 	}
 	for i, v := range cfg.Vertices {
 		cfg.Vertices[i].Committer = slices.Contains(committers, string(v.ID))
+		if v.Source {
+			cfg.Vertices[i].Splits = splits
+		}
 	}
 	cfg.AllottedThrough = types.CheckpointID(allotted)
 	return cfg
@@ -105,6 +115,9 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 	case "ack":
 		return s.each(word(2), func(task types.TaskID) Event {
 			state := s.state(task)
+			if word(3) == "bare" {
+				state.Splits, words = nil, words[:3]
+			}
 			for _, c := range words[3:] {
 				state.Committables = append(state.Committables, []byte(c))
 			}
@@ -132,6 +145,20 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		return []Event{Committed{Vertex: types.VertexID(word(1)), ID: types.CheckpointID(words.Number(2))}}
 	case "allotted":
 		return []Event{IDsAllotted{id}}
+	case "stopped":
+		return []Event{RegionsStopped{Vertices: []types.VertexID{types.VertexID(strings.TrimSuffix(word(1), ":"))}, Reason: rest(2)}}
+	case "restored":
+		vertex, parallelism, _ := strings.Cut(word(2), "=")
+		p, _ := strconv.Atoi(parallelism)
+		return []Event{RegionsRestored{From: id, Vertices: []Vertex{{
+			ID: types.VertexID(vertex), Parallelism: int32(p), Committer: true,
+		}}}}
+	case "ack-of":
+		vertex, subtask, _ := strings.Cut(word(2), "/")
+		n, _ := strconv.Atoi(subtask)
+		return []Event{Acknowledged{ID: id, Task: types.TaskID{Vertex: types.VertexID(vertex), Subtask: int32(n)}, State: &checkpointv1.TaskState{
+			Files: []*checkpointv1.StateFile{testFile(fileBase, "chunk-"+word(2), types.KeyGroupRangeOf(n, int(words.Number(3)), 128))},
+		}}}
 	case "close":
 		return []Event{Close{rest(1)}}
 	default:

@@ -4,9 +4,10 @@
 //
 // # The coordinator
 //
-// A Coordinator lives as long as one attempt of a job under one leader. It is a pure step function: the shell feeds it
-// events and carries its effects out, in the order given, and reports completion as further events. Nothing here reads a
-// clock, starts a goroutine or does I/O; one goroutine owns a Coordinator.
+// A Coordinator lives from when a job is deployed as a whole to when that ends, under one leader; regions of the job may
+// restart in between. It is a pure step function: the shell feeds it events and carries its effects out, in the order given,
+// and reports completion as further events. Nothing here reads a clock, starts a goroutine or does I/O; one goroutine owns a
+// Coordinator.
 //
 // A checkpoint goes through: Trigger to the sources → Acknowledged by every task → Persist (manifest, then the fenced
 // transaction that is the commit point) → Persisted. Before Persisted nothing happened; after it, committing is
@@ -20,7 +21,9 @@
 //   - Persist is answered once, by Persisted or PersistFailed, and the answer is definitive: a transaction with an unknown
 //     outcome is read back first. A late PersistFailed for a transaction that did happen would lose committed output.
 //   - Ids are allotted durably before use: see AllotIDs.
-//   - Close is sent when the attempt ends, and the next attempt's checkpoint is looked up only after Closed.
+//   - RegionsStopped is sent when regions are being cancelled, RegionsRestored when their tasks are deployed again, and
+//     TasksRunning when those run. The checkpoint that they restore from is looked up only after Quiet.
+//   - Close is sent when the job's attempt ends, and the next attempt's checkpoint is looked up only after Closed.
 //   - Commit effects of one vertex reach its committer in the order of the effects.
 //
 // # What it is not

@@ -97,10 +97,14 @@ type FinalComplete struct {
 	Kind Kind
 }
 
+// Quiet says that no checkpoint is under way, nor will be before TasksRunning. It answers RegionsStopped.
+type Quiet struct{}
+
 // Closed says that nothing of the coordinator is under way any more. It answers Close, once.
 type Closed struct{}
 
 func (AllotIDs) isEffect()         {}
+func (Quiet) isEffect()            {}
 func (Trigger) isEffect()          {}
 func (Persist) isEffect()          {}
 func (Commit) isEffect()           {}
@@ -186,6 +190,9 @@ func (e StepDown) String() string { return fmt.Sprintf("step-down reason=%q", e.
 func (e FinalComplete) String() string {
 	return fmt.Sprintf("final-complete id=%d kind=%s", e.ID, e.Kind)
 }
+
+// String prints the effect on one line.
+func (e Quiet) String() string { return "quiet" }
 
 // String prints the effect on one line.
 func (e Closed) String() string { return "closed" }

@@ -16,7 +16,7 @@ type Event interface {
 // Tick says what time it is. Time never runs backwards here: an earlier Now counts as the latest one.
 type Tick struct{ Now int64 } // milliseconds
 
-// TasksRunning says that every task of the attempt is deployed and running: checkpoints may begin.
+// TasksRunning says that every task of the job is deployed and running: checkpoints may begin, or go on.
 type TasksRunning struct{}
 
 // TaskEnded says that a task has taken its last row. It still takes part in checkpoints. When all have ended, the final
@@ -44,8 +44,9 @@ type Declined struct {
 	Reason string
 }
 
-// EnumeratorState gives the latest state of a source's enumerator, which already contains the assignments that are under
-// way. It goes into the next manifest. The coordinator takes State over.
+// EnumeratorState gives the latest state of a source's enumerator. Its assignments, with the first one every restored split,
+// have been sent to the readers: whatever is triggered from here on reaches them later. It goes into the next manifest. The
+// coordinator takes State over.
 type EnumeratorState struct {
 	Vertex types.VertexID
 	State  []byte
@@ -75,6 +76,21 @@ type Committed struct {
 // IDsAllotted says that the ids up to Through, inclusive, are durably this coordinator's: the answer to AllotIDs.
 type IDsAllotted struct{ Through types.CheckpointID }
 
+// RegionsStopped says that the tasks of some vertices are gone or going, while others run on. There are no checkpoints until
+// TasksRunning: a pending one is given up, which counts as no failure, unless its Persist is under way. Quiet follows, in
+// the same step or later.
+type RegionsStopped struct {
+	Vertices []types.VertexID
+	Reason   string
+}
+
+// RegionsRestored says that the vertices are being deployed again, restored from a checkpoint, behind their committers,
+// which have recovered. They stand as in Config. The coordinator keeps the slice.
+type RegionsRestored struct {
+	From     types.CheckpointID // 0: from the beginning
+	Vertices []Vertex
+}
+
 // Close ends the coordinator because its attempt ends. A pending checkpoint is given up, unless its Persist is under way:
 // that is awaited. Closed follows, in the same step or later; nothing is triggered or committed any more.
 type Close struct{ Reason string }
@@ -91,6 +107,8 @@ func (PersistFailed) isEvent()    {}
 func (Committed) isEvent()        {}
 func (IDsAllotted) isEvent()      {}
 func (Close) isEvent()            {}
+func (RegionsStopped) isEvent()   {}
+func (RegionsRestored) isEvent()  {}
 
 // String prints the event on one line.
 func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
@@ -130,6 +148,20 @@ func (e Committed) String() string { return fmt.Sprintf("committed %s id=%d", e.
 
 // String prints the event on one line.
 func (e IDsAllotted) String() string { return fmt.Sprintf("ids-allotted through=%d", e.Through) }
+
+// String prints the event on one line.
+func (e RegionsStopped) String() string {
+	return fmt.Sprintf("regions-stopped vertices=%v reason=%q", e.Vertices, e.Reason)
+}
+
+// String prints the event on one line.
+func (e RegionsRestored) String() string {
+	text := fmt.Sprintf("regions-restored from=%d", e.From)
+	for _, v := range e.Vertices {
+		text += fmt.Sprintf(" %s:%d", v.ID, v.Parallelism)
+	}
+	return text
+}
 
 // String prints the event on one line.
 func (e Close) String() string { return fmt.Sprintf("close reason=%q", e.Reason) }

@@ -12,8 +12,10 @@ import (
 	"millrace/types"
 )
 
-// FormatVersion is the version of manifests that this code writes, and the only one that it reads.
-const FormatVersion = 1
+// FormatVersion is the version of manifests that this code writes; it reads all from 1 on. Since version 2 a vertex has the
+// splits that no reader has been given since the restore: without them a checkpoint that came before the enumerator lost
+// their positions.
+const FormatVersion = 2
 
 // The kinds of state files, as they stand in manifests.
 const (
@@ -48,8 +50,8 @@ func invalid(m *checkpointv1.Manifest, p *failure.Problems) error {
 }
 
 func validateHead(m *checkpointv1.Manifest, p *failure.Problems) {
-	if m.GetFormatVersion() != FormatVersion {
-		p.Addf("", "format_version", "is %d, this build reads %d", m.GetFormatVersion(), FormatVersion)
+	if v := m.GetFormatVersion(); v < 1 || v > FormatVersion {
+		p.Addf("", "format_version", "is %d, this build reads 1 to %d", v, FormatVersion)
 	}
 	if m.GetJobId() == "" {
 		p.Addf("", "job_id", "missing")
@@ -88,7 +90,16 @@ func validateVertex(v *checkpointv1.VertexState, p *failure.Problems) {
 	if l := int(v.GetLargestParallelism()); l < n || l > groups {
 		p.Addf(id, "largest_parallelism", "is %d, with %d tasks and %d key groups", l, n, groups)
 	}
-	splits, committables, filed := make(map[string]int), 0, 0
+	splits, committables, filed := make(map[string]string), 0, 0
+	take := func(split, holder string) {
+		if other, ok := splits[split]; ok {
+			p.Addf(id, "splits", "%q is in %s and %s", split, other, holder)
+		}
+		splits[split] = holder
+	}
+	for _, s := range v.GetUnassigned() {
+		take(s.GetId(), "no task")
+	}
 	for i, t := range v.Tasks {
 		for _, problem := range checkTask(t, i, n, groups) {
 			p.Addf(id, "tasks", "%d: %s", i, problem)
@@ -98,10 +109,7 @@ func validateVertex(v *checkpointv1.VertexState, p *failure.Problems) {
 		}
 		committables += len(t.GetCommittables())
 		for _, s := range t.GetSplits() {
-			if other, ok := splits[s.GetId()]; ok {
-				p.Addf(id, "splits", "%q is in tasks %d and %d", s.GetId(), other, i)
-			}
-			splits[s.GetId()] = i
+			take(s.GetId(), fmt.Sprintf("task %d", i))
 		}
 	}
 	if filed != 0 && filed != n {
@@ -230,6 +238,9 @@ func Describe(m *checkpointv1.Manifest) string {
 		fmt.Fprintf(&b, "%s largest=%d", v.GetVertexId(), v.GetLargestParallelism())
 		if len(v.GetEnumerator()) > 0 {
 			fmt.Fprintf(&b, " enumerator=%dB", len(v.GetEnumerator()))
+		}
+		if n := len(v.GetUnassigned()); n > 0 {
+			fmt.Fprintf(&b, " unassigned=%d", n)
 		}
 		for s, t := range v.GetTasks() {
 			fmt.Fprintf(&b, " %d(files=%d", s, len(t.GetFiles()))

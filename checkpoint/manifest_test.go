@@ -48,7 +48,9 @@ func TestValidate(t *testing.T) {
 				task.Files = nil
 			}
 		}, ""},
-		{"version of the future", func(m *checkpointv1.Manifest) { m.FormatVersion = 2 }, "format_version: is 2"},
+		{"version of the future", func(m *checkpointv1.Manifest) { m.FormatVersion = 3 }, "format_version: is 3, this build reads 1 to 2"},
+		{"no version", func(m *checkpointv1.Manifest) { m.FormatVersion = 0 }, "format_version: is 0"},
+		{"the first version", func(m *checkpointv1.Manifest) { m.FormatVersion = 1 }, ""},
 		{"no job", func(m *checkpointv1.Manifest) { m.JobId = "" }, "job_id: missing"},
 		{"no id", func(m *checkpointv1.Manifest) { m.CheckpointId = 0 }, "checkpoint_id"},
 		{"before its predecessor", func(m *checkpointv1.Manifest) { m.PreviousCheckpointId = 9 }, "checkpoint_id: is 7 after 9"},
@@ -72,7 +74,10 @@ func TestValidate(t *testing.T) {
 		{"inline", func(m *checkpointv1.Manifest) { inline(m, []byte("state"), []byte("state")) }, ""},
 		{"inline changed", func(m *checkpointv1.Manifest) { inline(m, []byte("state"), []byte("stale")) }, "do not have their checksum"},
 		{"inline cut", func(m *checkpointv1.Manifest) { inline(m, []byte("state"), []byte("stat")) }, "4 bytes inline, 5 announced"},
-		{"split twice", func(m *checkpointv1.Manifest) { m.Vertices[1].Tasks[0].Splits[0].Id = "split-0" }, `"split-0" is in tasks 0 and 1`},
+		{"split twice", func(m *checkpointv1.Manifest) { m.Vertices[1].Tasks[0].Splits[0].Id = "split-0" }, `"split-0" is in task 0 and task 1`},
+		{"split of a reader and of none", func(m *checkpointv1.Manifest) {
+			m.Vertices[1].Unassigned = []*checkpointv1.SplitState{{Id: "split-1"}}
+		}, `"split-1" is in no task and task 0`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,13 +17,18 @@ type pending struct {
 	states      map[types.TaskID]*checkpointv1.TaskState
 	figures     Figures // sums; AlignmentMicros is the largest
 	persisting  bool    // every task has acknowledged
+	// unassigned are the restored splits that no reader had when the checkpoint was triggered.
+	unassigned map[types.VertexID][]*checkpointv1.SplitState
 	// What the Persist asks for, for the time when it has happened.
 	manifest     *checkpointv1.Manifest
 	retain, drop []Pointer
 }
 
 func newPending(id types.CheckpointID, kind Kind, now, deadline int64) *pending {
-	return &pending{id: id, kind: kind, triggeredAt: now, deadline: deadline, states: make(map[types.TaskID]*checkpointv1.TaskState)}
+	return &pending{
+		id: id, kind: kind, triggeredAt: now, deadline: deadline, states: make(map[types.TaskID]*checkpointv1.TaskState),
+		unassigned: make(map[types.VertexID][]*checkpointv1.SplitState),
+	}
 }
 
 // collecting returns the pending checkpoint if it is that one and still awaits tasks.
@@ -91,7 +96,7 @@ func (c *Coordinator) manifest(p *pending) *checkpointv1.Manifest {
 	for _, v := range c.cfg.Vertices {
 		s := &checkpointv1.VertexState{
 			VertexId: string(v.ID), MaxParallelism: int32(c.cfg.MaxParallelism), Enumerator: v.Enumerator,
-			LargestParallelism: max(v.LargestParallelism, v.Parallelism),
+			LargestParallelism: max(v.LargestParallelism, v.Parallelism), Unassigned: p.unassigned[v.ID],
 		}
 		for i := range v.Parallelism {
 			s.Tasks = append(s.Tasks, p.states[types.TaskID{Vertex: v.ID, Subtask: i}])

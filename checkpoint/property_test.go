@@ -32,6 +32,9 @@ type world struct {
 	ended     map[types.TaskID]bool
 	final     bool
 	over      bool
+	// stopped is the vertex whose tasks are gone, quiet what was said about that.
+	stopped types.VertexID
+	quiet   bool
 	// tasks' unconfirmed epochs, as the sink task has them.
 	epochs []types.CheckpointID
 	// promised is what the sink task acknowledged for the pending checkpoint. A confirmation may come after it.
@@ -73,7 +76,15 @@ func (w *world) effect(e Effect, cause Event) {
 		}
 	}
 	switch e := e.(type) {
+	case Quiet:
+		if w.stopped == "" || w.quiet || w.triggered != 0 || w.persists != nil {
+			w.t.Fatalf("%s while %q is stopped and %d is pending", e, w.stopped, w.triggered)
+		}
+		w.quiet = true
 	case Trigger:
+		if w.stopped != "" {
+			w.t.Fatalf("%s while %s is stopped", e, w.stopped)
+		}
 		if w.triggered != 0 || w.persists != nil {
 			w.t.Fatalf("%s while %d is pending", e, w.triggered)
 		}
@@ -234,6 +245,36 @@ func (w *world) trigger(t *rapid.T) {
 	w.step(TriggerRequested{rapid.SampledFrom([]Kind{Periodic, Savepoint, Suspend, Final}).Draw(t, "kind")})
 }
 
+// stop ends the tasks of one vertex, as a failure does.
+func (w *world) stop(t *rapid.T) {
+	if w.stopped != "" || w.over {
+		return
+	}
+	w.stopped, w.quiet = rapid.SampledFrom([]types.VertexID{"src", "sink"}).Draw(t, "stopped"), false
+	for _, task := range tasks {
+		if task.Vertex == w.stopped {
+			delete(w.ended, task)
+		}
+	}
+	w.step(RegionsStopped{Vertices: []types.VertexID{w.stopped}, Reason: "a task failed"})
+}
+
+// restore brings the tasks back, once nothing is under way. The sink's committer recovers first, and its task knows nothing
+// of earlier epochs.
+func (w *world) restore(*rapid.T) {
+	if w.stopped == "" || !w.quiet || w.over {
+		return
+	}
+	v := w.cfg.Vertices[0]
+	if w.stopped == "sink" {
+		v = w.cfg.Vertices[1]
+		w.confirmed, w.commits, w.epochs = w.latest, nil, nil
+	}
+	w.stopped = ""
+	w.step(RegionsRestored{From: w.latest, Vertices: []Vertex{v}})
+	w.step(TasksRunning{})
+}
+
 // Never two pending, ids rise, commits only after the transaction, sinks told only after their committer, nothing
 // dropped that is needed, nothing aborted that may be complete.
 func TestNever(t *testing.T) {
@@ -243,6 +284,7 @@ func TestNever(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"tick": w.tick, "ack": w.acknowledge, "ack2": w.acknowledge, "ack3": w.acknowledge, "persist": w.answerPersist,
 			"confirm": w.confirm, "end": w.endTask, "decline": w.decline, "trigger": w.trigger, "round": w.round, "round2": w.round,
+			"stop": w.stop, "restore": w.restore, "restore2": w.restore,
 		})
 	})
 }
@@ -256,8 +298,10 @@ func TestFinalComesAfterHealing(t *testing.T) {
 		w.c = New(w.cfg)
 		w.step(TasksRunning{})
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
-			rapid.SampledFrom([]func(*rapid.T){w.tick, w.acknowledge, w.answerPersist, w.confirm, w.decline, w.endTask, w.round, w.round}).Draw(t, "what")(t)
+			rapid.SampledFrom([]func(*rapid.T){w.tick, w.acknowledge, w.answerPersist, w.confirm, w.decline, w.endTask, w.round, w.round, w.stop, w.restore}).Draw(t, "what")(t)
 		}
+		w.heal()
+		w.restore(t)
 		for _, task := range tasks {
 			w.ended[task] = true
 			w.step(TaskEnded{task})

@@ -29,7 +29,7 @@ type Plan struct {
 
 // VertexPlan is the part of one vertex.
 type VertexPlan struct {
-	// Enumerator and Splits (of every reader, ordered by id) are for the source's enumerator, which assigns them anew.
+	// Enumerator and Splits (of every reader, and of none, ordered by id) are for the source's enumerator, which assigns them anew.
 	Enumerator []byte
 	Splits     []*checkpointv1.SplitState
 	// Committables are for the sink's committer, which recovers before any task starts.
@@ -83,6 +83,7 @@ func restoreVertex(v *checkpointv1.VertexState, parallelism, maxParallelism int,
 		Enumerator: v.GetEnumerator(), Committables: committablesOf(v),
 		LargestParallelism: max(v.GetLargestParallelism(), int32(parallelism)), Tasks: make([]TaskPlan, parallelism),
 	}
+	p.Splits = append(p.Splits, v.GetUnassigned()...)
 	for _, t := range v.GetTasks() {
 		p.Splits = append(p.Splits, t.Splits...)
 	}

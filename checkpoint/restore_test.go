@@ -104,6 +104,7 @@ func TestRestore(t *testing.T) {
 	m.Vertices[0].Tasks[2].Committables = [][]byte{[]byte("old"), []byte("new")}
 	m.Vertices[0].Tasks[1].Committables = [][]byte{[]byte("z"), []byte("old")}
 	m.Vertices[1].Enumerator = []byte("known")
+	m.Vertices[1].Unassigned = []*checkpointv1.SplitState{{Id: "split-2"}}
 	plan, err := Restore(m, RestoreSpec{Parallelism: map[types.VertexID]int32{"agg": 2, "src": 1, "new": 2}, MaxParallelism: 16})
 	if err != nil {
 		t.Fatal(err)
@@ -111,12 +112,12 @@ func TestRestore(t *testing.T) {
 	got := fmt.Sprintf("%d\nagg %s\nsrc %s %s\nnew %s", plan.Checkpoint, plan.Vertices["agg"], plan.Vertices["src"], plan.Vertices["src"].Enumerator, plan.Vertices["new"])
 	want := `7
 agg largest=3 splits=0 committables=["z" "old" "new"] 0(chains=2) 1(chains=2)
-src largest=2 splits=2 committables=[] 0(chains=2) known
+src largest=2 splits=3 committables=[] 0(chains=2) known
 new largest=2 splits=0 committables=[] 0(chains=0) 1(chains=0)`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if s := plan.Vertices["src"].Splits; s[0].Id != "split-0" || s[1].Id != "split-1" {
+	if s := plan.Vertices["src"].Splits; s[0].Id != "split-0" || s[1].Id != "split-1" || s[2].Id != "split-2" {
 		t.Errorf("splits out of order: %v", s)
 	}
 }

@@ -160,8 +160,9 @@ type Assignment struct {
 // and may block; one goroutine calls it.
 type Enumerator interface {
 	// Start resolves what there is to read (offsets that are named by words or
-	// times become concrete here, once) and returns the first assignments. What
-	// it resolved is in its state: the caller stores Snapshot before it hands
+	// times become concrete here, once) and returns the first assignments, every
+	// restored split that is still to be read among them. What it resolved is in
+	// its state: the caller stores Snapshot before it hands
 	// the assignments on.
 	Start(ctx context.Context) ([]Assignment, error)
 	// Discover looks for splits that were not there before. It is called every

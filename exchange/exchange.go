@@ -107,6 +107,10 @@ type Network interface {
 // ErrFenced is why a channel of an attempt that is over can't be opened.
 var ErrFenced = errors.New("the attempt is over")
 
+// ErrBroken is why a task fails whose channel lost its other end: a consequence of
+// what happened there.
+var ErrBroken = errors.New("broke")
+
 // Outlet is one output edge of a task: a partitioner and its channels. It is
 // owned by the task's goroutine.
 type Outlet interface {

@@ -15,22 +15,40 @@ import (
 	"millrace/types"
 )
 
-// attempt is what the driver knows of the attempt under way.
+// attempt is what the driver knows of the job as it is deployed. Its number is the first region's, when all of them were
+// deployed; regions that restart alone get others.
 type attempt struct {
 	allotment
 	number      types.Attempt
 	placement   uint64
-	slots       map[types.TaskID]types.SlotID
+	slots       map[types.TaskID]types.SlotID // of regions that are not gone
 	reasons     map[types.TaskID]string
 	widths      map[types.VertexID]int32
-	restored    restored
 	coordinator *checkpoint.Coordinator
-	awaited     map[coordinatorID]bool // coordinators that are not ready
-	live        map[types.TaskID]bool  // deployed, and not known to have ended
-	deployed    bool
-	early       []*controlv1.EnumeratorAssigned // for tasks that are not deployed
+	live        map[types.TaskID]bool // deployed, and not known to have ended
 	cancelling  bool
 	closed      bool
+
+	regionOf map[types.VertexID]int
+	of       []*deployment // by region; nil while it is gone
+	last     *deployment   // the one that was begun last
+	ending   []int         // regions that are being cancelled while others run
+	quiet    bool          // no checkpoint is under way that concerns them
+}
+
+// deployment is the regions that were deployed together, all of the job's as a rule.
+type deployment struct {
+	attempt  types.Attempt // of the first region; each has the next number
+	regions  []int
+	restored restored
+	awaited  map[coordinatorID]bool // coordinators that are not ready
+	deployed bool
+	early    []*controlv1.EnumeratorAssigned // for tasks that are not deployed
+}
+
+// number returns the attempt of one of its regions.
+func (p *deployment) number(region int) types.Attempt {
+	return p.attempt + types.Attempt(slices.Index(p.regions, region))
 }
 
 // coordinatorID names a coordinator task.
@@ -39,29 +57,74 @@ type coordinatorID struct {
 	role   controlv1.CoordinatorRole
 }
 
-func newAttempt(a allotment) *attempt {
-	return &attempt{allotment: a, number: a.attempt}
+func newAttempt(a allotment, regions [][]types.VertexID) *attempt {
+	out := &attempt{
+		allotment: a, number: a.attempt, regionOf: make(map[types.VertexID]int), of: make([]*deployment, len(regions)),
+		slots: make(map[types.TaskID]types.SlotID), reasons: make(map[types.TaskID]string), widths: make(map[types.VertexID]int32),
+		live: make(map[types.TaskID]bool),
+	}
+	for i, vertices := range regions {
+		for _, v := range vertices {
+			out.regionOf[v] = i
+		}
+	}
+	return out
 }
 
-// managers returns the task managers of the attempt, in order.
-func (a *attempt) managers() []types.TaskManagerID {
-	seen := make(map[types.TaskManagerID]bool)
+// deploys begins a deployment of some regions.
+func (a *attempt) deploys(first types.Attempt, regions []int) {
+	a.last = &deployment{attempt: first, regions: regions}
+	for _, r := range regions {
+		a.of[r] = a.last
+	}
+}
+
+// whole tells whether a deployment was of all regions.
+func (a *attempt) whole(p *deployment) bool { return len(p.regions) == len(a.of) }
+
+// has tells whether a task is of one of the regions.
+func (a *attempt) has(regions []int, t types.TaskID) bool {
+	return slices.Contains(regions, a.regionOf[t.Vertex])
+}
+
+// numberOf returns the attempt of a vertex' region; 0 while it is gone.
+func (a *attempt) numberOf(v types.VertexID) types.Attempt {
+	r := a.regionOf[v]
+	if a.of[r] == nil {
+		return 0
+	}
+	return a.of[r].number(r)
+}
+
+// managers returns the task managers of a region, in order.
+func (a *attempt) managers(region int) []types.TaskManagerID {
 	var out []types.TaskManagerID
-	for _, s := range a.slots {
-		if !seen[s.TaskManager] {
-			seen[s.TaskManager] = true
+	for t, s := range a.slots {
+		if a.regionOf[t.Vertex] == region {
 			out = append(out, s.TaskManager)
 		}
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
-// tasks returns the tasks of the attempt, in order.
-func (a *attempt) tasks() []types.TaskID {
-	out := make([]types.TaskID, 0, len(a.slots))
+// uses tells whether a task of the attempt is on a task manager.
+func (a *attempt) uses(id types.TaskManagerID) bool {
+	for _, s := range a.slots {
+		if s.TaskManager == id {
+			return true
+		}
+	}
+	return false
+}
+
+// tasks returns the tasks of some regions, in order.
+func (a *attempt) tasks(regions []int) []types.TaskID {
+	var out []types.TaskID
 	for id := range a.slots {
-		out = append(out, id)
+		if a.has(regions, id) {
+			out = append(out, id)
+		}
 	}
 	sort.Slice(out, func(i, k int) bool { return out[i].Less(out[k]) })
 	return out
@@ -72,58 +135,77 @@ func (a *attempt) home(v types.VertexID) types.TaskManagerID {
 	return a.slots[types.TaskID{Vertex: v}].TaskManager
 }
 
-// toAttempt sends a message to every task manager of the attempt.
-func (d *driver) toAttempt(msg func() *controlv1.JobManagerMessage) {
+// toAttempt sends a message to every task manager of every region, with the region's attempt in it.
+func (d *driver) toAttempt(msg func(attempt uint64) *controlv1.JobManagerMessage) {
 	if d.at == nil {
 		return
 	}
-	for _, id := range d.at.managers() {
-		d.l.registry.send(id, msg())
+	for region := range d.at.of {
+		d.toRegion(region, msg)
+	}
+}
+
+func (d *driver) toRegion(region int, msg func(attempt uint64) *controlv1.JobManagerMessage) {
+	p := d.at.of[region]
+	if p == nil {
+		return
+	}
+	for _, id := range d.at.managers(region) {
+		d.l.registry.send(id, msg(uint64(p.number(region))))
 	}
 }
 
 // message takes one message of a task manager about this job.
-func (d *driver) message(from types.TaskManagerID, msg *controlv1.TaskManagerMessage) {
+func (d *driver) message(msg *controlv1.TaskManagerMessage) {
 	switch r := msg.Message.(type) {
 	case *controlv1.TaskManagerMessage_TaskChanged:
-		if d.current(types.Attempt(r.TaskChanged.Attempt)) {
-			d.taskChanged(r.TaskChanged)
+		if c := r.TaskChanged; d.deployment(c.VertexId, c.Attempt) != nil {
+			d.taskChanged(c)
 		}
 	case *controlv1.TaskManagerMessage_TaskSnapshotted:
-		if s := r.TaskSnapshotted; d.current(types.Attempt(s.Attempt)) {
+		if s := r.TaskSnapshotted; d.deployment(s.VertexId, s.Attempt) != nil {
 			d.coordinate(checkpoint.Acknowledged{
 				ID: types.CheckpointID(s.CheckpointId), Task: taskID(s.VertexId, s.Subtask), State: s.State, Figures: figures(s.Figures),
 			})
 		}
 	case *controlv1.TaskManagerMessage_CheckpointDeclined:
-		if c := r.CheckpointDeclined; d.current(types.Attempt(c.Attempt)) {
+		if c := r.CheckpointDeclined; d.deployment(c.VertexId, c.Attempt) != nil {
 			d.coordinate(checkpoint.Declined{
 				ID: types.CheckpointID(c.CheckpointId), Task: taskID(c.VertexId, c.Subtask), Reason: c.Failure.GetMessage(),
 			})
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorReady:
-		if c := r.CoordinatorReady; d.current(types.Attempt(c.Attempt)) {
+		if c := r.CoordinatorReady; d.deployment(c.VertexId, c.Attempt) != nil {
 			d.coordinatorReady(coordinatorID{types.VertexID(c.VertexId), c.Role})
 		}
 	case *controlv1.TaskManagerMessage_EnumeratorAssigned:
-		if e := r.EnumeratorAssigned; d.current(types.Attempt(e.Attempt)) {
+		if e := r.EnumeratorAssigned; d.deployment(e.VertexId, e.Attempt) != nil {
 			d.storeEnumerator(e)
 		}
 	case *controlv1.TaskManagerMessage_Committed:
-		if c := r.Committed; d.current(types.Attempt(c.Attempt)) {
+		if c := r.Committed; d.deployment(c.VertexId, c.Attempt) != nil {
 			d.coordinate(checkpoint.Committed{Vertex: types.VertexID(c.VertexId), ID: types.CheckpointID(c.CheckpointId)})
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorTrouble:
-		if c := r.CoordinatorTrouble; d.current(types.Attempt(c.Attempt)) {
+		if c := r.CoordinatorTrouble; d.deployment(c.VertexId, c.Attempt) != nil {
 			d.view.setVertexTrouble(d.at.number, types.VertexID(c.VertexId), c.Message)
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorFailed:
-		if c := r.CoordinatorFailed; d.current(types.Attempt(c.Attempt)) {
+		if c := r.CoordinatorFailed; d.deployment(c.VertexId, c.Attempt) != nil {
 			d.step(lifecycle.CoordinatorFailed{
-				Attempt: d.at.number, Vertex: types.VertexID(c.VertexId), Failure: failureOf(c.Failure), Ahead: c.Failure.GetOutputAhead(),
+				Attempt: types.Attempt(c.Attempt), Vertex: types.VertexID(c.VertexId), Failure: failureOf(c.Failure), Ahead: c.Failure.GetOutputAhead(),
 			})
 		}
 	}
+}
+
+// deployment returns the one that an attempt of a vertex' region is of, nil if that is over.
+func (d *driver) deployment(vertex string, attempt uint64) *deployment {
+	v := types.VertexID(vertex)
+	if d.at == nil || attempt == 0 || uint64(d.at.numberOf(v)) != attempt {
+		return nil
+	}
+	return d.at.of[d.at.regionOf[v]]
 }
 
 func taskID(vertex string, subtask int32) types.TaskID {
@@ -151,26 +233,28 @@ var (
 func failureOf(f *controlv1.Failure) lifecycle.Failure {
 	return lifecycle.Failure{
 		Class:   failure.Class{Domain: domainOf[f.GetDomain()], Retry: retryOf[f.GetRetry()]},
-		Message: f.GetMessage(), Position: f.GetPosition(),
+		Message: f.GetMessage(), Position: f.GetPosition(), Consequence: f.GetConsequence(),
 	}
 }
 
 func (d *driver) taskChanged(c *controlv1.TaskChanged) {
-	id := taskID(c.VertexId, c.Subtask)
+	id, p := taskID(c.VertexId, c.Subtask), d.deployment(c.VertexId, c.Attempt)
 	d.view.setTaskState(id, c.State)
 	switch c.State {
 	case controlv1.TaskState_TASK_STATE_FINISHED, controlv1.TaskState_TASK_STATE_FAILED, controlv1.TaskState_TASK_STATE_CANCELED:
 		delete(d.at.live, id)
 	case controlv1.TaskState_TASK_STATE_ENDED:
-		d.coordinate(checkpoint.TaskEnded{Task: id})
+		if !d.at.has(d.at.ending, id) {
+			d.coordinate(checkpoint.TaskEnded{Task: id})
+		}
 	default: // on its way
 	}
 	if c.Failure.GetCorruptCheckpoint() {
 		d.step(lifecycle.RestoreFailed{
-			Attempt: d.at.number, Checkpoint: d.at.restored.from.ID, Reason: c.Failure.GetMessage(), Older: d.at.restored.older,
+			Attempt: p.attempt, Checkpoint: p.restored.from.ID, Reason: c.Failure.GetMessage(), Older: p.restored.older,
 		})
 	} else {
-		d.step(lifecycle.TaskChanged{Attempt: d.at.number, Task: id, State: lifecycle.TaskState(c.State), Failure: failureOf(c.Failure)})
+		d.step(lifecycle.TaskChanged{Attempt: types.Attempt(c.Attempt), Task: id, State: lifecycle.TaskState(c.State), Failure: failureOf(c.Failure)})
 	}
 	d.maybeGone()
 }
@@ -180,15 +264,16 @@ func (d *driver) lost(id types.TaskManagerID) {
 	if d.at == nil {
 		return
 	}
-	had := false
+	var regions []int
 	for task, slot := range d.at.slots {
 		if slot.TaskManager == id {
-			had = true
+			regions = append(regions, d.at.regionOf[task.Vertex])
 			delete(d.at.live, task)
 		}
 	}
-	if had {
-		d.step(lifecycle.TaskManagerLost{Attempt: d.at.number, TaskManager: id})
+	if len(regions) > 0 {
+		slices.Sort(regions)
+		d.step(lifecycle.TaskManagerLost{Attempt: d.at.number, TaskManager: id, Regions: slices.Compact(regions)})
 	}
 	d.maybeGone()
 }
@@ -201,7 +286,7 @@ func (d *driver) cancelAttempt(fx lifecycle.CancelAttempt) {
 		return
 	}
 	d.at.cancelling = true
-	d.toAttempt(func() *controlv1.JobManagerMessage { return d.cancelMessage() })
+	d.toAttempt(d.cancelMessage)
 	if d.at.coordinator == nil {
 		d.at.closed = true
 	} else {
@@ -210,43 +295,84 @@ func (d *driver) cancelAttempt(fx lifecycle.CancelAttempt) {
 	d.maybeGone()
 }
 
+// cancelRegions ends what runs of some regions; maybeGone says when it has.
+func (d *driver) cancelRegions(fx lifecycle.CancelRegions) {
+	d.waiting = false
+	var vertices []types.VertexID
+	for _, r := range fx.Regions {
+		d.toRegion(r, d.cancelMessage)
+		vertices = append(vertices, d.regions[r]...)
+	}
+	d.at.ending, d.at.quiet = append(d.at.ending, fx.Regions...), false
+	d.coordinate(checkpoint.RegionsStopped{Vertices: vertices, Reason: fx.Reason})
+	d.maybeGone()
+}
+
+// maybeGone tells the lifecycle when what is being cancelled has ended.
 func (d *driver) maybeGone() {
 	a := d.at
-	if a == nil || !a.cancelling || !a.closed || len(a.live) > 0 {
-		return
+	switch {
+	case a == nil:
+	case a.cancelling:
+		if a.closed && len(a.live) == 0 {
+			d.at = nil
+			d.step(lifecycle.AttemptGone{Attempt: a.number})
+		}
+	case len(a.ending) > 0 && a.quiet:
+		for t := range a.live {
+			if a.has(a.ending, t) {
+				return
+			}
+		}
+		d.regionsGone()
 	}
-	d.at = nil
-	d.step(lifecycle.AttemptGone{Attempt: a.number})
+}
+
+// regionsGone forgets what is over of the attempt.
+func (d *driver) regionsGone() {
+	a := d.at
+	for t := range a.slots {
+		if a.has(a.ending, t) {
+			delete(a.slots, t)
+		}
+	}
+	for _, r := range a.ending {
+		a.of[r] = nil
+		for _, v := range d.regions[r] {
+			d.view.setVertexTrouble(a.number, v, "")
+		}
+	}
+	a.ending = nil
+	d.step(lifecycle.RegionsGone{Attempt: a.number})
 }
 
 // coordinatorReady notes that a coordinator task runs; behind the last one
 // tasks may be deployed.
 func (d *driver) coordinatorReady(id coordinatorID) {
-	if !d.at.awaited[id] {
+	p := d.at.last
+	if !p.awaited[id] {
 		return
 	}
-	delete(d.at.awaited, id)
-	if len(d.at.awaited) == 0 {
-		d.step(lifecycle.CoordinatorsReady{Attempt: d.at.number})
+	delete(p.awaited, id)
+	if len(p.awaited) == 0 {
+		d.step(lifecycle.CoordinatorsReady{Attempt: p.attempt})
 	}
 }
 
 // storeEnumerator makes what an enumerator found durable, before anybody reads it.
 func (d *driver) storeEnumerator(e *controlv1.EnumeratorAssigned) {
-	n := d.at.number
 	d.later(func() any {
-		return enumeratorStored{n, e, d.patiently(func() error {
+		return enumeratorStored{e, d.patiently(func() error {
 			return d.store.storeEnumerator(d.ctx, types.VertexID(e.VertexId), e.State)
 		})}
 	})
 }
 
-func (d *driver) enumeratorStored(e *controlv1.EnumeratorAssigned) {
-	if !d.at.deployed {
-		d.at.early = append(d.at.early, e)
+func (d *driver) enumeratorStored(p *deployment, e *controlv1.EnumeratorAssigned) {
+	if !p.deployed {
+		p.early = append(p.early, e)
 		return
 	}
-	d.coordinate(checkpoint.EnumeratorState{Vertex: types.VertexID(e.VertexId), State: e.State})
 	for _, s := range e.Assignments {
 		slot, ok := d.at.slots[taskID(e.VertexId, s.Subtask)]
 		if !ok {
@@ -254,40 +380,44 @@ func (d *driver) enumeratorStored(e *controlv1.EnumeratorAssigned) {
 		}
 		d.l.registry.send(slot.TaskManager, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_AssignSplits{
 			AssignSplits: &controlv1.AssignSplits{
-				JobId: string(d.store.job), Attempt: uint64(d.at.number), VertexId: e.VertexId, Assignment: s,
+				JobId: string(d.store.job), Attempt: e.Attempt, VertexId: e.VertexId, Assignment: s,
 			},
 		}})
 	}
+	// Behind the assignments, so that no barrier overtakes them.
+	d.coordinate(checkpoint.EnumeratorState{Vertex: types.VertexID(e.VertexId), State: e.State})
 }
 
-// describeTasks shows the attempt to clients.
-func (d *driver) describeTasks() {
-	tasks := make(map[types.TaskID]*apiv1.TaskDescription, len(d.at.slots))
-	for id, slot := range d.at.slots {
+// describeTasks shows the tasks of some regions to clients.
+func (d *driver) describeTasks(p *deployment) {
+	tasks := make(map[types.TaskID]*apiv1.TaskDescription)
+	for _, id := range d.at.tasks(p.regions) {
+		slot := d.at.slots[id]
 		tasks[id] = &apiv1.TaskDescription{
 			VertexId: string(id.Vertex), VertexName: d.graph.Vertex(id.Vertex).Name, Subtask: id.Subtask,
 			TaskManagerId: string(slot.TaskManager), Slot: slot.Index, PlacementReason: d.at.reasons[id],
+			Attempt: uint64(d.at.numberOf(id.Vertex)),
 		}
 	}
-	d.view.setTasks(tasks)
+	d.view.setTasks(func(id types.TaskID) bool { return d.at.has(p.regions, id) }, tasks)
 	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Attempt = uint64(d.at.number) })
 }
 
-func (d *driver) cancelMessage() *controlv1.JobManagerMessage {
+func (d *driver) cancelMessage(attempt uint64) *controlv1.JobManagerMessage {
 	return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Cancel{
-		Cancel: &controlv1.Cancel{JobId: string(d.store.job), Attempt: uint64(d.at.number)},
+		Cancel: &controlv1.Cancel{JobId: string(d.store.job), Attempt: attempt},
 	}}
 }
 
-func (d *driver) finishMessage() *controlv1.JobManagerMessage {
+func (d *driver) finishMessage(attempt uint64) *controlv1.JobManagerMessage {
 	return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Finish{
-		Finish: &controlv1.Finish{JobId: string(d.store.job), Attempt: uint64(d.at.number)},
+		Finish: &controlv1.Finish{JobId: string(d.store.job), Attempt: attempt},
 	}}
 }
 
-func (d *driver) drainMessage() *controlv1.JobManagerMessage {
+func (d *driver) drainMessage(attempt uint64) *controlv1.JobManagerMessage {
 	return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Drain{
-		Drain: &controlv1.Drain{JobId: string(d.store.job), Attempt: uint64(d.at.number)},
+		Drain: &controlv1.Drain{JobId: string(d.store.job), Attempt: attempt},
 	}}
 }
 

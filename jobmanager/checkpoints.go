@@ -57,10 +57,10 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 	case checkpoint.NotifyComplete:
 		d.notifyComplete(fx)
 	case checkpoint.NotifyAborted:
-		d.toAttempt(func() *controlv1.JobManagerMessage {
+		d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
 			return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointAborted{
 				CheckpointAborted: &controlv1.CheckpointAborted{
-					JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID),
+					JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID),
 				},
 			}}
 		})
@@ -83,6 +83,9 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 		d.ok("complete a checkpoint", errors.New(fx.Reason))
 	case checkpoint.FinalComplete:
 		d.step(lifecycle.FinalComplete{Attempt: d.at.number, ID: fx.ID})
+	case checkpoint.Quiet:
+		d.at.quiet = true
+		d.maybeGone()
 	case checkpoint.Closed:
 		d.at.closed = true
 		d.maybeGone()
@@ -102,10 +105,10 @@ func (d *driver) trigger(fx checkpoint.Trigger) {
 	d.events.CheckpointTriggered(events.CheckpointTriggeredInfo{
 		Job: string(d.store.job), Checkpoint: uint64(fx.ID), Kind: fx.Kind.String(), Tasks: len(d.at.slots),
 	})
-	d.toAttempt(func() *controlv1.JobManagerMessage {
+	d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
 		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_TriggerCheckpoint{
 			TriggerCheckpoint: &controlv1.TriggerCheckpoint{
-				JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID), Kind: fx.Kind.Proto(),
+				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID), Kind: fx.Kind.Proto(),
 			},
 		}}
 	})
@@ -169,7 +172,7 @@ func latestOf(fx checkpoint.Persist, p checkpoint.Pointer) *checkpointv1.LatestC
 func (d *driver) commit(p checkpoint.CommitPermit) {
 	d.l.registry.send(d.at.home(p.Vertex()), &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Commit{
 		Commit: &controlv1.Commit{
-			JobId: string(d.store.job), Attempt: uint64(d.at.number), VertexId: string(p.Vertex()),
+			JobId: string(d.store.job), Attempt: uint64(d.at.numberOf(p.Vertex())), VertexId: string(p.Vertex()),
 			CheckpointId: uint64(p.ID()), Committables: p.Committables(),
 		},
 	}})
@@ -180,10 +183,10 @@ func (d *driver) notifyComplete(fx checkpoint.NotifyComplete) {
 	for _, v := range fx.Vertices {
 		vertices = append(vertices, string(v))
 	}
-	d.toAttempt(func() *controlv1.JobManagerMessage {
+	d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
 		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointCompleted{
 			CheckpointCompleted: &controlv1.CheckpointCompleted{
-				JobId: string(d.store.job), Attempt: uint64(d.at.number), CheckpointId: uint64(fx.ID), VertexIds: vertices,
+				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID), VertexIds: vertices,
 			},
 		}}
 	})

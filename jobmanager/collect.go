@@ -141,7 +141,7 @@ func (s *jobStore) roots(ctx context.Context, rec *checkpointv1.JobRecord, oldBe
 	if r.Ended {
 		r.OldBefore = distantFuture
 	}
-	n, _, err := s.number(ctx, s.keys.Attempt())
+	n, _, err := s.number(ctx, s.keys.AttemptFloor())
 	if err != nil && !isNotFound(err) {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package jobmanager
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"millrace/checkpoint"
 	"millrace/jobgraph"
@@ -24,7 +26,7 @@ type restored struct {
 
 // readRestore reads the newest retained checkpoint below before, or the latest.
 func (d *driver) readRestore(before types.CheckpointID) {
-	n, widths, confirmed := d.at.number, d.at.widths, d.confirmed
+	n, widths, confirmed := d.at.last.attempt, maps.Clone(d.at.widths), d.confirmed
 	d.later(func() any {
 		r := restoreRead{attempt: n}
 		r.err = d.patiently(func() (err error) {
@@ -89,55 +91,62 @@ var errNoCheckpoint = errors.New("no checkpoint")
 // restoreRead goes on with the deployment of coordinators, or reports a
 // checkpoint that can't be used.
 func (d *driver) restoreRead(r restoreRead) {
-	d.at.restored = r.restored
+	p := d.at.last
+	p.restored = r.restored
 	if r.err != nil {
 		d.step(lifecycle.RestoreFailed{
-			Attempt: d.at.number, Checkpoint: r.from.ID, Reason: r.err.Error(), Older: r.older,
+			Attempt: p.attempt, Checkpoint: r.from.ID, Reason: r.err.Error(), Older: r.older,
 		})
 		return
 	}
-	if d.at.cancelling {
+	if d.at.cancelling || slices.ContainsFunc(p.regions, func(r int) bool { return slices.Contains(d.at.ending, r) }) {
 		return
 	}
+	p.awaited = make(map[coordinatorID]bool)
+	for _, region := range p.regions {
+		d.deployCoordinators(p, region)
+	}
+	if len(p.awaited) == 0 {
+		d.step(lifecycle.CoordinatorsReady{Attempt: p.attempt})
+	}
+}
+
+// deployCoordinators starts the coordinator tasks of a region.
+func (d *driver) deployCoordinators(p *deployment, region int) {
 	byManager := make(map[types.TaskManagerID][]*controlv1.CoordinatorDeployment)
-	d.at.awaited = make(map[coordinatorID]bool)
-	for i := range d.graph.Vertices {
-		v := &d.graph.Vertices[i]
-		for _, c := range d.coordinators(v) {
-			home := d.at.home(v.ID)
+	for _, id := range d.regions[region] {
+		for _, c := range d.coordinators(p, d.graph.Vertex(id)) {
+			home := d.at.home(id)
 			byManager[home] = append(byManager[home], c)
-			d.at.awaited[coordinatorID{v.ID, c.Role}] = true
+			p.awaited[coordinatorID{id, c.Role}] = true
 		}
 	}
-	for _, id := range d.at.managers() {
+	for _, id := range d.at.managers(region) {
 		if len(byManager[id]) > 0 {
 			d.l.registry.send(id, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_DeployCoordinators{
 				DeployCoordinators: &controlv1.DeployCoordinators{
-					JobId: string(d.store.job), Attempt: uint64(d.at.number), Graph: d.proto, Coordinators: byManager[id],
+					JobId: string(d.store.job), Region: int32(region), Attempt: uint64(p.number(region)), Graph: d.proto, Coordinators: byManager[id],
 				},
 			}})
 		}
 	}
-	if len(d.at.awaited) == 0 {
-		d.step(lifecycle.CoordinatorsReady{Attempt: d.at.number})
-	}
 }
 
 // coordinators describes the coordinator tasks of a vertex.
-func (d *driver) coordinators(v *jobgraph.Vertex) []*controlv1.CoordinatorDeployment {
+func (d *driver) coordinators(of *deployment, v *jobgraph.Vertex) []*controlv1.CoordinatorDeployment {
 	var out []*controlv1.CoordinatorDeployment
-	p := d.at.restored.plan.Vertices[v.ID]
+	p := of.restored.plan.Vertices[v.ID]
 	c := func(role controlv1.CoordinatorRole) *controlv1.CoordinatorDeployment {
 		return &controlv1.CoordinatorDeployment{
 			VertexId: string(v.ID), Role: role, Parallelism: d.at.widths[v.ID],
-			CheckpointId: uint64(d.at.restored.from.ID), LargestParallelism: p.LargestParallelism,
+			CheckpointId: uint64(of.restored.from.ID), LargestParallelism: p.LargestParallelism,
 		}
 	}
 	if v.Source != nil {
 		e := c(controlv1.CoordinatorRole_COORDINATOR_ROLE_ENUMERATOR)
 		// What the store has is never older than what the checkpoint has.
 		e.Enumerator, e.Splits = p.Enumerator, p.Splits
-		if s, ok := d.at.restored.enumerators[v.ID]; ok {
+		if s, ok := of.restored.enumerators[v.ID]; ok {
 			e.Enumerator = s
 		}
 		out = append(out, e)
@@ -150,42 +159,54 @@ func (d *driver) coordinators(v *jobgraph.Vertex) []*controlv1.CoordinatorDeploy
 	return out
 }
 
-// deployTasks starts the tasks of the attempt and makes its checkpoint coordinator.
+// deployTasks starts the tasks of the regions that were placed last. With all of the job it makes the checkpoint
+// coordinator; otherwise it tells the one that there is.
 func (d *driver) deployTasks() {
-	a := d.at
-	a.coordinator = checkpoint.New(d.checkpointConfig())
-	a.live = make(map[types.TaskID]bool, len(a.slots))
+	a, p := d.at, d.at.last
+	if a.whole(p) {
+		a.coordinator = checkpoint.New(d.checkpointConfig(p))
+	} else {
+		d.coordinate(checkpoint.RegionsRestored{From: p.restored.from.ID, Vertices: d.checkpointVertices(p)})
+	}
+	for _, region := range p.regions {
+		d.deployRegion(p, region)
+	}
+	p.deployed = true
+	d.describeTasks(p)
+	d.coordinate(checkpoint.Tick{Now: d.l.jm.Clock.NowMillis()})
+	early := p.early
+	p.early = nil
+	for _, e := range early {
+		d.enumeratorStored(p, e)
+	}
+}
+
+// deployRegion starts the tasks of a region.
+func (d *driver) deployRegion(p *deployment, region int) {
 	byManager := make(map[types.TaskManagerID][]*controlv1.TaskDeployment)
 	var placements []*controlv1.Placement
-	for _, id := range a.tasks() {
-		slot := a.slots[id]
-		a.live[id] = true
-		byManager[slot.TaskManager] = append(byManager[slot.TaskManager], d.taskDeployment(id, slot))
+	for _, id := range d.at.tasks([]int{region}) {
+		slot := d.at.slots[id]
+		d.at.live[id] = true
+		byManager[slot.TaskManager] = append(byManager[slot.TaskManager], d.taskDeployment(p, id, slot))
 		placements = append(placements, &controlv1.Placement{
 			VertexId: string(id.Vertex), Subtask: id.Subtask, TaskManagerId: string(slot.TaskManager),
 			DataAddress: d.l.registry.dataAddress(slot.TaskManager),
 		})
 	}
-	for _, id := range a.managers() {
+	for _, id := range d.at.managers(region) {
 		d.l.registry.send(id, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Deploy{Deploy: &controlv1.Deploy{
-			JobId: string(d.store.job), Attempt: uint64(a.number), Graph: d.proto, Tasks: byManager[id], Placements: placements,
+			JobId: string(d.store.job), Region: int32(region), Attempt: uint64(p.number(region)), Graph: d.proto,
+			Tasks: byManager[id], Placements: placements,
 		}}})
-	}
-	a.deployed = true
-	d.describeTasks()
-	d.coordinate(checkpoint.Tick{Now: d.l.jm.Clock.NowMillis()})
-	early := a.early
-	a.early = nil
-	for _, e := range early {
-		d.enumeratorStored(e)
 	}
 }
 
-func (d *driver) taskDeployment(id types.TaskID, slot types.SlotID) *controlv1.TaskDeployment {
-	p := d.at.restored.plan.Vertices[id.Vertex].Tasks[id.Subtask]
+func (d *driver) taskDeployment(of *deployment, id types.TaskID, slot types.SlotID) *controlv1.TaskDeployment {
+	p := of.restored.plan.Vertices[id.Vertex].Tasks[id.Subtask]
 	t := &controlv1.TaskDeployment{
 		VertexId: string(id.Vertex), Subtask: id.Subtask, Parallelism: d.at.widths[id.Vertex], Slot: slot.Index,
-		RestoredCheckpointId: uint64(d.at.restored.from.ID), Watermarks: p.Watermarks,
+		RestoredCheckpointId: uint64(of.restored.from.ID), Watermarks: p.Watermarks,
 	}
 	for _, c := range p.Chains {
 		t.Chains = append(t.Chains, &controlv1.StateChain{Files: c})
@@ -193,23 +214,29 @@ func (d *driver) taskDeployment(id types.TaskID, slot types.SlotID) *controlv1.T
 	return t
 }
 
-func (d *driver) checkpointConfig() checkpoint.Config {
-	r := &d.at.restored
-	c := checkpoint.Config{
+func (d *driver) checkpointConfig(p *deployment) checkpoint.Config {
+	return checkpoint.Config{
 		Job: d.store.job, Attempt: d.at.number, Term: d.store.term, MaxParallelism: d.graph.KeyGroups(), Spec: d.graph.Checkpoint,
-		Latest: r.latest, Retained: r.retained, NextID: d.at.next, AllottedThrough: d.at.next + checkpointIDsReserved - 1,
+		Latest: p.restored.latest, Retained: p.restored.retained, NextID: d.at.next, AllottedThrough: d.at.next + checkpointIDsReserved - 1,
+		Vertices: d.checkpointVertices(p),
 	}
-	for i := range d.graph.Vertices {
-		v := &d.graph.Vertices[i]
-		p := r.plan.Vertices[v.ID]
-		e := p.Enumerator
-		if s, ok := r.enumerators[v.ID]; ok {
-			e = s
+}
+
+// checkpointVertices describes the vertices of a deployment to the checkpoint coordinator.
+func (d *driver) checkpointVertices(of *deployment) []checkpoint.Vertex {
+	var out []checkpoint.Vertex
+	for _, region := range of.regions {
+		for _, id := range d.regions[region] {
+			v, p := d.graph.Vertex(id), of.restored.plan.Vertices[id]
+			e := p.Enumerator
+			if s, ok := of.restored.enumerators[id]; ok {
+				e = s
+			}
+			out = append(out, checkpoint.Vertex{
+				ID: id, Parallelism: d.at.widths[id], LargestParallelism: p.LargestParallelism,
+				Source: v.Source != nil, Committer: hasCommitter(v), Enumerator: e, Splits: p.Splits,
+			})
 		}
-		c.Vertices = append(c.Vertices, checkpoint.Vertex{
-			ID: v.ID, Parallelism: d.at.widths[v.ID], LargestParallelism: p.LargestParallelism,
-			Source: v.Source != nil, Committer: hasCommitter(v), Enumerator: e,
-		})
 	}
-	return c
+	return out
 }

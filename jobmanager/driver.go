@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,12 +26,13 @@ import (
 // driver carries one job: it owns the job's cores, feeds them, and carries
 // their effects out. Its methods run on its goroutine, post and the view aside.
 type driver struct {
-	l     *leadership
-	store *jobStore
-	rec   *checkpointv1.JobRecord
-	proto *jobv1.JobGraph
-	graph *jobgraph.Graph
-	asked []any // by clients, before the graph was there
+	l       *leadership
+	store   *jobStore
+	rec     *checkpointv1.JobRecord
+	proto   *jobv1.JobGraph
+	graph   *jobgraph.Graph
+	regions [][]types.VertexID // of the graph
+	asked   []any              // by clients, before the graph was there
 	// unreadable is why the graph never will be.
 	unreadable error
 	machine    *lifecycle.Machine
@@ -38,9 +40,10 @@ type driver struct {
 	events     events.Listener
 	metrics    *metrics.Job
 
-	at       *attempt // nil before the first and between attempts
-	waiting  bool     // for slots
-	lower    bool     // fewer slots than wanted will do
+	allotted allotment // the last
+	at       *attempt  // nil before the first and between attempts
+	waiting  bool      // for slots
+	lower    bool      // fewer slots than wanted will do
 	previous scheduler.Assignment
 	restarts int32
 	takeover bool               // another leader ran the job, and no attempt of this term has begun
@@ -87,7 +90,8 @@ type (
 	}
 	attemptAllotted struct {
 		allotment
-		err error
+		regions []int
+		err     error
 	}
 	cancelStored struct {
 		reply chan error
@@ -95,9 +99,8 @@ type (
 	}
 	terminalStored   struct{ err error }
 	enumeratorStored struct {
-		attempt types.Attempt
-		msg     *controlv1.EnumeratorAssigned
-		err     error
+		msg *controlv1.EnumeratorAssigned
+		err error
 	}
 	restoreRead struct {
 		attempt types.Attempt
@@ -233,6 +236,7 @@ func (d *driver) begin(r graphRead) {
 		return
 	}
 	d.proto, d.graph, d.view.graph = r.proto, withParallelism(r.graph, d.rec), r.graph
+	d.regions = r.graph.Regions()
 	d.view.update(func(j *apiv1.DescribeJobResponse) {
 		j.Explanation, j.Attempt = jobgraph.Explain(r.graph), uint64(r.last)
 		if r.at != 0 {
@@ -241,7 +245,7 @@ func (d *driver) begin(r graphRead) {
 	})
 	seed := fnv.New64a()
 	_, _ = seed.Write([]byte(d.store.job))
-	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Rescale: d.l.jm.Rescale.RescaleSpec, Seed: seed.Sum64()})
+	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Rescale: d.l.jm.Rescale.RescaleSpec, Regions: d.regions, Seed: seed.Sum64()})
 	d.tick()
 	d.deletions.Go(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
@@ -285,9 +289,9 @@ func (d *driver) handle(e any) {
 	}
 	switch e := e.(type) {
 	case fromTaskManager:
-		d.message(e.id, e.msg)
+		d.message(e.msg)
 	case progressReported:
-		if d.at != nil && uint64(d.at.number) == e.p.Attempt {
+		if d.deployment(e.p.VertexId, e.p.Attempt) != nil {
 			d.view.setProgress(e.p)
 		}
 	case slotsChanged:
@@ -348,19 +352,21 @@ func (d *driver) answer(e any) {
 	switch e := e.(type) {
 	case attemptAllotted:
 		if d.ok("allot an attempt", e.err) {
-			d.at = newAttempt(e.allotment)
-			d.step(lifecycle.AttemptAllotted{Attempt: e.attempt})
+			if len(e.regions) == len(d.regions) {
+				d.allotted = e.allotment
+			}
+			d.step(lifecycle.AttemptAllotted{Attempt: e.attempt, Regions: e.regions})
 		}
 	case terminalStored:
 		if d.ok("store the job's end", e.err) {
 			d.step(lifecycle.TerminalStored{})
 		}
 	case enumeratorStored:
-		if d.current(e.attempt) && d.ok("store found splits", e.err) {
-			d.enumeratorStored(e.msg)
+		if p := d.deployment(e.msg.VertexId, e.msg.Attempt); p != nil && d.ok("store found splits", e.err) {
+			d.enumeratorStored(p, e.msg)
 		}
 	case restoreRead:
-		if d.current(e.attempt) {
+		if d.at != nil && d.at.last.attempt == e.attempt {
 			if e.err == nil {
 				d.l.jm.Log.Info("restores", "job", d.store.job, "attempt", e.attempt, "checkpoint", e.from.ID)
 			}
@@ -402,17 +408,18 @@ func (d *driver) step(e lifecycle.Event) {
 func (d *driver) carryOut(fx lifecycle.Effect) {
 	switch fx := fx.(type) {
 	case lifecycle.AllotAttempt:
-		d.later(func() any {
-			var a attemptAllotted
-			a.err = d.patiently(func() (err error) {
-				a.allotment, err = d.store.allot(d.ctx)
-				return err
-			})
-			return a
-		})
+		d.allot(fx.Regions)
 	case lifecycle.RequestResources:
+		if d.at == nil {
+			d.at = newAttempt(d.allotted, d.regions)
+		}
+		if d.at.last == nil || d.at.last.attempt != fx.Attempt {
+			d.at.deploys(fx.Attempt, fx.Regions)
+		}
 		d.waiting, d.lower = true, fx.Lower
 		d.schedule()
+	case lifecycle.CancelRegions:
+		d.cancelRegions(fx)
 	case lifecycle.DeployCoordinators:
 		d.readRestore(fx.Before)
 	case lifecycle.DeployTasks:
@@ -426,9 +433,9 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 	case lifecycle.RequestFinal:
 		d.coordinate(checkpoint.TriggerRequested{Kind: fx.Kind})
 	case lifecycle.DrainSources:
-		d.toAttempt(func() *controlv1.JobManagerMessage { return d.drainMessage() })
+		d.toAttempt(d.drainMessage)
 	case lifecycle.FinishTasks:
-		d.toAttempt(func() *controlv1.JobManagerMessage { return d.finishMessage() })
+		d.toAttempt(d.finishMessage)
 	case lifecycle.CancelAttempt:
 		d.cancelAttempt(fx)
 	case lifecycle.StoreTerminal:
@@ -443,6 +450,22 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 	case lifecycle.Report:
 		d.report(fx)
 	}
+}
+
+// allot asks for numbers for regions, and for all of the job with checkpoint ids.
+func (d *driver) allot(regions []int) {
+	d.later(func() any {
+		a := attemptAllotted{regions: regions}
+		a.err = d.patiently(func() (err error) {
+			if len(regions) == len(d.regions) {
+				a.allotment, err = d.store.allot(d.ctx, len(regions))
+				return err
+			}
+			a.attempt, err = d.store.allotRegions(d.ctx, len(regions))
+			return err
+		})
+		return a
+	})
 }
 
 var phaseOf = map[lifecycle.State]checkpointv1.JobPhase{
@@ -471,10 +494,21 @@ func (d *driver) countRestart(fx lifecycle.ScheduleRestart) {
 		from = d.fallback
 	}
 	d.events.Restart(events.RestartInfo{
-		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: len(last.Tasks), Checkpoint: uint64(from),
+		Job: string(d.store.job), Attempt: int64(last.Attempt) + 1, Tasks: d.tasksOf(last, fx.Regions), Checkpoint: uint64(from),
 		Delay: time.Duration(fx.DelayMillis) * time.Millisecond, Reason: errors.New(fx.Reason),
 	})
 	d.view.update(func(j *apiv1.DescribeJobResponse) { j.Summary.Restarts = d.restarts })
+}
+
+// tasksOf counts the tasks that some regions had.
+func (d *driver) tasksOf(j *apiv1.DescribeJobResponse, regions []int) int {
+	n := 0
+	for _, t := range j.Tasks {
+		if slices.ContainsFunc(regions, func(r int) bool { return slices.Contains(d.regions[r], types.VertexID(t.VertexId)) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // fallBack notes which checkpoint the next attempt is restored from.
@@ -483,7 +517,7 @@ func (d *driver) fallBack(fx lifecycle.FallBack) {
 	if d.at == nil {
 		return
 	}
-	for _, p := range d.at.restored.retained {
+	for _, p := range d.at.last.restored.retained {
 		if p.ID < fx.From {
 			d.fallback = p.ID
 		}
@@ -506,7 +540,7 @@ func (d *driver) report(r lifecycle.Report) {
 		from = j.Summary.State
 		j.Summary.State = state
 		j.WaitingFor = ""
-		if r.State == lifecycle.WaitingForResources || r.State == lifecycle.Restarting {
+		if slices.Contains([]lifecycle.State{lifecycle.WaitingForResources, lifecycle.Restarting, lifecycle.Recovering}, r.State) {
 			j.WaitingFor = r.Reason
 		}
 		if r.State == lifecycle.Failed {
@@ -514,7 +548,7 @@ func (d *driver) report(r lifecycle.Report) {
 		}
 	})
 	var why error
-	if r.State == lifecycle.Failed || r.State == lifecycle.Failing {
+	if slices.Contains([]lifecycle.State{lifecycle.Failed, lifecycle.Failing, lifecycle.Recovering}, r.State) {
 		why = errors.New(r.Reason)
 	}
 	d.events.JobState(events.JobStateInfo{Job: string(d.store.job), From: from.String(), To: state.String(), Err: why})
@@ -524,7 +558,7 @@ func (d *driver) report(r lifecycle.Report) {
 	d.view.tellState(state, r.Reason)
 	if r.State.Terminal() {
 		// What still runs are coordinators and task managers' memory of the attempt.
-		d.toAttempt(func() *controlv1.JobManagerMessage { return d.cancelMessage() })
+		d.toAttempt(d.cancelMessage)
 		d.at = nil
 		d.l.registry.release(d.store.job)
 	}

@@ -1,6 +1,10 @@
 package jobmanager
 
 import (
+	"fmt"
+	"slices"
+
+	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
@@ -25,38 +29,72 @@ func (r *registry) cluster(job types.JobID) scheduler.Cluster {
 	return c
 }
 
-// schedule looks for slots for the attempt, and waits on where there are too few.
+// schedule looks for slots for the regions that are to be deployed, and waits on where there are too few.
 func (d *driver) schedule() {
 	if d.at == nil || d.at.cancelling {
 		return
 	}
-	policy := d.l.jm.Policy
+	p, policy := d.at.last, d.l.jm.Policy
 	policy.AllowLower = policy.AllowLower && d.lower
-	a, report := scheduler.Schedule(d.l.registry.cluster(d.store.job), d.graph, d.previous, policy)
-	if report.Unplaced() > 0 || !d.l.registry.take(d.store.job, a.Slots()) {
-		why := report.Waiting()
-		if why == "" {
-			why = "its slots were taken by another job"
-		}
-		d.l.registry.vacate(d.store.job)
-		d.step(lifecycle.ResourcesMissing{Attempt: d.at.number, Reason: why})
+	a, report := scheduler.Schedule(d.l.registry.cluster(d.store.job), d.pinned(p), d.previous, policy)
+	missing := lifecycle.ResourcesMissing{Attempt: p.attempt, Reason: report.Waiting()}
+	switch moved := d.moves(a); {
+	case report.Unplaced() > 0:
+	case moved != "":
+		missing.Reason, missing.All = fmt.Sprintf("there are slots only where %s moves", moved), true
+	case !d.l.registry.take(d.store.job, a.Slots()):
+		missing.Reason = "its slots were taken by another job"
+	default:
+		d.placed(p, a, report)
 		return
 	}
+	d.l.registry.vacate(d.store.job)
+	d.step(missing)
+}
+
+// pinned returns the graph with the parallelism that runs, of regions that stay as they are.
+func (d *driver) pinned(p *deployment) *jobgraph.Graph {
+	if d.at.whole(p) {
+		return d.graph
+	}
+	g := *d.graph
+	g.Vertices = slices.Clone(g.Vertices)
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		if !slices.Contains(p.regions, d.at.regionOf[v.ID]) {
+			v.Parallelism = int(d.at.widths[v.ID])
+		}
+	}
+	return &g
+}
+
+// moves names a task that runs and would not stay in its slot, "" if there is none.
+func (d *driver) moves(a scheduler.Assignment) string {
+	for t, slot := range d.at.slots {
+		if a.Tasks[t] != slot {
+			return t.String()
+		}
+	}
+	return ""
+}
+
+// placed goes on with the slots that regions got.
+func (d *driver) placed(p *deployment, a scheduler.Assignment, report scheduler.Report) {
 	d.l.registry.releaseLeaving()
 	d.waiting = false
 	d.previous = a
-	d.at.slots = a.Tasks
-	d.at.widths = make(map[types.VertexID]int32, len(a.Parallelism))
-	for v, p := range a.Parallelism {
-		d.at.widths[v] = int32(p)
-	}
-	d.at.reasons = make(map[types.TaskID]string, len(report.Tasks))
+	var tasks []types.TaskID
 	for _, t := range report.Tasks {
-		d.at.reasons[t.Task] = t.Reason
+		if !d.at.has(p.regions, t.Task) {
+			continue
+		}
+		tasks = append(tasks, t.Task)
+		d.at.slots[t.Task], d.at.reasons[t.Task] = t.Slot, t.Reason
+		d.at.widths[t.Task.Vertex] = int32(a.Parallelism[t.Task.Vertex])
 	}
 	d.at.placement++
-	d.describeTasks()
-	d.step(lifecycle.ResourcesAvailable{Attempt: d.at.number, Placement: d.at.placement, Tasks: a.TaskIDs()})
+	d.describeTasks(p)
+	d.step(lifecycle.ResourcesAvailable{Attempt: p.attempt, Placement: d.at.placement, Tasks: tasks})
 }
 
 // placementReasons tells a client what the scheduler would do.

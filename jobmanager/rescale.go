@@ -163,12 +163,12 @@ func (s *jobStore) rescale(ctx context.Context, to parallelism) (*checkpointv1.J
 // reconsider tells the lifecycle what the slots that are there now would bring to
 // a job that runs.
 func (d *driver) reconsider() {
-	if d.at == nil || !d.at.deployed || d.at.cancelling {
+	if d.at == nil || d.at.cancelling || d.at.last == nil || !d.at.last.deployed || len(d.at.ending) > 0 {
 		return
 	}
 	cluster := d.l.registry.cluster(d.store.job)
 	for _, tm := range cluster.TaskManagers {
-		if tm.Leaving && slices.Contains(d.at.managers(), tm.ID) {
+		if tm.Leaving && d.at.uses(tm.ID) {
 			d.step(lifecycle.RescaleRequested{Reason: fmt.Sprintf("task manager %s is about to leave", tm.ID)})
 			return
 		}

@@ -185,15 +185,15 @@ func (s *jobStore) manifest(ctx context.Context, p checkpoint.Pointer) (*checkpo
 	return m, nil
 }
 
-// allotment is what a new attempt is given.
+// allotment is what a deployment of the whole job is given.
 type allotment struct {
-	attempt types.Attempt
+	attempt types.Attempt // of the first region; each has the next number
 	// next is the first of checkpointIDsReserved checkpoint ids.
 	next types.CheckpointID
 }
 
-// allot gives the next attempt its number and checkpoint ids, in one step.
-func (s *jobStore) allot(ctx context.Context) (allotment, error) {
+// allot gives all regions of a job the next attempts, and checkpoint ids, in one step.
+func (s *jobStore) allot(ctx context.Context, regions int) (allotment, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	attempt, aEntry, aErr := s.number(ctx, s.keys.Attempt())
@@ -208,9 +208,22 @@ func (s *jobStore) allot(ctx context.Context) (allotment, error) {
 	when := []coord.Compare{
 		coord.Unchanged(s.keys.Attempt(), aEntry, aErr), coord.Unchanged(s.keys.CheckpointNext(), nEntry, nErr),
 	}
-	err := s.write(ctx, when, s.keys.Attempt(), numberValue(attempt+1),
+	err := s.write(ctx, when, s.keys.Attempt(), numberValue(attempt+uint64(regions)),
+		coord.Put(s.keys.AttemptFloor(), numberValue(attempt+1)),
 		coord.Put(s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved)))
 	return a, err
+}
+
+// allotRegions gives some regions of a job that runs the next attempts, and returns that of the first.
+func (s *jobStore) allotRegions(ctx context.Context, regions int) (types.Attempt, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	attempt, e, err := s.number(ctx, s.keys.Attempt())
+	if err != nil {
+		return 0, err
+	}
+	err = s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.Attempt(), e, nil)}, s.keys.Attempt(), numberValue(attempt+uint64(regions)))
+	return types.Attempt(attempt + 1), err
 }
 
 func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }

@@ -49,7 +49,7 @@ func newView(c clock.Clock, rec *checkpointv1.JobRecord) *view {
 		JobId: rec.JobId, Name: rec.Name, State: apiv1.JobState_JOB_STATE_CREATED,
 		Submitted: timestamppb.New(time.UnixMilli(rec.SubmittedUnixMillis)),
 	}}
-	v.mu.watchers = make(map[*watcher]bool)
+	v.mu.watchers, v.mu.tasks = make(map[*watcher]bool), make(map[types.TaskID]*apiv1.TaskDescription)
 	return v
 }
 
@@ -96,11 +96,12 @@ func (v *view) describe() *apiv1.DescribeJobResponse {
 	return out
 }
 
-// setTasks replaces the tasks at the start of an attempt.
-func (v *view) setTasks(tasks map[types.TaskID]*apiv1.TaskDescription) {
+// setTasks shows tasks in place of those that match.
+func (v *view) setTasks(replaced func(types.TaskID) bool, tasks map[types.TaskID]*apiv1.TaskDescription) {
 	v.mu.Lock()
-	v.mu.tasks = tasks
-	v.mu.Unlock()
+	defer v.mu.Unlock()
+	maps.DeleteFunc(v.mu.tasks, func(id types.TaskID, _ *apiv1.TaskDescription) bool { return replaced(id) })
+	maps.Copy(v.mu.tasks, tasks)
 }
 
 func (v *view) setTaskState(id types.TaskID, s controlv1.TaskState) {

@@ -210,6 +210,7 @@ func failureToProto(err error) *controlv1.Failure {
 	f := &controlv1.Failure{
 		Domain: domainToProto[c.Domain], Retry: retryToProto[c.Retry], Message: err.Error(),
 		CorruptCheckpoint: errors.Is(err, statebackend.ErrCorrupt), OutputAhead: errors.Is(err, connectors.ErrAhead),
+		Consequence: errors.Is(err, exchange.ErrBroken),
 	}
 	var at interface{ SourcePosition() string }
 	if errors.As(err, &at) {
@@ -239,7 +240,7 @@ func (a *attempt) runTask(r *running, build func(context.Context) (*task.Task, e
 	a.lastFigures(r)
 	a.tm.Metrics.RemoveTask(r.metrics)
 	switch {
-	case a.ctx.Err() != nil:
+	case a.ctx.Err() != nil && (err == nil || errors.Is(err, context.Canceled)): // what failed before is the cause, not the cancel
 		a.changed(r.id, controlv1.TaskState_TASK_STATE_CANCELED, nil)
 	case err != nil:
 		a.changed(r.id, controlv1.TaskState_TASK_STATE_FAILED, fmt.Errorf("task %s: %w", r.id, err))

@@ -58,7 +58,7 @@ func (m *TaskManager) Broken(job types.JobID, peer types.TaskManagerID, channels
 			continue
 		}
 		if tasks := a.tasks(); len(tasks) > 0 { // one failure says it all: the job manager ends the attempt
-			err := failure.External(fmt.Errorf("%d channels with task manager %s broke: %w", n, peer, cause), failure.Restart)
+			err := failure.External(fmt.Errorf("%d channels with task manager %s %w: %w", n, peer, exchange.ErrBroken, cause), failure.Restart)
 			a.changed(tasks[0].id, controlv1.TaskState_TASK_STATE_FAILED, err)
 		}
 	}

@@ -3,6 +3,8 @@ package codec_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -22,6 +24,7 @@ func manifest() *checkpointv1.Manifest {
 		PreviousSha256: sum[:], Kind: checkpoint.Periodic.Proto(), TriggeredUnixMillis: 5,
 		Vertices: []*checkpointv1.VertexState{{
 			VertexId: "v", MaxParallelism: 8, LargestParallelism: 1, Enumerator: []byte("e"),
+			Unassigned: []*checkpointv1.SplitState{{Id: "r", State: []byte{2}}},
 			Tasks: []*checkpointv1.TaskState{{
 				Files: []*checkpointv1.StateFile{
 					{At: &checkpointv1.StateFile_Object{Object: "o"}, Sha256: sum[:], Bytes: 9, Rows: 2, Kind: 1, LastKeyGroup: 7},
@@ -50,6 +53,25 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if diff := cmp.Diff(manifest(), got, protocmp.Transform()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestVersions reads a manifest that each version of the format wrote. The samples are never written anew.
+func TestVersions(t *testing.T) {
+	first := manifest()
+	first.FormatVersion, first.Vertices[0].Unassigned = 1, nil
+	for version, want := range map[int]*checkpointv1.Manifest{1: first, 2: manifest()} {
+		b, err := os.ReadFile(fmt.Sprintf("testdata/manifest-v%d", version))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := codec.DecodeVerified(b, sha256.Sum256(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("version %d: %s", version, diff)
+		}
 	}
 }
 

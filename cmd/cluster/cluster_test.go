@@ -75,9 +75,15 @@ func (b bids) graph() *jobgraph.Graph {
 
 func start(t *testing.T, sink *collect, o cluster.Options) *cluster.Cluster {
 	t.Helper()
+	return startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collect", sink.factory()) })
+}
+
+// startWith starts a cluster in a folder of its own, whose jobs may name what wire adds.
+func startWith(t *testing.T, o cluster.Options, wire func(*cluster.Wiring)) *cluster.Cluster {
+	t.Helper()
 	o.Dir = t.TempDir()
 	o.Wiring = cluster.NewWiring(nil)
-	o.Wiring.Connectors.RegisterSink("collect", sink.factory())
+	wire(o.Wiring)
 	if testing.Verbose() {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}

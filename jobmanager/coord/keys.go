@@ -16,6 +16,7 @@ import (
 //	jobs/<id>/graph                     where the job's graph is
 //	jobs/<id>/state                     lifecycle state; terminal ones are written once
 //	jobs/<id>/attempt                   the last attempt allotted
+//	jobs/<id>/attempt-floor             attempts below are over
 //	jobs/<id>/checkpoint/next           the next checkpoint id: allotted before use, never reused
 //	jobs/<id>/checkpoint/latest         the last complete checkpoint; its write is the commit point
 //	jobs/<id>/checkpoint/abort/<id>     the decision that a checkpoint never completes
@@ -34,6 +35,7 @@ const (
 	FieldGraph            JobField = "graph"
 	FieldState            JobField = "state"
 	FieldAttempt          JobField = "attempt"
+	FieldAttemptFloor     JobField = "attempt-floor"
 	FieldCheckpointNext   JobField = "checkpoint/next"
 	FieldCheckpointLatest JobField = "checkpoint/latest"
 	FieldAbort            JobField = "checkpoint/abort"
@@ -41,7 +43,7 @@ const (
 	FieldDelete           JobField = "delete"
 )
 
-var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldCheckpointNext, FieldCheckpointLatest}
+var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldAttemptFloor, FieldCheckpointNext, FieldCheckpointLatest}
 
 // ClusterPrefix returns what all of a cluster's keys begin with in a store that clusters share. The name is one part of
 // a key; ErrInvalid otherwise.
@@ -80,6 +82,9 @@ func (k JobKeys) State() string { return k.prefix + string(FieldState) }
 
 // Attempt returns the key of the last attempt allotted.
 func (k JobKeys) Attempt() string { return k.prefix + string(FieldAttempt) }
+
+// AttemptFloor returns the key of the first attempt of the last deployment of the whole job: those below are over.
+func (k JobKeys) AttemptFloor() string { return k.prefix + string(FieldAttemptFloor) }
 
 // CheckpointNext returns the key of the next checkpoint id.
 func (k JobKeys) CheckpointNext() string { return k.prefix + string(FieldCheckpointNext) }

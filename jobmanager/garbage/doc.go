@@ -12,10 +12,10 @@
 // Roots says what a job may still need, and Roots.Garbage decides about each
 // object by its key alone:
 //
-//   - A chunk is garbage if its attempt is earlier than the last one allotted and
-//     no retained manifest names it.
-//   - A manifest is garbage if its attempt is earlier than the last one
-//     allotted and the manifest is not retained.
+//   - A chunk is garbage if its attempt is earlier than those with which the
+//     whole job was deployed last, and no retained manifest names it.
+//   - A manifest is garbage if its attempt is as early and the manifest is not
+//     retained.
 //   - A graph is garbage if it is not the one that the job's record names.
 //   - Where the job has ended there is no last attempt: all chunks and manifests
 //     are garbage but those of the checkpoints that are kept.
@@ -29,11 +29,12 @@
 // Being garbage is for ever. An attempt is restored from a retained manifest and
 // writes manifests that name its own chunks and, of older ones, what the
 // manifest before named: a task's chain of files loses files and gains its own,
-// and never gets one back. So the old chunks that the last attempt may still name
-// are those of the latest manifest, which is retained, and its own are
-// protected by its number. An earlier attempt writes no manifest that counts: its
-// coordinator was closed before the next attempt was allotted, or its leader's
-// term had ended, and with that its transactions are refused. What later attempts
+// and never gets one back. So the old chunks that the last attempts may still name
+// are those of the latest manifest, which is retained, and their own are
+// protected by their numbers; regions that restart alone have later ones. An
+// earlier attempt writes no manifest that counts: its coordinator was closed
+// before the whole job got the next ones, or its leader's term had ended, and
+// with that its transactions are refused. What later attempts
 // name is, by the same reasoning, retained now or written later. So whoever
 // once knew true roots may delete by them at any time after:
 //
@@ -51,7 +52,7 @@
 //
 // # What the caller owes
 //
-// The last attempt allotted is read before the retained manifests, and every one
+// The first of the last attempts is read before the retained manifests, and every one
 // of these is read whole. In the other order an attempt could begin, complete
 // checkpoints and end between two reads, and its chunks be in neither. That a
 // job has ended is what the coordination store says: it is final, and it is the
@@ -61,7 +62,7 @@
 //
 // It does not look for jobs that have no record: where two clusters share a
 // blob store, the other's jobs have none here. What an attempt leaves while it is
-// the last one, by checkpoints that fail, stays until the next attempt or the
+// one of the last, by checkpoints that fail, stays until the whole job's next or the
 // job's end.
 //
 // The package starts no goroutine.

@@ -14,7 +14,7 @@ type Roots struct {
 	Job types.JobID
 	// Ended says that no attempt of the job runs or ever will.
 	Ended bool
-	// Attempt is the last one allotted. It counts unless the job has ended.
+	// Attempt is the first one that may not be over. It counts unless the job has ended.
 	Attempt types.Attempt
 	// Needed has the keys that the job's record and its manifests name: the graph,
 	// the manifests that are kept, and all of their chunks.

@@ -14,7 +14,7 @@ type Edge struct {
 }
 
 // active are the states in which something of an attempt is deployed.
-var active = []State{Restoring, Deploying, Running, Finishing, Stopping}
+var active = []State{Restoring, Deploying, Running, Finishing, Stopping, Recovering}
 
 // Edges returns the table, in the order of states.
 func Edges() []Edge {
@@ -48,6 +48,12 @@ func Edges() []Edge {
 		{Running, "tick", Rescaling}, // no checkpoint came
 		{Rescaling, "attempt-gone", WaitingForResources},
 		{Rescaling, "cancel-requested", Cancelling},
+		{Running, "task-changed", Recovering},
+		{Running, "coordinator-failed", Recovering},
+		{Running, "task-manager-lost", Recovering},
+		{Recovering, "task-changed", Running},
+		{Recovering, "regions-gone", Failing},      // no restart is left
+		{Recovering, "resources-missing", Failing}, // slots come only where all regions are placed anew
 	}
 	for _, s := range active {
 		for _, on := range []string{"task-changed", "coordinator-failed", "task-manager-lost", "restore-failed", "checkpoint-failed-too-often"} {
@@ -77,7 +83,7 @@ func Diagram() string {
 	type pair struct{ from, to State }
 	events := make(map[pair][]string)
 	var order []pair
-	for from := Created; from <= Rescaling; from++ {
+	for from := Created; from <= Recovering; from++ {
 		for _, e := range Edges() {
 			if e.From != from {
 				continue
@@ -94,7 +100,7 @@ func Diagram() string {
 	for _, p := range order {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", p.from, p.to, strings.Join(events[p], ", "))
 	}
-	for s := Created; s <= Rescaling; s++ {
+	for s := Created; s <= Recovering; s++ {
 		if s.Terminal() {
 			fmt.Fprintf(&b, "    %s --> [*]\n", s)
 		}

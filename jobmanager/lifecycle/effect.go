@@ -14,13 +14,14 @@ type Effect interface {
 	isEffect()
 }
 
-// AllotAttempt asks for the next attempt's number, by a fenced transaction.
-type AllotAttempt struct{}
+// AllotAttempt asks for the next numbers, one for each of the regions, by a fenced transaction.
+type AllotAttempt struct{ Regions []int }
 
-// RequestResources asks for slots for every task of the job; with Lower at a lower parallelism, if there are too few. A
-// later one replaces it.
+// RequestResources asks for slots for every task of the regions; with Lower at a lower parallelism, if there are too few.
+// Regions that are not among them stay where they are. A later one replaces it.
 type RequestResources struct {
 	Attempt types.Attempt
+	Regions []int
 	Lower   bool
 }
 
@@ -57,7 +58,16 @@ type DrainSources struct{ Attempt types.Attempt }
 // FinishTasks tells every task to close: all its work is committed.
 type FinishTasks struct{ Attempt types.Attempt }
 
-// CancelAttempt ends everything that runs of the attempt. AttemptGone answers it.
+// CancelRegions ends everything that runs of the regions, and checkpoints with it until the next StartCheckpointing.
+// RegionsGone answers it.
+type CancelRegions struct {
+	Attempt types.Attempt
+	Regions []int
+	Reason  string
+}
+
+// CancelAttempt ends everything that runs of the job, regions that recover included. AttemptGone answers it; RegionsGone
+// need not come any more.
 type CancelAttempt struct {
 	Attempt types.Attempt
 	Reason  string
@@ -76,6 +86,7 @@ type ScheduleRestart struct {
 	DelayMillis int64
 	Restarts    int                // the ordinal of this restart, from 1
 	Before      types.CheckpointID // as in the DeployCoordinators to come
+	Regions     []int              // that are restarted
 	Reason      string
 }
 
@@ -105,6 +116,7 @@ func (RequestFinal) isEffect()       {}
 func (DrainSources) isEffect()       {}
 func (FinishTasks) isEffect()        {}
 func (CancelAttempt) isEffect()      {}
+func (CancelRegions) isEffect()      {}
 func (StoreTerminal) isEffect()      {}
 func (ScheduleRestart) isEffect()    {}
 func (FallBack) isEffect()           {}
@@ -113,14 +125,15 @@ func (Rescale) isEffect()            {}
 func (Report) isEffect()             {}
 
 // String prints the effect on one line.
-func (e AllotAttempt) String() string { return "allot-attempt" }
+func (e AllotAttempt) String() string { return fmt.Sprintf("allot-attempt regions=%v", e.Regions) }
 
 // String prints the effect on one line.
 func (e RequestResources) String() string {
+	lower := ""
 	if e.Lower {
-		return fmt.Sprintf("request-resources attempt=%d lower", e.Attempt)
+		lower = " lower"
 	}
-	return fmt.Sprintf("request-resources attempt=%d", e.Attempt)
+	return fmt.Sprintf("request-resources attempt=%d regions=%v%s", e.Attempt, e.Regions, lower)
 }
 
 // String prints the effect on one line.
@@ -163,13 +176,18 @@ func (e CancelAttempt) String() string {
 }
 
 // String prints the effect on one line.
+func (e CancelRegions) String() string {
+	return fmt.Sprintf("cancel-regions attempt=%d regions=%v reason=%q", e.Attempt, e.Regions, e.Reason)
+}
+
+// String prints the effect on one line.
 func (e StoreTerminal) String() string {
 	return fmt.Sprintf("store-terminal %s reason=%q", e.State, e.Reason)
 }
 
 // String prints the effect on one line.
 func (e ScheduleRestart) String() string {
-	return fmt.Sprintf("schedule-restart at=%d delay=%d restarts=%d before=%d reason=%q", e.At, e.DelayMillis, e.Restarts, e.Before, e.Reason)
+	return fmt.Sprintf("schedule-restart at=%d delay=%d restarts=%d before=%d regions=%v reason=%q", e.At, e.DelayMillis, e.Restarts, e.Before, e.Regions, e.Reason)
 }
 
 // String prints the effect on one line.

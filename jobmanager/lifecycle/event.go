@@ -20,6 +20,8 @@ type Failure struct {
 	Message string
 	// Position is where in a source it happened, in the connector's words; empty if nobody knows.
 	Position string
+	// Consequence says that something else failed, and this shows it: a channel whose other end is gone.
+	Consequence bool
 }
 
 // String prints class, position and message.
@@ -44,20 +46,25 @@ type Recovered struct {
 // Tick says what time it is. Time never runs backwards here.
 type Tick struct{ Now int64 } // milliseconds
 
-// AttemptAllotted answers AllotAttempt.
-type AttemptAllotted struct{ Attempt types.Attempt }
+// AttemptAllotted answers AllotAttempt, with its Regions: the first of them has the number, the next one the next.
+type AttemptAllotted struct {
+	Attempt types.Attempt
+	Regions []int
+}
 
 // ResourcesAvailable answers RequestResources: each task has its slot. Placement is the shell's word for who runs where.
 type ResourcesAvailable struct {
 	Attempt   types.Attempt
 	Placement uint64
-	Tasks     []types.TaskID // all of the attempt; the machine keeps the slice
+	Tasks     []types.TaskID // all that were asked for; the machine keeps the slice
 }
 
-// ResourcesMissing says why the job still waits.
+// ResourcesMissing says why the job still waits. All says that regions which recover can't have slots while the others
+// stay where they are.
 type ResourcesMissing struct {
 	Attempt types.Attempt
 	Reason  string
+	All     bool
 }
 
 // CoordinatorsReady says that every coordinator task runs, and that every committer has recovered. It is also said of an
@@ -82,10 +89,11 @@ type CoordinatorFailed struct {
 }
 
 // TaskManagerLost says that a task manager is gone on which tasks or coordinator tasks of the attempt ran or were about
-// to. The shell does not feed it for task managers that have nothing of the attempt.
+// to, and of which regions. The shell does not feed it for task managers that have nothing of the attempt.
 type TaskManagerLost struct {
 	Attempt     types.Attempt
 	TaskManager types.TaskManagerID
+	Regions     []int // in order
 }
 
 // RestoreFailed says that the attempt cannot be restored from the checkpoint: its manifest or a file of it is corrupt or
@@ -137,6 +145,10 @@ type StopRequested struct{ Drain bool }
 // manager that is lost, and its checkpoint coordinator is closed.
 type AttemptGone struct{ Attempt types.Attempt }
 
+// RegionsGone answers CancelRegions: every task and coordinator task of the regions, and of those of each CancelRegions
+// before that was not answered, has reported its end or is on a task manager that is lost, and no checkpoint is under way.
+type RegionsGone struct{ Attempt types.Attempt }
+
 // TerminalStored answers StoreTerminal.
 type TerminalStored struct{}
 
@@ -159,6 +171,7 @@ func (RescaleRequested) isEvent()         {}
 func (PlacementChanged) isEvent()         {}
 func (StopRequested) isEvent()            {}
 func (AttemptGone) isEvent()              {}
+func (RegionsGone) isEvent()              {}
 func (TerminalStored) isEvent()           {}
 
 // String prints the event on one line.
@@ -173,7 +186,9 @@ func (e Recovered) String() string {
 func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
 
 // String prints the event on one line.
-func (e AttemptAllotted) String() string { return fmt.Sprintf("attempt-allotted %d", e.Attempt) }
+func (e AttemptAllotted) String() string {
+	return fmt.Sprintf("attempt-allotted %d regions=%v", e.Attempt, e.Regions)
+}
 
 // String prints the event on one line.
 func (e ResourcesAvailable) String() string {
@@ -182,7 +197,7 @@ func (e ResourcesAvailable) String() string {
 
 // String prints the event on one line.
 func (e ResourcesMissing) String() string {
-	return fmt.Sprintf("resources-missing attempt=%d reason=%q", e.Attempt, e.Reason)
+	return fmt.Sprintf("resources-missing attempt=%d all=%v reason=%q", e.Attempt, e.All, e.Reason)
 }
 
 // String prints the event on one line.
@@ -209,7 +224,7 @@ func (e CoordinatorFailed) String() string {
 
 // String prints the event on one line.
 func (e TaskManagerLost) String() string {
-	return fmt.Sprintf("task-manager-lost attempt=%d %s", e.Attempt, e.TaskManager)
+	return fmt.Sprintf("task-manager-lost attempt=%d %s regions=%v", e.Attempt, e.TaskManager, e.Regions)
 }
 
 // String prints the event on one line.
@@ -250,6 +265,9 @@ func (e StopRequested) String() string { return fmt.Sprintf("stop-requested drai
 
 // String prints the event on one line.
 func (e AttemptGone) String() string { return fmt.Sprintf("attempt-gone %d", e.Attempt) }
+
+// String prints the event on one line.
+func (e RegionsGone) String() string { return fmt.Sprintf("regions-gone %d", e.Attempt) }
 
 // String prints the event on one line.
 func (e TerminalStored) String() string { return "terminal-stored" }

@@ -18,7 +18,7 @@ import (
 func running(attempt types.Attempt) []Event {
 	return []Event{
 		Start{},
-		AttemptAllotted{attempt},
+		AttemptAllotted{Attempt: attempt, Regions: []int{0}},
 		ResourcesAvailable{Attempt: attempt, Placement: 1, Tasks: scriptTasks},
 		CoordinatorsReady{attempt},
 		TaskChanged{Attempt: attempt, Task: scriptTasks[0], State: TaskRunning},
@@ -49,6 +49,33 @@ func situations() map[string][]Event {
 	}
 }
 
+// apart makes a region of each of the tasks.
+var apart = [][]types.VertexID{{"src"}, {"sink"}}
+
+// recoveries lead a machine with regions apart to every stand of a recovery. The regions have the attempts 1 and 2, and the
+// one that restarts 3.
+func recoveries() map[string][]Event {
+	src, sink := scriptTasks[0], scriptTasks[1]
+	running := []Event{
+		Start{},
+		AttemptAllotted{Attempt: 1, Regions: []int{0, 1}},
+		ResourcesAvailable{Attempt: 1, Placement: 1, Tasks: scriptTasks},
+		CoordinatorsReady{1},
+		TaskChanged{Attempt: 1, Task: src, State: TaskRunning},
+		TaskChanged{Attempt: 2, Task: sink, State: TaskRunning},
+	}
+	r := then(running, TaskChanged{Attempt: 2, Task: sink, State: TaskFailed}, RegionsGone{1}, Tick{Now: 1 << 30},
+		AttemptAllotted{Attempt: 3, Regions: []int{1}}, ResourcesAvailable{Attempt: 3, Placement: 2, Tasks: []types.TaskID{sink}}, CoordinatorsReady{3})
+	return map[string][]Event{
+		"regions run": running, "a region fails": r[:7], "a region restarts": r[:8], "a region waits for an attempt": r[:9],
+		"a region waits": r[:10], "a region is restored": r[:11], "a region is deployed": r,
+		"one ended, another is deployed":       then(r, TaskChanged{Attempt: 1, Task: src, State: TaskEnded}),
+		"a region is deployed, stop asked":     then(r, StopRequested{}),
+		"a region is deployed, rescale wanted": then(r, RescaleRequested{Reason: "r"}),
+		"a region fails behind a wish":         then(running, RescaleRequested{Reason: "r"}, r[6]),
+	}
+}
+
 // everyEvent has all events, those of an attempt also for the one before and the one after.
 func everyEvent() []Event {
 	events := []Event{
@@ -64,9 +91,11 @@ func everyEvent() []Event {
 	for p := range checkpointv1.JobPhase_name {
 		events = append(events, Recovered{Phase: checkpointv1.JobPhase(p)}, Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3})
 	}
-	for a := types.Attempt(0); a <= 2; a++ {
-		events = append(events, AttemptAllotted{a}, AttemptGone{a}, ResourcesAvailable{Attempt: a, Tasks: scriptTasks}, ResourcesAvailable{Attempt: a},
-			ResourcesMissing{Attempt: a}, CoordinatorsReady{a}, CoordinatorFailed{Attempt: a}, TaskManagerLost{Attempt: a},
+	for a := types.Attempt(0); a <= 4; a++ {
+		events = append(events, AttemptAllotted{Attempt: a, Regions: []int{0}}, AttemptAllotted{Attempt: a, Regions: []int{1}}, AttemptAllotted{Attempt: a, Regions: []int{0, 1}},
+			AttemptGone{a}, RegionsGone{a}, ResourcesAvailable{Attempt: a, Tasks: scriptTasks}, ResourcesAvailable{Attempt: a},
+			ResourcesMissing{Attempt: a}, ResourcesMissing{Attempt: a, All: true}, CoordinatorsReady{a}, CoordinatorFailed{Attempt: a}, CoordinatorFailed{Attempt: a, Vertex: "sink", Ahead: true},
+			TaskManagerLost{Attempt: a}, TaskManagerLost{Attempt: a, Regions: []int{0}}, TaskManagerLost{Attempt: a, Regions: []int{1}}, TaskManagerLost{Attempt: a, Regions: []int{0, 1}},
 			RestoreFailed{Attempt: a, Checkpoint: 4, Older: 1}, RestoreFailed{Attempt: a, Checkpoint: 3},
 			PlacementChanged{Attempt: a}, PlacementChanged{Attempt: a, Better: "one more slot"}, CheckpointCompleted{Attempt: a, ID: 5}, CheckpointFailedTooOften{Attempt: a}, FinalComplete{Attempt: a, ID: 6})
 		for _, task := range append(slices.Clone(scriptTasks), types.TaskID{Vertex: "nowhere"}) {
@@ -84,9 +113,21 @@ func everyEvent() []Event {
 // event. Moves outside the table panic where invariants are on, and are seen in the reports where not.
 func TestEveryEventInEveryState(t *testing.T) {
 	gone := make(map[Edge]bool)
-	for name, path := range situations() {
+	everyEventIn(t, Config{}, situations(), gone)
+	everyEventIn(t, Config{Regions: apart}, recoveries(), gone)
+	everyEventIn(t, Config{Regions: apart, Restart: jobgraph.RestartSpec{Strategy: jobgraph.RestartNone}}, map[string][]Event{"no restart is left": recoveries()["a region fails"]}, gone)
+	for _, e := range Edges() {
+		if !gone[e] {
+			t.Errorf("nothing goes from %s to %s on %s", e.From, e.To, e.On)
+		}
+	}
+}
+
+func everyEventIn(t *testing.T, cfg Config, situations map[string][]Event, gone map[Edge]bool) {
+	t.Helper()
+	for name, path := range situations {
 		for _, ev := range everyEvent() {
-			m := New(Config{})
+			m := New(cfg)
 			for _, p := range path {
 				stepChecked(t, m, p, gone)
 			}
@@ -94,11 +135,6 @@ func TestEveryEventInEveryState(t *testing.T) {
 				t.Fatalf("%s is terminal", name)
 			}
 			stepChecked(t, m, ev, gone)
-		}
-	}
-	for _, e := range Edges() {
-		if !gone[e] {
-			t.Errorf("nothing goes from %s to %s on %s", e.From, e.To, e.On)
 		}
 	}
 }
@@ -152,6 +188,9 @@ func TestTerminalStatesAreFinal(t *testing.T) {
 type shell struct {
 	m       *Machine
 	attempt types.Attempt
+	apart   bool             // src and sink are regions
+	numbers [2]types.Attempt // of src and sink
+	tasks   []types.TaskID   // that are to be deployed
 	asked   map[string]Event // answers that are due, by the asking effect
 	now     int64
 	done    []State // terminal states stored
@@ -161,23 +200,21 @@ func (s *shell) step(t *rapid.T, ev Event) {
 	for _, e := range stepChecked(t, s.m, ev, make(map[Edge]bool)) {
 		switch e := e.(type) {
 		case AllotAttempt:
-			s.attempt++
-			s.asked["allot"] = AttemptAllotted{s.attempt}
+			s.allot(e)
 		case RequestResources:
-			s.asked["resources"] = ResourcesAvailable{Attempt: e.Attempt, Tasks: scriptTasks}
+			s.asked["resources"] = ResourcesAvailable{Attempt: e.Attempt, Tasks: s.tasks}
 		case DeployCoordinators:
 			s.asked["coordinators"] = CoordinatorsReady{e.Attempt}
 		case DeployTasks:
-			for i, task := range scriptTasks {
-				s.asked["task"+string(rune('0'+i))] = TaskChanged{Attempt: e.Attempt, Task: task, State: TaskRunning}
-			}
+			s.due("task", s.tasks, TaskRunning)
 		case CancelAttempt:
 			clear(s.asked)
 			s.asked["cancel"] = AttemptGone{e.Attempt}
+		case CancelRegions:
+			clear(s.asked)
+			s.asked["cancel"] = RegionsGone{e.Attempt}
 		case DrainSources:
-			for i, task := range scriptTasks {
-				s.asked["end"+string(rune('0'+i))] = TaskChanged{Attempt: e.Attempt, Task: task, State: TaskEnded}
-			}
+			s.due("end", scriptTasks, TaskEnded)
 			s.asked["final"] = FinalComplete{Attempt: e.Attempt}
 		case RequestFinal:
 			if e.Kind != checkpoint.Final && e.Kind != checkpoint.Suspend {
@@ -194,19 +231,48 @@ func (s *shell) step(t *rapid.T, ev Event) {
 	}
 }
 
+// allot numbers the regions, of which there is one, or one a task.
+func (s *shell) allot(e AllotAttempt) {
+	s.asked["allot"] = AttemptAllotted{Attempt: s.attempt + 1, Regions: e.Regions}
+	if !s.apart {
+		s.attempt++
+		s.numbers, s.tasks = [2]types.Attempt{s.attempt, s.attempt}, scriptTasks
+		return
+	}
+	s.tasks = nil
+	for _, region := range e.Regions {
+		s.attempt++
+		s.numbers[region] = s.attempt
+		s.tasks = append(s.tasks, scriptTasks[region])
+	}
+}
+
+// due has tasks come to a state.
+func (s *shell) due(what string, tasks []types.TaskID, to TaskState) {
+	for _, t := range tasks {
+		i := slices.Index(scriptTasks, t)
+		s.asked[what+string(rune('0'+i))] = TaskChanged{Attempt: s.numbers[i], Task: t, State: to}
+	}
+}
+
 // Never: an illegal move, two ends, an end told before it is stored. Eventually, after healing: a job that is told to
 // stop stops, unless it ended otherwise.
 func TestAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		strategy := rapid.SampledFrom([]jobgraph.RestartStrategy{jobgraph.RestartExponentialDelay, jobgraph.RestartFixedDelay, jobgraph.RestartNone}).Draw(t, "strategy")
-		s := &shell{m: New(Config{Restart: jobgraph.RestartSpec{Strategy: strategy, Attempts: 5, Delay: time.Second}, Seed: rapid.Uint64().Draw(t, "seed")}), asked: make(map[string]Event)}
+		cfg := Config{Restart: jobgraph.RestartSpec{Strategy: strategy, Attempts: 5, Delay: time.Second}, Seed: rapid.Uint64().Draw(t, "seed")}
+		s := &shell{apart: rapid.Bool().Draw(t, "apart"), asked: make(map[string]Event)}
+		if s.apart {
+			cfg.Regions = apart
+		}
+		s.m = New(cfg)
 		s.step(t, Start{})
 		all := everyEvent()
 		for range rapid.IntRange(0, 60).Draw(t, "steps") {
 			if rapid.IntRange(0, 3).Draw(t, "stray") == 0 {
 				ev := rapid.SampledFrom(all).Draw(t, "event")
 				switch ev := ev.(type) {
-				case AttemptGone, TerminalStored, AttemptAllotted: // answers that only the shell gives
+				case AttemptGone, RegionsGone, TerminalStored, AttemptAllotted: // answers that only the shell gives
 				case Tick:
 					s.now = max(s.now, ev.Now)
 					s.step(t, ev)

@@ -22,17 +22,23 @@ import (
 
 // TestScripts runs the scripts in testdata/scripts. The commands:
 //
-//	new strategy=fixed attempts=2 delay=1s max-delay=1m reset=1h poison=3
-//	    a new machine
+//	new strategy=fixed attempts=2 delay=1s max-delay=1m reset=1h poison=3 regions
+//	    a new machine, of the tasks src/0 and sink/0; with regions, of left/0, middle/0 and right/0, each a region
 //	step
-//	    takes events, one a line, and prints the effects of each; the attempt is the one allotted last:
+//	    takes events, one a line, and prints the effects of each; the attempt is the one allotted last, that of a task its
+//	    region's:
 //	        start            recovered active 4        tick 1000          allotted 1
 //	        resources        missing no free slot      ready              up (every task is running)
-//	        task src/0 ended                           fail src/0 restart|backoff|never|user [@position] broken pipe
+//	        task src/0 ended                           fail src/0 restart|backoff|never|user|consequence [@position] broken pipe
 //	        coordinator sink no broker                 lost tm-1          final 3
 //	        corrupt 7 older=1 bad checksum             completed 8        too-often why
 //	        cancel           stop | stop drain         gone               stored
 //	        stale up (the event, of the attempt before)
+//	    with regions also
+//	        part missing why           part resources            part ready            part corrupt 7 older=1 why
+//	                         of the attempt of those that recover; resources and up are of those placed last
+//	        lost tm-1 1 2    of which regions        gone regions
+//	        missing-all why  slots come only where all are placed anew
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		var s script
@@ -42,22 +48,88 @@ func TestScripts(t *testing.T) {
 
 type script struct {
 	m       *Machine
-	attempt types.Attempt
+	attempt types.Attempt // of the whole job
+	part    types.Attempt // of what recovers
+	tasks   []types.TaskID
+	asked   []int                            // the regions that attempts are asked for
+	numbers map[types.VertexID]types.Attempt // of regions of one vertex
 }
 
-var scriptTasks = []types.TaskID{{Vertex: "src"}, {Vertex: "sink"}}
+var (
+	scriptTasks = []types.TaskID{{Vertex: "src"}, {Vertex: "sink"}}
+	regionTasks = []types.TaskID{{Vertex: "left"}, {Vertex: "middle"}, {Vertex: "right"}}
+	// scriptRegions has one of each task.
+	scriptRegions = [][]types.VertexID{{"left"}, {"middle"}, {"right"}}
+)
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "new":
-		s.m, s.attempt = New(scriptConfig(t, d)), 0
+		cfg := scriptConfig(t, d)
+		*s = script{m: New(cfg), tasks: scriptTasks, numbers: make(map[types.VertexID]types.Attempt)}
+		if cfg.Regions != nil {
+			s.tasks = regionTasks
+		}
 		return s.m.State().String() + "\n"
 	case "step":
-		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.m.Step)
+		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.step)
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 		return ""
 	}
+}
+
+func (s *script) step(ev Event) []Effect {
+	effects := s.m.Step(ev)
+	for _, e := range effects {
+		if a, ok := e.(AllotAttempt); ok {
+			s.asked = a.Regions
+		}
+	}
+	return effects
+}
+
+// number returns the attempt of a vertex' region.
+func (s *script) number(v types.VertexID) types.Attempt {
+	if n, ok := s.numbers[v]; ok {
+		return n
+	}
+	return s.attempt
+}
+
+// allotted notes the numbers that answer what was asked for last.
+func (s *script) allotted(first types.Attempt) []Event {
+	whole := len(s.tasks) == len(scriptTasks) || len(s.asked) == len(s.tasks)
+	if whole {
+		s.attempt = first
+	} else {
+		s.part = first
+	}
+	if len(s.tasks) > len(scriptTasks) {
+		for i, region := range s.asked {
+			s.numbers[s.tasks[region].Vertex] = first + types.Attempt(i)
+		}
+	}
+	return []Event{AttemptAllotted{Attempt: first, Regions: s.asked}}
+}
+
+// placed returns the tasks that slots were asked for.
+func (s *script) placed() []types.TaskID {
+	if len(s.tasks) == len(scriptTasks) {
+		return s.tasks
+	}
+	var out []types.TaskID
+	for _, region := range s.asked {
+		out = append(out, s.tasks[region])
+	}
+	return out
+}
+
+func (s *script) up() (out []Event) {
+	for _, t := range s.placed() {
+		out = append(out, TaskChanged{Attempt: s.number(t.Vertex), Task: t, State: TaskRunning})
+	}
+	return out
 }
 
 func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
@@ -69,6 +141,8 @@ func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
 	for _, a := range d.CmdArgs {
 		var err error
 		switch a.Key {
+		case "regions":
+			cfg.Regions = scriptRegions
 		case "strategy":
 			r.Strategy = strategies[a.Vals[0]]
 		case "attempts":
@@ -105,6 +179,11 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		s.attempt--
 		defer func() { s.attempt++ }()
 		return s.events(t, words[1:])
+	case "part":
+		whole := s.attempt
+		s.attempt = s.part
+		defer func() { s.attempt = whole }()
+		return s.events(t, words[1:])
 	case "start":
 		return []Event{Start{}}
 	case "recovered":
@@ -114,29 +193,28 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 	case "tick":
 		return []Event{Tick{n}}
 	case "allotted":
-		s.attempt = types.Attempt(n)
-		return []Event{AttemptAllotted{s.attempt}}
+		return s.allotted(types.Attempt(n))
 	case "resources":
-		return []Event{ResourcesAvailable{Attempt: a, Placement: 5, Tasks: scriptTasks}}
-	case "missing":
-		return []Event{ResourcesMissing{Attempt: a, Reason: rest(1)}}
+		return []Event{ResourcesAvailable{Attempt: a, Placement: 5, Tasks: s.placed()}}
+	case "missing", "missing-all":
+		return []Event{ResourcesMissing{Attempt: a, Reason: rest(1), All: words[0] == "missing-all"}}
 	case "ready":
 		return []Event{CoordinatorsReady{a}}
 	case "up":
-		return []Event{
-			TaskChanged{Attempt: a, Task: scriptTasks[0], State: TaskRunning}, TaskChanged{Attempt: a, Task: scriptTasks[1], State: TaskRunning},
-		}
+		return s.up()
 	case "task":
 		states := map[string]TaskState{"deploying": TaskDeploying, "running": TaskRunning, "ended": TaskEnded, "finished": TaskFinished, "canceled": TaskCanceled}
-		return []Event{TaskChanged{Attempt: a, Task: taskOf(word(1)), State: states[word(2)]}}
+		id := taskOf(word(1))
+		return []Event{TaskChanged{Attempt: s.number(id.Vertex), Task: id, State: states[word(2)]}}
 	case "fail":
-		return []Event{TaskChanged{Attempt: a, Task: taskOf(word(1)), State: TaskFailed, Failure: failureOf(words[2:])}}
+		id := taskOf(word(1))
+		return []Event{TaskChanged{Attempt: s.number(id.Vertex), Task: id, State: TaskFailed, Failure: failureOf(words[2:])}}
 	case "coordinator":
 		return []Event{CoordinatorFailed{
-			Attempt: a, Vertex: types.VertexID(word(1)), Failure: Failure{Message: rest(2)}, Ahead: strings.HasPrefix(rest(2), "ahead"),
+			Attempt: s.number(types.VertexID(word(1))), Vertex: types.VertexID(word(1)), Failure: Failure{Message: rest(2)}, Ahead: strings.HasPrefix(rest(2), "ahead"),
 		}}
 	case "lost":
-		return []Event{TaskManagerLost{Attempt: a, TaskManager: types.TaskManagerID(word(1))}}
+		return []Event{TaskManagerLost{Attempt: a, TaskManager: types.TaskManagerID(word(1)), Regions: regionsOf(words[2:])}}
 	case "corrupt":
 		older, _ := strconv.Atoi(strings.TrimPrefix(word(2), "older="))
 		return []Event{RestoreFailed{Attempt: a, Checkpoint: types.CheckpointID(n), Older: older, Reason: rest(3)}}
@@ -155,6 +233,9 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 	case "better":
 		return []Event{PlacementChanged{Attempt: a, Better: rest(1)}}
 	case "gone":
+		if word(1) == "regions" {
+			return []Event{RegionsGone{a}}
+		}
 		return []Event{AttemptGone{a}}
 	case "stored":
 		return []Event{TerminalStored{}}
@@ -162,6 +243,16 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		t.Fatalf("unknown event %v", words)
 		return nil
 	}
+}
+
+// regionsOf returns the regions that are named, the one that there is where none is.
+func regionsOf(words []string) []int {
+	out := []int{0}
+	for i, w := range words {
+		n, _ := strconv.Atoi(w)
+		out = append(out[:i], n)
+	}
+	return out
 }
 
 func taskOf(text string) types.TaskID {
@@ -175,7 +266,7 @@ func failureOf(words []string) Failure {
 		"restart": {Domain: failure.DomainInternal, Retry: failure.Restart}, "backoff": {Domain: failure.DomainExternal, Retry: failure.Backoff},
 		"never": {Domain: failure.DomainExternal, Retry: failure.Never}, "user": {Domain: failure.DomainUser, Retry: failure.Never},
 	}
-	f := Failure{Class: classes[words[0]]}
+	f := Failure{Class: classes[words[0]], Consequence: words[0] == "consequence"}
 	words = words[1:]
 	if len(words) > 0 && strings.HasPrefix(words[0], "@") {
 		f.Position = strings.TrimPrefix(words[0], "@")

@@ -15,6 +15,8 @@ import (
 type Config struct {
 	Restart jobgraph.RestartSpec
 	Rescale RescaleSpec
+	// Regions are the vertices that fail and restart together, as of jobgraph.Graph.Regions; nil for one region.
+	Regions [][]types.VertexID
 	// Seed makes the jitter of delays; give each job another.
 	Seed uint64
 }
@@ -26,12 +28,14 @@ type Machine struct {
 	out   []Effect
 	now   int64
 
-	attempt   types.Attempt // the current one, 0 for none: it is gone, or not allotted yet
+	attempt   types.Attempt // of the first region, as the whole job was deployed; 0 for none: it is gone, or not allotted yet
+	regions   regions
+	recovery  *recovery // in Recovering; nil otherwise
 	placement uint64
 	tasks     map[types.TaskID]TaskState
-	since     int64 // when the attempt came to Running; meaningful in Running, Finishing, Stopping
+	since     int64 // when all tasks came to run; meaningful in Running, Finishing, Stopping
 
-	waiting int64 // since when the attempt waits for slots; 0: it has them, or may have fewer
+	waiting int64 // since when the attempt, or that of the recovery, waits for slots; 0: it has them, or may have fewer
 
 	stop      *StopRequested // asked for and not done
 	rescale   rescale
@@ -39,6 +43,7 @@ type Machine struct {
 	restarts  restarts
 	restartAt int64
 	reason    string // why the attempt fails, or the job ends
+	unclear   bool   // the reason is a consequence only; the cause may follow
 	doomed    bool   // the job fails once the attempt is gone
 	uncounted bool   // the restart to come is no failure of the job, and needs no delay
 	storing   State  // StoreTerminal is under way; 0: no
@@ -46,7 +51,7 @@ type Machine struct {
 
 // New returns a machine in state Created. Its first event is Start or Recovered.
 func New(cfg Config) *Machine {
-	return &Machine{state: Created, restarts: newRestarts(cfg), rescale: rescale{spec: cfg.Rescale}}
+	return &Machine{state: Created, regions: newRegions(cfg.Regions), restarts: newRestarts(cfg), rescale: rescale{spec: cfg.Rescale}}
 }
 
 // State returns where the job stands.
@@ -91,16 +96,29 @@ func (m *Machine) take(ev Event) {
 		m.attemptAllotted(ev)
 	case AttemptGone:
 		m.attemptGone(ev)
+	case RegionsGone:
+		m.regionsGone(ev)
+	case TaskChanged:
+		if m.regions.current(ev.Task.Vertex, ev.Attempt) {
+			m.taskChanged(ev)
+		}
+	case CoordinatorFailed:
+		if m.regions.current(ev.Vertex, ev.Attempt) {
+			m.coordinatorFailed(ev)
+		}
 	default:
-		m.takeOfAttempt(ev)
+		switch of := attemptOf(ev); {
+		case of == 0:
+		case m.recovery != nil && of == m.recovery.attempt:
+			m.takeOfRecovery(ev)
+		case of == m.attempt:
+			m.takeOfAttempt(ev)
+		}
 	}
 }
 
-// takeOfAttempt handles what concerns the current attempt only.
+// takeOfAttempt handles what concerns the current attempt of the whole job.
 func (m *Machine) takeOfAttempt(ev Event) {
-	if of := attemptOf(ev); of == 0 || of != m.attempt {
-		return
-	}
 	switch ev := ev.(type) {
 	case ResourcesAvailable:
 		m.resourcesAvailable(ev)
@@ -113,10 +131,6 @@ func (m *Machine) takeOfAttempt(ev Event) {
 			m.move(Deploying, "")
 			m.emit(DeployTasks{Attempt: m.attempt, Placement: m.placement})
 		}
-	case TaskChanged:
-		m.taskChanged(ev)
-	case CoordinatorFailed:
-		m.coordinatorFailed(ev)
 	case TaskManagerLost:
 		m.taskManagerLost(ev)
 	case RestoreFailed:
@@ -127,14 +141,14 @@ func (m *Machine) takeOfAttempt(ev Event) {
 	case PlacementChanged:
 		m.placementChanged(ev)
 	case CheckpointFailedTooOften:
-		m.failed(Failure{Message: ev.Reason})
+		m.failed(Failure{Message: ev.Reason}, m.regions.all())
 	case FinalComplete:
 		m.finalComplete()
 	default:
 	}
 }
 
-// attemptOf returns the attempt that an event is about; 0 for events about none.
+// attemptOf returns the attempt that an event is about, of those that a job or a recovery has as a whole; 0 for others.
 func attemptOf(ev Event) types.Attempt {
 	switch ev := ev.(type) {
 	case ResourcesAvailable:
@@ -142,10 +156,6 @@ func attemptOf(ev Event) types.Attempt {
 	case ResourcesMissing:
 		return ev.Attempt
 	case CoordinatorsReady:
-		return ev.Attempt
-	case TaskChanged:
-		return ev.Attempt
-	case CoordinatorFailed:
 		return ev.Attempt
 	case TaskManagerLost:
 		return ev.Attempt
@@ -188,7 +198,7 @@ func (m *Machine) start() {
 func (m *Machine) begin() {
 	m.move(WaitingForResources, "")
 	m.rescale.wanted = "" // the next placement is a new one anyway
-	m.emit(AllotAttempt{})
+	m.emit(AllotAttempt{Regions: m.regions.all()})
 }
 
 // recovered takes over what another leader left. Running tasks are not adopted: the job restarts from its last checkpoint.
@@ -229,31 +239,41 @@ func (m *Machine) tick(t Tick) {
 			m.begin()
 		}
 	case WaitingForResources:
-		m.acceptLower()
+		m.acceptLower(m.attempt, m.regions.all())
 	case Running:
 		m.rescaleTick()
+	case Recovering:
+		m.recoveryTick()
 	default:
 	}
 }
 
 func (m *Machine) attemptAllotted(e AttemptAllotted) {
-	if m.state != WaitingForResources || m.attempt != 0 {
+	if m.recovery != nil {
+		m.recoveryAllotted(e)
 		return
 	}
-	m.attempt, m.waiting = e.Attempt, max(m.now, 1)
-	m.emit(RequestResources{Attempt: e.Attempt})
-	m.acceptLower()
+	if m.state != WaitingForResources || m.attempt != 0 || !slices.Equal(e.Regions, m.regions.all()) {
+		return
+	}
+	m.attempt = e.Attempt
+	m.regions.allotted(e.Regions, e.Attempt)
+	m.requestResources(e.Attempt, e.Regions)
+}
+
+// requestResources asks for all slots that are wanted, and where waiting is not wanted for what there is.
+func (m *Machine) requestResources(attempt types.Attempt, of []int) {
+	m.waiting = max(m.now, 1)
+	m.emit(RequestResources{Attempt: attempt, Regions: of})
+	m.acceptLower(attempt, of)
 }
 
 func (m *Machine) resourcesAvailable(e ResourcesAvailable) {
 	if m.state != WaitingForResources || len(e.Tasks) == 0 {
 		return
 	}
-	m.placement, m.waiting = e.Placement, 0
-	m.tasks = make(map[types.TaskID]TaskState, len(e.Tasks))
-	for _, t := range e.Tasks {
-		m.tasks[t] = 0
-	}
+	m.placement, m.tasks = e.Placement, make(map[types.TaskID]TaskState, len(e.Tasks))
+	m.placed(nil, e.Tasks)
 	m.move(Restoring, "")
 	m.emit(DeployCoordinators{Attempt: m.attempt, Placement: m.placement, Before: m.before})
 }
@@ -263,11 +283,12 @@ func (m *Machine) taskChanged(e TaskChanged) {
 	if !known {
 		return
 	}
+	of := []int{m.regions.of[e.Task.Vertex]}
 	switch e.State {
 	case TaskFailed:
-		m.failed(e.Failure)
+		m.failed(e.Failure, of)
 	case TaskCanceled, TaskFinished:
-		m.failed(Failure{Message: fmt.Sprintf("task %s is %s, and nobody asked for that", e.Task, e.State)})
+		m.failed(Failure{Message: fmt.Sprintf("task %s is %s, and nobody asked for that", e.Task, e.State)}, of)
 	default:
 		m.tasks[e.Task] = max(was, e.State)
 		m.tasksAdvanced()
@@ -276,20 +297,28 @@ func (m *Machine) taskChanged(e TaskChanged) {
 
 // tasksAdvanced moves the job on when the last of its tasks has got so far.
 func (m *Machine) tasksAdvanced() {
-	if m.state == Deploying && m.allTasks(TaskRunning) {
-		m.since = m.now
-		m.move(Running, "")
-		m.emit(StartCheckpointing{Attempt: m.attempt})
-		switch {
-		case m.stop != nil:
-			m.beginStop()
-		case m.rescale.wanted != "":
-			m.beginRescale(m.rescale.wanted)
-		}
+	switch {
+	case m.state == Deploying && m.allTasks(TaskRunning):
+		m.runs()
+	case m.state == Recovering:
+		m.recoveryAdvanced()
 	}
 	if m.state == Running && m.allTasks(TaskEnded) {
 		m.move(Finishing, "")
 		m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Final})
+	}
+}
+
+// runs goes on with a job of which all tasks run, and with what it was asked for before they did.
+func (m *Machine) runs() {
+	m.since = m.now
+	m.move(Running, "")
+	m.emit(StartCheckpointing{Attempt: m.attempt})
+	switch {
+	case m.stop != nil:
+		m.beginStop()
+	case m.rescale.wanted != "":
+		m.beginRescale(m.rescale.wanted)
 	}
 }
 
@@ -345,6 +374,7 @@ func (m *Machine) cancelRequested() {
 		return
 	}
 	asked := m.state == Failing || m.state == Rescaling // the attempt is being cancelled already
+	m.recovery = nil
 	m.move(Cancelling, "")
 	switch {
 	case m.attempt == 0:
@@ -358,17 +388,18 @@ func (m *Machine) attemptGone(e AttemptGone) {
 	if e.Attempt == 0 || e.Attempt != m.attempt {
 		return
 	}
+	if !slices.Contains([]State{Cancelling, Failing, Rescaling}, m.state) {
+		return // nobody asked for it
+	}
+	m.attempt = 0
+	clear(m.regions.numbers)
 	switch m.state {
 	case Cancelling:
-		m.attempt = 0
 		m.store(Canceled, "")
 	case Failing:
-		m.attempt = 0
 		m.failingDone()
-	case Rescaling:
-		m.attempt = 0
+	default:
 		m.begin()
-	default: // nobody asked for it
 	}
 }
 

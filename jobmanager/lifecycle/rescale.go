@@ -1,6 +1,10 @@
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"millrace/types"
+)
 
 // RescaleSpec says how readily a job changes its placement by itself. Zero means at once.
 type RescaleSpec struct {
@@ -23,12 +27,12 @@ type rescale struct {
 }
 
 // acceptLower takes what slots there are once the job has waited long enough for all it wants.
-func (m *Machine) acceptLower() {
-	if m.waiting == 0 || m.attempt == 0 || m.now-m.waiting < m.rescale.spec.Wait.Milliseconds() {
+func (m *Machine) acceptLower(attempt types.Attempt, of []int) {
+	if m.waiting == 0 || attempt == 0 || m.now-m.waiting < m.rescale.spec.Wait.Milliseconds() {
 		return
 	}
 	m.waiting = 0
-	m.emit(RequestResources{Attempt: m.attempt, Lower: true})
+	m.emit(RequestResources{Attempt: attempt, Regions: of, Lower: true})
 }
 
 // rescaleRequested moves a running job; one that is not placed yet is placed by the new wish anyway.
@@ -38,7 +42,7 @@ func (m *Machine) rescaleRequested(reason string) {
 		if m.rescale.wanted == "" {
 			m.beginRescale(reason)
 		}
-	case Restoring, Deploying:
+	case Restoring, Deploying, Recovering:
 		m.rescale.wanted = reason
 	default:
 	}

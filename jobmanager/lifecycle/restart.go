@@ -10,18 +10,23 @@ import (
 	"millrace/jobgraph"
 )
 
-// failed takes one failure in. The first one of an attempt cancels it; what comes while it is cancelled may still be
-// the cause (others see a broken channel first), so it may doom the job, but it is no further failure.
-func (m *Machine) failed(f Failure) {
+// failed takes one failure of some regions in. The first one of an attempt cancels it, or those regions of it; what comes
+// while it is cancelled may still be the cause (others see a broken channel first), so it may doom the job and is what people
+// are told, but it is no further failure.
+func (m *Machine) failed(f Failure, of []int) {
 	if m.state != Failing && !slices.Contains(active, m.state) {
 		return
 	}
 	reason, doomed := m.restarts.verdict(f)
 	if m.state == Failing {
-		if doomed && !m.doomed {
-			m.doomed, m.reason = true, cut(reason)
+		if doomed && !m.doomed || m.unclear && !f.Consequence {
+			m.doomed, m.unclear, m.reason = m.doomed || doomed, false, cut(reason)
 			m.report(reason)
 		}
+		return
+	}
+	if !doomed && m.recovers(of) {
+		m.failRegions(of, f, reason, false)
 		return
 	}
 	m.doomed, m.uncounted = doomed, false
@@ -29,15 +34,16 @@ func (m *Machine) failed(f Failure) {
 		m.restarts.ran(m.now - m.since)
 	}
 	m.fail(reason)
+	m.unclear = f.Consequence
 }
 
 func (m *Machine) hasRun() bool {
 	return slices.Contains([]State{Running, Finishing, Stopping}, m.state)
 }
 
-// fail cancels the attempt.
+// fail cancels the attempt, as a whole.
 func (m *Machine) fail(reason string) {
-	m.reason = cut(reason)
+	m.reason, m.recovery, m.unclear = cut(reason), nil, false
 	m.move(Failing, reason)
 	m.emit(CancelAttempt{Attempt: m.attempt, Reason: m.reason})
 }
@@ -51,7 +57,7 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 	reason := fmt.Sprintf("checkpoint %d cannot be restored: %s", e.Checkpoint, e.Reason)
 	if m.before != 0 && e.Checkpoint >= m.before {
 		// Another task said so already; or it is not what this attempt was to be restored from, which is a failure like others.
-		m.failed(Failure{Message: reason})
+		m.failed(Failure{Message: reason}, m.restoring())
 		return
 	}
 	doomed := e.Older <= 0
@@ -60,6 +66,10 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 	} else {
 		m.before = e.Checkpoint
 		m.emit(FallBack{From: e.Checkpoint, Reason: reason + "; the one before it is used"})
+	}
+	if !doomed && m.recovers(m.restoring()) {
+		m.failRegions(m.restoring(), Failure{}, reason, true)
+		return
 	}
 	m.uncounted = true
 	m.doomed = m.doomed || doomed
@@ -72,13 +82,22 @@ func (m *Machine) restoreFailed(e RestoreFailed) {
 	}
 }
 
+// restoring returns the regions that were deployed last.
+func (m *Machine) restoring() []int {
+	if m.recovery != nil {
+		return m.recovery.regions
+	}
+	return m.regions.all()
+}
+
 // coordinatorFailed makes the next attempt try the newest checkpoint again where falling back behind it would produce
 // output twice: what is missing of it may be brought back.
 func (m *Machine) coordinatorFailed(e CoordinatorFailed) {
-	if e.Ahead && m.state == Restoring {
+	if e.Ahead && (m.state == Restoring || m.recovery != nil && m.recovery.state == Restoring) {
 		m.before = 0
 	}
-	m.failed(Failure{Class: e.Failure.Class, Position: e.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", e.Vertex, e.Failure.Message)})
+	f := Failure{Class: e.Failure.Class, Position: e.Failure.Position, Message: fmt.Sprintf("coordinator of %s: %s", e.Vertex, e.Failure.Message)}
+	m.failed(f, []int{m.regions.of[e.Vertex]})
 }
 
 // taskManagerLost is the cause of what tasks elsewhere report at the same time, whichever comes first.
@@ -89,7 +108,7 @@ func (m *Machine) taskManagerLost(e TaskManagerLost) {
 		m.report(m.reason)
 		return
 	}
-	m.failed(Failure{Message: lost})
+	m.failed(Failure{Message: lost}, e.Regions)
 }
 
 // failingDone decides what follows an attempt that failed and is gone.
@@ -98,18 +117,16 @@ func (m *Machine) failingDone() {
 		m.store(Failed, m.reason)
 		return
 	}
-	delay := time.Duration(0)
-	if !m.uncounted {
-		var doom string
-		if delay, doom = m.restarts.next(); doom != "" {
-			m.store(Failed, doom+": "+m.reason)
-			return
-		}
+	delay, doom := m.restarts.delayOf(m.uncounted)
+	if doom != "" {
+		m.store(Failed, doom+": "+m.reason)
+		return
 	}
-	m.restarts.count++
 	m.restartAt = m.now + delay.Milliseconds()
 	m.move(Restarting, m.reason)
-	m.emit(ScheduleRestart{At: m.restartAt, DelayMillis: delay.Milliseconds(), Restarts: m.restarts.count, Before: m.before, Reason: m.reason})
+	m.emit(ScheduleRestart{
+		At: m.restartAt, DelayMillis: delay.Milliseconds(), Restarts: m.restarts.count, Before: m.before, Regions: m.regions.all(), Reason: m.reason,
+	})
 }
 
 // restarts knows the restart strategy and what has failed so far.
@@ -174,6 +191,18 @@ func (r *restarts) ran(millis int64) {
 	if r.spec.Strategy == jobgraph.RestartExponentialDelay && millis >= r.spec.ResetThreshold.Milliseconds() {
 		r.used, r.delay = 0, r.spec.Delay
 	}
+}
+
+// delayOf counts a restart and returns the delay before it, or why there is none. One that is no failure of the job needs
+// neither a delay nor the strategy's leave.
+func (r *restarts) delayOf(uncounted bool) (delay time.Duration, doom string) {
+	if !uncounted {
+		if delay, doom = r.next(); doom != "" {
+			return 0, doom
+		}
+	}
+	r.count++
+	return delay, ""
 }
 
 // next returns the delay before the next attempt, or why there is none.

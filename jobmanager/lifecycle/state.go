@@ -32,13 +32,16 @@ const (
 	// Rescaling: the attempt is being cancelled behind a checkpoint, because the next one is to have another parallelism or
 	// other slots.
 	Rescaling
+	// Recovering: some regions are being restarted, from their end to when all of their tasks run; the others run on, without
+	// checkpoints.
+	Recovering
 )
 
 var stateNames = [...]string{
 	Created: "Created", WaitingForResources: "WaitingForResources", Restoring: "Restoring", Deploying: "Deploying",
 	Running: "Running", Failing: "Failing", Restarting: "Restarting", Finishing: "Finishing", Cancelling: "Cancelling",
 	Finished: "Finished", Canceled: "Canceled", Failed: "Failed", Stopping: "Stopping", Stopped: "Stopped",
-	Rescaling: "Rescaling",
+	Rescaling: "Rescaling", Recovering: "Recovering",
 }
 
 // String returns the state's name.

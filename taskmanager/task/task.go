@@ -205,7 +205,7 @@ func (t *Task) take() (bool, int64, error) {
 	input, e, ok := t.Gate.Poll()
 	if !ok {
 		if id, broken := t.Gate.Broken(); broken && !t.ended {
-			return false, 0, failure.External(fmt.Errorf("channel from subtask %d of edge %d broke", id.From, id.Edge), failure.Restart)
+			return false, 0, failure.External(fmt.Errorf("channel from subtask %d of edge %d %w", id.From, id.Edge, exchange.ErrBroken), failure.Restart)
 		}
 		return false, 0, nil
 	}

@@ -275,8 +275,11 @@ type VertexState struct {
 	Enumerator []byte `protobuf:"bytes,4,opt,name=enumerator,proto3" json:"enumerator,omitempty"`
 	// The largest parallelism at which the vertex ever ran in this job.
 	LargestParallelism int32 `protobuf:"varint,5,opt,name=largest_parallelism,json=largestParallelism,proto3" json:"largest_parallelism,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// Splits that an earlier checkpoint has with their positions, and that no
+	// reader had been given again when this one was triggered. Since version 2.
+	Unassigned    []*SplitState `protobuf:"bytes,6,rep,name=unassigned,proto3" json:"unassigned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VertexState) Reset() {
@@ -342,6 +345,13 @@ func (x *VertexState) GetLargestParallelism() int32 {
 		return x.LargestParallelism
 	}
 	return 0
+}
+
+func (x *VertexState) GetUnassigned() []*SplitState {
+	if x != nil {
+		return x.Unassigned
+	}
+	return nil
 }
 
 // TaskState is what one task had at the barrier.
@@ -1086,7 +1096,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x04kind\x18\b \x01(\x0e2&.millrace.checkpoint.v1.CheckpointKindR\x04kind\x122\n" +
 	"\x15triggered_unix_millis\x18\t \x01(\x03R\x13triggeredUnixMillis\x12?\n" +
 	"\bvertices\x18\n" +
-	" \x03(\v2#.millrace.checkpoint.v1.VertexStateR\bvertices\"\xdd\x01\n" +
+	" \x03(\v2#.millrace.checkpoint.v1.VertexStateR\bvertices\"\xa1\x02\n" +
 	"\vVertexState\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12'\n" +
 	"\x0fmax_parallelism\x18\x02 \x01(\x05R\x0emaxParallelism\x127\n" +
@@ -1094,7 +1104,10 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\n" +
 	"enumerator\x18\x04 \x01(\fR\n" +
 	"enumerator\x12/\n" +
-	"\x13largest_parallelism\x18\x05 \x01(\x05R\x12largestParallelism\"\x85\x02\n" +
+	"\x13largest_parallelism\x18\x05 \x01(\x05R\x12largestParallelism\x12B\n" +
+	"\n" +
+	"unassigned\x18\x06 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\n" +
+	"unassigned\"\x85\x02\n" +
 	"\tTaskState\x127\n" +
 	"\x05files\x18\x01 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\x12:\n" +
 	"\x06splits\x18\x02 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\x06splits\x12I\n" +
@@ -1206,18 +1219,19 @@ var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	0,  // 0: millrace.checkpoint.v1.Manifest.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
 	3,  // 1: millrace.checkpoint.v1.Manifest.vertices:type_name -> millrace.checkpoint.v1.VertexState
 	4,  // 2: millrace.checkpoint.v1.VertexState.tasks:type_name -> millrace.checkpoint.v1.TaskState
-	5,  // 3: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
-	6,  // 4: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
-	7,  // 5: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	9,  // 6: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
-	1,  // 7: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	13, // 8: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
-	12, // 9: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	6,  // 3: millrace.checkpoint.v1.VertexState.unassigned:type_name -> millrace.checkpoint.v1.SplitState
+	5,  // 4: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
+	6,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
+	7,  // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	9,  // 7: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
+	1,  // 8: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
+	13, // 9: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	12, // 10: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }

@@ -1349,7 +1349,9 @@ type Failure struct {
 	// A file of the checkpoint that was restored is corrupt or missing.
 	CorruptCheckpoint bool `protobuf:"varint,6,opt,name=corrupt_checkpoint,json=corruptCheckpoint,proto3" json:"corrupt_checkpoint,omitempty"`
 	// A sink shows output of a later checkpoint than the one that was restored.
-	OutputAhead   bool `protobuf:"varint,7,opt,name=output_ahead,json=outputAhead,proto3" json:"output_ahead,omitempty"`
+	OutputAhead bool `protobuf:"varint,7,opt,name=output_ahead,json=outputAhead,proto3" json:"output_ahead,omitempty"`
+	// Another task's end shows here, by a broken channel: the cause is there.
+	Consequence   bool `protobuf:"varint,8,opt,name=consequence,proto3" json:"consequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1429,6 +1431,13 @@ func (x *Failure) GetCorruptCheckpoint() bool {
 func (x *Failure) GetOutputAhead() bool {
 	if x != nil {
 		return x.OutputAhead
+	}
+	return false
+}
+
+func (x *Failure) GetConsequence() bool {
+	if x != nil {
+		return x.Consequence
 	}
 	return false
 }
@@ -3176,7 +3185,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x04 \x01(\x05R\asubtask\x124\n" +
 	"\x05state\x18\x05 \x01(\x0e2\x1e.millrace.control.v1.TaskStateR\x05state\x126\n" +
-	"\afailure\x18\x06 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\"\x9c\x02\n" +
+	"\afailure\x18\x06 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\"\xbe\x02\n" +
 	"\aFailure\x12:\n" +
 	"\x06domain\x18\x01 \x01(\x0e2\".millrace.control.v1.FailureDomainR\x06domain\x127\n" +
 	"\x05retry\x18\x02 \x01(\x0e2!.millrace.control.v1.FailureRetryR\x05retry\x12\x18\n" +
@@ -3184,7 +3193,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x05stack\x18\x04 \x01(\tR\x05stack\x12\x1a\n" +
 	"\bposition\x18\x05 \x01(\tR\bposition\x12-\n" +
 	"\x12corrupt_checkpoint\x18\x06 \x01(\bR\x11corruptCheckpoint\x12!\n" +
-	"\foutput_ahead\x18\a \x01(\bR\voutputAhead\"\x97\x02\n" +
+	"\foutput_ahead\x18\a \x01(\bR\voutputAhead\x12 \n" +
+	"\vconsequence\x18\b \x01(\bR\vconsequence\"\x97\x02\n" +
 	"\x0fTaskSnapshotted\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12#\n" +
