@@ -516,15 +516,18 @@ func (x *RestartSpec) GetPoison() int32 {
 
 // Vertex is a chain of operators that one task an instance runs.
 type Vertex struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Parallelism   int32                  `protobuf:"varint,3,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
-	Source        *SourceSpec            `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
-	Operators     []*OperatorSpec        `protobuf:"bytes,5,rep,name=operators,proto3" json:"operators,omitempty"`
-	Sink          *SinkSpec              `protobuf:"bytes,6,opt,name=sink,proto3" json:"sink,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Id          string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Name        string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Parallelism int32                  `protobuf:"varint,3,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
+	Source      *SourceSpec            `protobuf:"bytes,4,opt,name=source,proto3" json:"source,omitempty"`
+	Operators   []*OperatorSpec        `protobuf:"bytes,5,rep,name=operators,proto3" json:"operators,omitempty"`
+	Sink        *SinkSpec              `protobuf:"bytes,6,opt,name=sink,proto3" json:"sink,omitempty"`
+	// Tasks of vertices of one group share slots, tasks of different groups never
+	// do (Flink: slotSharingGroup); "" means "default".
+	SlotSharingGroup string `protobuf:"bytes,7,opt,name=slot_sharing_group,json=slotSharingGroup,proto3" json:"slot_sharing_group,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Vertex) Reset() {
@@ -597,6 +600,13 @@ func (x *Vertex) GetSink() *SinkSpec {
 		return x.Sink
 	}
 	return nil
+}
+
+func (x *Vertex) GetSlotSharingGroup() string {
+	if x != nil {
+		return x.SlotSharingGroup
+	}
+	return ""
 }
 
 type SourceSpec struct {
@@ -2195,14 +2205,15 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x05delay\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x126\n" +
 	"\tmax_delay\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bmaxDelay\x12B\n" +
 	"\x0freset_threshold\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x0eresetThreshold\x12\x16\n" +
-	"\x06poison\x18\x06 \x01(\x05R\x06poison\"\xef\x01\n" +
+	"\x06poison\x18\x06 \x01(\x05R\x06poison\"\x9d\x02\n" +
 	"\x06Vertex\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12 \n" +
 	"\vparallelism\x18\x03 \x01(\x05R\vparallelism\x123\n" +
 	"\x06source\x18\x04 \x01(\v2\x1b.millrace.job.v1.SourceSpecR\x06source\x12;\n" +
 	"\toperators\x18\x05 \x03(\v2\x1d.millrace.job.v1.OperatorSpecR\toperators\x12-\n" +
-	"\x04sink\x18\x06 \x01(\v2\x19.millrace.job.v1.SinkSpecR\x04sink\"\xab\x02\n" +
+	"\x04sink\x18\x06 \x01(\v2\x19.millrace.job.v1.SinkSpecR\x04sink\x12,\n" +
+	"\x12slot_sharing_group\x18\a \x01(\tR\x10slotSharingGroup\"\xab\x02\n" +
 	"\n" +
 	"SourceSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x1c\n" +
