@@ -65,7 +65,11 @@ func (e *explainer) vertex(v *Vertex, f *Flow) {
 	if parallelism == 0 {
 		parallelism = e.g.Parallelism
 	}
-	e.line(0, "\nvertex %s: parallelism %s", title, shown(parallelism))
+	group := ""
+	if g := v.SlotSharingGroupOrDefault(); g != DefaultSlotSharingGroup {
+		group = ", slot sharing group " + g
+	}
+	e.line(0, "\nvertex %s: parallelism %s%s", title, shown(parallelism), group)
 	at := f.Inputs
 	if s := v.Source; s != nil {
 		e.source(s)

@@ -100,6 +100,21 @@ type Vertex struct {
 	Source      *SourceSpec
 	Operators   []OperatorSpec
 	Sink        *SinkSpec
+	// SlotSharingGroup keeps the vertex out of the slots of other groups (Flink:
+	// slotSharingGroup); "" means DefaultSlotSharingGroup. It is not inherited from
+	// inputs: whoever makes a graph names it where it counts.
+	SlotSharingGroup string
+}
+
+// DefaultSlotSharingGroup is that of vertices that name none.
+const DefaultSlotSharingGroup = "default"
+
+// SlotSharingGroupOrDefault returns the group whose slots the vertex shares.
+func (v *Vertex) SlotSharingGroupOrDefault() string {
+	if v.SlotSharingGroup == "" {
+		return DefaultSlotSharingGroup
+	}
+	return v.SlotSharingGroup
 }
 
 // SourceSpec describes a source by its connector.

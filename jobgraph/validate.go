@@ -175,6 +175,9 @@ func (v *validator) identities() {
 		}
 		names[x.Name] = x.ID
 		v.parallelism(x.ID, x.Parallelism)
+		if x.SlotSharingGroup != "" {
+			v.word(x.ID, "slot_sharing_group", x.SlotSharingGroup)
+		}
 		v.uids(x, uids)
 	}
 }

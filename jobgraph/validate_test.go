@@ -91,6 +91,9 @@ var problemCases = []struct {
 		g.Vertices[0].Operators[0].UID = g.Vertices[1].Sink.UID
 		g.Vertices[1].Operators[0].UID = ""
 	}},
+	{"slot sharing groups", func(g *jobgraph.Graph) {
+		g.Vertices[0].SlotSharingGroup, g.Vertices[1].SlotSharingGroup = "the sources", strings.Repeat("x", 101)
+	}},
 	{"same ids", func(g *jobgraph.Graph) {
 		g.Vertices[1].ID, g.Vertices[1].Name = g.Vertices[0].ID, strings.Repeat("x", 101)
 	}},
@@ -324,7 +327,7 @@ func TestExplain(t *testing.T) {
 	g.Vertices[0].Operators[0] = jobgraph.OperatorSpec{UID: "dear", Calc: &jobgraph.CalcSpec{
 		Filter: more, Columns: []jobgraph.Projection{{Name: "price", Expr: price}},
 	}}
-	g.Vertices[1] = jobgraph.Vertex{ID: "all", Parallelism: 1, Sink: &jobgraph.SinkSpec{UID: "print", Connector: "print"}}
+	g.Vertices[1] = jobgraph.Vertex{ID: "all", Parallelism: 1, SlotSharingGroup: "sinks", Sink: &jobgraph.SinkSpec{UID: "print", Connector: "print"}}
 	g.Vertices = append(g.Vertices, jobgraph.Vertex{ID: "dead", Sink: &jobgraph.SinkSpec{UID: "dead", Connector: "blackhole"}})
 	g.Edges = []jobgraph.Edge{
 		{From: "bids", To: "all", Partitioning: jobgraph.Partitioning{Kind: jobgraph.Rebalance}},

@@ -5,10 +5,14 @@
 //
 // # Slots
 //
-// A slot holds at most one subtask of each vertex, as in Flink: a job needs as
-// many slots as its widest vertex has subtasks. Subtask i of every vertex stands
-// in the job's share i, and a share goes into one slot. So forward edges stay
-// inside a slot, and so do tasks when vertices of a job differ in parallelism.
+// A slot holds at most one subtask of each vertex of one slot sharing group, as in
+// Flink: a group needs as many slots as its widest vertex has subtasks, and a job
+// those of all its groups. Subtask i of every vertex of a group stands in the
+// group's share i, and a share goes into one slot. So forward edges within a group
+// stay inside a slot, and so do tasks when vertices of a job differ in parallelism.
+//
+// Where slots are too few and parallelism may be lowered, one number bounds every
+// vertex, whatever its group: vertices of equal parallelism stay equal.
 //
 // # Which slot
 //

@@ -34,6 +34,7 @@ func drawGraph(t *rapid.T) *jobgraph.Graph {
 	for i := range rapid.IntRange(1, 4).Draw(t, "vertices") {
 		g.Vertices = append(g.Vertices, jobgraph.Vertex{
 			ID: types.VertexID(fmt.Sprintf("v%d", i)), Parallelism: rapid.IntRange(0, 4).Draw(t, "p"),
+			SlotSharingGroup: rapid.SampledFrom([]string{"", "", "default", "g", "h"}).Draw(t, "group"),
 		})
 	}
 	return g
@@ -65,7 +66,7 @@ func usable(c scheduler.Cluster, p scheduler.Policy) map[types.SlotID]bool {
 }
 
 // TestPlacementsAreSafe: never a slot that the job can't have, never two
-// subtasks of a vertex in one slot, every subtask reported once, every key group
+// subtasks of a vertex or two groups in one slot, every subtask reported once, every key group
 // of a whole assignment owned once, and nothing unplaced while a slot is left.
 func TestPlacementsAreSafe(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -75,7 +76,13 @@ func TestPlacementsAreSafe(t *testing.T) {
 		a, r := scheduler.Schedule(c, g, before, p)
 		free := usable(c, p)
 		holds := map[string]bool{}
+		groups := map[types.SlotID]string{}
 		for id, slot := range a.Tasks {
+			group := g.Vertex(id.Vertex).SlotSharingGroupOrDefault()
+			if other, taken := groups[slot]; taken && other != group {
+				t.Fatalf("%s of group %s is in %s, which has tasks of group %s", id, group, slot, other)
+			}
+			groups[slot] = group
 			if !free[slot] {
 				t.Fatalf("%s is in %s, which the job can't have", id, slot)
 			}
@@ -88,7 +95,7 @@ func TestPlacementsAreSafe(t *testing.T) {
 		if r.Unplaced() > 0 && len(a.Slots()) < len(free) {
 			t.Fatalf("%d tasks have no slot, yet %d slots of %d are used", r.Unplaced(), len(a.Slots()), len(free))
 		}
-		if p.AllowLower && len(free) > 0 && r.Unplaced() > 0 {
+		if p.AllowLower && len(free) >= groupCount(g) && r.Unplaced() > 0 {
 			t.Fatalf("parallelism may be lowered, yet tasks have no slot:\n%s", r)
 		}
 		if (r.Unplaced() == 0) != (r.Waiting() == "") {
@@ -96,6 +103,55 @@ func TestPlacementsAreSafe(t *testing.T) {
 		}
 		checkTasks(t, g, a, r)
 	})
+}
+
+func groupCount(g *jobgraph.Graph) int {
+	groups := map[string]bool{}
+	for i := range g.Vertices {
+		groups[g.Vertices[i].SlotSharingGroupOrDefault()] = true
+	}
+	return len(groups)
+}
+
+// TestWidthsAreAsLargeAsSlotsAllow compares with a plain search over every number
+// to which a job could be lowered, and has vertices that want the same stay equal.
+func TestWidthsAreAsLargeAsSlotsAllow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g, p := drawGraph(t), drawPolicy(t)
+		p.AllowLower = true
+		c := drawCluster(t, "now")
+		a, r := scheduler.Schedule(c, g, scheduler.Assignment{}, p)
+		slots := len(usable(c, p))
+		if r.Unplaced() > 0 {
+			return
+		}
+		level, wanted := 0, map[types.VertexID]int{}
+		for _, v := range r.Vertices {
+			wanted[v.Vertex] = v.Wanted
+		}
+		for n := 1; n <= slots && slotsAt(g, wanted, n) <= slots; n++ {
+			level = n
+		}
+		for _, v := range r.Vertices {
+			if want := min(v.Wanted, level); a.Parallelism[v.Vertex] != want {
+				t.Fatalf("%s has %d subtasks, want %d:\n%s", v.Vertex, a.Parallelism[v.Vertex], want, r)
+			}
+		}
+	})
+}
+
+// slotsAt returns how many slots a job takes where no vertex has more than n subtasks.
+func slotsAt(g *jobgraph.Graph, wanted map[types.VertexID]int, n int) (slots int) {
+	widest := map[string]int{}
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		group := v.SlotSharingGroupOrDefault()
+		widest[group] = max(widest[group], min(wanted[v.ID], n))
+	}
+	for _, w := range widest {
+		slots += w
+	}
+	return slots
 }
 
 func checkTasks(t *rapid.T, g *jobgraph.Graph, a scheduler.Assignment, r scheduler.Report) {
@@ -190,26 +246,47 @@ func TestMovementIsMinimal(t *testing.T) {
 				kept++
 			}
 		}
-		if most := mostKept(before, a.Parallelism, slots, 0, r.SlotsNeeded); kept != most {
+		if most := mostKept(before, sharesOf(g, a.Parallelism), slots); kept != most {
 			t.Fatalf("%d tasks stay where they were, %d could:\n%s", kept, most, r)
 		}
 	})
 }
 
-func mostKept(before scheduler.Assignment, widths map[types.VertexID]int, slots []types.SlotID, share, shares int) int {
-	if share == shares {
+// sharesOf returns the tasks that belong into one slot, share by share.
+func sharesOf(g *jobgraph.Graph, widths map[types.VertexID]int) (shares [][]types.TaskID) {
+	type share struct {
+		group   string
+		subtask int
+	}
+	at := map[share]int{}
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		for subtask := range widths[v.ID] {
+			s := share{v.SlotSharingGroupOrDefault(), subtask}
+			if _, known := at[s]; !known {
+				at[s] = len(shares)
+				shares = append(shares, nil)
+			}
+			shares[at[s]] = append(shares[at[s]], types.TaskID{Vertex: v.ID, Subtask: int32(subtask)})
+		}
+	}
+	return shares
+}
+
+func mostKept(before scheduler.Assignment, shares [][]types.TaskID, slots []types.SlotID) int {
+	if len(shares) == 0 {
 		return 0
 	}
 	best := 0
 	for i, slot := range slots {
 		kept := 0
-		for v, width := range widths {
-			if at, ok := before.Tasks[types.TaskID{Vertex: v, Subtask: int32(share)}]; ok && share < width && at == slot {
+		for _, id := range shares[0] {
+			if at, ok := before.Tasks[id]; ok && at == slot {
 				kept++
 			}
 		}
 		rest := append(append([]types.SlotID(nil), slots[:i]...), slots[i+1:]...)
-		best = max(best, kept+mostKept(before, widths, rest, share+1, shares))
+		best = max(best, kept+mostKept(before, shares[1:], rest))
 	}
 	return best
 }

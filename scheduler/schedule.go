@@ -15,17 +15,15 @@ import (
 // what they lack.
 func Schedule(c Cluster, g *jobgraph.Graph, prev Assignment, p Policy) (Assignment, Report) {
 	s := newScheduling(c, p)
-	widths, report := s.widths(g, p)
-	shares := 0
-	for _, v := range report.Vertices {
-		shares = max(shares, v.Parallelism)
-	}
-	places := s.place(shares, former(g, widths, prev))
+	groups := groupsOf(g)
+	widths, report := s.widths(g, groups, p)
+	shares := groups.number(widths)
+	places := s.place(shares, former(g, groups, widths, prev))
 	a := Assignment{Tasks: make(map[types.TaskID]types.SlotID), Parallelism: widths}
 	for i := range g.Vertices {
 		id := g.Vertices[i].ID
 		for subtask := range widths[id] {
-			t := s.explain(types.TaskID{Vertex: id, Subtask: int32(subtask)}, places[subtask], prev, report.SlotsNeeded)
+			t := s.explain(types.TaskID{Vertex: id, Subtask: int32(subtask)}, places[groups.share(i, subtask)], prev, report.SlotsNeeded)
 			report.Tasks = append(report.Tasks, t)
 			if t.Placed {
 				a.Tasks[t.Task] = t.Slot
@@ -120,13 +118,13 @@ func lacking(have, want map[string]string) string {
 }
 
 // former counts for every share the tasks that each slot held before.
-func former(g *jobgraph.Graph, widths map[types.VertexID]int, prev Assignment) []candidate {
+func former(g *jobgraph.Graph, groups *groups, widths map[types.VertexID]int, prev Assignment) []candidate {
 	count := make(map[candidate]int)
 	for i := range g.Vertices {
 		id := g.Vertices[i].ID
 		for subtask := range widths[id] {
 			if slot, ok := prev.Tasks[types.TaskID{Vertex: id, Subtask: int32(subtask)}]; ok {
-				count[candidate{share: subtask, slot: slot}]++
+				count[candidate{share: groups.share(i, subtask), slot: slot}]++
 			}
 		}
 	}

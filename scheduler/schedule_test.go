@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			// cluster lists task managers: a line each, "tm-1 slots=2 taken=0,1 label=zone:a".
 			case "cluster":
 				s.cluster = parseCluster(t, d.Input)
-			// graph lists vertices: a line each, "window p=2"; without p the graph's (parallelism=).
+			// graph lists vertices: a line each, "window p=2 group=g"; without p the graph's (parallelism=).
 			case "graph":
 				s.graph = parseGraph(t, d)
 			// forget begins a new job.
@@ -93,7 +93,14 @@ func parseGraph(t *testing.T, d *datadriven.TestData) *jobgraph.Graph {
 		words := strings.Fields(line)
 		v := jobgraph.Vertex{ID: types.VertexID(words[0])}
 		for _, w := range words[1:] {
-			v.Parallelism = number(t, strings.TrimPrefix(w, "p="))
+			switch key, value, _ := strings.Cut(w, "="); key {
+			case "p":
+				v.Parallelism = number(t, value)
+			case "group":
+				v.SlotSharingGroup = value
+			default:
+				t.Fatalf("no key %s", key)
+			}
 		}
 		g.Vertices = append(g.Vertices, v)
 	}

@@ -99,7 +99,7 @@ func (d *decoder) restart(r *jobv1.RestartSpec) jobgraph.RestartSpec {
 func (d *decoder) oneVertex(v *jobv1.Vertex) jobgraph.Vertex {
 	out := jobgraph.Vertex{
 		ID: types.VertexID(v.GetId()), Name: v.GetName(), Parallelism: int(v.GetParallelism()),
-		Source: d.source(v.GetSource()), Sink: sink(v.GetSink()),
+		Source: d.source(v.GetSource()), Sink: sink(v.GetSink()), SlotSharingGroup: v.GetSlotSharingGroup(),
 	}
 	for i, o := range v.GetOperators() {
 		out.Operators = append(out.Operators, d.operator(fmt.Sprintf("operators[%d]", i), o))

@@ -51,6 +51,7 @@ func drawOptions(t *rapid.T) map[string]string {
 func drawVertex(t *rapid.T) jobgraph.Vertex {
 	v := jobgraph.Vertex{
 		ID: types.VertexID(rapid.String().Draw(t, "id")), Name: rapid.String().Draw(t, "name"), Parallelism: int(rapid.Int32().Draw(t, "p")),
+		SlotSharingGroup: rapid.String().Draw(t, "slot sharing group"),
 	}
 	if rapid.Bool().Draw(t, "source") {
 		v.Source = &jobgraph.SourceSpec{UID: "s", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)}

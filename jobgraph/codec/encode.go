@@ -96,6 +96,7 @@ func (e *encoder) restart(r jobgraph.RestartSpec) *jobv1.RestartSpec {
 func (e *encoder) oneVertex(v *jobgraph.Vertex) *jobv1.Vertex {
 	out := &jobv1.Vertex{
 		Id: string(v.ID), Name: v.Name, Parallelism: e.int("parallelism", v.Parallelism), Source: e.source(v.Source),
+		SlotSharingGroup: v.SlotSharingGroup,
 	}
 	if s := v.Sink; s != nil {
 		out.Sink = &jobv1.SinkSpec{Uid: string(s.UID), Connector: s.Connector, Options: copyOptions(s.Options)}

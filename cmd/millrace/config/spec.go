@@ -75,7 +75,7 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: TaskManagers, Type: options.Int, Default: "2", Min: "1", Max: "64", Doc: "How many task managers a local cluster has."},
 	{
 		Key: TaskSlots, Type: options.Int, Default: "2", Min: "1", Max: "1024",
-		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job.",
+		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job that is of one slot sharing group.",
 	},
 	{Key: BindAddress, Default: "127.0.0.1", Doc: "The address on which a cluster serves its clients."},
 	{Key: Address, Default: "127.0.0.1", Doc: "The address under which commands look for a cluster that they are not told."},
