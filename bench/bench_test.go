@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,6 +32,34 @@ func TestMainJobIsMeasured(t *testing.T) {
 			t.Errorf("run %d: %s", i, line)
 		}
 	}
+}
+
+// The same between processes: every row crosses, or the run is an error.
+func TestMainJobIsMeasuredBetweenProcesses(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{"-scenario", "crossing", "-crossing-bids", "300000", "-distinct", "40000", "-parallelism", "1", "-rate", "10000", "-checkpoint-interval", "50ms"}
+	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r crossingResult
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.AnswerChecked || r.Processes != 2 || r.RowsCrossed < 300_000 || r.RowsCrossed != r.Events || r.CPUSeconds <= 0 || len(r.Checkpoints) == 0 {
+		t.Errorf("%s", out.String())
+	}
+}
+
+// TestMain lets the test's program be a worker, as the program itself may be.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+		if err := work(context.Background(), os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	m.Run()
 }
 
 // The same from a topic of a real broker, with an exactly-once sink.

@@ -188,7 +188,11 @@ func (j *measuredJob) startProfile() error {
 	if j.profile == "" {
 		return nil
 	}
-	f, err := os.Create(j.profile)
+	return startProfile(j.profile)
+}
+
+func startProfile(path string) error {
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}

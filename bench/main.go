@@ -20,6 +20,13 @@ func main() {
 	cluster.TuneMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	if len(os.Args) > 1 && os.Args[1] == workerCommand {
+		if err := work(ctx, os.Args[2:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1) //nolint:gocritic // as below
+		}
+		return
+	}
 	if err := bench(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1) //nolint:gocritic // the deferred call only restores signals
@@ -69,13 +76,14 @@ var scenarios = []scenario{
 		r.bids, r.distinct, r.interval = passes{keys: s.keys}.bids(), s.keys, s.keysInterval
 	}},
 	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}},
+	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }},
 	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
 }
 
 // sizes are the flags that only some scenarios have.
 type sizes struct {
-	kafkaBids, keys int64
-	keysInterval    time.Duration
+	kafkaBids, crossingBids, keys int64
+	keysInterval                  time.Duration
 }
 
 // run is one run of the main job.
@@ -89,6 +97,7 @@ type run struct {
 	interval       time.Duration
 	profile        string
 	remote         bool
+	crossing       bool // every row goes from a process to another
 }
 
 func (r run) String() string {
@@ -101,9 +110,10 @@ func parse(args []string) ([]run, error) {
 	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run from prepared bids")
 	var own sizes
 	f.Int64Var(&own.kafkaBids, "kafka-bids", 30_000_000, "bids of a run from a broker")
+	f.Int64Var(&own.crossingBids, "crossing-bids", 120_000_000, "bids of a run of crossing")
 	f.Int64Var(&own.keys, "keys", 1_000_000, "distinct auctions of a run of keys")
 	f.DurationVar(&own.keysInterval, "keys-checkpoint-interval", 3*time.Second, "time between checkpoints of a run of keys")
-	names := f.String("scenario", "keys,prepared,kafka", "what to run: keys, prepared, kafka")
+	names := f.String("scenario", "keys,prepared,crossing,kafka", "what to run: keys, prepared, crossing, kafka")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -118,7 +128,7 @@ func parse(args []string) ([]run, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, kafka", name)
+			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, kafka", name)
 		}
 		of := r
 		of.scenario = &scenarios[i]
@@ -145,6 +155,9 @@ func (r run) matrix(parallelism, preAggregation string) ([]run, error) {
 				return nil, fmt.Errorf("preaggregation %q is neither on nor off", mode)
 			}
 			r.parallelism, r.preAggregation = p, mode == "on"
+			if r.crossing && r.preAggregation {
+				continue // pre-aggregated, hardly any row would cross
+			}
 			runs = append(runs, r)
 		}
 	}

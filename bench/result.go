@@ -45,10 +45,21 @@ type result struct {
 	EventsPerCPUSecond float64      `json:"events_per_cpu_second"`
 	AllocsPerEvent     float64      `json:"allocs_per_event"`
 	Collections        uint32       `json:"gc_cycles"`
-	PeakResidentBytes  int64        `json:"peak_resident_bytes"` // of the process so far, prepared batches included
+	PeakResidentBytes  int64        `json:"peak_resident_bytes"` // of the process so far, or of all of them together, prepared batches included
 	CheckpointSeconds  float64      `json:"checkpoint_interval_seconds"`
 	Checkpoints        []checkpoint `json:"checkpoints"`
 	AnswerChecked      bool         `json:"answer_checked"`
+}
+
+// crossingResult is the line of a run whose rows all go between processes. CPU
+// seconds are those of the task managers' processes alone, each by its own
+// getrusage from the moment before the sources are let go to the one behind the
+// job's end, added up; those of the job manager's process, with etcd, stand apart.
+type crossingResult struct {
+	result
+	Processes              int     `json:"task_manager_processes"`
+	RowsCrossed            int64   `json:"rows_crossed"`
+	CoordinationCPUSeconds float64 `json:"coordination_cpu_seconds"`
 }
 
 func (r *result) checkpointed() int { return len(r.Checkpoints) }

@@ -52,8 +52,9 @@ type Options struct {
 	// one that died does not wait for it.
 	SessionTTL time.Duration
 	// Address is where the job manager serves; "" means any port of loopback.
-	Address      string
-	Cluster      string
+	Address string
+	Cluster string
+	// TaskManagers is how many there are from the start; NoTaskManagers for none.
 	TaskManagers int
 	Slots        int
 	Policy       scheduler.Policy
@@ -71,6 +72,9 @@ type Options struct {
 	Clock     clock.Clock
 	Log       *slog.Logger
 }
+
+// NoTaskManagers leaves task managers to other processes.
+const NoTaskManagers = -1
 
 func (o *Options) ensureDefaults() {
 	if o.Address == "" {

@@ -117,6 +117,15 @@ func (d *data) close() {
 	d.wait.Wait()
 }
 
+// Remote counts what goes between this task manager and others; nil where all
+// share the process.
+func (t *TaskManager) Remote() *remote.Counters {
+	if t.data == nil {
+		return nil
+	}
+	return t.data.network.Counters()
+}
+
 // Ended is closed when it runs no longer: after Kill, or because it was refused,
 // which Err says.
 func (t *TaskManager) Ended() <-chan struct{} { return t.ended }
