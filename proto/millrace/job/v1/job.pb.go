@@ -257,6 +257,9 @@ type JobGraph struct {
 	Restart           *RestartSpec         `protobuf:"bytes,7,opt,name=restart,proto3" json:"restart,omitempty"`
 	BufferTimeout     *durationpb.Duration `protobuf:"bytes,8,opt,name=buffer_timeout,json=bufferTimeout,proto3" json:"buffer_timeout,omitempty"`
 	WatermarkInterval *durationpb.Duration `protobuf:"bytes,9,opt,name=watermark_interval,json=watermarkInterval,proto3" json:"watermark_interval,omitempty"`
+	// Labels that a task manager must have, with these values, to run tasks of the
+	// job; none leaves every task manager to it.
+	TaskManagerLabels map[string]string `protobuf:"bytes,10,rep,name=task_manager_labels,json=taskManagerLabels,proto3" json:"task_manager_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -350,6 +353,13 @@ func (x *JobGraph) GetBufferTimeout() *durationpb.Duration {
 func (x *JobGraph) GetWatermarkInterval() *durationpb.Duration {
 	if x != nil {
 		return x.WatermarkInterval
+	}
+	return nil
+}
+
+func (x *JobGraph) GetTaskManagerLabels() map[string]string {
+	if x != nil {
+		return x.TaskManagerLabels
 	}
 	return nil
 }
@@ -2180,7 +2190,7 @@ var File_millrace_job_v1_job_proto protoreflect.FileDescriptor
 
 const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\xd0\x03\n" +
+	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\xf8\x04\n" +
 	"\bJobGraph\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\bvertices\x18\x02 \x03(\v2\x17.millrace.job.v1.VertexR\bvertices\x12+\n" +
@@ -2192,7 +2202,12 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"checkpoint\x126\n" +
 	"\arestart\x18\a \x01(\v2\x1c.millrace.job.v1.RestartSpecR\arestart\x12@\n" +
 	"\x0ebuffer_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationR\rbufferTimeout\x12H\n" +
-	"\x12watermark_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11watermarkInterval\"\xff\x01\n" +
+	"\x12watermark_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11watermarkInterval\x12`\n" +
+	"\x13task_manager_labels\x18\n" +
+	" \x03(\v20.millrace.job.v1.JobGraph.TaskManagerLabelsEntryR\x11taskManagerLabels\x1aD\n" +
+	"\x16TaskManagerLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xff\x01\n" +
 	"\x0eCheckpointSpec\x125\n" +
 	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\x126\n" +
 	"\tmin_pause\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bminPause\x123\n" +
@@ -2377,7 +2392,7 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),        // 0: millrace.job.v1.RestartStrategy
 	(PartitioningKind)(0),       // 1: millrace.job.v1.PartitioningKind
@@ -2408,70 +2423,72 @@ var file_millrace_job_v1_job_proto_goTypes = []any{
 	(*Cast)(nil),                // 26: millrace.job.v1.Cast
 	(*Case)(nil),                // 27: millrace.job.v1.Case
 	(*When)(nil),                // 28: millrace.job.v1.When
-	nil,                         // 29: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                         // 30: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil), // 31: google.protobuf.Duration
+	nil,                         // 29: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                         // 30: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                         // 31: millrace.job.v1.SinkSpec.OptionsEntry
+	(*durationpb.Duration)(nil), // 32: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	6,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
 	17, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
 	4,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
 	5,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	31, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	31, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	31, // 6: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	31, // 7: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	31, // 8: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	0,  // 9: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	31, // 10: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	31, // 11: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	31, // 12: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	7,  // 13: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	10, // 14: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	9,  // 15: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	29, // 16: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	18, // 17: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	8,  // 18: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	31, // 19: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	31, // 20: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	30, // 21: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	11, // 22: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	13, // 23: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	13, // 24: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	16, // 25: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	21, // 26: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	12, // 27: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	21, // 28: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	14, // 29: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	15, // 30: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	18, // 31: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	31, // 32: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	31, // 33: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 34: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	19, // 35: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	20, // 36: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	2,  // 37: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	20, // 38: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	20, // 39: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	19, // 40: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	20, // 41: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	22, // 42: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	23, // 43: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	25, // 44: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	26, // 45: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	27, // 46: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	24, // 47: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	21, // 48: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	21, // 49: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	28, // 50: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	21, // 51: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	21, // 52: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	21, // 53: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	32, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	32, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	29, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	32, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	32, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	32, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	0,  // 10: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
+	32, // 11: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	32, // 12: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	32, // 13: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	7,  // 14: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	10, // 15: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	9,  // 16: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	30, // 17: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	18, // 18: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	8,  // 19: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	32, // 20: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	32, // 21: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	31, // 22: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	11, // 23: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	13, // 24: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	13, // 25: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	16, // 26: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	21, // 27: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	12, // 28: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	21, // 29: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	14, // 30: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	15, // 31: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	18, // 32: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	32, // 33: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	32, // 34: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	1,  // 35: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	19, // 36: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	20, // 37: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	2,  // 38: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	20, // 39: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	20, // 40: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	19, // 41: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	20, // 42: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	22, // 43: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	23, // 44: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	25, // 45: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	26, // 46: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	27, // 47: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	24, // 48: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	21, // 49: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	21, // 50: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	28, // 51: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	21, // 52: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	21, // 53: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	21, // 54: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	55, // [55:55] is the sub-list for method output_type
+	55, // [55:55] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -2507,7 +2524,7 @@ func file_millrace_job_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   28,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
