@@ -46,6 +46,13 @@ func (e *explainer) job() {
 	} else {
 		e.line(0, "no periodic checkpoints")
 	}
+	if len(g.TaskManagerLabels) > 0 {
+		var labels []string
+		for _, name := range slices.Sorted(maps.Keys(g.TaskManagerLabels)) {
+			labels = append(labels, name+"="+g.TaskManagerLabels[name])
+		}
+		e.line(0, "on task managers with the labels %s", strings.Join(labels, ", "))
+	}
 	switch g.Restart.Strategy {
 	case RestartFixedDelay:
 		e.line(0, "restart at most %d times after %s", max(1, g.Restart.Attempts), g.Restart.Delay)

@@ -25,6 +25,9 @@ type Graph struct {
 	// WatermarkInterval is how often sources emit watermarks (Flink:
 	// pipeline.auto-watermark-interval); 0 means DefaultWatermarkInterval.
 	WatermarkInterval time.Duration
+	// TaskManagerLabels must all be on a task manager, with these values, for it to
+	// run tasks of the job.
+	TaskManagerLabels map[string]string
 }
 
 // Defaults, where a graph says nothing.

@@ -11,6 +11,8 @@ const (
 	OperatorsMax = 100
 	// ColumnsMax is the widest schema.
 	ColumnsMax = 2_000
+	// LabelsMax bounds the labels that a job asks of task managers.
+	LabelsMax = 20
 	// KeysMax and AggregatesMax bound one window aggregate or one hash.
 	KeysMax       = 100
 	AggregatesMax = 500

@@ -2,6 +2,7 @@ package jobgraph
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -107,6 +108,7 @@ func (v *validator) options() {
 	v.parallelism("", g.Parallelism)
 	v.interval("buffer_timeout", g.BufferTimeout)
 	v.interval("watermark_interval", g.WatermarkInterval)
+	v.labels(g.TaskManagerLabels)
 
 	c := g.Checkpoint
 	v.interval("checkpoint.interval", c.Interval)
@@ -132,6 +134,21 @@ func (v *validator) options() {
 	v.interval("restart.reset_threshold", r.ResetThreshold)
 	if r.MaxDelay > 0 && r.MaxDelay < r.Delay {
 		v.add("", "restart.max_delay", "%s is shorter than delay, %s", r.MaxDelay, r.Delay)
+	}
+}
+
+// labels checks what the job asks of task managers. Their labels are texts.
+func (v *validator) labels(wanted map[string]string) {
+	if !v.atMost("", "task_manager_labels", len(wanted), LabelsMax) {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		field := fmt.Sprintf("task_manager_labels[%q]", name)
+		if name == "" {
+			v.add("", field, "a label needs a name")
+		}
+		v.text("", field, name)
+		v.text("", field, wanted[name])
 	}
 }
 

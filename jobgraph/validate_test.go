@@ -103,6 +103,15 @@ var problemCases = []struct {
 		g.Restart = jobgraph.RestartSpec{Strategy: 9, Attempts: -1, Delay: 2e9, MaxDelay: 1e9, Poison: -2}
 		g.BufferTimeout, g.WatermarkInterval = -1, -2
 	}},
+	{"labels", func(g *jobgraph.Graph) {
+		g.TaskManagerLabels = map[string]string{"": "a", "zone": "a\tb", "a\nzone": "", "disk": "ssd"}
+	}},
+	{"many labels", func(g *jobgraph.Graph) {
+		g.TaskManagerLabels = make(map[string]string)
+		for i := range 21 {
+			g.TaskManagerLabels[fmt.Sprintf("label-%d", i)] = ""
+		}
+	}},
 	{"max parallelism", func(g *jobgraph.Graph) { g.MaxParallelism = 40_000 }},
 	{"connectors", func(g *jobgraph.Graph) {
 		g.Vertices[0].Source.Connector, g.Vertices[1].Sink.Connector = "kafak", "oracle"
@@ -328,6 +337,7 @@ func TestExplain(t *testing.T) {
 		Filter: more, Columns: []jobgraph.Projection{{Name: "price", Expr: price}},
 	}}
 	g.Vertices[1] = jobgraph.Vertex{ID: "all", Parallelism: 1, SlotSharingGroup: "sinks", Sink: &jobgraph.SinkSpec{UID: "print", Connector: "print"}}
+	g.TaskManagerLabels = map[string]string{"zone": "a", "disk": "ssd"}
 	g.Vertices = append(g.Vertices, jobgraph.Vertex{ID: "dead", Sink: &jobgraph.SinkSpec{UID: "dead", Connector: "blackhole"}})
 	g.Edges = []jobgraph.Edge{
 		{From: "bids", To: "all", Partitioning: jobgraph.Partitioning{Kind: jobgraph.Rebalance}},

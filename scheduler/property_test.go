@@ -31,6 +31,9 @@ func drawGraph(t *rapid.T) *jobgraph.Graph {
 	g := &jobgraph.Graph{
 		MaxParallelism: rapid.IntRange(4, 9).Draw(t, "max"), Parallelism: rapid.IntRange(0, 4).Draw(t, "parallelism"),
 	}
+	if rapid.IntRange(0, 3).Draw(t, "wants") == 0 {
+		g.TaskManagerLabels = map[string]string{"zone": rapid.SampledFrom([]string{"a", "b"}).Draw(t, "wanted zone")}
+	}
 	for i := range rapid.IntRange(1, 4).Draw(t, "vertices") {
 		g.Vertices = append(g.Vertices, jobgraph.Vertex{
 			ID: types.VertexID(fmt.Sprintf("v%d", i)), Parallelism: rapid.IntRange(0, 4).Draw(t, "p"),
@@ -49,10 +52,13 @@ func drawPolicy(t *rapid.T) scheduler.Policy {
 }
 
 // usable returns the slots that a job may have, computed the plain way.
-func usable(c scheduler.Cluster, p scheduler.Policy) map[types.SlotID]bool {
+func usable(c scheduler.Cluster, g *jobgraph.Graph, p scheduler.Policy) map[types.SlotID]bool {
 	out := map[types.SlotID]bool{}
 	for _, tm := range c.TaskManagers {
 		if p.Labels != nil && tm.Labels["zone"] != p.Labels["zone"] {
+			continue
+		}
+		if g.TaskManagerLabels != nil && tm.Labels["zone"] != g.TaskManagerLabels["zone"] {
 			continue
 		}
 		for i := range int32(tm.Slots) {
@@ -74,7 +80,7 @@ func TestPlacementsAreSafe(t *testing.T) {
 		before, _ := scheduler.Schedule(drawCluster(t, "former"), g, scheduler.Assignment{}, p)
 		c := drawCluster(t, "now")
 		a, r := scheduler.Schedule(c, g, before, p)
-		free := usable(c, p)
+		free := usable(c, g, p)
 		holds := map[string]bool{}
 		groups := map[types.SlotID]string{}
 		for id, slot := range a.Tasks {
@@ -121,7 +127,7 @@ func TestWidthsAreAsLargeAsSlotsAllow(t *testing.T) {
 		p.AllowLower = true
 		c := drawCluster(t, "now")
 		a, r := scheduler.Schedule(c, g, scheduler.Assignment{}, p)
-		slots := len(usable(c, p))
+		slots := len(usable(c, g, p))
 		if r.Unplaced() > 0 {
 			return
 		}
@@ -237,7 +243,7 @@ func TestMovementIsMinimal(t *testing.T) {
 			t.Skip("not whole")
 		}
 		var slots []types.SlotID
-		for s := range usable(c, scheduler.Policy{}) {
+		for s := range usable(c, g, scheduler.Policy{}) {
 			slots = append(slots, s)
 		}
 		kept := 0

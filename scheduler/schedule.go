@@ -14,7 +14,7 @@ import (
 // do with, the tasks of the last shares stay without one, and the report says
 // what they lack.
 func Schedule(c Cluster, g *jobgraph.Graph, prev Assignment, p Policy) (Assignment, Report) {
-	s := newScheduling(c, p)
+	s := newScheduling(c, g, p)
 	groups := groupsOf(g)
 	widths, report := s.widths(g, groups, p)
 	shares := groups.number(widths)
@@ -65,7 +65,7 @@ const (
 	spread         // where the job has fewest shares
 )
 
-func newScheduling(c Cluster, p Policy) *scheduling {
+func newScheduling(c Cluster, g *jobgraph.Graph, p Policy) *scheduling {
 	s := &scheduling{byID: make(map[types.TaskManagerID]*manager)}
 	for _, tm := range c.TaskManagers {
 		if s.byID[tm.ID] != nil {
@@ -77,7 +77,7 @@ func newScheduling(c Cluster, p Policy) *scheduling {
 			s.refused = append(s.refused, fmt.Sprintf("%s is about to leave", tm.ID))
 			continue
 		}
-		if lacks := lacking(tm.Labels, p.Labels); lacks != "" {
+		if lacks := lacking(tm.Labels, p.Labels, g.TaskManagerLabels); lacks != "" {
 			s.refused = append(s.refused, fmt.Sprintf("%s lacks the label %s", tm.ID, lacks))
 			continue
 		}
@@ -103,12 +103,14 @@ func newScheduling(c Cluster, p Policy) *scheduling {
 	return s
 }
 
-// lacking returns the first label, by name, that is wanted and not there.
-func lacking(have, want map[string]string) string {
+// lacking returns the first label, by name, that anybody wants and that is not there.
+func lacking(have map[string]string, wanted ...map[string]string) string {
 	var missing []string
-	for k, v := range want {
-		if got, ok := have[k]; !ok || got != v {
-			missing = append(missing, k+"="+v)
+	for _, want := range wanted {
+		for k, v := range want {
+			if got, ok := have[k]; !ok || got != v {
+				missing = append(missing, k+"="+v)
+			}
 		}
 	}
 	if len(missing) == 0 {

@@ -28,7 +28,7 @@ func TestScripts(t *testing.T) {
 			// cluster lists task managers: a line each, "tm-1 slots=2 taken=0,1 label=zone:a".
 			case "cluster":
 				s.cluster = parseCluster(t, d.Input)
-			// graph lists vertices: a line each, "window p=2 group=g"; without p the graph's (parallelism=).
+			// graph lists vertices: a line each, "window p=2 group=g"; without p the graph's (parallelism=). label= is wanted.
 			case "graph":
 				s.graph = parseGraph(t, d)
 			// forget begins a new job.
@@ -89,6 +89,7 @@ func parseGraph(t *testing.T, d *datadriven.TestData) *jobgraph.Graph {
 	g := &jobgraph.Graph{Name: "job"}
 	d.MaybeScanArgs(t, "parallelism", &g.Parallelism)
 	d.MaybeScanArgs(t, "max-parallelism", &g.MaxParallelism)
+	g.TaskManagerLabels = parseLabel(t, d)
 	for line := range strings.Lines(d.Input) {
 		words := strings.Fields(line)
 		v := jobgraph.Vertex{ID: types.VertexID(words[0])}
@@ -111,12 +112,18 @@ func parsePolicy(t *testing.T, d *datadriven.TestData) scheduler.Policy {
 	t.Helper()
 	p := scheduler.Policy{Adaptive: d.HasArg("adaptive"), AllowLower: d.HasArg("allow-lower")}
 	d.MaybeScanArgs(t, "default", &p.DefaultParallelism)
-	var label string
-	if d.MaybeScanArgs(t, "label", &label); label != "" {
-		k, v, _ := strings.Cut(label, ":")
-		p.Labels = map[string]string{k: v}
-	}
+	p.Labels = parseLabel(t, d)
 	return p
+}
+
+func parseLabel(t *testing.T, d *datadriven.TestData) map[string]string {
+	t.Helper()
+	var label string
+	if !d.MaybeScanArgs(t, "label", &label) {
+		return nil
+	}
+	k, v, _ := strings.Cut(label, ":")
+	return map[string]string{k: v}
 }
 
 func TestCoordinatorsStandWithSubtaskZero(t *testing.T) {

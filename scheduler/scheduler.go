@@ -35,7 +35,8 @@ type Policy struct {
 	// AllowLower runs a job for which there are too few slots at the parallelism
 	// for which there are enough, if there is any slot.
 	AllowLower bool
-	// Labels must all be on a task manager, with these values, for it to count.
+	// Labels must all be on a task manager, with these values, for it to count, beside
+	// those that the graph wants.
 	Labels map[string]string
 }
 

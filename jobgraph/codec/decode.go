@@ -50,6 +50,7 @@ func (d *decoder) graph(g *jobv1.JobGraph) *jobgraph.Graph {
 		Restart:           d.restart(g.Restart),
 		BufferTimeout:     d.duration("buffer_timeout", g.BufferTimeout),
 		WatermarkInterval: d.duration("watermark_interval", g.WatermarkInterval),
+		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
 	}
 	for i, v := range g.Vertices {
 		d.vertex = v.GetId()
@@ -112,7 +113,7 @@ func (d *decoder) source(s *jobv1.SourceSpec) *jobgraph.SourceSpec {
 		return nil
 	}
 	out := &jobgraph.SourceSpec{
-		UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyOptions(s.Options), Schema: d.schema("source.schema", s.Schema),
+		UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyTexts(s.Options), Schema: d.schema("source.schema", s.Schema),
 	}
 	if out.Schema == nil {
 		d.addf("source.schema", "is missing")
@@ -131,10 +132,10 @@ func sink(s *jobv1.SinkSpec) *jobgraph.SinkSpec {
 	if s == nil {
 		return nil
 	}
-	return &jobgraph.SinkSpec{UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyOptions(s.Options)}
+	return &jobgraph.SinkSpec{UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyTexts(s.Options)}
 }
 
-func copyOptions(in map[string]string) map[string]string {
+func copyTexts(in map[string]string) map[string]string {
 	if len(in) == 0 {
 		return nil
 	}

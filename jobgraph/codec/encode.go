@@ -50,6 +50,7 @@ func (e *encoder) graph(g *jobgraph.Graph) *jobv1.JobGraph {
 		Restart:           e.restart(g.Restart),
 		BufferTimeout:     duration(g.BufferTimeout),
 		WatermarkInterval: duration(g.WatermarkInterval),
+		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
 	}
 	for i := range g.Vertices {
 		e.vertex = string(g.Vertices[i].ID)
@@ -99,7 +100,7 @@ func (e *encoder) oneVertex(v *jobgraph.Vertex) *jobv1.Vertex {
 		SlotSharingGroup: v.SlotSharingGroup,
 	}
 	if s := v.Sink; s != nil {
-		out.Sink = &jobv1.SinkSpec{Uid: string(s.UID), Connector: s.Connector, Options: copyOptions(s.Options)}
+		out.Sink = &jobv1.SinkSpec{Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options)}
 	}
 	for i := range v.Operators {
 		out.Operators = append(out.Operators, e.operator(fmt.Sprintf("operators[%d]", i), &v.Operators[i]))
@@ -112,7 +113,7 @@ func (e *encoder) source(s *jobgraph.SourceSpec) *jobv1.SourceSpec {
 		return nil
 	}
 	out := &jobv1.SourceSpec{
-		Uid: string(s.UID), Connector: s.Connector, Options: copyOptions(s.Options), Schema: e.schema("source.schema", s.Schema),
+		Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options), Schema: e.schema("source.schema", s.Schema),
 	}
 	if w := s.Watermark; w != nil {
 		out.Watermark = &jobv1.WatermarkSpec{
