@@ -258,9 +258,11 @@ type TaskManagerDescription struct {
 	// It is about to leave and gets no tasks.
 	Leaving bool `protobuf:"varint,6,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	// One for each slot, in order: the job that has it, empty if it is free.
-	Slots         []string `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Slots []string `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty"`
+	// What the state in one slot may take of memory; 0 is no bound.
+	SlotStateBytes int64 `protobuf:"varint,8,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *TaskManagerDescription) Reset() {
@@ -340,6 +342,13 @@ func (x *TaskManagerDescription) GetSlots() []string {
 		return x.Slots
 	}
 	return nil
+}
+
+func (x *TaskManagerDescription) GetSlotStateBytes() int64 {
+	if x != nil {
+		return x.SlotStateBytes
+	}
+	return 0
 }
 
 type WaitingJob struct {
@@ -1986,7 +1995,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12L\n" +
 	"\rtask_managers\x18\x06 \x03(\v2'.millrace.api.v1.TaskManagerDescriptionR\ftaskManagers\x125\n" +
-	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\x92\x03\n" +
+	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\xbc\x03\n" +
 	"\x16TaskManagerDescription\x12&\n" +
 	"\x0ftask_manager_id\x18\x01 \x01(\tR\rtaskManagerId\x12!\n" +
 	"\fdata_address\x18\x02 \x01(\tR\vdataAddress\x12K\n" +
@@ -1994,7 +2003,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x06joined\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06joined\x12A\n" +
 	"\x0elast_heartbeat\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rlastHeartbeat\x12\x18\n" +
 	"\aleaving\x18\x06 \x01(\bR\aleaving\x12\x14\n" +
-	"\x05slots\x18\a \x03(\tR\x05slots\x1a9\n" +
+	"\x05slots\x18\a \x03(\tR\x05slots\x12(\n" +
+	"\x10slot_state_bytes\x18\b \x01(\x03R\x0eslotStateBytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +

@@ -820,12 +820,14 @@ type Register struct {
 	Incarnation string `protobuf:"bytes,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Slots       int32  `protobuf:"varint,4,opt,name=slots,proto3" json:"slots,omitempty"`
 	// Where other task managers reach its data plane; empty within one process.
-	DataAddress   string            `protobuf:"bytes,5,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`
-	Labels        map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Version       string            `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
-	Builds        []string          `protobuf:"bytes,8,rep,name=builds,proto3" json:"builds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	DataAddress string            `protobuf:"bytes,5,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`
+	Labels      map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Version     string            `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
+	Builds      []string          `protobuf:"bytes,8,rep,name=builds,proto3" json:"builds,omitempty"`
+	// What the state in one slot may take of memory; 0 is no bound.
+	SlotStateBytes int64 `protobuf:"varint,9,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Register) Reset() {
@@ -912,6 +914,13 @@ func (x *Register) GetBuilds() []string {
 		return x.Builds
 	}
 	return nil
+}
+
+func (x *Register) GetSlotStateBytes() int64 {
+	if x != nil {
+		return x.SlotStateBytes
+	}
+	return 0
 }
 
 type Registered struct {
@@ -3132,7 +3141,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\amessage\"\t\n" +
 	"\aLeaving\"\n" +
 	"\n" +
-	"\bReleased\"\xd7\x02\n" +
+	"\bReleased\"\x81\x03\n" +
 	"\bRegister\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12&\n" +
 	"\x0ftask_manager_id\x18\x02 \x01(\tR\rtaskManagerId\x12 \n" +
@@ -3141,7 +3150,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\fdata_address\x18\x05 \x01(\tR\vdataAddress\x12A\n" +
 	"\x06labels\x18\x06 \x03(\v2).millrace.control.v1.Register.LabelsEntryR\x06labels\x12\x18\n" +
 	"\aversion\x18\a \x01(\tR\aversion\x12\x16\n" +
-	"\x06builds\x18\b \x03(\tR\x06builds\x1a9\n" +
+	"\x06builds\x18\b \x03(\tR\x06builds\x12(\n" +
+	"\x10slot_state_bytes\x18\t \x01(\x03R\x0eslotStateBytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x82\x01\n" +
