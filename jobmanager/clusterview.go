@@ -34,7 +34,7 @@ func (j *JobManager) DescribeCluster(context.Context, *apiv1.DescribeClusterRequ
 func (r *registry) describe(m *member) *apiv1.TaskManagerDescription {
 	d := &apiv1.TaskManagerDescription{
 		TaskManagerId: string(m.id), DataAddress: m.dataAddress, Labels: m.labels, Joined: timestamppb.New(m.since),
-		Slots: make([]string, m.slots),
+		Slots: make([]string, m.slots), SlotStateBytes: m.stateBytes,
 	}
 	m.mu.Lock()
 	d.LastHeartbeat, d.Leaving = timestamppb.New(m.mu.beat), m.mu.leaving

@@ -31,6 +31,7 @@ type member struct {
 	slots       int
 	labels      map[string]string
 	dataAddress string
+	stateBytes  int64 // of a slot; 0 is no bound
 	since       time.Time
 
 	queue chan *controlv1.JobManagerMessage
@@ -102,7 +103,7 @@ func newRegistry() *registry {
 func (r *registry) join(reg *controlv1.Register, now time.Time) (*member, error) {
 	m := &member{
 		id: types.TaskManagerID(reg.TaskManagerId), incarnation: reg.Incarnation, slots: int(reg.Slots), labels: reg.Labels,
-		dataAddress: reg.DataAddress, since: now,
+		dataAddress: reg.DataAddress, stateBytes: reg.SlotStateBytes, since: now,
 		queue: make(chan *controlv1.JobManagerMessage, sendQueueMax), gone: make(chan struct{}),
 	}
 	m.mu.beat = now

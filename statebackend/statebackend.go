@@ -43,9 +43,10 @@ type OpenSpec struct {
 	// a rescale there is a chain for each former task that overlaps; where the
 	// vertex has Lists, for every former task. A chain begins at its last base.
 	Restore [][]File
-	// BytesMax bounds the memory of the store; 0 is no bound. Beyond it, calls
-	// that add state return an error that says so (failure class external).
-	BytesMax int64
+	// Budget bounds the memory of the store and of others that share it; nil is no
+	// bound. Beyond it, calls that add state return its error. Close gives back what
+	// the store took.
+	Budget *Budget
 }
 
 // File is a snapshot file that can be opened for reading, by any number of

@@ -34,6 +34,7 @@ type attempt struct {
 		sync.Mutex
 		tasks      map[types.TaskID]*running
 		committers map[types.VertexID]chan commitRequest
+		budgets    map[int32]*statebackend.Budget // by slot
 	}
 }
 
@@ -76,6 +77,7 @@ func newAttempt(m *TaskManager, region types.RegionID, number types.Attempt) *at
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.mu.tasks = make(map[types.TaskID]*running)
 	a.mu.committers = make(map[types.VertexID]chan commitRequest)
+	a.mu.budgets = make(map[int32]*statebackend.Budget)
 	return a
 }
 

@@ -150,7 +150,7 @@ func (b *builder) state(ctx context.Context) error {
 	groups := b.keyGroups()
 	spec := statebackend.OpenSpec{
 		Task: b.id, Parallelism: b.parallelism(), KeyGroups: groups, MaxParallelism: b.plan.graph.KeyGroups(),
-		Pool: b.m.Pool, BytesMax: b.m.StateBytesMax,
+		Pool: b.m.Pool, Budget: b.a.budget(b.d.Slot),
 	}
 	for _, c := range b.d.Chains {
 		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, c.Files))

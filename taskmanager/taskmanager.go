@@ -50,8 +50,8 @@ type Options struct {
 	Dir string
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
-	// StateBytesMax bounds the state of a slot; 0 is no bound.
-	StateBytesMax int64
+	// StateBytes bounds the state of all slots, which share it evenly; 0 is no bound.
+	StateBytes int64
 }
 
 // TaskManager runs tasks. Make one with New.
@@ -161,6 +161,7 @@ func (m *TaskManager) registration() *controlv1.Register {
 	return &controlv1.Register{
 		Cluster: m.Cluster, TaskManagerId: string(m.ID), Incarnation: m.Incarnation, Slots: int32(m.Slots),
 		DataAddress: m.DataAddress, Labels: m.Labels, Version: m.Version,
+		SlotStateBytes: m.SlotStateBytes(),
 	}
 }
 

@@ -64,6 +64,8 @@ type Options struct {
 	Version   string
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
+	// StateBytes bounds the state of a task manager; 0 is no bound.
+	StateBytes int64
 	// Wiring has what jobs may name; nil means NewWiring(nil).
 	Wiring *Wiring
 	// WrapStore puts something around the blob store, beneath the retries; nil
@@ -205,6 +207,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
+		StateBytes: c.StateBytes,
 	}
 	m, err := c.startTaskManager(o)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"millrace/cmd/millrace/progress"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 
@@ -49,7 +50,7 @@ func newClusterStatus(a *app) *cobra.Command {
 
 func writeCluster(w io.Writer, d *apiv1.DescribeClusterResponse) error {
 	slots, free := 0, 0
-	rows := [][]string{{"TASK MANAGER", "SLOTS", "FREE", "SINCE", "LABELS", "STATE"}}
+	rows := [][]string{{"TASK MANAGER", "SLOTS", "FREE", "STATE A SLOT", "SINCE", "LABELS", "STATUS"}}
 	for _, tm := range d.TaskManagers {
 		own := 0
 		for _, job := range tm.Slots {
@@ -63,7 +64,7 @@ func writeCluster(w io.Writer, d *apiv1.DescribeClusterResponse) error {
 			state = "about to leave"
 		}
 		rows = append(rows, []string{
-			tm.TaskManagerId, strconv.Itoa(len(tm.Slots)), strconv.Itoa(own), moment(tm.Joined), labels(tm.Labels), state,
+			tm.TaskManagerId, strconv.Itoa(len(tm.Slots)), strconv.Itoa(own), slotState(tm.SlotStateBytes), moment(tm.Joined), labels(tm.Labels), state,
 		})
 	}
 	err := table(w,
@@ -90,6 +91,14 @@ func writeCluster(w io.Writer, d *apiv1.DescribeClusterResponse) error {
 		rows = append(rows, []string{j.JobId, j.Name, j.Reason})
 	}
 	return table(w, rows...)
+}
+
+// slotState says what the state in a slot may take.
+func slotState(bytesMax int64) string {
+	if bytesMax == 0 {
+		return "no bound"
+	}
+	return "at most " + progress.Bytes(bytesMax)
 }
 
 func labels(all map[string]string) string {

@@ -206,6 +206,9 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		Labels: labels, Version: a.version, Operators: r.wiring.Operators, Connectors: r.wiring.Connectors,
 		Backend: columnar.New(), Store: r.storage, Pool: &stream.Pool{}, Metrics: r.metrics, Clock: clock.System(), Log: r.log, Dir: dir,
 	}
+	if o.StateBytes, err = cluster.PlanMemory(c.Memory(1)); err != nil {
+		return err
+	}
 	if o.ID == "" {
 		if o.ID, err = ownID(); err != nil {
 			return err

@@ -54,7 +54,7 @@ func (*Backend) Merge(ctx context.Context, chain []statebackend.File, groups typ
 	if len(chain) == 0 || len(chain) > chainMax {
 		return statebackend.FileInfo{}, invariant.Failedf("merge of a chain of %d files", len(chain))
 	}
-	m := merge{chain: chain, groups: groups, w: w, bytesTarget: mergeBytesTarget, memory: newMemory(0), frozen: newMemory(0)}
+	m := merge{chain: chain, groups: groups, w: w, bytesTarget: mergeBytesTarget, memory: newMemory(nil), frozen: newMemory(nil)}
 	info, err := m.run(ctx)
 	if err != nil {
 		return statebackend.FileInfo{}, fmt.Errorf("merge state files up to %s: %w", chain[len(chain)-1].Name(), err)

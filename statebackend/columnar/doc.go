@@ -13,8 +13,8 @@
 // in steady state nothing is allocated. Timers are such rows under an index,
 // and a heap of (time, slot). Lists are byte strings.
 //
-// A store bounds the memory of its tables (OpenSpec.BytesMax): what is kept for
-// reuse is given up first, then adding state is refused. Snapshots and the log of
+// The memory of a store's tables is bounded with that of others (OpenSpec.Budget):
+// what is kept for reuse is given up first, then adding state is refused. Snapshots and the log of
 // removed keys are counted in SizeBytes, but never refused: a checkpoint must
 // not fail because the state is nearly full.
 //

@@ -272,7 +272,7 @@ func TestMergeInSlices(t *testing.T) {
 	chain := []statebackend.File{bytesFile{"base", base}, bytesFile{"delta", delta}}
 	content := func(target int64) []byte {
 		var b bytes.Buffer
-		m := merge{chain: chain, groups: types.AllKeyGroups(4), w: &b, bytesTarget: target, memory: newMemory(0), frozen: newMemory(0)}
+		m := merge{chain: chain, groups: types.AllKeyGroups(4), w: &b, bytesTarget: target, memory: newMemory(nil), frozen: newMemory(nil)}
 		if _, err := m.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}

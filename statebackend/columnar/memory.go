@@ -3,17 +3,18 @@ package columnar
 import (
 	"sync"
 
-	"millrace/internal/failure"
+	"millrace/statebackend"
 )
 
 // memory hands out the slices of a store, takes them back for reuse, and counts
 // them. It is asked when something grows, never for each row. It is safe for
 // concurrent use, because a snapshot may be released by another goroutine.
 type memory struct {
-	max int64 // 0: no bound
-	mu  struct {
+	budget *statebackend.Budget // nil: no bound
+	mu     struct {
 		sync.Mutex
-		used   int64 // everything that is out or pooled
+		closed bool
+		used   int64 // everything that is out or pooled; the budget has counted it
 		pooled int64
 		words  map[int][][]uint64 // by length
 		zeroed map[int][][]uint64 // by length; every word is 0
@@ -21,12 +22,29 @@ type memory struct {
 	}
 }
 
-func newMemory(bytesMax int64) *memory {
-	m := &memory{max: bytesMax}
+func newMemory(b *statebackend.Budget) *memory {
+	m := &memory{budget: b}
 	m.mu.words = make(map[int][][]uint64)
 	m.mu.zeroed = make(map[int][][]uint64)
 	m.mu.bytes = make(map[int][][]byte)
 	return m
+}
+
+// close gives back to the budget what was taken, and counts nothing from now on:
+// what is out goes with whoever has it.
+func (m *memory) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.count(-m.mu.used)
+	m.mu.closed = true
+}
+
+// count counts n more bytes, or fewer, here and in the budget. It needs the lock.
+func (m *memory) count(n int64) {
+	if !m.mu.closed {
+		m.mu.used += n
+		m.budget.Force(n)
+	}
 }
 
 // used returns the bytes that are out or kept for reuse.
@@ -39,8 +57,8 @@ func (m *memory) used() int64 {
 // account counts memory that grew (or shrank) elsewhere. It refuses nothing.
 func (m *memory) account(n int64) {
 	m.mu.Lock()
-	m.mu.used += n
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.count(n)
 }
 
 // charge counts memory that grows (or shrinks) elsewhere, within the bound.
@@ -48,7 +66,7 @@ func (m *memory) charge(n int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if n <= 0 {
-		m.mu.used += n
+		m.count(n)
 		return nil
 	}
 	return m.admit(n)
@@ -94,7 +112,7 @@ func (m *memory) getBytes(n int, force bool) ([]byte, error) {
 	if err := m.admit(int64(n)); err != nil && !force {
 		return nil, err
 	} else if err != nil {
-		m.mu.used += int64(n)
+		m.count(int64(n))
 	}
 	return make([]byte, n), nil
 }
@@ -113,16 +131,20 @@ func pop[T any](free map[int][][]T, n int) []T {
 // admit counts n new bytes, or says that the bound is reached. What is pooled
 // goes first.
 func (m *memory) admit(n int64) error {
-	if m.max > 0 && m.mu.used+n > m.max {
+	if m.mu.closed {
+		return nil
+	}
+	err := m.budget.Take(n)
+	if err != nil && m.mu.pooled > 0 {
 		clear(m.mu.words)
 		clear(m.mu.zeroed)
 		clear(m.mu.bytes)
-		m.mu.used -= m.mu.pooled
+		m.count(-m.mu.pooled)
 		m.mu.pooled = 0
-		if m.mu.used+n > m.max {
-			return failure.Externalf(failure.Never,
-				"state of the task needs %d bytes more than the %d in use, its bound is %d bytes", n, m.mu.used, m.max)
-		}
+		err = m.budget.Take(n)
+	}
+	if err != nil {
+		return err
 	}
 	m.mu.used += n
 	return nil
@@ -159,8 +181,8 @@ func (m *memory) keep(n int64) bool {
 	if n == 0 {
 		return false
 	}
-	if m.mu.pooled+n > poolBytesMax {
-		m.mu.used -= n
+	if m.mu.closed || m.mu.pooled+n > poolBytesMax {
+		m.count(-n)
 		return false
 	}
 	m.mu.pooled += n

@@ -51,10 +51,11 @@ func (r *restorer) run(ctx context.Context) (*store, error) {
 		case errors.As(err, &again):
 			starts[again.chain] = again.file
 			continue
-		case err != nil:
-			return nil, err
+		case err == nil:
+			err = r.dealLists()
 		}
-		if err := r.dealLists(); err != nil {
+		if err != nil {
+			r.drop()
 			return nil, err
 		}
 		r.settle()
@@ -62,11 +63,21 @@ func (r *restorer) run(ctx context.Context) (*store, error) {
 	}
 }
 
+// drop gives back what the store that is being filled holds.
+func (r *restorer) drop() {
+	if r.store == nil {
+		return
+	}
+	r.store.release()
+	if r.memory == nil {
+		r.store.memory.close()
+	}
+	r.store = nil
+}
+
 // apply reads every chain from its start on into a new store.
 func (r *restorer) apply(ctx context.Context, starts []int) error {
-	if r.store != nil {
-		r.store.release()
-	}
+	r.drop()
 	r.store, r.lists = newStore(r.spec), nil
 	if r.memory != nil {
 		r.store.memory, r.store.frozen = r.memory, r.frozen

@@ -57,7 +57,7 @@ type table struct {
 }
 
 func newStore(spec statebackend.OpenSpec) *store {
-	return &store{spec: spec, memory: newMemory(spec.BytesMax), frozen: newMemory(0)}
+	return &store{spec: spec, memory: newMemory(spec.Budget), frozen: newMemory(nil)}
 }
 
 func (s *store) find(id statebackend.TableID) *table {
@@ -253,6 +253,7 @@ func (s *store) SizeBytes() int64 { return s.memory.used() + s.frozen.used() }
 func (s *store) Close() error {
 	s.closed = true
 	s.tables = nil
-	s.memory = newMemory(s.spec.BytesMax)
+	s.memory.close()
+	s.memory = newMemory(nil)
 	return nil
 }

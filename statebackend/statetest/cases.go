@@ -46,10 +46,10 @@ func mustFreeze(t *testing.T, s statebackend.Store, full bool) statebackend.Snap
 	return x
 }
 
-func openOne(b statebackend.Backend, bytesMax int64, chain ...statebackend.File) (statebackend.Store, error) {
+func openOne(b statebackend.Backend, budget *statebackend.Budget, chain ...statebackend.File) (statebackend.Store, error) {
 	spec := statebackend.OpenSpec{
 		Task: types.TaskID{Vertex: "v"}, KeyGroups: types.AllKeyGroups(maxParallelism),
-		MaxParallelism: maxParallelism, Parallelism: 1, Pool: &stream.Pool{}, BytesMax: bytesMax,
+		MaxParallelism: maxParallelism, Parallelism: 1, Pool: &stream.Pool{}, Budget: budget,
 	}
 	if len(chain) > 0 {
 		spec.Restore = [][]statebackend.File{chain}
@@ -62,7 +62,7 @@ func testFiles(t *testing.T, b statebackend.Backend) {
 	_, chain := filled(t, b)
 	refuse := func(what string, chain ...statebackend.File) {
 		t.Helper()
-		s, err := openOne(b, 0, chain...)
+		s, err := openOne(b, nil, chain...)
 		if !errors.Is(err, statebackend.ErrCorrupt) || s != nil {
 			t.Errorf("%s: %v", what, err)
 			return
@@ -94,7 +94,7 @@ func testFiles(t *testing.T, b statebackend.Backend) {
 	}
 	refuse("a delta alone", &memoryFile{"damaged", chain[1].(*memoryFile).data})
 	want := errors.New("the network is away")
-	if _, err := openOne(b, 0, brokenFile{want}); !errors.Is(err, want) || errors.Is(err, statebackend.ErrCorrupt) {
+	if _, err := openOne(b, nil, brokenFile{want}); !errors.Is(err, want) || errors.Is(err, statebackend.ErrCorrupt) {
 		t.Errorf("a file that can't be read: %v", err)
 	}
 }
@@ -127,7 +127,7 @@ func testDeclarations(t *testing.T, b statebackend.Backend) {
 		}), "count"},
 	}
 	for name, c := range cases {
-		s, err := openOne(b, 0, chain...)
+		s, err := openOne(b, nil, chain...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func testDeclarations(t *testing.T, b statebackend.Backend) {
 
 // testUndeclaredIsDropped declares one table of many and goes on.
 func testUndeclaredIsDropped(t *testing.T, b statebackend.Backend, w *world, chain []statebackend.File) {
-	s, err := openOne(b, 0, chain...)
+	s, err := openOne(b, nil, chain...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +157,7 @@ func testUndeclaredIsDropped(t *testing.T, b statebackend.Backend, w *world, cha
 	if info.Kind != statebackend.Base {
 		t.Errorf("after tables were dropped the snapshot is of kind %d, not a base", info.Kind)
 	}
-	if s, err = openOne(b, 0, append(chain, f)...); err != nil {
+	if s, err = openOne(b, nil, append(chain, f)...); err != nil {
 		t.Fatal(err)
 	}
 	if left := s.Undeclared(); len(left) != 1 || left[0].Name != "value-0" {
@@ -168,7 +168,8 @@ func testUndeclaredIsDropped(t *testing.T, b statebackend.Backend, w *world, cha
 // testBound fills a store until it refuses more, and finds what was there unharmed.
 func testBound(t *testing.T, b statebackend.Backend) {
 	const bytesMax = 4 << 20
-	s, err := openOne(b, bytesMax)
+	budget := statebackend.NewBudget(bytesMax, "have more")
+	s, err := openOne(b, budget)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +199,32 @@ func testBound(t *testing.T, b statebackend.Backend) {
 	if size := s.SizeBytes(); size > bytesMax || size < int64(p.Len())*16 {
 		t.Errorf("%d bytes for %d rows with a bound of %d", size, p.Len(), bytesMax)
 	}
-	mustFreeze(t, s, false).Release()
+	x := mustFreeze(t, s, true)
+	if used := budget.Used(); used > bytesMax || used < int64(p.Len())*16 {
+		t.Errorf("%d bytes of the budget are used for %d rows", used, p.Len())
+	}
+	file, _ := (&world{t: t}).write(x)
+	testBoundIsShared(t, b, budget, file)
+	x.Release()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if used := budget.Used(); used != 0 {
+		t.Errorf("%d bytes of the budget are used after the end", used)
+	}
+}
+
+// testBoundIsShared finds no room for the same state a second time, and the
+// budget untouched by the restore that failed.
+func testBoundIsShared(t *testing.T, b statebackend.Backend, budget *statebackend.Budget, file statebackend.File) {
+	t.Helper()
+	before := budget.Used()
+	if _, err := openOne(b, budget, file); failure.ClassOf(err).Domain != failure.DomainExternal {
+		t.Errorf("a second store of the budget: %v", err)
+	}
+	if used := budget.Used(); used != before {
+		t.Errorf("%d bytes of the budget are used, %d before", used, before)
+	}
 }
 
 // testDelta shows that a delta holds what changed and no more, and that a dropped namespace is one record.

@@ -32,6 +32,8 @@ const (
 	DataAdvertised  = "taskmanager.data.advertised-address"
 	Labels          = "taskmanager.labels"
 	DrainTimeout    = "taskmanager.drain-timeout"
+	ManagedSize     = "taskmanager.memory.managed.size"
+	ManagedFraction = "taskmanager.memory.managed.fraction"
 	ResourceWait    = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout"
 	ResourceSettle  = "jobmanager.adaptive-scheduler.executing.resource-stabilization-timeout"
 	RescaleCooldown = "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling"
@@ -116,6 +118,17 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: DataBind, Default: "127.0.0.1:0", Doc: "Where a task manager takes rows from others. Port 0 takes any that is free."},
 	{Key: DataAdvertised, Doc: "Address under which other task managers reach that, if it is not the one that is bound.", Example: "10.0.0.7:7000"},
 	{Key: Labels, Type: options.List, Doc: "Labels of a task manager.", Example: "zone=a;disk=ssd"},
+	{
+		Key: ManagedSize, Type: options.MemorySize, Min: "16 mb",
+		Doc: "Memory for the state of one task manager, which its slots share evenly. A job whose state needs more than its slots have fails, " +
+			"and others go on. At most 80 % of the memory. By default " + ManagedFraction + " says it.",
+		Example: "4 gb",
+	},
+	{
+		Key: ManagedFraction, Type: options.Double, Default: "0.4",
+		Doc: "Part of the machine's or the container's memory that is for state, where " + ManagedSize + " does not say, at most 0.8; " +
+			"task managers of one process share it. The collector's limit (GOMEMLIMIT) is that and another 20 % of the memory.",
+	},
 	{Key: DrainTimeout, Type: options.Duration, Default: "60 s", Doc: "How long a task manager that is told to end waits until its tasks run elsewhere."},
 	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
 	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},

@@ -64,6 +64,9 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 	if options.Blobs, err = o.Config.CheckpointPlace(); err != nil {
 		return err
 	}
+	if options.StateBytes, err = cluster.PlanMemory(o.Config.Memory(options.TaskManagers)); err != nil {
+		return err
+	}
 	if s.Cluster, err = cluster.Start(ctx, options); err != nil {
 		return err
 	}
