@@ -224,3 +224,35 @@ func BenchmarkCount(b *testing.B) {
 		task.InputWatermark.Set(1)
 	}
 }
+
+// Figures of task managers are read at each scrape, and gone when they are removed.
+func TestFiguresOfTaskManagers(t *testing.T) {
+	r, err := metrics.New(clock.NewManual(time.Unix(0, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent metrics.Counter
+	figures := []metrics.Figure{
+		{Name: "sent", Help: "What was sent.", Counter: true, Read: sent.Load},
+		{Name: "open", Help: "What is open.", Read: func() int64 { return 7 }},
+	}
+	remove, err := r.TaskManager("tm-1", figures)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.TaskManager("tm-2", figures[1:]); err != nil {
+		t.Fatal(err)
+	}
+	sent.Add(3)
+	wantLines(t, scrape(t, r), `millrace_taskmanager_sent{tm_id="tm-1"} 3`, `millrace_taskmanager_open{tm_id="tm-1"} 7`, `millrace_taskmanager_open{tm_id="tm-2"} 7`)
+	sent.Add(1)
+	wantLines(t, scrape(t, r), `millrace_taskmanager_sent{tm_id="tm-1"} 4`)
+	remove()
+	remove()
+	if page := scrape(t, r); strings.Contains(page, "tm-1") || !strings.Contains(page, "tm-2") {
+		t.Errorf("after the removal of tm-1:\n%s", page)
+	}
+	if _, err := r.TaskManager("tm-3", make([]metrics.Figure, metrics.FunctionsMax+1)); err == nil {
+		t.Error("too many metrics are published")
+	}
+}

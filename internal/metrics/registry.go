@@ -59,6 +59,8 @@ type Registry struct {
 		sync.RWMutex
 		jobs  map[*Job]JobScope
 		tasks map[*Task]TaskScope
+		// managers are the task managers of the process, nearly always one.
+		managers map[*scope]bool
 	}
 	// declared holds the names of functions that have an instrument already. Making one takes the SDK's lock, which the
 	// SDK holds around our callbacks, which take mu. So instruments are made under a lock of their own; the order is
@@ -83,6 +85,7 @@ func New(c clock.Clock) (*Registry, error) {
 	}
 	provider := sdk.NewMeterProvider(sdk.WithReader(exp), sdk.WithCardinalityLimit(ScopesMax+1))
 	r := &Registry{clock: c, provider: provider, meter: provider.Meter("millrace"), gatherer: gatherer}
+	r.mu.managers = map[*scope]bool{}
 	r.mu.jobs, r.mu.tasks, r.declared.names = map[*Job]JobScope{}, map[*Task]TaskScope{}, map[string]bool{}
 	gatherer.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r, r.declare()
