@@ -382,6 +382,7 @@ func (in *intake) lost(cause error) {
 
 func (in *intake) broken(ids []exchange.ChannelID, cause error) {
 	if !errors.Is(cause, context.Canceled) || in.network.ctx.Err() == nil {
+		in.network.counters.Broken.Add(int64(len(ids)))
 		in.network.o.Listener.Broken(BrokenInfo{Job: in.job, Peer: in.peer, Channels: ids, Cause: cause})
 	}
 }

@@ -243,6 +243,7 @@ func (l *link) lose(err error, final bool) {
 // tell says that channels broke.
 func (l *link) tell(ids []exchange.ChannelID, cause error) {
 	if len(ids) > 0 && l.network.ctx.Err() == nil {
+		l.network.counters.Broken.Add(int64(len(ids)))
 		l.network.o.Listener.Broken(BrokenInfo{Job: l.key.job, Peer: l.key.peer, Channels: ids, Cause: cause})
 	}
 }
