@@ -17,11 +17,15 @@ import (
 	"millrace/connectors/kafka"
 	"millrace/connectors/nexmark"
 	"millrace/connectors/print"
+	"millrace/exchange/remote"
 	"millrace/formats/json"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
 	"millrace/internal/options"
 	"millrace/jobmanager/lifecycle"
+	"millrace/stream"
+	"millrace/taskmanager"
+	"millrace/taskmanager/cache"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what is generated into the pages")
@@ -34,19 +38,20 @@ const (
 
 // generators make what stands between the marks.
 var generators = map[string]func(*testing.T) string{
-	"carried":           carried,
-	"configuration":     func(*testing.T) string { return table(config.Spec) },
-	"metrics of tasks":  func(t *testing.T) string { return published(t, "millrace_taskmanager_job_task_") },
-	"metrics of jobs":   func(t *testing.T) string { return published(t, "millrace_jobmanager_job_") },
-	"states":            func(*testing.T) string { return "```mermaid\n" + lifecycle.Diagram() + "```\n" },
-	"kafka source":      func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Source().Options)) },
-	"kafka sink":        func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Sink().Options)) },
-	"filesystem source": func(*testing.T) string { return table(files.SourceSpec) },
-	"filesystem sink":   func(*testing.T) string { return table(files.SinkSpec) },
-	"nexmark source":    func(*testing.T) string { return table(nexmark.Spec) },
-	"print sink":        func(*testing.T) string { return table(print.Spec) },
-	"blackhole sink":    func(*testing.T) string { return table(blackhole.Spec) },
-	"json format":       func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
+	"carried":                  carried,
+	"configuration":            func(*testing.T) string { return table(config.Spec) },
+	"metrics of tasks":         func(t *testing.T) string { return published(t, "millrace_taskmanager_job_task_") },
+	"metrics of task managers": func(t *testing.T) string { return published(t, "millrace_taskmanager_") },
+	"metrics of jobs":          func(t *testing.T) string { return published(t, "millrace_jobmanager_job_") },
+	"states":                   func(*testing.T) string { return "```mermaid\n" + lifecycle.Diagram() + "```\n" },
+	"kafka source":             func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Source().Options)) },
+	"kafka sink":               func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Sink().Options)) },
+	"filesystem source":        func(*testing.T) string { return table(files.SourceSpec) },
+	"filesystem sink":          func(*testing.T) string { return table(files.SinkSpec) },
+	"nexmark source":           func(*testing.T) string { return table(nexmark.Spec) },
+	"print sink":               func(*testing.T) string { return table(print.Spec) },
+	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
+	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 }
 
 // own returns the options of a connector without those of a format.
@@ -96,13 +101,25 @@ func published(t *testing.T, prefix string) string {
 	}
 	setGauges(r.Task(metrics.TaskScope{Job: "j", Vertex: "v"}))
 	setGauges(r.Job(metrics.JobScope{Job: "j"}))
+	n, err := remote.New(remote.Options{ID: "tm", Resolver: &taskmanager.Addresses{}, Pool: &stream.Pool{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	c, err := cache.Open(cache.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.TaskManager("tm", append(n.Figures(), c.Figures()...)); err != nil {
+		t.Fatal(err)
+	}
 	w := httptest.NewRecorder()
 	r.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	var rows []string
 	help := map[string]string{}
 	for line := range strings.Lines(w.Body.String()) {
 		words := strings.SplitN(strings.TrimSpace(line), " ", 4)
-		if len(words) < 4 || !strings.HasPrefix(words[2], prefix) {
+		if len(words) < 4 || !strings.HasPrefix(words[2], prefix) || strings.HasPrefix(strings.TrimPrefix(words[2], prefix), "job_") {
 			continue
 		}
 		switch words[1] {

@@ -153,7 +153,7 @@ func (b *builder) state(ctx context.Context) error {
 		Pool: b.m.Pool, Budget: b.a.budget(b.d.Slot),
 	}
 	for _, c := range b.d.Chains {
-		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, c.Files))
+		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, b.m.Cache, c.Files))
 	}
 	store, err := b.m.Backend.Open(ctx, spec)
 	if err != nil {
@@ -169,7 +169,7 @@ func (b *builder) state(ctx context.Context) error {
 	box := b.running.box
 	b.running.upload = upload.New(upload.Options{
 		Job: b.a.region.Job, Attempt: b.a.number, Task: b.id, KeyGroups: groups, Store: b.m.Store, Backend: b.m.Backend,
-		Clock: b.m.Clock, Dir: b.m.Dir, Chain: chain, Post: func(u task.Uploaded) { _ = box.Post(u) },
+		Clock: b.m.Clock, Dir: b.m.Dir, Cache: b.m.Cache, Chain: chain, Post: func(u task.Uploaded) { _ = box.Post(u) },
 	})
 	b.parts.Uploads = b.running.upload
 	return nil

@@ -17,6 +17,7 @@ import (
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend"
 	"millrace/stream"
+	"millrace/taskmanager/cache"
 	"millrace/types"
 )
 
@@ -48,6 +49,8 @@ type Options struct {
 	Log        *slog.Logger
 	// Dir is for files that need not outlive the process.
 	Dir string
+	// Cache keeps state files on local disk; nil keeps none.
+	Cache *cache.Cache
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
 	// StateBytes bounds the state of all slots, which share it evenly; 0 is no bound.

@@ -66,6 +66,9 @@ type Options struct {
 	RowsMax int
 	// StateBytes bounds the state of a task manager; 0 is no bound.
 	StateBytes int64
+	// LocalStateBytes bounds the state files that each task manager keeps on its own
+	// disk; 0 keeps none.
+	LocalStateBytes int64
 	// Wiring has what jobs may name; nil means NewWiring(nil).
 	Wiring *Wiring
 	// WrapStore puts something around the blob store, beneath the retries; nil
@@ -207,7 +210,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
-		StateBytes: c.StateBytes,
+		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
 	}
 	m, err := c.startTaskManager(o)
 	if err == nil {

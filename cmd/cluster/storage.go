@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"millrace/blobstore/localfs"
 	"millrace/blobstore/s3"
 	"millrace/internal/clock"
+	"millrace/taskmanager/cache"
 )
 
 // Storage is the blob store of a process, with retries around it.
@@ -51,6 +53,20 @@ func OpenStorage(ctx context.Context, place string, c clock.Clock, wrap func(blo
 	var err error
 	s.Store, err = blobstore.WithRetry(s.Store, blobstore.RetryOptions{Clock: c})
 	return s, err
+}
+
+// OpenCache opens the state files in a task manager's folder, of so many bytes at
+// most; nil for 0, and where the folder can't be used: a task manager works without.
+func OpenCache(dir string, bytesMax int64, c clock.Clock, log *slog.Logger) *cache.Cache {
+	if bytesMax == 0 {
+		return nil
+	}
+	local, err := cache.Open(cache.Options{Dir: filepath.Join(dir, "chunks"), BytesMax: bytesMax, Clock: c})
+	if err != nil {
+		log.Warn("no state is kept on local disk", "cause", err)
+		return nil
+	}
+	return local
 }
 
 // Close closes the store.

@@ -16,6 +16,7 @@ import (
 	"millrace/cmd/leader"
 	"millrace/exchange/remote"
 	"millrace/internal/failure"
+	"millrace/internal/metrics"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/taskmanager"
 )
@@ -26,6 +27,7 @@ type TaskManager struct {
 	*taskmanager.TaskManager
 	finder *leader.Finder
 	data   *data // nil where all task managers share the process
+	hide   func() // ends the publishing of its figures
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // once ended
@@ -39,8 +41,13 @@ func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager
 		return nil, err
 	}
 	o.JobManager, o.Incarnation = controlv1.NewControlServiceClient(finder), incarnation()
+	hide, err := publish(o)
+	if err != nil {
+		_ = finder.Close()
+		return nil, err
+	}
 	running, cancel := context.WithCancel(context.Background())
-	t := &TaskManager{TaskManager: taskmanager.New(o), finder: finder, cancel: cancel, ended: make(chan struct{})}
+	t := &TaskManager{TaskManager: taskmanager.New(o), finder: finder, hide: hide, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(t.ended)
 		if t.err = t.Run(running); t.err != nil {
@@ -48,6 +55,18 @@ func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager
 		}
 	}()
 	return t, nil
+}
+
+// publish shows what the parts of a task manager count.
+func publish(o taskmanager.Options) (hide func(), err error) {
+	var figures []metrics.Figure
+	if o.Cache != nil {
+		figures = o.Cache.Figures()
+	}
+	if n, ok := o.Network.(*remote.Network); ok {
+		figures = append(figures, n.Figures()...)
+	}
+	return o.Metrics.TaskManager(string(o.ID), figures)
 }
 
 // StartRemoteTaskManager starts a task manager whose peers are other processes. It
@@ -141,6 +160,7 @@ func (t *TaskManager) Kill() error {
 	if t.data != nil {
 		t.data.close()
 	}
+	t.hide()
 	return t.finder.Close()
 }
 

@@ -217,6 +217,7 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 	if o.Dir, err = workingFolder(dir, o.ID); err != nil {
 		return err
 	}
+	o.Cache = cluster.OpenCache(o.Dir, c.LocalStateBytes(), o.Clock, r.log)
 	t, err := cluster.StartRemoteTaskManager(cmd.Context(), c.List(config.JobManagers), listen, c.Text(config.DataAdvertised), o)
 	if err != nil {
 		return err

@@ -10,13 +10,15 @@ import (
 	"millrace/blobstore"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
+	"millrace/taskmanager/cache"
 )
 
-// Files returns a chain of a manifest as files to read.
-func Files(store blobstore.Store, chain []*checkpointv1.StateFile) []statebackend.File {
+// Files returns a chain of a manifest as files to read: from the cache where it has
+// them, and else from the store, into the cache. The cache may be nil.
+func Files(store blobstore.Store, c *cache.Cache, chain []*checkpointv1.StateFile) []statebackend.File {
 	files := make([]statebackend.File, len(chain))
 	for i, f := range chain {
-		files[i] = stored{store: store, file: f}
+		files[i] = stored{store: store, cache: c, file: f}
 	}
 	return files
 }
@@ -24,6 +26,7 @@ func Files(store blobstore.Store, chain []*checkpointv1.StateFile) []statebacken
 // stored is a file of a manifest.
 type stored struct {
 	store blobstore.Store
+	cache *cache.Cache
 	file  *checkpointv1.StateFile
 }
 
@@ -40,7 +43,24 @@ func (s stored) Open(ctx context.Context) (io.ReadCloser, error) {
 	if s.file.GetObject() == "" {
 		return io.NopCloser(bytes.NewReader(s.file.GetInline())), nil
 	}
-	return &reader{ctx: ctx, store: s.store, key: s.file.GetObject(), size: s.file.Bytes}, nil
+	r := &reader{ctx: ctx, store: s.store, key: s.file.GetObject(), size: s.file.Bytes}
+	sum, ok := sumOf(s.file)
+	if !ok {
+		return r, nil // a manifest of something else; the restore will say so
+	}
+	if f := s.cache.Open(sum, s.file.Bytes); f != nil {
+		return f, nil
+	}
+	r.copy, r.sum = s.cache.Begin(s.file.Bytes), sum
+	return r, nil
+}
+
+// sumOf returns the checksum of a file, by which the cache knows it.
+func sumOf(f *checkpointv1.StateFile) (sum cache.Sum, ok bool) {
+	if len(f.Sha256) != len(sum) {
+		return sum, false
+	}
+	return cache.Sum(f.Sha256), true
 }
 
 // reader reads an object range by range. It holds the context of the one call
@@ -52,6 +72,8 @@ type reader struct {
 	size  int64
 	off   int64
 	chunk []byte
+	copy  *cache.Writer // of what was read
+	sum   cache.Sum
 }
 
 func (r *reader) Read(p []byte) (int, error) {
@@ -71,10 +93,18 @@ func (r *reader) Read(p []byte) (int, error) {
 		}
 		r.chunk = chunk
 		r.off += int64(len(chunk))
+		_, _ = r.copy.Write(chunk) // never fails
 	}
 	n := copy(p, r.chunk)
 	r.chunk = r.chunk[n:]
 	return n, nil
 }
 
-func (r *reader) Close() error { return nil }
+// Close keeps a copy of what was read, if it was read to its end.
+func (r *reader) Close() error {
+	if r.off == r.size {
+		r.copy.Keep(r.sum)
+	}
+	r.copy.Drop()
+	return nil
+}

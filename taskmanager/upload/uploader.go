@@ -15,6 +15,7 @@ import (
 	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
+	"millrace/taskmanager/cache"
 	"millrace/taskmanager/task"
 	"millrace/types"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	Clock     clock.Clock
 	// Dir is where large files are spooled.
 	Dir string
+	// Cache keeps a copy of what goes to the store; nil keeps none.
+	Cache *cache.Cache
 	// Chain is what the task was restored from, where that is this task's own.
 	Chain []*checkpointv1.StateFile
 	// Post tells the task. It does not block.
@@ -127,6 +130,7 @@ func (u *Uploader) upload(ctx context.Context, j job) {
 			return
 		}
 		if file.Kind == uint32(statebackend.Base) {
+			u.replaced(u.chain)
 			u.chain = nil
 		}
 		u.chain = append(slices.Clip(u.chain), file)
@@ -153,7 +157,33 @@ func (u *Uploader) store(ctx context.Context, id types.CheckpointID, write func(
 	}
 	key, err := u.create(ctx, id)
 	f.At = &checkpointv1.StateFile_Object{Object: key}
+	if err == nil {
+		u.keep(f)
+	}
 	return f, err
+}
+
+// keep puts the spooled file on local disk too, in one go.
+func (u *Uploader) keep(f *checkpointv1.StateFile) {
+	sum, ok := sumOf(f)
+	if u.Cache == nil || !ok {
+		return
+	}
+	w := u.Cache.Begin(u.spool.size)
+	defer w.Drop()
+	if _, err := io.Copy(w, io.NewSectionReader(&u.spool, 0, u.spool.size)); err == nil {
+		w.Keep(sum)
+	}
+}
+
+// replaced tells the cache which files a base has made superfluous, as far as this
+// task goes on.
+func (u *Uploader) replaced(files []*checkpointv1.StateFile) {
+	for _, f := range files {
+		if sum, ok := sumOf(f); ok {
+			u.Cache.Demote(sum)
+		}
+	}
 }
 
 // create puts the spooled file under a key of its own.
@@ -220,7 +250,7 @@ func (u *Uploader) merge(ctx context.Context, chain []*checkpointv1.StateFile) (
 	m := &Uploader{Options: u.Options, spool: spool{dir: u.Dir}}
 	defer m.spool.reset()
 	return m.store(ctx, 0, func(w io.Writer) (statebackend.FileInfo, error) {
-		return u.Backend.Merge(ctx, Files(u.Store, chain), u.KeyGroups, w)
+		return u.Backend.Merge(ctx, Files(u.Store, u.Cache, chain), u.KeyGroups, w)
 	})
 }
 
@@ -233,6 +263,7 @@ func (u *Uploader) adopt(m merge) {
 		u.trouble.Store(&text)
 		return
 	}
+	u.replaced(u.chain[:m.files])
 	u.chain = append([]*checkpointv1.StateFile{m.base}, u.chain[m.files:]...)
 }
 

@@ -6,3 +6,11 @@ import "millrace/cmd/cluster"
 func (c Config) Memory(taskManagers int) cluster.MemoryOptions {
 	return cluster.MemoryOptions{Managed: c.Bytes(ManagedSize), Fraction: c.Double(ManagedFraction), TaskManagers: taskManagers}
 }
+
+// LocalStateBytes returns what state files on a task manager's disk may take; 0 is none at all.
+func (c Config) LocalStateBytes() int64 {
+	if !c.Bool(LocalRecovery) {
+		return 0
+	}
+	return c.Bytes(LocalSize)
+}

@@ -32,6 +32,8 @@ const (
 	DataAdvertised  = "taskmanager.data.advertised-address"
 	Labels          = "taskmanager.labels"
 	DrainTimeout    = "taskmanager.drain-timeout"
+	LocalRecovery   = "execution.state-recovery.from-local"
+	LocalSize       = "execution.checkpointing.local-backup.size-based-limit"
 	ManagedSize     = "taskmanager.memory.managed.size"
 	ManagedFraction = "taskmanager.memory.managed.fraction"
 	ResourceWait    = "jobmanager.adaptive-scheduler.submission.resource-wait-timeout"
@@ -128,6 +130,15 @@ var processSpec = options.Spec{Options: []options.Option{
 		Key: ManagedFraction, Type: options.Double, Default: "0.4",
 		Doc: "Part of the machine's or the container's memory that is for state, where " + ManagedSize + " does not say, at most 0.8; " +
 			"task managers of one process share it. The collector's limit (GOMEMLIMIT) is that and another 20 % of the memory.",
+	},
+	{
+		Key: LocalRecovery, Type: options.Bool, Default: "true",
+		Doc: "Whether a task manager keeps state files on its own disk too, and reads them there when tasks start again. It costs one more write in sequence " +
+			"for each file; a file is used only after its checksum was found to be right.",
+	},
+	{
+		Key: LocalSize, Type: options.MemorySize, Default: "10 gb", Min: "1 mb",
+		Doc: "What those files of a task manager may take together. Those used longest ago go first, and a tenth of the disk stays free whatever this says.",
 	},
 	{Key: DrainTimeout, Type: options.Duration, Default: "60 s", Doc: "How long a task manager that is told to end waits until its tasks run elsewhere."},
 	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
