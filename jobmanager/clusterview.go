@@ -37,7 +37,7 @@ func (r *registry) describe(m *member) *apiv1.TaskManagerDescription {
 		Slots: make([]string, m.slots), SlotStateBytes: m.stateBytes,
 	}
 	m.mu.Lock()
-	d.LastHeartbeat, d.Leaving = timestamppb.New(m.mu.beat), m.mu.leaving
+	d.LastHeartbeat, d.Leaving, d.Trouble = timestamppb.New(m.mu.beat), m.mu.leaving, m.mu.trouble
 	m.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()

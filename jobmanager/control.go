@@ -1,17 +1,25 @@
 package jobmanager
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"millrace/internal/delivery"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
 
+// controlStream is the job manager's end of a task manager's stream.
+type controlStream = grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage]
+
 // Connect implements controlv1.ControlServiceServer.
-func (j *JobManager) Connect(s grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage]) error {
+func (j *JobManager) Connect(s controlStream) error {
 	l := j.leading()
 	if l == nil {
 		return j.notLeading()
@@ -24,26 +32,51 @@ func (j *JobManager) Connect(s grpc.BidiStreamingServer[controlv1.TaskManagerMes
 	if reason := j.refuse(reg); reason != "" {
 		return l.refuse(s, reason)
 	}
-	m, err := l.registry.join(reg, j.Clock.Now())
-	if err != nil {
+	c, err := l.registry.join(reg, j.Clock.Now())
+	switch {
+	case errors.Is(err, errUndecided):
+		return status.Error(codes.Unavailable, err.Error())
+	case err != nil:
 		return l.refuse(s, err.Error())
+	case c.resumed:
+		j.Log.Info("task manager is connected again; its tasks go on", "id", c.member.id, "term", l.term)
+	default:
+		j.Log.Info("task manager joined", "id", c.member.id, "slots", c.member.slots, "term", l.term)
 	}
-	j.Log.Info("task manager joined", "id", m.id, "slots", m.slots, "term", l.term)
-	go l.send(s, m) // ends with the stream: leave closes m.gone
-	received := make(chan error, 1)
-	go func() { received <- l.receive(s, m) }() // ends with the stream, which ends when this returns
+	return l.serve(s, c)
+}
+
+// serve carries a session over a stream until that breaks, another takes its place,
+// or the member is gone. Both directions end with the stream, which ends when this
+// returns.
+func (l *leadership) serve(s controlStream, c *connection) error {
+	broken := make(chan error, 2)
+	var directions sync.WaitGroup
+	directions.Go(func() { broken <- l.send(s, c) })
+	directions.Go(func() { broken <- l.receive(s, c) })
+	go func() {
+		directions.Wait()
+		close(c.ended)
+	}()
 	select {
-	case err := <-received:
+	case err := <-broken:
 		why := "its connection broke"
-		if err != nil {
+		if err != nil && !errors.Is(err, io.EOF) {
 			why += ": " + status.Convert(err).Message()
 		}
-		l.registry.leave(m, why)
+		if l.registry.broke(c, why) {
+			l.jm.Log.Warn("waits for a task manager to connect again", "id", c.member.id, "cause", why)
+			l.registry.callBack(l.ctx, c, why)
+		}
 		return nil
+	case <-c.replaced:
+		return status.Error(codes.Aborted, "another connection of this task manager took the place of this one")
+	case <-c.member.gone:
+		return status.Error(codes.Aborted, "this task manager was given up: "+c.member.trouble())
 	case <-l.ctx.Done():
 		// A leader that was deposed lets its task managers go to the next.
-		l.registry.leave(m, "this job manager leads no longer")
-		return j.notLeading()
+		l.registry.leave(c.member, "this job manager leads no longer")
+		return l.jm.notLeading()
 	}
 }
 
@@ -67,59 +100,84 @@ func (j *JobManager) refuse(r *controlv1.Register) string {
 
 const slotsMax = 1024
 
-func (l *leadership) refuse(s grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage], reason string) error {
+func (l *leadership) refuse(s controlStream, reason string) error {
 	return s.Send(&controlv1.JobManagerMessage{
 		Term: uint64(l.term), Message: &controlv1.JobManagerMessage_Refused{Refused: &controlv1.Refused{Reason: reason}},
 	})
 }
 
-// send carries a member's queue to it, until it is gone.
-func (l *leadership) send(s grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage], m *member) {
-	welcome := &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Registered{Registered: &controlv1.Registered{
-		HeartbeatIntervalMillis: HeartbeatInterval.Milliseconds(), HeartbeatTimeoutMillis: HeartbeatTimeout.Milliseconds(),
-	}}}
-	for msg := welcome; ; {
-		msg.Term = uint64(l.term)
-		if err := s.Send(msg); err != nil {
-			l.registry.leave(m, "its connection broke: "+status.Convert(err).Message())
-			return
+// send welcomes a member and carries to it what waits, until the stream breaks or
+// has no use any more.
+func (l *leadership) send(s controlStream, c *connection) error {
+	m := c.member
+	err := s.Send(&controlv1.JobManagerMessage{Term: uint64(l.term), Message: &controlv1.JobManagerMessage_Registered{
+		Registered: &controlv1.Registered{
+			HeartbeatIntervalMillis: HeartbeatInterval.Milliseconds(), HeartbeatTimeoutMillis: HeartbeatTimeout.Milliseconds(),
+			Resumed: c.resumed, Received: m.session.Received(),
+		},
+	}})
+	for err == nil {
+		var frames []delivery.Frame[*controlv1.JobManagerMessage]
+		if frames, err = m.session.Take(); err != nil {
+			l.registry.leave(m, err.Error())
+			break
+		}
+		for _, f := range frames {
+			err = s.Send(&controlv1.JobManagerMessage{
+				Term: uint64(l.term), Sequence: f.Sequence, Acknowledged: f.Acknowledged, Message: f.Message.GetMessage(),
+			})
+			if err != nil {
+				return err
+			}
 		}
 		select {
 		case <-m.gone:
-			return
-		case msg = <-m.queue:
+			return nil
+		case <-c.replaced:
+			return nil
+		case <-s.Context().Done():
+			return s.Context().Err()
+		case <-m.session.Ready():
 		}
 	}
+	return err
 }
 
-// receive hands a member's messages to the drivers, until the stream or the
-// leadership ends.
-func (l *leadership) receive(s grpc.BidiStreamingServer[controlv1.TaskManagerMessage, controlv1.JobManagerMessage], m *member) error {
+// receive hands a member's messages to the drivers, until the stream ends.
+func (l *leadership) receive(s controlStream, c *connection) error {
 	for {
 		msg, err := s.Recv()
 		if err != nil {
 			return err
 		}
-		select {
-		case <-m.gone:
-			return nil
-		default:
+		fresh, err := c.member.session.Receive(msg.Sequence, msg.Acknowledged)
+		if err != nil {
+			l.registry.leave(c.member, err.Error())
+			return err
 		}
-		if hb := msg.GetHeartbeat(); hb != nil {
-			m.beat(l.jm.Clock.Now())
-			for _, p := range hb.Tasks {
-				l.toDriver(types.JobID(p.JobId), progressReported{m.id, p})
-			}
-			continue
+		if fresh {
+			l.take(c.member, msg)
 		}
-		if msg.GetLeaving() != nil {
-			l.jm.Log.Info("task manager is about to leave", "id", m.id)
-			l.registry.depart(m)
-			continue
+	}
+}
+
+// take carries one message of a member out.
+func (l *leadership) take(m *member, msg *controlv1.TaskManagerMessage) {
+	if hb := msg.GetHeartbeat(); hb != nil {
+		m.beat(l.jm.Clock.Now())
+		m.session.Acknowledge()
+		for _, p := range hb.Tasks {
+			l.toDriver(types.JobID(p.JobId), progressReported{m.id, p})
 		}
-		if job := jobOf(msg); job != "" {
-			l.toDriver(job, fromTaskManager{m.id, msg})
-		}
+		return
+	}
+	if msg.GetLeaving() != nil {
+		l.jm.Log.Info("task manager is about to leave", "id", m.id)
+		l.registry.depart(m)
+		return
+	}
+	if job := jobOf(msg); job != "" {
+		l.toDriver(job, fromTaskManager{m.id, msg})
 	}
 }
 

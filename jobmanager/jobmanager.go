@@ -41,9 +41,12 @@ type Options struct {
 	Rescale RescaleOptions
 	// Retention bounds what is kept of ended jobs.
 	Retention Retention
-	Metrics   *metrics.Registry
-	Clock     clock.Clock
-	Log       *slog.Logger
+	// Dial tries whether anybody listens at the data address of a task manager whose
+	// connection broke; nil opens a TCP connection and closes it.
+	Dial    func(ctx context.Context, address string) error
+	Metrics *metrics.Registry
+	Clock   clock.Clock
+	Log     *slog.Logger
 }
 
 // JobManager leads a cluster, or waits to. It serves both gRPC services at any
@@ -63,6 +66,9 @@ type JobManager struct {
 func New(o Options) *JobManager {
 	if o.Probe == nil {
 		o.Probe = func(ctx context.Context) error { return blobstore.Probe(ctx, o.Store) }
+	}
+	if o.Dial == nil {
+		o.Dial = dialTCP
 	}
 	return &JobManager{Options: o}
 }
@@ -136,7 +142,8 @@ type leadership struct {
 // lead recovers every job and serves until the leadership or the context ends.
 func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &leadership{since: j.Clock.Now(), jm: j, term: won.Term(), registry: newRegistry(), ctx: ctx}
+	l := &leadership{since: j.Clock.Now(), jm: j, term: won.Term(), ctx: ctx}
+	l.registry = newRegistry(l.term, j.Clock, j.Dial)
 	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
 	l.garbage = newCollector(l)
 	l.registry.changed = func() { l.toAll(slotsChanged{}) }

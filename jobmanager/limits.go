@@ -3,8 +3,8 @@ package jobmanager
 import "time"
 
 const (
-	// sendQueueMax bounds what waits for a task manager; one that takes nothing
-	// for so long is lost.
+	// sendQueueMax bounds what a task manager has not acknowledged; one that takes
+	// nothing for so long is lost.
 	sendQueueMax = 1 << 16
 	// inboxMax is how many events may wait for a driver before progress is dropped.
 	inboxMax = 1 << 14
@@ -32,6 +32,10 @@ const (
 	HeartbeatInterval = time.Second
 	// HeartbeatTimeout is how long a task manager may be silent before it is lost.
 	HeartbeatTimeout = 6 * time.Second
+	// callBackTries and callBackPause are how often a task manager whose connection
+	// broke is called back before only its silence counts: 500 ms in all.
+	callBackTries = 5
+	callBackPause = 100 * time.Millisecond
 	// verifyBytesMax is how much of a checkpoint is read before its output is
 	// committed; verifyRangeBytes how much at a time, verifyReadsMax how many files.
 	verifyBytesMax   = 1 << 30

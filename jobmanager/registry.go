@@ -1,19 +1,27 @@
 package jobmanager
 
 import (
+	"context"
 	"fmt"
 	"sort"
 	"sync"
 	"time"
 
+	"millrace/internal/clock"
+	"millrace/internal/delivery"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
 
-// registry knows the task managers that are connected to this leader. It is
-// safe for concurrent use.
+// registry knows the task managers that this leader has taken in. It is safe for
+// concurrent use. The lock of a member may be taken under the registry's, not the
+// other way round.
 type registry struct {
-	mu struct {
+	term  types.Term
+	clock clock.Clock
+	// dial tries whether something listens at an address.
+	dial func(ctx context.Context, address string) error
+	mu   struct {
 		sync.Mutex
 		members map[types.TaskManagerID]*member
 		slots   map[types.SlotID]types.JobID
@@ -24,7 +32,7 @@ type registry struct {
 	lost func(types.TaskManagerID, string)
 }
 
-// member is a connected task manager.
+// member is a task manager that is connected, or may be in a moment.
 type member struct {
 	id          types.TaskManagerID
 	incarnation string
@@ -34,15 +42,20 @@ type member struct {
 	stateBytes  int64 // of a slot; 0 is no bound
 	since       time.Time
 
-	queue chan *controlv1.JobManagerMessage
-	gone  chan struct{} // closed when the member is lost
+	// session has what it is told and what it said, whatever connection carries it.
+	session *delivery.Session[*controlv1.JobManagerMessage]
+	gone    chan struct{} // closed when the member is lost
 
 	mu struct {
 		sync.Mutex
-		beat     time.Time
-		ended    bool
-		leaving  bool
-		released bool
+		// connection is the one that stands, nil while none does; broken is the last
+		// one then, and trouble what ended it, or the member.
+		connection, broken *connection
+		trouble            string
+		beat               time.Time
+		ended              bool
+		leaving            bool
+		released           bool
 	}
 }
 
@@ -91,45 +104,23 @@ func (r *registry) idle(id types.TaskManagerID) bool {
 	return true
 }
 
-func newRegistry() *registry {
-	r := &registry{}
+func newRegistry(term types.Term, c clock.Clock, dial func(context.Context, string) error) *registry {
+	r := &registry{term: term, clock: c, dial: dial}
 	r.mu.members = make(map[types.TaskManagerID]*member)
 	r.mu.slots = make(map[types.SlotID]types.JobID)
 	return r
 }
 
-// join takes a task manager in. One of the same id that is still connected is
-// another process and stands; the newcomer is refused.
-func (r *registry) join(reg *controlv1.Register, now time.Time) (*member, error) {
-	m := &member{
-		id: types.TaskManagerID(reg.TaskManagerId), incarnation: reg.Incarnation, slots: int(reg.Slots), labels: reg.Labels,
-		dataAddress: reg.DataAddress, stateBytes: reg.SlotStateBytes, since: now,
-		queue: make(chan *controlv1.JobManagerMessage, sendQueueMax), gone: make(chan struct{}),
-	}
-	m.mu.beat = now
-	r.mu.Lock()
-	if old := r.mu.members[m.id]; old != nil && old.incarnation != m.incarnation {
-		r.mu.Unlock()
-		return nil, fmt.Errorf("task manager %s is connected already, from another process; give each its own taskmanager.resource-id", m.id)
-	}
-	r.mu.members[m.id] = m
-	r.mu.Unlock()
-	r.changed()
-	return m, nil
-}
-
 // leave forgets a member, once, and tells the drivers.
-func (r *registry) leave(m *member, why string) {
-	m.mu.Lock()
-	again := m.mu.ended
-	m.mu.ended = true
-	m.mu.Unlock()
-	if again {
-		return
-	}
-	close(m.gone)
+func (r *registry) leave(m *member, why string) { r.leaveIf(m, why, func() bool { return true }) }
+
+// leaveIf is leave where that, asked under the member's lock, still holds.
+func (r *registry) leaveIf(m *member, why string, still func() bool) {
 	r.mu.Lock()
-	if r.mu.members[m.id] == m {
+	m.mu.Lock()
+	leaves := !m.mu.ended && still()
+	if leaves {
+		m.mu.ended, m.mu.trouble = true, why
 		delete(r.mu.members, m.id)
 		for s := range r.mu.slots {
 			if s.TaskManager == m.id {
@@ -137,22 +128,21 @@ func (r *registry) leave(m *member, why string) {
 			}
 		}
 	}
+	m.mu.Unlock()
 	r.mu.Unlock()
-	r.lost(m.id, why)
+	if leaves {
+		close(m.gone)
+		r.lost(m.id, why)
+	}
 }
 
-// send queues a message for a task manager; one that is not connected, or takes
+// send queues a message for a task manager; one that is not there, or takes
 // nothing, gets nothing: whoever needed it there is told that it is lost.
 func (r *registry) send(id types.TaskManagerID, msg *controlv1.JobManagerMessage) {
 	r.mu.Lock()
 	m := r.mu.members[id]
 	r.mu.Unlock()
-	if m == nil {
-		return
-	}
-	select {
-	case m.queue <- msg:
-	default:
+	if m != nil && !m.session.Put(msg) {
 		r.leave(m, fmt.Sprintf("%d messages wait for it", sendQueueMax))
 	}
 }
@@ -179,15 +169,18 @@ func (m *member) beat(now time.Time) {
 func (r *registry) expire(now time.Time) {
 	for _, m := range r.members() {
 		m.mu.Lock()
-		late := now.Sub(m.mu.beat)
+		late, why := now.Sub(m.mu.beat), m.mu.trouble
 		m.mu.Unlock()
 		if late > HeartbeatTimeout {
-			r.leave(m, fmt.Sprintf("no heartbeat for %s", late.Round(time.Millisecond)))
+			if why != "" {
+				why += "; "
+			}
+			r.leave(m, fmt.Sprintf("%sno heartbeat for %s", why, late.Round(time.Millisecond)))
 		}
 	}
 }
 
-// members returns the connected task managers in the order of their ids.
+// members returns the task managers in the order of their ids.
 func (r *registry) members() []*member {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,6 +16,7 @@
 // A message of a lower term than the highest seen is ignored, and so is one of
 // a lower attempt. A higher attempt of a job cancels the lower. When the stream
 // breaks, the task manager goes on for OrphanTimeout and then cancels what it
-// runs; a job manager that it comes back to has given its tasks up already, so
-// it cancels them then.
+// runs. A job manager that it comes back to in time, of the same term, goes on with
+// the session, and no message of either side is lost; any other has given its tasks
+// up already, so it cancels them then.
 package taskmanager

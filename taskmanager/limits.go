@@ -3,8 +3,8 @@ package taskmanager
 import "time"
 
 const (
-	// outboxMax bounds what waits to be sent to the job manager. Reaching it
-	// breaks the connection: a job manager that takes nothing is none.
+	// outboxMax bounds what the job manager has not acknowledged. Reaching it ends
+	// the session and every task: a job manager that takes nothing is none.
 	outboxMax = 1 << 16
 	// OrphanTimeout is how long tasks run on without a job manager.
 	OrphanTimeout = 30 * time.Second

@@ -12,6 +12,7 @@ import (
 	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/internal/clock"
+	"millrace/internal/delivery"
 	"millrace/internal/metrics"
 	"millrace/operators"
 	controlv1 "millrace/proto/millrace/control/v1"
@@ -60,7 +61,11 @@ type Options struct {
 // TaskManager runs tasks. Make one with New.
 type TaskManager struct {
 	Options
-	outbox  outbox
+	outbox outbox
+	// resumes tells that the session with the term that took this task manager in
+	// last may go on; Run's goroutine owns both.
+	resumes bool
+	joined  types.Term
 	figures sync.Mutex // from taking them to the outbox; taken before mu
 	mu      struct {
 		sync.Mutex
@@ -78,8 +83,8 @@ func New(o Options) *TaskManager {
 		o.RowsMax = stream.RowsMax
 	}
 	m := &TaskManager{Options: o, released: make(chan struct{})}
-	m.outbox.ready = make(chan struct{}, 1)
 	m.mu.attempts = make(map[types.RegionID]*attempt)
+	m.outbox.Session = delivery.New[*controlv1.TaskManagerMessage](outboxMax)
 	return m
 }
 
@@ -102,6 +107,7 @@ func (m *TaskManager) Run(ctx context.Context) error {
 			m.Log.Warn("lost the job manager", "task manager", m.ID, "cause", err)
 		}
 		if now.Sub(lost) >= OrphanTimeout {
+			m.resumes = false
 			m.cancelAll("no job manager for " + OrphanTimeout.String())
 		}
 		select {
@@ -129,7 +135,6 @@ func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	m.outbox.reset()
 	if err := s.Send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Register{Register: m.registration()}}); err != nil {
 		return false, err
 	}
@@ -145,27 +150,59 @@ func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 		case *controlv1.JobManagerMessage_Refused:
 			return registered, &refusedError{r.Refused.Reason}
 		case *controlv1.JobManagerMessage_Registered:
+			if err := m.begin(r.Registered, types.Term(msg.Term)); err != nil {
+				return registered, err
+			}
 			registered = true
-			m.cancelAll("a job manager took over")
-			m.raiseTerm(types.Term(msg.Term))
 			side.Go(func() { m.send(ctx, s, cancel) })
 			side.Go(func() { m.beat(ctx, time.Duration(r.Registered.HeartbeatIntervalMillis)*time.Millisecond) })
-			m.sayLeaving()
-			m.Log.Info("registered", "task manager", m.ID, "term", msg.Term)
 		default:
-			if m.raiseTerm(types.Term(msg.Term)) {
-				m.handle(msg)
+			if err := m.receive(msg); err != nil {
+				return registered, err
 			}
 		}
 	}
 }
 
 func (m *TaskManager) registration() *controlv1.Register {
+	m.resumes = m.resumes && !m.outbox.Over()
 	return &controlv1.Register{
 		Cluster: m.Cluster, TaskManagerId: string(m.ID), Incarnation: m.Incarnation, Slots: int32(m.Slots),
 		DataAddress: m.DataAddress, Labels: m.Labels, Version: m.Version,
 		SlotStateBytes: m.SlotStateBytes(),
+		Term: uint64(m.joined), Resumes: m.resumes, Received: m.outbox.Received(), ClockUnixMillis: m.Clock.NowMillis(),
 	}
+}
+
+// begin goes on with the session where both sides still have it, with every task. In
+// a new one nobody knows of tasks here, and they end.
+func (m *TaskManager) begin(r *controlv1.Registered, term types.Term) error {
+	if r.Resumed {
+		m.Log.Info("connected again; tasks go on", "task manager", m.ID, "term", term)
+		return m.overIf(m.outbox.Resume(r.Received))
+	}
+	m.cancelAll("a job manager took over")
+	m.raiseTerm(term)
+	m.outbox.Reset()
+	m.joined, m.resumes = term, true
+	m.sayLeaving()
+	m.Log.Info("registered", "task manager", m.ID, "term", term)
+	return nil
+}
+
+// receive carries one message of the session out.
+func (m *TaskManager) receive(msg *controlv1.JobManagerMessage) error {
+	fresh, err := m.outbox.Receive(msg.Sequence, msg.Acknowledged)
+	if fresh && m.raiseTerm(types.Term(msg.Term)) {
+		m.handle(msg)
+	}
+	return m.overIf(err)
+}
+
+// overIf ends the session where an error speaks against it.
+func (m *TaskManager) overIf(err error) error {
+	m.resumes = m.resumes && err == nil
+	return err
 }
 
 // raiseTerm keeps the highest term; false for a lower one.
@@ -209,7 +246,13 @@ func (m *TaskManager) sayLeaving() {
 func (m *TaskManager) send(ctx context.Context, s controlv1.ControlService_ConnectClient, broken context.CancelFunc) {
 	defer broken()
 	for {
-		for _, msg := range m.outbox.take() {
+		frames, err := m.outbox.Take()
+		if err != nil {
+			m.Log.Error("the session with the job manager is over", "task manager", m.ID, "cause", err)
+			return
+		}
+		for _, f := range frames {
+			msg := &controlv1.TaskManagerMessage{Sequence: f.Sequence, Acknowledged: f.Acknowledged, Message: f.Message.GetMessage()}
 			if err := s.Send(msg); err != nil {
 				return
 			}
@@ -217,7 +260,7 @@ func (m *TaskManager) send(ctx context.Context, s controlv1.ControlService_Conne
 		select {
 		case <-ctx.Done():
 			return
-		case <-m.outbox.ready:
+		case <-m.outbox.Ready():
 		}
 	}
 }
@@ -251,39 +294,14 @@ func (m *TaskManager) progress() []*controlv1.TaskProgress {
 	return out
 }
 
-// outbox holds messages for the job manager.
+// outbox is the session with the job manager.
 type outbox struct {
-	mu struct {
-		sync.Mutex
-		messages []*controlv1.TaskManagerMessage
-	}
-	ready chan struct{}
+	*delivery.Session[*controlv1.TaskManagerMessage]
 }
 
-// put adds a message; what doesn't fit is dropped, and the job manager finds out
-// by the heartbeats that don't come either.
-func (o *outbox) put(m *controlv1.TaskManagerMessage) {
-	o.mu.Lock()
-	if len(o.mu.messages) < outboxMax {
-		o.mu.messages = append(o.mu.messages, m)
-	}
-	o.mu.Unlock()
-	select {
-	case o.ready <- struct{}{}:
-	default:
-	}
-}
-
-func (o *outbox) take() []*controlv1.TaskManagerMessage {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	out := o.mu.messages
-	o.mu.messages = nil
-	return out
-}
-
-// reset forgets what was meant for another job manager.
-func (o *outbox) reset() { o.take() }
+// put adds a message for the job manager, which must not be changed afterwards. With
+// more than outboxMax the session is over: send finds out.
+func (o outbox) put(m *controlv1.TaskManagerMessage) { o.Put(m) }
 
 // cancelAll ends every attempt.
 func (m *TaskManager) cancelAll(why string) {

@@ -45,6 +45,9 @@ type Options struct {
 	Dir string
 	// Remote has task managers exchange rows through gRPC, as between hosts.
 	Remote bool
+	// Reach returns where task managers find the job manager that serves at an
+	// address; nil is there.
+	Reach func(address string) string
 	// Blobs is where the blob store is, as of OpenStorage; "" means below Dir.
 	Blobs string
 	// SessionTTL is how long a leader may be silent before another may lead, 5 to
@@ -105,6 +108,9 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.Wiring == nil {
 		o.Wiring = NewWiring(nil)
+	}
+	if o.Reach == nil {
+		o.Reach = func(address string) string { return address }
 	}
 }
 
@@ -220,10 +226,11 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 }
 
 func (c *Cluster) startTaskManager(o taskmanager.Options) (*TaskManager, error) {
+	jobManagers := []string{c.Reach(c.Address())}
 	if c.Remote {
-		return StartRemoteTaskManager(context.Background(), []string{c.Address()}, "127.0.0.1:0", "", o)
+		return StartRemoteTaskManager(context.Background(), jobManagers, "127.0.0.1:0", "", o)
 	}
-	return StartTaskManager([]string{c.Address()}, o)
+	return StartTaskManager(jobManagers, o)
 }
 
 // take removes a task manager.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -36,6 +37,14 @@ const (
 // Keepalive is how connections to job managers find out that the other side is
 // gone without a word.
 var Keepalive = keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}
+
+// reconnect is how a connection that broke is made anew, unless another job manager
+// is asked by then. Whoever waits for one wants it back as soon as the network is: a
+// task manager has until its silence counts.
+var reconnect = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+	MinConnectTimeout: 3 * time.Second,
+}
 
 // Finder holds at most one connection, and is one itself. It is safe for
 // concurrent use.
@@ -75,6 +84,7 @@ func (f *Finder) current() (*grpc.ClientConn, error) {
 		f.mu.next++
 	}
 	conn, err := grpc.NewClient(f.mu.current, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithKeepaliveParams(Keepalive),
+		grpc.WithConnectParams(reconnect),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MessageBytesMax), grpc.MaxCallSendMsgSize(MessageBytesMax)))
 	if err != nil {
 		return nil, failure.User(fmt.Errorf("job manager %s: %w", f.mu.current, err))

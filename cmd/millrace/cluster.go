@@ -60,7 +60,10 @@ func writeCluster(w io.Writer, d *apiv1.DescribeClusterResponse) error {
 		}
 		slots, free = slots+len(tm.Slots), free+own
 		state := "connected"
-		if tm.Leaving {
+		switch {
+		case tm.Trouble != "":
+			state = tm.Trouble
+		case tm.Leaving:
 			state = "about to leave"
 		}
 		rows = append(rows, []string{

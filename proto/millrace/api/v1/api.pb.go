@@ -261,8 +261,10 @@ type TaskManagerDescription struct {
 	Slots []string `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty"`
 	// What the state in one slot may take of memory; 0 is no bound.
 	SlotStateBytes int64 `protobuf:"varint,8,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What is the matter with its connection; empty while that stands.
+	Trouble       string `protobuf:"bytes,9,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TaskManagerDescription) Reset() {
@@ -349,6 +351,13 @@ func (x *TaskManagerDescription) GetSlotStateBytes() int64 {
 		return x.SlotStateBytes
 	}
 	return 0
+}
+
+func (x *TaskManagerDescription) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
 }
 
 type WaitingJob struct {
@@ -1995,7 +2004,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12L\n" +
 	"\rtask_managers\x18\x06 \x03(\v2'.millrace.api.v1.TaskManagerDescriptionR\ftaskManagers\x125\n" +
-	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\xbc\x03\n" +
+	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\xd6\x03\n" +
 	"\x16TaskManagerDescription\x12&\n" +
 	"\x0ftask_manager_id\x18\x01 \x01(\tR\rtaskManagerId\x12!\n" +
 	"\fdata_address\x18\x02 \x01(\tR\vdataAddress\x12K\n" +
@@ -2004,7 +2013,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x0elast_heartbeat\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rlastHeartbeat\x12\x18\n" +
 	"\aleaving\x18\x06 \x01(\bR\aleaving\x12\x14\n" +
 	"\x05slots\x18\a \x03(\tR\x05slots\x12(\n" +
-	"\x10slot_state_bytes\x18\b \x01(\x03R\x0eslotStateBytes\x1a9\n" +
+	"\x10slot_state_bytes\x18\b \x01(\x03R\x0eslotStateBytes\x12\x18\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +
