@@ -170,7 +170,7 @@ func (m *TaskManager) registration() *controlv1.Register {
 		Cluster: m.Cluster, TaskManagerId: string(m.ID), Incarnation: m.Incarnation, Slots: int32(m.Slots),
 		DataAddress: m.DataAddress, Labels: m.Labels, Version: m.Version,
 		SlotStateBytes: m.SlotStateBytes(),
-		Term: uint64(m.joined), Resumes: m.resumes, Received: m.outbox.Received(), ClockUnixMillis: m.Clock.NowMillis(),
+		Term:           uint64(m.joined), Resumes: m.resumes, Received: m.outbox.Received(), ClockUnixMillis: m.Clock.NowMillis(),
 	}
 }
 

@@ -4,16 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"millrace/cmd/millrace/config"
 	"millrace/cmd/millrace/standalone"
+	"millrace/internal/failure"
 )
 
-// localDir is where a local cluster keeps its data if nobody says.
-const localDir = "millrace-data"
+const (
+	// localDir is where a local cluster keeps its data if nobody says.
+	localDir = "millrace-data"
+	// localCluster is the name of a local cluster, in one process or in many: a folder is at home in both.
+	localCluster = "local"
+)
 
 // clusterFlags are those of commands that run a cluster, with their keys.
 func clusterFlags(cmd *cobra.Command) map[string]string {
@@ -38,29 +44,40 @@ func newLocal(a *app) *cobra.Command {
 		Use:   "local",
 		Short: "Run a cluster on this machine until it is interrupted",
 		Long: "Runs a whole cluster in this process: etcd, a Kafka broker unless --broker names others, a job manager and\n" +
-			"task managers. It may be killed at any time; started again on the same folder, it goes on with its jobs.",
+			"task managers. It may be killed at any time; started again on the same folder, it goes on with its jobs.\n\n" +
+			"With --processes each of them is a process of its own, started again when it dies; the broker stays in this one.",
 		Args: exactly(0, "local [flags]"),
 	}
 	keys := clusterFlags(cmd)
 	cmd.Flags().String("bind-address", "", "address to serve clients on (default 127.0.0.1)")
 	cmd.Flags().Int("port", 0, "port to serve clients on (default 8081, 0 for any that is free)")
-	keys["bind-address"], keys["port"] = config.BindAddress, config.Port
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.local(cmd, keys) }
+	cmd.Flags().Int("job-managers", 0, "number of job managers, one of which leads (default 1; more need --processes)")
+	keys["bind-address"], keys["port"], keys["job-managers"] = config.BindAddress, config.Port, config.LocalJobManagers
+	processes := cmd.Flags().Bool("processes", false, "run etcd, job managers and task managers as processes of their own")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.local(cmd, keys, *processes) }
 	return cmd
 }
 
-func (a *app) local(cmd *cobra.Command, keys map[string]string) error {
+func (a *app) local(cmd *cobra.Command, keys map[string]string, processes bool) error {
 	c, err := a.load(cmd, keys)
-	if err != nil {
-		return err
-	}
-	address, err := c.ServeAddress()
 	if err != nil {
 		return err
 	}
 	dir := c.Text(config.WorkingDir)
 	if dir == "" {
 		dir = localDir
+	}
+	if processes {
+		return a.localProcesses(cmd, c, dir)
+	}
+	if c.Int(config.LocalJobManagers) > 1 {
+		return failure.User(failure.Message{
+			Field: config.LocalJobManagers, Primary: "one process has one job manager", Hint: "give --processes, and each is a process of its own",
+		})
+	}
+	address, err := c.ServeAddress()
+	if err != nil {
+		return err
 	}
 	s, err := a.standalone(cmd, c, standalone.Options{Dir: dir, Address: address, Durable: true}, slog.LevelInfo)
 	if err != nil {
@@ -89,19 +106,27 @@ func (a *app) standalone(cmd *cobra.Command, c config.Config, o standalone.Optio
 	return s, err
 }
 
+// insideThisProcess says what there is to know of a broker of our own.
+const insideThisProcess = " (inside this process; not durable)"
+
 func (a *app) announce(cmd *cobra.Command, s *standalone.Standalone, dir string) {
-	broker := s.Brokers()
+	brokers := s.Brokers()
 	if s.OwnsBroker() {
-		broker += " (inside this process; not durable)"
+		brokers += insideThisProcess
 	}
-	w := cmd.OutOrStdout()
+	a.announceCluster(cmd.OutOrStdout(), s.Address(), brokers, s.AdminAddress(), dir, func() {})
+}
+
+// announceCluster says where a local cluster is reached; more is said before the last line.
+func (a *app) announceCluster(w io.Writer, jobs, brokers, admin, dir string, more func()) {
 	fmt.Fprintf(w, "millrace %s: a local cluster\n", a.version)
 	_ = table(w,
-		[]string{"  jobs", s.Address()},
-		[]string{"  kafka", broker},
-		[]string{"  metrics", "http://" + s.AdminAddress() + "/metrics"},
-		[]string{"  profiles", "http://" + s.AdminAddress() + "/debug/pprof/"},
+		[]string{"  jobs", jobs},
+		[]string{"  kafka", brokers},
+		[]string{"  metrics", "http://" + admin + "/metrics"},
+		[]string{"  profiles", "http://" + admin + "/debug/pprof/"},
 		[]string{"  folder", dir},
 	)
-	fmt.Fprintf(w, "try: millrace run --cluster %s FILE.json; end it with ctrl-C\n", s.Address())
+	more()
+	fmt.Fprintf(w, "try: millrace run --cluster %s FILE.json; end it with ctrl-C\n", jobs)
 }

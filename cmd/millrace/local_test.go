@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,12 +42,13 @@ const endless = `{
 type local struct {
 	cmd                  *exec.Cmd
 	jobs, kafka, metrics string
+	processes            map[string]int // with --processes, by role
 }
 
 // startLocal runs millrace local and returns when it has said where it serves.
 func startLocal(t *testing.T, args ...string) *local {
 	t.Helper()
-	l := &local{cmd: exec.CommandContext(t.Context(), "millrace", append([]string{"local", "--port", "0", "--log-level", "error"}, args...)...)}
+	l := &local{processes: map[string]int{}, cmd: exec.CommandContext(t.Context(), "millrace", append([]string{"local", "--port", "0", "--log-level", "error"}, args...)...)}
 	l.cmd.Stderr = os.Stderr
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {
@@ -56,8 +58,11 @@ func startLocal(t *testing.T, args ...string) *local {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.cmd.Process.Kill() })
-	said := regexp.MustCompile(`^  (\w+)\s+(\S+)`)
+	said, runs := regexp.MustCompile(`^  (\w+)\s+(\S+)`), regexp.MustCompile(`^(etcd|[jt]m-\d+)\s+(\d+) `)
 	for lines := bufio.NewScanner(out); lines.Scan() && !strings.HasPrefix(lines.Text(), "try:"); {
+		if m := runs.FindStringSubmatch(lines.Text()); m != nil {
+			l.processes[m[1]], _ = strconv.Atoi(m[2])
+		}
 		m := said.FindStringSubmatch(lines.Text())
 		if m == nil {
 			continue

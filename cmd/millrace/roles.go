@@ -229,7 +229,7 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 	}
 	defer func() { _ = adm.Close() }()
 	fmt.Fprintf(cmd.OutOrStdout(), "millrace %s: task manager %s of cluster %s\n", a.version, o.ID, o.Cluster)
-	_ = table(cmd.OutOrStdout(), []string{"  rows", listen}, []string{"  metrics", "http://" + adm.Address() + "/metrics"})
+	_ = table(cmd.OutOrStdout(), []string{"  rows", t.DataAddress}, []string{"  metrics", "http://" + adm.Address() + "/metrics"})
 	select {
 	case <-cmd.Context().Done():
 	case <-t.Ended():

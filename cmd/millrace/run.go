@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,7 @@ func newRun(a *app) *cobra.Command {
 		Args: exactly(1, "run FILE.json [flags]"),
 	}
 	keys := clusterFlags(cmd)
-	cmd.Flags().StringVar(&f.cluster, "cluster", "", "address of the cluster to run on")
+	cmd.Flags().StringVar(&f.cluster, "cluster", "", "address of the cluster to run on, or those of its job managers, separated by commas")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only check the graph and say where its tasks would run")
 	cmd.Flags().BoolVar(&f.detached, "detached", false, "print the job's id and do not wait (with --cluster)")
 	cmd.Flags().Int("parallelism", 0, "parallelism, if the graph names none (default all slots)")
@@ -67,7 +68,7 @@ func (a *app) run(cmd *cobra.Command, file string, f runFlags, keys map[string]s
 	if f.cluster == "" {
 		return r.here(c)
 	}
-	if r.client, err = client.Dial(f.cluster); err != nil {
+	if r.client, err = client.Dial(strings.Split(f.cluster, ",")...); err != nil {
 		return failure.User(err)
 	}
 	defer func() { _ = r.client.Close() }()

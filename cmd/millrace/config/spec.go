@@ -10,6 +10,8 @@ const (
 
 	TaskSlots    = "taskmanager.numberOfTaskSlots"
 	TaskManagers = "minicluster.number-of-taskmanagers"
+	// LocalJobManagers is how many a local cluster of processes has.
+	LocalJobManagers = "minicluster.number-of-jobmanagers"
 
 	BindAddress  = "rest.bind-address"
 	Address      = "rest.address"
@@ -77,6 +79,10 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: WorkingDir, Doc: "Where a local cluster keeps what must survive it: etcd, checkpoints, the embedded broker. " +
 		"One process at a time may have it.", Example: "millrace-data"},
 	{Key: TaskManagers, Type: options.Int, Default: "2", Min: "1", Max: "64", Doc: "How many task managers a local cluster has."},
+	{
+		Key: LocalJobManagers, Type: options.Int, Default: "1", Min: "1", Max: "16",
+		Doc: "How many job managers a local cluster of processes (`--processes`) has: one leads, the others stand by.",
+	},
 	{
 		Key: TaskSlots, Type: options.Int, Default: "2", Min: "1", Max: "1024",
 		Doc: "How many slots a task manager has. A slot runs one task of every vertex of a job that is of one slot sharing group.",

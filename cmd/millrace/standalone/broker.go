@@ -20,10 +20,11 @@ import (
 // partitions is how many a topic of the broker inside the process has: one a task of a small job.
 const partitions = 2
 
-// broker is a Kafka broker inside the process, on loopback.
-type broker struct{ fake *kfake.Cluster }
+// Broker is a Kafka broker inside the process, on loopback.
+type Broker struct{ fake *kfake.Cluster }
 
-func startBroker(o Options) (*broker, error) {
+// StartBroker runs a broker with the topics that the configuration names. It takes Dir, Config and Durable of the options.
+func StartBroker(o Options) (*Broker, error) {
 	options := []kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(partitions)}
 	if topics := o.Config.List(config.EmbeddedTopics); len(topics) > 0 {
 		options = append(options, kfake.SeedTopics(partitions, topics...))
@@ -38,12 +39,14 @@ func startBroker(o Options) (*broker, error) {
 	if err != nil {
 		return nil, failure.External(fmt.Errorf("start the broker inside the process: %w", err), failure.Never)
 	}
-	return &broker{fake}, nil
+	return &Broker{fake}, nil
 }
 
-func (b *broker) addresses() []string { return b.fake.ListenAddrs() }
+// Addresses returns where clients connect.
+func (b *Broker) Addresses() []string { return b.fake.ListenAddrs() }
 
-func (b *broker) close() { b.fake.Close() }
+// Close ends the broker.
+func (b *Broker) Close() { b.fake.Close() }
 
 // createTimeout bounds the creation of topics in this process.
 const createTimeout = 10 * time.Second
@@ -66,10 +69,10 @@ func (s *Standalone) CreateTopics(ctx context.Context, g *jobgraph.Graph) error 
 	return s.broker.create(ctx, topics)
 }
 
-func (b *broker) create(ctx context.Context, topics []string) error {
+func (b *Broker) create(ctx context.Context, topics []string) error {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.addresses()...))
+	client, err := kgo.NewClient(kgo.SeedBrokers(b.Addresses()...))
 	if err != nil {
 		return fmt.Errorf("create topics: %w", err)
 	}

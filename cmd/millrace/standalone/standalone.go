@@ -33,7 +33,7 @@ type Options struct {
 type Standalone struct {
 	*cluster.Cluster
 	brokers string
-	broker  *broker
+	broker  *Broker
 	admin   *admin.Server
 }
 
@@ -48,10 +48,10 @@ func Start(ctx context.Context, o Options) (*Standalone, error) {
 
 func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 	if s.brokers == "" {
-		if s.broker, err = startBroker(o); err != nil {
+		if s.broker, err = StartBroker(o); err != nil {
 			return err
 		}
-		s.brokers = strings.Join(s.broker.addresses(), ",")
+		s.brokers = strings.Join(s.broker.Addresses(), ",")
 	}
 	options := cluster.Options{
 		Dir: o.Dir, Address: o.Address, TaskManagers: int(o.Config.Int(config.TaskManagers)), Slots: int(o.Config.Int(config.TaskSlots)),
@@ -103,7 +103,7 @@ func (s *Standalone) Close() error {
 		errs = append(errs, s.Cluster.Close())
 	}
 	if s.broker != nil {
-		s.broker.close()
+		s.broker.Close()
 	}
 	return errors.Join(errs...)
 }
