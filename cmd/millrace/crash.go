@@ -1,6 +1,7 @@
 package main
 
 import (
+	"millrace/internal/clock"
 	"millrace/internal/crash"
 	"millrace/internal/failure"
 	"millrace/internal/invariant"
@@ -16,4 +17,12 @@ func armCrashPoint(text string) error {
 		return failure.User(err)
 	}
 	return nil
+}
+
+// setClockWrong makes the clock wrong as the environment says, under the same rule.
+func setClockWrong(text string) error {
+	if text != "" && !invariant.Enabled {
+		return failure.Userf("%s is set, but this binary keeps to the machine's clock; hint: build it with -tags invariants", clock.OffsetEnv)
+	}
+	return failure.User(clock.Offset(text))
 }

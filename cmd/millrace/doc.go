@@ -2,7 +2,7 @@
 // cluster (job).
 //
 // Each command has a file of its own, which makes the cobra command and calls what does the work; what several share is
-// in the packages beside: config, client, progress, standalone. A command returns an error and prints none: main says what
+// in the packages beside: config, client, progress, standalone, supervise. A command returns an error and prints none: main says what
 // went wrong, with a hint where there is one, and turns the error's class into the exit code.
 //
 //	0    done
@@ -11,5 +11,6 @@
 //	130  interrupted
 //
 // Built with -tags invariants, the command arms the crash point that MILLRACE_CRASH_POINT names (package crash): the
-// process then ends there as by kill -9. Any other build refuses to start while that variable is set.
+// process then ends there as by kill -9. MILLRACE_CLOCK_OFFSET makes its clock wrong (package clock). Any other build
+// refuses to start while one of these variables is set.
 package main

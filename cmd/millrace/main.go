@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"millrace/cmd/cluster"
+	"millrace/internal/clock"
 	"millrace/internal/crash"
 )
 
@@ -22,7 +24,7 @@ func run() int {
 	context.AfterFunc(ctx, stop)
 	cluster.TuneMemory()
 	a := &app{version: version, environ: os.Environ()}
-	if err := armCrashPoint(os.Getenv(crash.Env)); err != nil {
+	if err := errors.Join(armCrashPoint(os.Getenv(crash.Env)), setClockWrong(os.Getenv(clock.OffsetEnv))); err != nil {
 		return a.report(os.Stderr, err)
 	}
 	return a.report(os.Stderr, newRoot(a).ExecuteContext(ctx))

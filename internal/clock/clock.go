@@ -44,10 +44,10 @@ var processStart = time.Now()
 
 type system struct{}
 
-func (system) Now() time.Time { return time.Now() }
+func (system) Now() time.Time { return time.Now().Add(time.Duration(offset.Load())) }
 
 func (system) NowMillis() int64 {
-	return processStart.Add(time.Since(processStart)).UnixMilli()
+	return processStart.Add(time.Since(processStart) + time.Duration(offset.Load())).UnixMilli()
 }
 
 func (system) NewTimer(d time.Duration) Timer { return systemTimer{time.NewTimer(d)} }

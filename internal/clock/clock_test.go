@@ -108,3 +108,19 @@ func TestSystem(t *testing.T) {
 		}
 	})
 }
+
+func TestOffsetMovesBothReadings(t *testing.T) {
+	t.Cleanup(func() { _ = clock.Offset("") })
+	synctest.Test(t, func(t *testing.T) {
+		s := clock.System()
+		now, millis := s.Now(), s.NowMillis()
+		if err := clock.Offset("-90m"); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, -90*time.Minute, s.Now().Sub(now))
+		expect(t, -90*time.Minute.Milliseconds(), s.NowMillis()-millis)
+		if err := clock.Offset("yesterday"); err == nil {
+			t.Error("an offset that is no duration is taken")
+		}
+	})
+}

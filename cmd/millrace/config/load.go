@@ -141,7 +141,7 @@ func (l *loader) flatten(key string, value any, into map[string]any) {
 }
 
 // notKeys are variables with our prefix that are read elsewhere.
-var notKeys = []string{"CONFIG", "SEED", "TEST", "CRASH_POINT", "KAFKA_HEAP"}
+var notKeys = []string{"CONFIG", "SEED", "TEST", "CRASH_POINT", "CLOCK_OFFSET", "KAFKA_HEAP"}
 
 // environment takes variables that are keys. One that is nearly a key is a problem. Others are somebody else's: schedulers
 // of containers put the addresses of services there under names like MILLRACE_PORT.
