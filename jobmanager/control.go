@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -92,10 +93,30 @@ func (j *JobManager) refuse(r *controlv1.Register) string {
 	case r.Slots < 1 || r.Slots > slotsMax:
 		return fmt.Sprintf("%d slots: a task manager has 1 to %d", r.Slots, slotsMax)
 	case r.Version != j.Version:
-		return fmt.Sprintf("its version is %s, this job manager's is %s", r.Version, j.Version)
+		return fmt.Sprintf("its version is %s, this job manager's is %s; run one version in a cluster, and start every process anew when it changes",
+			r.Version, j.Version)
 	default:
+		return j.refuseClock(r)
+	}
+}
+
+// refuseClock says which clock says what where two are too far apart to work
+// together. A task manager that a job manager of the cluster has taken in already
+// is not refused: who takes over with a wrong clock would end every other process.
+func (j *JobManager) refuseClock(r *controlv1.Register) string {
+	theirs, ours := time.UnixMilli(r.ClockUnixMillis), time.UnixMilli(j.Clock.NowMillis())
+	apart := ours.Sub(theirs).Abs()
+	if apart <= clockErrorMax {
 		return ""
 	}
+	says := fmt.Sprintf("its clock says %s, the clock of job manager %s says %s, and %s is the most that they may differ; "+
+		"set the one that is wrong, and start its process again",
+		theirs.UTC().Format(time.RFC3339), j.Address, ours.UTC().Format(time.RFC3339), clockErrorMax)
+	if r.Term == 0 {
+		return says
+	}
+	j.Log.Error("a task manager of another term has another time", "id", r.TaskManagerId, "cause", says)
+	return ""
 }
 
 const slotsMax = 1024

@@ -59,6 +59,8 @@ type JobManager struct {
 	mu struct {
 		sync.Mutex
 		lead *leadership
+		// trouble is what keeps this job manager from leading, "" if nothing is known.
+		trouble string
 	}
 }
 
@@ -80,6 +82,19 @@ func (j *JobManager) leading() *leadership {
 	return j.mu.lead
 }
 
+// setTrouble says what keeps this job manager from leading; "" if nothing does.
+func (j *JobManager) setTrouble(text string) {
+	j.mu.Lock()
+	j.mu.trouble = text
+	j.mu.Unlock()
+}
+
+func (j *JobManager) trouble() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.mu.trouble
+}
+
 func (j *JobManager) setLeading(l *leadership) {
 	j.mu.Lock()
 	j.mu.lead = l
@@ -91,9 +106,12 @@ func (j *JobManager) setLeading(l *leadership) {
 // that belongs to another cluster.
 func (j *JobManager) Run(ctx context.Context) error {
 	warn := func(err error) {
-		if err != nil {
-			j.Log.Warn("the blob store is tried again", "cause", err)
+		if err == nil {
+			j.setTrouble("")
+			return
 		}
+		j.setTrouble("the blob store is tried again: " + err.Error())
+		j.Log.Warn("the blob store is tried again", "cause", err)
 	}
 	err := patiently(ctx, j.Clock, warn, func() error { return j.Probe(ctx) })
 	if ctx.Err() != nil {
@@ -106,12 +124,14 @@ func (j *JobManager) Run(ctx context.Context) error {
 		won, err := j.Coord.Campaign(ctx, j.Address)
 		if err == nil {
 			wait = storeRetryMin
+			j.setTrouble("")
 			err = j.lead(ctx, won)
 		}
 		if failure.ClassOf(err).Domain == failure.DomainUser {
 			return err
 		}
 		if err != nil && ctx.Err() == nil {
+			j.setTrouble("it campaigns again: " + err.Error())
 			j.Log.Warn("campaigns again", "in", wait, "cause", err)
 		}
 		select {

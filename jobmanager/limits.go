@@ -28,6 +28,12 @@ const (
 	// coordination or the blob store is away.
 	storeRetryMin = 100 * time.Millisecond
 	storeRetryMax = 5 * time.Second
+	// clockErrorMax is how far the clock of a task manager may be from the leader's
+	// when it joins. No promise rests on clocks that agree: leases, transactions and
+	// heartbeats are timed by one process each. But a source that gives records the
+	// time of its machine, and people who compare logs, have another time on each; and
+	// a committer judges by its own clock how old a transaction is.
+	clockErrorMax = time.Minute
 	// HeartbeatInterval is how often task managers are told to say that they live.
 	HeartbeatInterval = time.Second
 	// HeartbeatTimeout is how long a task manager may be silent before it is lost.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"sort"
 
 	"google.golang.org/grpc"
@@ -31,16 +32,25 @@ func (j *JobManager) leader() (*leadership, error) {
 	return nil, j.notLeading()
 }
 
-// notLeading is Unavailable, with the leader's address where there is one.
+// notLeading is Unavailable, with the leader's address where there is one, and with
+// what is the matter here where there is none.
 func (j *JobManager) notLeading() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaderTimeout)
 	defer cancel()
-	st := status.New(codes.Unavailable, "this job manager does not lead, and nobody else does at the moment")
 	leads, err := j.Coord.Leader(ctx)
 	if err != nil || leads.Candidate == j.Address {
-		return st.Err()
+		leads.Candidate = ""
 	}
-	st = status.Newf(codes.Unavailable, "this job manager does not lead, %s does", leads.Candidate)
+	text := fmt.Sprintf("this job manager does not lead, %s does", leads.Candidate)
+	if leads.Candidate == "" {
+		text = "this job manager does not lead, and nobody else does at the moment"
+		if why := j.trouble(); why != "" {
+			text += "; " + why
+		} else if err != nil && !errors.Is(err, coord.ErrNotFound) {
+			text += "; " + err.Error()
+		}
+	}
+	st := status.New(codes.Unavailable, text)
 	if with, err := st.WithDetails(&apiv1.NotLeading{Leader: leads.Candidate}); err == nil {
 		st = with
 	}

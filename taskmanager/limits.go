@@ -11,6 +11,10 @@ const (
 	// redialMin and redialMax bound the wait between attempts to connect.
 	redialMin = 50 * time.Millisecond
 	redialMax = time.Second
+	// sayAfter and sayEvery are when and how often it is said that no job manager is
+	// found: one that starts beside this process takes a moment.
+	sayAfter = 2 * time.Second
+	sayEvery = 10 * time.Second
 	// coordinatorRetryMin and coordinatorRetryMax bound the wait between tries
 	// of a coordinator task's external calls.
 	coordinatorRetryMin = 200 * time.Millisecond

@@ -95,16 +95,21 @@ func (m *TaskManager) Run(ctx context.Context) error {
 	defer m.wait.Wait()
 	defer m.cancelAll("task manager stops")
 	wait := redialMin
-	lost := m.Clock.Now()
+	lost, said := m.Clock.Now(), time.Time{}
 	for ctx.Err() == nil {
 		registered, err := m.serve(ctx)
 		if refused, ok := errors.AsType[*refusedError](err); ok {
 			return refused
 		}
 		now := m.Clock.Now()
-		if registered {
+		switch {
+		case registered:
 			wait, lost = redialMin, now
 			m.Log.Warn("lost the job manager", "task manager", m.ID, "cause", err)
+		case now.Sub(lost) >= sayAfter && now.Sub(said) >= sayEvery && ctx.Err() == nil:
+			said = now
+			m.Log.Warn("no job manager takes this task manager in; it tries again", "task manager", m.ID,
+				"for", now.Sub(lost).Round(time.Second), "cause", err)
 		}
 		if now.Sub(lost) >= OrphanTimeout {
 			m.resumes = false

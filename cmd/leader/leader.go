@@ -94,17 +94,26 @@ func (f *Finder) current() (*grpc.ClientConn, error) {
 }
 
 // Invoke implements grpc.ClientConnInterface: it makes a call on the job manager
-// that leads, going from one to the next while they say that another does.
+// that leads, going from one to the next while they say that another does. Where none
+// leads, what one of them says of that goes before the silence of others.
 func (f *Finder) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	var said error
 	for hops := 1; ; hops++ {
 		conn, err := f.current()
 		if err != nil {
 			return err
 		}
 		err = conn.Invoke(ctx, method, args, reply, opts...)
-		if !f.note(conn, err) || hops > len(f.addresses)+1 {
-			return err
+		if notLeading(err) != nil {
+			said = err
 		}
+		if f.note(conn, err) && hops <= len(f.addresses)+1 {
+			continue
+		}
+		if said != nil && status.Code(err) == codes.Unavailable {
+			return said
+		}
+		return err
 	}
 }
 
@@ -146,7 +155,7 @@ func (f *Finder) note(conn *grpc.ClientConn, err error) bool {
 	if status.Code(err) != codes.Unavailable {
 		return false
 	}
-	hint := hintOf(err)
+	hint := notLeading(err).GetLeader() // "" for none
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if conn != f.mu.conn {
@@ -160,14 +169,15 @@ func (f *Finder) note(conn *grpc.ClientConn, err error) bool {
 	return true
 }
 
-// hintOf returns the address of the leader that an answer names, "" for none.
-func hintOf(err error) string {
+// notLeading returns what a job manager that does not lead says of who does, nil where
+// the error is another.
+func notLeading(err error) *apiv1.NotLeading {
 	for _, d := range status.Convert(err).Details() {
 		if n, ok := d.(*apiv1.NotLeading); ok {
-			return n.Leader
+			return n
 		}
 	}
-	return ""
+	return nil
 }
 
 // Close ends the connection.

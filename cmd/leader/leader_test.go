@@ -1,0 +1,96 @@
+package leader_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"millrace/cmd/leader"
+	apiv1 "millrace/proto/millrace/api/v1"
+)
+
+// manager is a job manager that leads, or knows who does.
+type manager struct {
+	apiv1.UnimplementedClusterServiceServer
+	leads bool
+	hint  string
+	text  string
+}
+
+func (m *manager) DescribeCluster(context.Context, *apiv1.DescribeClusterRequest) (*apiv1.DescribeClusterResponse, error) {
+	if m.leads {
+		return &apiv1.DescribeClusterResponse{Leader: m.text}, nil
+	}
+	st, err := status.New(codes.Unavailable, m.text).WithDetails(&apiv1.NotLeading{Leader: m.hint})
+	if err != nil {
+		return nil, err
+	}
+	return nil, st.Err()
+}
+
+// serve serves a job manager and returns where.
+func serve(t *testing.T, m *manager) string {
+	t.Helper()
+	listener := listen(t)
+	server := grpc.NewServer()
+	apiv1.RegisterClusterServiceServer(server, m)
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Stop()
+		<-served
+	})
+	return listener.Addr().String()
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return listener
+}
+
+// nobody returns an address at which nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
+	listener := listen(t)
+	defer listener.Close()
+	return listener.Addr().String()
+}
+
+func TestFinder(t *testing.T) {
+	leads := serve(t, &manager{leads: true, text: "found"})
+	for name, c := range map[string]struct {
+		addresses []string
+		found     bool
+		says      string // otherwise
+	}{
+		"it leads":                      {[]string{leads}, true, ""},
+		"the next one leads":            {[]string{nobody(t), leads}, true, ""},
+		"an unknown one leads":          {[]string{serve(t, &manager{hint: leads, text: "not me"})}, true, ""},
+		"a hint that leads nowhere":     {[]string{serve(t, &manager{hint: nobody(t), text: "not me"}), leads}, true, ""},
+		"nobody leads":                  {[]string{serve(t, &manager{text: "etcd is away"})}, false, "etcd is away"},
+		"nobody leads, one is dead":     {[]string{serve(t, &manager{text: "etcd is away"}), nobody(t)}, false, "etcd is away"},
+		"nobody leads, another is dead": {[]string{nobody(t), serve(t, &manager{text: "etcd is away"})}, false, "etcd is away"},
+		"all are dead":                  {[]string{nobody(t), nobody(t)}, false, "connection refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, err := leader.New(c.addresses)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			d, err := apiv1.NewClusterServiceClient(f).DescribeCluster(t.Context(), &apiv1.DescribeClusterRequest{})
+			if c.found != (err == nil && d.GetLeader() == "found") || !c.found && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("found %q, %v", d.GetLeader(), err)
+			}
+		})
+	}
+}
