@@ -127,8 +127,8 @@ func (m *member) trouble() string {
 }
 
 // broke notes that a connection broke, and tells whether the member is to be called
-// back. One that shares the process with its peers has no address, and one that was
-// let go won't come back: they are lost at once.
+// back. One that shares the process with its peers has no address, and one that said
+// that it leaves has most likely left: they are lost at once.
 func (r *registry) broke(c *connection, why string) bool {
 	m := c.member
 	m.mu.Lock()
@@ -137,7 +137,7 @@ func (r *registry) broke(c *connection, why string) bool {
 		return false
 	}
 	m.mu.connection, m.mu.broken, m.mu.trouble = nil, c, why
-	waits := m.dataAddress != "" && !m.mu.released
+	waits := m.dataAddress != "" && !m.mu.leaving
 	m.mu.Unlock()
 	if !waits {
 		r.leave(m, why)

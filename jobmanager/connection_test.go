@@ -257,7 +257,7 @@ func TestLostAtOnce(t *testing.T) {
 	k := c.join(process("b", "host:1"))
 	c.depart(k.member)
 	if c.breaks(k) {
-		t.Error("a task manager that was let go is called back")
+		t.Error("a task manager that said it leaves is called back")
 	}
 	c.expectLost("tm: its connection broke", "tm: its connection broke")
 }

@@ -10,7 +10,8 @@
 // Run campaigns and, while leading, waits for the drivers. A driver owns its
 // cores; work that blocks (store transactions, manifests) runs on goroutines
 // that the driver starts and whose completion comes back as an event. Each task
-// manager's stream has the receiving goroutine of gRPC and one that sends. The
+// manager's stream has gRPC's own, which waits, and calls back when the stream
+// broke; one that receives, one that sends, and one that waits for these two. The
 // collector has one goroutine a term.
 //
 // # What is durable

@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -148,5 +149,36 @@ func cutControlConnections(t *testing.T, both bool) {
 	check(t, sink, b)
 	if d := describe(t, c, id); d.Attempt != 1 || cuts < 3 {
 		t.Errorf("attempt %d behind %d cuts", d.Attempt, cuts)
+	}
+}
+
+// TestBrokenConnectionShows: until a task manager is back or lost, the cluster says
+// what is the matter with it.
+func TestBrokenConnectionShows(t *testing.T) {
+	way := newCable(t)
+	c := start(t, newCollect(), cluster.Options{Remote: true, Reach: way.Reach, TaskManagers: 1})
+	id := submit(t, c, endless().graph())
+	awaitCheckpoint(t, c, id)
+	way.cut(true)
+	awaitTrouble(t, c, "its connection broke")
+	way.mend()
+	awaitTrouble(t, c, "")
+	awaitCheckpoint(t, c, id)
+	if d := describe(t, c, id); d.Attempt != 1 {
+		t.Errorf("attempt %d: %q", d.Attempt, d.RecentFailures)
+	}
+}
+
+// awaitTrouble waits until the only task manager is connected or not, as that says.
+func awaitTrouble(t *testing.T, c *cluster.Cluster, want string) {
+	t.Helper()
+	for {
+		d, err := c.Describe().DescribeCluster(t.Context(), &apiv1.DescribeClusterRequest{})
+		if err != nil || len(d.TaskManagers) != 1 {
+			t.Fatalf("waiting for %q: %v, %v", want, d, err)
+		}
+		if got := d.TaskManagers[0].Trouble; strings.HasPrefix(got, want) && (got == "") == (want == "") {
+			return
+		}
 	}
 }
