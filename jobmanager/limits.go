@@ -40,8 +40,8 @@ const (
 	HeartbeatTimeout = 6 * time.Second
 	// callBackTries and callBackPause are how often a task manager whose connection
 	// broke is called back before only its silence counts: 500 ms in all.
-	callBackTries = 5
-	callBackPause = 100 * time.Millisecond
+	callBackTries = 10
+	callBackPause = 50 * time.Millisecond
 	// verifyBytesMax is how much of a checkpoint is read before its output is
 	// committed; verifyRangeBytes how much at a time, verifyReadsMax how many files.
 	verifyBytesMax   = 1 << 30
