@@ -171,7 +171,7 @@ var quarantine = map[string][]string{
 	"github.com/tetratelabs/wazero":       {"operators/wasm"},
 	"github.com/twmb/avro":                {"formats/avro"},
 	"golang.org/x/sync":                   {"taskmanager", "jobmanager", "connectors", "blobstore"},
-	"golang.org/x/sys":                    {"blobstore/localfs", "statebackend", "taskmanager"},
+	"golang.org/x/sys":                    {"blobstore/localfs", "statebackend", "taskmanager", "internal/testutil/netns"},
 }
 
 func TestThirdPartiesStayInTheirRooms(t *testing.T) { report(t, checkQuarantine(packages(t))) }
