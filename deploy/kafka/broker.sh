@@ -11,7 +11,9 @@
 # The jars go to .cache/kafka below the root of the repository; MILLRACE_CACHE replaces .cache. A second fetch
 # finds them and does nothing; parallel fetches wait for one another.
 #
-# Environment: MILLRACE_KAFKA_HEAP (default 768m), MILLRACE_KAFKA_LOG_LEVEL (default WARN).
+# Environment: MILLRACE_KAFKA_HEAP (default 768m), MILLRACE_KAFKA_LOG_LEVEL (default WARN), MILLRACE_KAFKA_HOST (the address
+# to listen on, default 127.0.0.1; there is neither encryption nor authentication, so give it no other but of a network that
+# is yours).
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -98,13 +100,13 @@ tool() {
 }
 
 write_properties() {
-  local dir=$1 port=$2 controller=$3
+  local dir=$1 port=$2 controller=$3 host=${MILLRACE_KAFKA_HOST:-127.0.0.1}
   shift 3
   {
     cat "$here/broker.properties"
-    echo "listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller"
-    echo "advertised.listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller"
-    echo "controller.quorum.voters=1@127.0.0.1:$controller"
+    echo "listeners=PLAINTEXT://$host:$port,CONTROLLER://$host:$controller"
+    echo "advertised.listeners=PLAINTEXT://$host:$port,CONTROLLER://$host:$controller"
+    echo "controller.quorum.voters=1@$host:$controller"
     echo "log.dirs=$dir/data"
     printf '%s\n' "$@"
   } >"$dir/broker.properties"
@@ -151,5 +153,5 @@ case $command in
   console-consumer) tool org.apache.kafka.tools.consumer.ConsoleConsumer "$@" ;;
   features) tool org.apache.kafka.tools.FeatureCommand "$@" ;;
   dump-log) tool org.apache.kafka.tools.DumpLogSegments "$@" ;;
-  *) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+  *) sed -n '2,18s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
 esac

@@ -13,7 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
-	"millrace/internal/testutil/child"
+	"millrace/internal/testutil/netns"
 	"millrace/internal/testutil/realserver"
 )
 
@@ -35,6 +35,7 @@ type Cluster struct {
 // Member is one process of a Cluster. Its methods are not safe for concurrent use, except Endpoint and Name.
 type Member struct {
 	*realserver.Server
+	host         *netns.Host
 	name         string
 	dir          string
 	client, peer string
@@ -44,7 +45,13 @@ type Member struct {
 // come up. It logs what it started, and the ends of the members' logs if the test fails.
 func Start(t testing.TB, members int) *Cluster {
 	t.Helper()
-	c, err := Launch(t.Context(), t.TempDir(), members)
+	return StartOn(t, nil, members)
+}
+
+// StartOn is Start on a host, where all members run.
+func StartOn(t testing.TB, host *netns.Host, members int) *Cluster {
+	t.Helper()
+	c, err := launchOn(t.Context(), host, t.TempDir(), members)
 	if err != nil {
 		t.Fatalf("launch etcd: %v", err)
 	}
@@ -65,10 +72,14 @@ func Start(t testing.TB, members int) *Cluster {
 // Launch starts a new cluster in dir and returns once it has a leader and every member serves. The caller owns dir and
 // closes the Cluster. ctx bounds the launch, not the cluster's life.
 func Launch(ctx context.Context, dir string, members int) (*Cluster, error) {
+	return launchOn(ctx, nil, dir, members)
+}
+
+func launchOn(ctx context.Context, host *netns.Host, dir string, members int) (*Cluster, error) {
 	var err error
 	for attempt := range launchAttempts {
 		var c *Cluster
-		if c, err = newCluster(filepath.Join(dir, fmt.Sprint(attempt)), members); err != nil {
+		if c, err = newCluster(host, filepath.Join(dir, fmt.Sprint(attempt)), members); err != nil {
 			return nil, err
 		}
 		if err = c.launch(ctx); err == nil {
@@ -83,14 +94,14 @@ func Launch(ctx context.Context, dir string, members int) (*Cluster, error) {
 	return nil, err
 }
 
-func newCluster(dir string, members int) (*Cluster, error) {
-	addresses, err := child.FreeAddresses(2 * members)
+func newCluster(host *netns.Host, dir string, members int) (*Cluster, error) {
+	addresses, err := host.FreeAddresses(2 * members)
 	if err != nil {
 		return nil, err
 	}
 	c := &Cluster{}
 	for i := range members {
-		m := &Member{name: fmt.Sprintf("member-%d", i), client: "http://" + addresses[2*i], peer: "http://" + addresses[2*i+1]}
+		m := &Member{host: host, name: fmt.Sprintf("member-%d", i), client: "http://" + addresses[2*i], peer: "http://" + addresses[2*i+1]}
 		m.dir = filepath.Join(dir, m.name)
 		if err := os.MkdirAll(m.dir, 0o755); err != nil {
 			return nil, err
@@ -123,6 +134,7 @@ func (c *Cluster) launch(ctx context.Context) error {
 func (m *Member) spec(peers string) realserver.Spec {
 	return realserver.Spec{
 		Program: realserver.Etcd,
+		Host:    m.host,
 		Log:     filepath.Join(m.dir, "log"),
 		Ready:   m.ready,
 		Arguments: []string{

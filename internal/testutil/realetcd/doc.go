@@ -1,4 +1,4 @@
-// Package realetcd runs etcd as processes on loopback for tests: one member, or a cluster of several.
+// Package realetcd runs etcd as processes for tests: one member, or a cluster of several, on loopback or on a host of netns.
 //
 // An etcd inside the test's own process shares its fate and its clock; what a store does when the leader of three members
 // is killed, paused and comes back needs processes. They are of the client's version, from the module tests/servers, and

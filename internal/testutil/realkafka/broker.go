@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -56,7 +55,7 @@ func Launch(ctx context.Context, dir string, options ...Option) (*Broker, error)
 }
 
 func (b *Broker) launch(ctx context.Context) error {
-	addresses, err := child.FreeAddresses(2)
+	addresses, err := b.settings.host.FreeAddresses(2)
 	if err != nil {
 		return err
 	}
@@ -120,10 +119,11 @@ func (b *Broker) spawn() error {
 	}
 	defer log.Close() // the child has its own descriptor
 	arguments := []string{"start", b.dir, portOf(b.address), portOf(b.controller)}
-	command := exec.Command(b.settings.script, append(arguments, b.settings.properties...)...)
+	command := b.settings.host.Command(b.settings.script, append(arguments, b.settings.properties...)...)
 	command.Stdout, command.Stderr = log, log
+	command.Env = append(os.Environ(), "MILLRACE_KAFKA_HOST="+b.settings.host.IP())
 	if b.settings.heap != "" {
-		command.Env = append(os.Environ(), "MILLRACE_KAFKA_HEAP="+b.settings.heap)
+		command.Env = append(command.Env, "MILLRACE_KAFKA_HEAP="+b.settings.heap)
 	}
 	b.process, err = child.Start(command)
 	return err
@@ -182,6 +182,6 @@ func (b *Broker) logTail() []byte {
 
 // portOf returns the port of an address.
 func portOf(address string) string {
-	_, port, _ := net.SplitHostPort(address) // one of child.FreeAddresses
+	_, port, _ := net.SplitHostPort(address) // one of FreeAddresses
 	return port
 }

@@ -1,4 +1,5 @@
-// Package realkafka runs a real Apache Kafka broker on loopback for tests, benchmarks and demonstrations.
+// Package realkafka runs a real Apache Kafka broker for tests, benchmarks and demonstrations, on loopback or on a host of
+// netns.
 //
 // A fake broker answers what its author thought of; some of our promises rest on what Kafka itself does, above all on
 // what its transaction coordinator answers after a crash. This package starts the real thing from

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"millrace/internal/testutil/netns"
 	"millrace/internal/testutil/repository"
 )
 
@@ -15,6 +16,7 @@ type settings struct {
 	properties []string
 	script     string
 	heap       string
+	host       *netns.Host
 }
 
 // Feature formats the data folder with a feature at a level, as in Feature("transaction.version", 1). Default: the
@@ -31,6 +33,11 @@ func Property(key, value string) Option {
 // Heap sets the broker's largest heap in the JVM's notation. Default: 768m.
 func Heap(size string) Option {
 	return func(s *settings) { s.heap = size }
+}
+
+// On runs the broker on a host. Default: this machine, on loopback.
+func On(host *netns.Host) Option {
+	return func(s *settings) { s.host = host }
 }
 
 // Script names deploy/kafka/broker.sh. Default: the one of the repository around the working directory, or else the

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"millrace/internal/testutil/child"
+	"millrace/internal/testutil/netns"
 	"millrace/internal/testutil/realserver"
 )
 
@@ -28,6 +28,7 @@ const (
 // Server is an S3 server. Its methods are not safe for concurrent use, except Endpoint.
 type Server struct {
 	*realserver.Server
+	host    *netns.Host
 	dir     string
 	address string
 }
@@ -36,7 +37,13 @@ type Server struct {
 // started, and the end of the server's log if the test fails.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	s, err := Launch(t.Context(), t.TempDir())
+	return StartOn(t, nil)
+}
+
+// StartOn is Start on a host.
+func StartOn(t testing.TB, host *netns.Host) *Server {
+	t.Helper()
+	s, err := launchOn(t.Context(), host, t.TempDir())
 	if err != nil {
 		t.Fatalf("launch an S3 server: %v", err)
 	}
@@ -52,9 +59,11 @@ func Start(t testing.TB) *Server {
 
 // Launch starts a server on what is in dir and returns once it serves. The caller owns dir and closes the Server. ctx
 // bounds the launch, not the server's life.
-func Launch(ctx context.Context, dir string) (*Server, error) {
+func Launch(ctx context.Context, dir string) (*Server, error) { return launchOn(ctx, nil, dir) }
+
+func launchOn(ctx context.Context, host *netns.Host, dir string) (*Server, error) {
 	for attempt := 1; ; attempt++ {
-		s, err := launch(ctx, dir)
+		s, err := launch(ctx, host, dir)
 		if err == nil {
 			return s, nil
 		}
@@ -64,12 +73,12 @@ func Launch(ctx context.Context, dir string) (*Server, error) {
 	}
 }
 
-func launch(ctx context.Context, dir string) (*Server, error) {
-	addresses, err := child.FreeAddresses(1)
+func launch(ctx context.Context, host *netns.Host, dir string) (*Server, error) {
+	addresses, err := host.FreeAddresses(1)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, address: addresses[0]}
+	s := &Server{host: host, dir: dir, address: addresses[0]}
 	if err := os.MkdirAll(s.data(), 0o755); err != nil {
 		return nil, err
 	}
@@ -84,6 +93,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) spec() realserver.Spec {
 	return realserver.Spec{
 		Program: realserver.VersityGW,
+		Host:    s.host,
 		Log:     filepath.Join(s.dir, "log"),
 		Ready:   s.ready,
 		Env:     []string{"ROOT_ACCESS_KEY=" + KeyID, "ROOT_SECRET_KEY=" + SecretKey},

@@ -1,4 +1,5 @@
-// Package realserver builds servers of the module tests/servers and runs them as child processes on loopback, for tests.
+// Package realserver builds servers of the module tests/servers and runs them as child processes for tests, on loopback or
+// on a host of netns.
 // It is what realetcd and reals3 have in common: a program, its folder, its life and its log.
 //
 // The servers are built from a module of their own, since what they need would move versions of the product, and run as

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"syscall"
 	"time"
 
 	"millrace/internal/testutil/child"
+	"millrace/internal/testutil/netns"
 )
 
 // Spec says what a Server runs.
@@ -19,6 +19,8 @@ type Spec struct {
 	// Path is where the program is; empty builds it.
 	Path      string
 	Arguments []string
+	// Host is where it runs; nil is this machine.
+	Host *netns.Host
 	// Env is added to a nearly empty environment: no setting of this machine reaches the server.
 	Env []string
 	// Log is the file to which the server's output is appended.
@@ -68,7 +70,7 @@ func (s *Server) spawn() error {
 		return fmt.Errorf("start %s: %w", s.spec.Program, err)
 	}
 	defer log.Close() // the child has its own descriptor
-	command := exec.Command(s.path, s.spec.Arguments...)
+	command := s.spec.Host.Command(s.path, s.spec.Arguments...)
 	command.Stdout, command.Stderr = log, log
 	command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}, s.spec.Env...)
 	if s.child, err = child.Start(command); err != nil {
