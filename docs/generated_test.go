@@ -52,6 +52,7 @@ var generators = map[string]func(*testing.T) string{
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
+	"metrics of job managers":  func(t *testing.T) string { return published(t, "millrace_jobmanager_") },
 }
 
 // own returns the options of a connector without those of a format.
@@ -113,13 +114,14 @@ func published(t *testing.T, prefix string) string {
 	if _, err := r.TaskManager("tm", append(n.Figures(), c.Figures()...)); err != nil {
 		t.Fatal(err)
 	}
+	r.JobManager()
 	w := httptest.NewRecorder()
 	r.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
 	var rows []string
 	help := map[string]string{}
 	for line := range strings.Lines(w.Body.String()) {
 		words := strings.SplitN(strings.TrimSpace(line), " ", 4)
-		if len(words) < 4 || !strings.HasPrefix(words[2], prefix) || strings.HasPrefix(strings.TrimPrefix(words[2], prefix), "job_") {
+		if len(words) < 4 || scopeOf(words[2]) != prefix {
 			continue
 		}
 		switch words[1] {
@@ -131,6 +133,16 @@ func published(t *testing.T, prefix string) string {
 	}
 	slices.Sort(rows)
 	return "| metric | type | meaning |\n|---|---|---|\n" + strings.Join(rows, "")
+}
+
+// scopeOf is the longest of the scopes' prefixes that a figure has.
+func scopeOf(name string) string {
+	for _, prefix := range []string{"millrace_taskmanager_job_task_", "millrace_taskmanager_", "millrace_jobmanager_job_", "millrace_jobmanager_"} {
+		if strings.HasPrefix(name, prefix) {
+			return prefix
+		}
+	}
+	return ""
 }
 
 // setGauges gives every gauge of a block a value: one without is not published.

@@ -147,6 +147,7 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 		if errors.Is(err, coord.ErrFenced) || d.ctx.Err() != nil {
 			d.l.jm.Log.Warn("a decided checkpoint does not count: another job manager leads",
 				"job", d.store.job, "checkpoint", fx.ID, "term", d.store.term, "cause", err)
+			d.l.jm.Metrics.JobManager().RefusedCheckpoints.Add(1)
 		}
 		return failed(err)
 	}

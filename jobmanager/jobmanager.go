@@ -72,6 +72,7 @@ func New(o Options) *JobManager {
 	if o.Dial == nil {
 		o.Dial = dialTCP
 	}
+	o.Metrics.JobManager() // it is published from now on, not only when there is something to count
 	return &JobManager{Options: o}
 }
 

@@ -86,6 +86,14 @@ type Job struct {
 	scope *scope
 }
 
+// JobManager counts what a job manager does beside any one job, and what must be readable when a job's own figures are gone
+// with the leadership. All of the process may write it.
+type JobManager struct {
+	RefusedCheckpoints Counter
+
+	scope *scope
+}
+
 // figure ties a published name to the counter it is read from.
 type figure[T any] struct {
 	name    string
@@ -141,6 +149,7 @@ const (
 	NumberOfFailedCheckpoints     = "numberOfFailedCheckpoints"
 	NumberOfInProgressCheckpoints = "numberOfInProgressCheckpoints"
 	NumRestarts                   = "numRestarts"
+	NumberOfRefusedCheckpoints    = "numberOfRefusedCheckpoints" // of a job manager
 )
 
 var taskFigures = []figure[Task]{
@@ -175,6 +184,11 @@ var jobFigures = []figure[Job]{
 	gauged(LastCheckpointDuration, "From trigger to commit point, milliseconds.", func(j *Job) *Gauge { return &j.CheckpointMillis }),
 	gauged(LastCheckpointSize, "Bytes written for the last checkpoint.", func(j *Job) *Gauge { return &j.CheckpointBytes }),
 	gauged(LastCheckpointFullSize, "Bytes that a restore from the last checkpoint reads.", func(j *Job) *Gauge { return &j.CheckpointFullBytes }),
+}
+
+var jobManagerFigures = []figure[JobManager]{
+	counted(NumberOfRefusedCheckpoints, "Checkpoints that it was about to complete when its leadership was over: refused, or left without an answer.",
+		func(j *JobManager) *Counter { return &j.RefusedCheckpoints }),
 }
 
 // inProgress reads the ended ones first: a checkpoint that ends in between is then counted as running rather than

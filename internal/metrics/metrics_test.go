@@ -57,6 +57,19 @@ func wantLines(t *testing.T, page string, lines ...string) {
 	}
 }
 
+// TestJobManager: a process that has none publishes nothing of it; one that has publishes zero, too.
+func TestJobManager(t *testing.T) {
+	r, _ := newRegistry(t)
+	if page := scrape(t, r); page != "" {
+		t.Errorf("nobody asked for a job manager's figures:\n%s", page)
+	}
+	const name = "millrace_jobmanager_numberOfRefusedCheckpoints "
+	r.JobManager()
+	wantLines(t, scrape(t, r), name+"0")
+	r.JobManager().RefusedCheckpoints.Add(1)
+	wantLines(t, scrape(t, r), name+"1")
+}
+
 func TestTaskUnderFlinksNames(t *testing.T) {
 	r, c := newRegistry(t)
 	task := r.Task(scope)

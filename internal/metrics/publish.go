@@ -9,8 +9,9 @@ import (
 
 // Flink's scopes in Prometheus, with our name for its.
 const (
-	taskPrefix = "millrace_taskmanager_job_task_"
-	jobPrefix  = "millrace_jobmanager_job_"
+	taskPrefix       = "millrace_taskmanager_job_task_"
+	jobPrefix        = "millrace_jobmanager_job_"
+	jobManagerPrefix = "millrace_jobmanager_"
 )
 
 // declare makes an instrument for each figure. All tasks and jobs share them.
@@ -28,6 +29,16 @@ func (r *Registry) declare() error {
 	for _, f := range jobFigures {
 		err := r.instrument(jobPrefix+f.name, f.help, f.counter, func(o metric.Int64Observer) {
 			for j := range r.mu.jobs {
+				observe(o, j.scope, j, f.read)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, f := range jobManagerFigures {
+		err := r.instrument(jobManagerPrefix+f.name, f.help, f.counter, func(o metric.Int64Observer) {
+			if j := r.mu.jobManager; j != nil {
 				observe(o, j.scope, j, f.read)
 			}
 		})

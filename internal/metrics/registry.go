@@ -61,6 +61,8 @@ type Registry struct {
 		tasks map[*Task]TaskScope
 		// managers are the task managers of the process, nearly always one.
 		managers map[*scope]bool
+		// jobManager is nil until it is asked for.
+		jobManager *JobManager
 	}
 	// declared holds the names of functions that have an instrument already. Making one takes the SDK's lock, which the
 	// SDK holds around our callbacks, which take mu. So instruments are made under a lock of their own; the order is
@@ -105,6 +107,16 @@ func (r *Registry) Job(s JobScope) *Job {
 		r.mu.jobs[j] = s
 	}
 	return j
+}
+
+// JobManager returns the counters of the process' job manager, always the same, and publishes them from the first call on.
+func (r *Registry) JobManager() *JobManager {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mu.jobManager == nil {
+		r.mu.jobManager = &JobManager{scope: newScope()}
+	}
+	return r.mu.jobManager
 }
 
 // Task returns a new block of counters for a task and publishes it until RemoveTask. A restarted task registers anew;
