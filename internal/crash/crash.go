@@ -81,7 +81,7 @@ func Here(name string) {
 	}
 	if a.pause {
 		fmt.Fprintf(os.Stderr, "pauses at %s\n", name)
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		stop()
 		fmt.Fprintf(os.Stderr, "goes on at %s\n", name)
 		return
 	}

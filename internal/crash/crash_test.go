@@ -1,0 +1,95 @@
+package crash_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"millrace/internal/crash"
+	"millrace/internal/testutil/child"
+)
+
+const (
+	passVariable = "MILLRACE_CRASH_PASS"
+	rounds       = 20
+	roundLimit   = 30 * time.Second
+)
+
+// TestMain makes the test binary a process that passes a point and says so, where the test wants one.
+func TestMain(m *testing.M) {
+	if path := os.Getenv(passVariable); path != "" {
+		pass(path)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func pass(path string) {
+	if err := crash.Arm(os.Getenv(crash.Env)); err != nil {
+		panic(err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		panic(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // not the first thread of the process, which takes its signals
+		crash.Here(crash.BeforeComplete)
+		_, _ = f.WriteString("behind")
+	}()
+	<-done
+}
+
+// TestPauseHoldsWhatComes: nothing behind the point happens before the process is told to go on.
+func TestPauseHoldsWhatComes(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux shows whether a process stands still")
+	}
+	for range rounds {
+		path := filepath.Join(t.TempDir(), "passed")
+		command := exec.Command(os.Args[0])
+		command.Env = append(os.Environ(), passVariable+"="+path, crash.Env+"=pause:"+crash.BeforeComplete)
+		p, err := child.Start(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Kill)
+		awaitStop(t, p)
+		if got, err := os.ReadFile(path); err != nil || len(got) > 0 {
+			t.Fatalf("while the process stands still: %q, %v", got, err)
+		}
+		p.Signal(syscall.SIGCONT)
+		<-p.Ended
+		if got, err := os.ReadFile(path); err != nil || string(got) != "behind" || p.Err != nil {
+			t.Fatalf("after the process went on: %q, %v, %v", got, err, p.Err)
+		}
+	}
+}
+
+// awaitStop waits until the process' first thread, and with it each other, stands still.
+func awaitStop(t *testing.T, p *child.Process) {
+	t.Helper()
+	deadline := time.After(roundLimit)
+	for {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.ID))
+		// The state follows the name, which is in parentheses.
+		if _, state, ok := bytes.Cut(text, []byte(") ")); err == nil && ok && state[0] == 'T' {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("process %d does not stop: %s, %v", p.ID, text, err)
+		case <-p.Ended:
+			t.Fatalf("process %d did not stop: %v", p.ID, p.Err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
