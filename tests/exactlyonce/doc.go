@@ -1,5 +1,5 @@
 // Package exactlyonce proves the main promise on a real broker: every input record changes the committed output exactly
-// once, whatever is killed, taken away or damaged in between.
+// once, whatever is killed, taken away, cut off or damaged in between.
 //
 // The tests run the main job (bids per auction in windows of 10 s) on a whole cluster, in a process of its own where that
 // process is to be killed, write its input with a client that is not the engine's, read its output with Kafka's own
@@ -9,6 +9,9 @@
 // A process that was killed waits some eight seconds for the leadership of its predecessor to expire, so tests that kill
 // processes run beside one another.
 //
-// Nothing waits for time to pass. A test waits for what the job has committed or says of itself; the moments of kills
-// are drawn from the seed that the log names.
+// Disasters strike a platform of processes, as it runs on machines. Those of processes and servers do on loopback, those of
+// the network between hosts that are network namespaces (internal/testutil/netns), which need Linux and root.
+//
+// Nothing waits for time to pass, but where a disaster is that something lasts. A test waits for what the job has committed
+// or says of itself; the moments of kills are drawn from the seed that the log names.
 package exactlyonce
