@@ -27,6 +27,7 @@ func TestMain(m *testing.M) {
 
 func runTests(m *testing.M) int {
 	defer closeSharedBroker()
+	defer removeBinary()
 	return m.Run()
 }
 

@@ -91,6 +91,12 @@ func millraceBinary(t *testing.T) string {
 	return millrace.path
 }
 
+func removeBinary() {
+	if millrace.path != "" {
+		_ = os.RemoveAll(filepath.Dir(millrace.path))
+	}
+}
+
 // startPlatform starts everything.
 func startPlatform(ctx context.Context, t *testing.T, spec platformSpec) *platform {
 	t.Helper()
