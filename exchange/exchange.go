@@ -140,6 +140,9 @@ type Gate interface {
 	// channel, or the end of every channel, which comes once. ok is false while
 	// there is nothing to do. input counts for rows only; control is of all.
 	Poll() (input int, e stream.Element, ok bool)
+	// Aligning returns the barrier that has come on some channels only, as far as
+	// Poll has seen.
+	Aligning() (stream.Barrier, bool)
 	// Restore sets the watermark at which every channel starts. It is called
 	// before the first Poll; that watermark itself does not come out of Poll.
 	Restore(w stream.Watermark)

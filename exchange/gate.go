@@ -285,6 +285,9 @@ func (g *gate) noteAligned(a align.Aligned) {
 	}
 }
 
+// Aligning returns the barrier that has come on some channels only.
+func (g *gate) Aligning() (stream.Barrier, bool) { return g.aligner.Pending() }
+
 // Restore sets the watermark at which every channel starts.
 func (g *gate) Restore(w stream.Watermark) {
 	g.all.Restore(w)

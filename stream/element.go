@@ -38,6 +38,9 @@ const (
 type Barrier struct {
 	ID   types.CheckpointID
 	Kind BarrierKind
+	// Triggered is when its source was told, by that task manager's clock, in
+	// nanoseconds since the epoch; 0 where nobody knows. It decides nothing.
+	Triggered int64
 }
 
 // ElementKind tells what an element carries.

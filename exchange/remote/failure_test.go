@@ -557,7 +557,7 @@ func TestProtocolErrorsEndTheStream(t *testing.T) {
 		up         []*datav1.ToConsumer
 	}{
 		{"no hello", "begins with a hello", []*datav1.ToConsumer{opened(1)}},
-		{"version", "frame version 1, not 99", []*datav1.ToConsumer{hello(99)}},
+		{"version", "frame version 2, not 99", []*datav1.ToConsumer{hello(99)}},
 		{"second hello", "unexpected message", []*datav1.ToConsumer{hello(v), hello(v)}},
 		{"frame of nothing", "no header", []*datav1.ToConsumer{hello(v), frame()}},
 		{"unknown channel", "channel number 7, which is not open", []*datav1.ToConsumer{hello(v), controlFrame(watermark, 7, 5, 1)}},

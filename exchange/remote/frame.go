@@ -9,7 +9,8 @@ import (
 )
 
 // FrameVersion is the version of the frame's layout (docs/design/0003-exchange-remote.md).
-const FrameVersion = 1
+// Version 2 has a barrier's trigger time in bytes that were zero.
+const FrameVersion = 2
 
 const (
 	headerBytes = 64
@@ -32,6 +33,7 @@ type header struct {
 	attempt  types.Attempt
 	sequence uint64
 	value    int64 // watermark, barrier's id, or the charge of rows
+	trigger  int64 // of a barrier: when it was triggered
 	rows     int
 	selected int
 	nodes    int
@@ -51,6 +53,7 @@ func (h *header) put(to []byte) {
 	binary.LittleEndian.PutUint32(to[40:], uint32(h.nodes))
 	binary.LittleEndian.PutUint32(to[44:], uint32(h.buffers))
 	binary.LittleEndian.PutUint64(to[48:], uint64(h.body))
+	binary.LittleEndian.PutUint64(to[56:], uint64(h.trigger))
 }
 
 // parseHeader reads the header of a frame of that many bytes. What it returns
@@ -69,6 +72,7 @@ func parseHeader(from []byte, frameBytes int) (header, error) {
 		attempt:  types.Attempt(binary.LittleEndian.Uint64(from[8:])),
 		sequence: binary.LittleEndian.Uint64(from[16:]),
 		value:    int64(binary.LittleEndian.Uint64(from[24:])),
+		trigger:  int64(binary.LittleEndian.Uint64(from[56:])),
 		rows:     u32(32), selected: u32(36), nodes: u32(40), buffers: u32(44),
 	}
 	body := binary.LittleEndian.Uint64(from[48:])
@@ -76,7 +80,7 @@ func parseHeader(from []byte, frameBytes int) (header, error) {
 		return header{}, failure.Internalf("a frame's body of %d bytes, the limit is %d", body, bodyBytesMax)
 	}
 	h.body = int(body)
-	if binary.LittleEndian.Uint64(from[56:]) != 0 {
+	if h.trigger != 0 && h.kind != stream.BarrierElement {
 		return header{}, failure.Internalf("a frame's header has unknown fields")
 	}
 	return h, h.check(frameBytes)
@@ -138,7 +142,7 @@ func controlHeader(e stream.Element) header {
 			h.detail = 1
 		}
 	case stream.BarrierElement:
-		h.value, h.detail = int64(e.Barrier.ID), byte(e.Barrier.Kind)
+		h.value, h.detail, h.trigger = int64(e.Barrier.ID), byte(e.Barrier.Kind), e.Barrier.Triggered
 	default: // an end says all by being there
 	}
 	return h
@@ -152,7 +156,9 @@ func (h *header) control() stream.Element {
 	case stream.StatusElement:
 		return stream.StatusOf(h.detail == 1)
 	case stream.BarrierElement:
-		return stream.BarrierOf(stream.Barrier{ID: types.CheckpointID(h.value), Kind: stream.BarrierKind(h.detail)})
+		return stream.BarrierOf(stream.Barrier{
+			ID: types.CheckpointID(h.value), Kind: stream.BarrierKind(h.detail), Triggered: h.trigger,
+		})
 	default:
 		return stream.End()
 	}

@@ -168,7 +168,7 @@ func selectSome(r *rand.Rand, b *stream.Batch) {
 }
 
 // A frame's layout is spoken between versions: these bytes never change while
-// FrameVersion is 1.
+// FrameVersion is 2.
 func TestGoldenFrame(t *testing.T) {
 	w := newWire()
 	schema := types.NewSchema(types.Field{Name: "n", Type: types.Of(types.BigInt)}, types.Field{Name: "s", Type: types.StringType()})
@@ -187,7 +187,7 @@ func TestGoldenFrame(t *testing.T) {
 	defer got[0].Release()
 	text := hex.Dump(w.frames[0])
 	for _, e := range []stream.Element{
-		stream.WatermarkOf(-5), stream.StatusOf(true), stream.BarrierOf(stream.Barrier{ID: 9, Kind: stream.Savepoint}), stream.End(),
+		stream.WatermarkOf(-5), stream.StatusOf(true), stream.BarrierOf(stream.Barrier{ID: 9, Kind: stream.Savepoint, Triggered: 0x1122334455667788}), stream.End(),
 	} {
 		h := controlHeader(e)
 		h.channel, h.attempt, h.sequence = 7, 8, 9
@@ -304,7 +304,7 @@ func TestFramesThatCannotBe(t *testing.T) {
 		{"empty", "no header", func([]byte) []byte { return nil }},
 		{"short", "its header says", func(f []byte) []byte { return f[:len(f)-1] }},
 		{"long", "its header says", func(f []byte) []byte { return append(f, 0) }},
-		{"version", "frame version 2, want 1", func(f []byte) []byte { f[0] = 2; return f }},
+		{"version", "frame version 1, want 2", func(f []byte) []byte { f[0] = 1; return f }},
 		{"kind", "kind 9", func(f []byte) []byte { f[1] = 9; return f }},
 		{"flags", "flags 0x80", func(f []byte) []byte { f[2] = 0x80; return f }},
 		{"rows", "rows, the limit", func(f []byte) []byte { f[34] = 0xFF; return f }},

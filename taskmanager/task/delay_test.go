@@ -81,3 +81,65 @@ func TestStartDelayOfASource(t *testing.T) {
 		t.Errorf("behind %d barriers the delay is %s, want none behind two", out.barriers, time.Duration(delay))
 	}
 }
+
+// scripted is a gate that gives what the test says.
+type scripted struct {
+	exchange.Gate
+	next     stream.Element
+	aligning stream.Barrier
+}
+
+func (g *scripted) Poll() (int, stream.Element, bool) {
+	e := g.next
+	g.next = stream.Element{}
+	return 0, e, e.Kind != 0
+}
+
+func (g *scripted) Aligning() (stream.Barrier, bool)        { return g.aligning, g.aligning.ID != 0 }
+func (g *scripted) Broken() (id exchange.ChannelID, _ bool) { return id, false }
+func (g *scripted) Restore(stream.Watermark)                {}
+
+// TestAlignmentAndStartDelayOfAGate: a barrier is as old as it is on the first
+// channel on which it comes, and its alignment lasts from there to the last.
+func TestAlignmentAndStartDelayOfAGate(t *testing.T) {
+	now := clock.NewManual(time.Unix(1_700_000_000, 0))
+	gate := &scripted{}
+	var figures metrics.Task
+	task := New(Parts{
+		Gate: gate, Outlets: [][]exchange.Outlet{{&congestible{credit: true}}}, Store: stateless{}, Uploads: forgottenUploads{},
+		Metrics: &figures, Clock: now,
+	}, NewMailbox())
+	step := func(wantDelay, wantAlignment time.Duration) {
+		t.Helper()
+		if _, _, err := task.Step(now.NowMillis()); err != nil {
+			t.Fatal(err)
+		}
+		delay, _ := figures.StartDelayNanos.Load()
+		alignment, _ := figures.AlignmentNanos.Load()
+		if time.Duration(delay) != wantDelay || time.Duration(alignment) != wantAlignment {
+			t.Errorf("delay %s and alignment %s, want %s and %s", time.Duration(delay), time.Duration(alignment), wantDelay, wantAlignment)
+		}
+	}
+	barrier := func(id types.CheckpointID) stream.Barrier {
+		return stream.Barrier{ID: id, Triggered: now.Now().UnixNano()}
+	}
+	first := barrier(1)
+	now.Advance(2 * time.Second)
+	gate.aligning = first // on one channel of several
+	step(2*time.Second, 0)
+	now.Advance(3 * time.Second)
+	step(2*time.Second, 0)
+	gate.aligning, gate.next = stream.Barrier{}, stream.BarrierOf(first)
+	step(2*time.Second, 3*time.Second)
+
+	second := barrier(2)
+	now.Advance(time.Second)
+	gate.next = stream.BarrierOf(second) // the only channel
+	step(time.Second, 0)
+
+	gate.aligning = stream.Barrier{ID: 3} // nobody knows when it was triggered
+	step(time.Second, 0)
+	now.Advance(time.Second)
+	gate.aligning = stream.Barrier{ID: 4, Triggered: now.Now().Add(time.Hour).UnixNano()} // 3 is given up; another machine's clock
+	step(0, 0)
+}

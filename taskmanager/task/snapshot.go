@@ -31,17 +31,38 @@ type epoch struct {
 	committables [][]byte
 }
 
-// noteStartDelay publishes how long a source task's barrier took from its
-// trigger to the end of the chain: it waits for rows that nobody takes.
-func (t *Task) noteStartDelay() {
-	if t.Source != nil {
-		t.Metrics.StartDelayNanos.Set(t.Clock.Now().Sub(t.triggered).Nanoseconds())
+// noteStartDelay publishes how long a barrier took from its trigger to here. Clocks
+// of machines differ: none comes before it was triggered.
+func (t *Task) noteStartDelay(b stream.Barrier) {
+	if b.Triggered != 0 {
+		t.Metrics.StartDelayNanos.Set(max(0, t.Clock.Now().UnixNano()-b.Triggered))
+	}
+}
+
+// noteAlignment publishes how old a barrier was when it came on the first channel,
+// and how long it took from then to the last one. It is called behind each Poll.
+func (t *Task) noteAlignment(e stream.Element) {
+	if e.Kind == stream.BarrierElement {
+		took := int64(0)
+		if t.aligning == e.Barrier.ID {
+			took = t.Clock.Now().Sub(t.aligningSince).Nanoseconds()
+		} else {
+			t.noteStartDelay(e.Barrier)
+		}
+		t.Metrics.AlignmentNanos.Set(took)
+	}
+	b, aligning := t.Gate.Aligning()
+	if aligning && b.ID != t.aligning {
+		t.aligning, t.aligningSince = b.ID, t.Clock.Now()
+		t.noteStartDelay(b)
 	}
 }
 
 // snapshot takes the task's part in a checkpoint and passes the barrier on.
 func (t *Task) snapshot(b stream.Barrier) error {
-	t.noteStartDelay()
+	if t.Source != nil {
+		t.noteStartDelay(b) // from the trigger to the end of the chain: it waits for rows that nobody takes
+	}
 	if b.Kind == stream.Suspend {
 		t.suspended = true
 	}

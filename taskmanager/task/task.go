@@ -90,11 +90,13 @@ type Task struct {
 	Parts
 	chain *chain
 
-	triggers  []Trigger
-	triggered time.Time // of the last barrier that went into the chain
-	pending   []*pendingSnapshot
-	epochs    []epoch // prepared and not known to be committed
-	input     stream.Watermark
+	triggers []Trigger
+	// aligning is the checkpoint whose barrier came on some channels last, and since when.
+	aligning      types.CheckpointID
+	aligningSince time.Time
+	pending       []*pendingSnapshot
+	epochs        []epoch // prepared and not known to be committed
+	input         stream.Watermark
 
 	unflushed   bool  // rows went in since the last flush
 	unflushedAt int64 // when the first of them did
@@ -203,6 +205,7 @@ func (t *Task) take() (bool, int64, error) {
 		return t.takeSource()
 	}
 	input, e, ok := t.Gate.Poll()
+	t.noteAlignment(e)
 	if !ok {
 		if id, broken := t.Gate.Broken(); broken && !t.ended {
 			return false, 0, failure.External(fmt.Errorf("channel from subtask %d of edge %d %w", id.From, id.Edge, exchange.ErrBroken), failure.Restart)
@@ -216,8 +219,9 @@ func (t *Task) takeSource() (bool, int64, error) {
 	if len(t.triggers) > 0 && !t.Source.midBatch() {
 		c := t.triggers[0]
 		t.triggers = t.triggers[1:]
-		t.triggered = c.At
-		return true, 0, t.accept(0, stream.BarrierOf(c.Barrier))
+		b := c.Barrier
+		b.Triggered = c.At.UnixNano()
+		return true, 0, t.accept(0, stream.BarrierOf(b))
 	}
 	if t.suspended {
 		return false, 0, nil
