@@ -26,7 +26,7 @@ import (
 type TaskManager struct {
 	*taskmanager.TaskManager
 	finder *leader.Finder
-	data   *data // nil where all task managers share the process
+	data   *data  // nil where all task managers share the process
 	hide   func() // ends the publishing of its figures
 	cancel context.CancelFunc
 	ended  chan struct{}

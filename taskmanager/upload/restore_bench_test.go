@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func BenchmarkRestore(b *testing.B) {
 			if c.warm {
 				restore(b, c.store, local, chain)
 			}
+			before := cpu(b)
 			for b.Loop() {
 				if c.keep && !c.warm {
 					b.StopTimer()
@@ -59,8 +61,18 @@ func BenchmarkRestore(b *testing.B) {
 				}
 				restore(b, c.store, local, chain)
 			}
+			b.ReportMetric((cpu(b)-before).Seconds()/float64(b.N), "cpu-s/op")
 		})
 	}
+}
+
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func openLocal(b *testing.B, keep bool) *cache.Cache {
