@@ -2,6 +2,7 @@ package cache_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -46,7 +47,7 @@ func put(t *testing.T, c *cache.Cache, data string) {
 // has tells whether a file comes back, and compares it.
 func has(t *testing.T, c *cache.Cache, data string) bool {
 	t.Helper()
-	r := c.Open(sumOf(data), int64(len(data)))
+	r := c.Open(t.Context(), sumOf(data), int64(len(data)))
 	if r == nil {
 		return false
 	}
@@ -206,6 +207,20 @@ func TestAFolderThatIsGone(t *testing.T) {
 	}
 	if _, err := cache.Open(cache.Options{Dir: dir, BytesMax: 1, Clock: clock.System()}); err == nil {
 		t.Error("a file in the place of the folder is taken")
+	}
+}
+
+// Who gives up while a file is read through does not make it a damaged one.
+func TestAContextThatEnds(t *testing.T) {
+	c := open(t, t.TempDir(), 1000, roomy)
+	put(t, c, "state")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := c.Open(ctx, sumOf("state"), 5); r != nil {
+		t.Error("it is read")
+	}
+	if !has(t, c, "state") || c.Counters().Damaged.Load() != 0 {
+		t.Error("the file is gone")
 	}
 }
 

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,12 +12,13 @@ import (
 
 // Open returns a file of that sum and size whose checksum was found to be right,
 // for the caller to close; nil where there is none. It never fails: what is wrong
-// is counted, and the file is gone.
-func (c *Cache) Open(sum Sum, bytes int64) io.ReadCloser {
+// is counted, and the file is gone. Reading a large file through takes its time; the
+// context's end is a miss, and the file stays.
+func (c *Cache) Open(ctx context.Context, sum Sum, bytes int64) io.ReadCloser {
 	if c == nil {
 		return nil
 	}
-	f, err := c.verified(sum, bytes)
+	f, err := c.verified(ctx, sum, bytes)
 	if err == nil {
 		c.use(sum, bytes)
 		c.counters.Hits.Add(1)
@@ -24,6 +26,9 @@ func (c *Cache) Open(sum Sum, bytes int64) io.ReadCloser {
 		return f
 	}
 	c.counters.Misses.Add(1)
+	if ctx.Err() != nil {
+		return nil
+	}
 	c.mu.Lock()
 	if e := c.mu.files[sum]; e != nil {
 		c.forget(e)
@@ -37,7 +42,7 @@ func (c *Cache) Open(sum Sum, bytes int64) io.ReadCloser {
 }
 
 // verified opens a file and reads it through.
-func (c *Cache) verified(sum Sum, bytes int64) (_ *os.File, err error) {
+func (c *Cache) verified(ctx context.Context, sum Sum, bytes int64) (_ *os.File, err error) {
 	f, err := os.Open(c.path(sum))
 	if err != nil {
 		return nil, err
@@ -48,7 +53,7 @@ func (c *Cache) verified(sum Sum, bytes int64) (_ *os.File, err error) {
 		}
 	}()
 	h := sha256.New()
-	n, err := io.CopyBuffer(h, io.LimitReader(f, bytes+1), make([]byte, hashBytes))
+	n, err := io.CopyBuffer(h, io.LimitReader(cancellable{ctx, f}, bytes+1), make([]byte, hashBytes))
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +62,19 @@ func (c *Cache) verified(sum Sum, bytes int64) (_ *os.File, err error) {
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return f, err
+}
+
+// cancellable reads until a context ends. It lives as long as the call that made it.
+type cancellable struct {
+	ctx context.Context
+	in  io.Reader
+}
+
+func (c cancellable) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.in.Read(p)
 }
 
 // use makes a file the one used last, also for the next process.

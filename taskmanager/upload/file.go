@@ -48,7 +48,7 @@ func (s stored) Open(ctx context.Context) (io.ReadCloser, error) {
 	if !ok {
 		return r, nil // a manifest of something else; the restore will say so
 	}
-	if f := s.cache.Open(sum, s.file.Bytes); f != nil {
+	if f := s.cache.Open(ctx, sum, s.file.Bytes); f != nil {
 		return f, nil
 	}
 	r.copy, r.sum = s.cache.Begin(s.file.Bytes), sum
