@@ -260,7 +260,7 @@ func (d *driver) taskChanged(c *controlv1.TaskChanged) {
 }
 
 // lost tells the lifecycle of a task manager that had a part of the attempt.
-func (d *driver) lost(id types.TaskManagerID) {
+func (d *driver) lost(id types.TaskManagerID, why string) {
 	if d.at == nil {
 		return
 	}
@@ -273,7 +273,7 @@ func (d *driver) lost(id types.TaskManagerID) {
 	}
 	if len(regions) > 0 {
 		slices.Sort(regions)
-		d.step(lifecycle.TaskManagerLost{Attempt: d.at.number, TaskManager: id, Regions: slices.Compact(regions)})
+		d.step(lifecycle.TaskManagerLost{Attempt: d.at.number, TaskManager: id, Regions: slices.Compact(regions), Reason: why})
 	}
 	d.maybeGone()
 }

@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -119,7 +120,7 @@ func (d *driver) trigger(fx checkpoint.Trigger) {
 // is certain.
 func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	failed := func(err error) checkpoint.Event {
-		return checkpoint.PersistFailed{ID: fx.ID, Reason: err.Error(), Fenced: errors.Is(err, coord.ErrFenced) || d.ctx.Err() != nil}
+		return checkpoint.PersistFailed{ID: fx.ID, Reason: err.Error(), Fenced: overruled(err) || d.ctx.Err() != nil}
 	}
 	crash.Here(crash.BeforeManifest)
 	data, sum, err := checkpointcodec.Encode(fx.Manifest)
@@ -143,8 +144,10 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 		return failed(err)
 	}
 	l := latestOf(fx, checkpoint.Pointer{ID: fx.ID, ManifestKey: key, Sum: sum})
-	if err := d.patiently(func() error { return d.store.complete(d.ctx, fx.Previous.ID, l, fx.Drop) }); err != nil {
-		if errors.Is(err, coord.ErrFenced) || d.ctx.Err() != nil {
+	// What is decided is attempted and answered, also where the leadership has ended since: the fence is in the transaction.
+	decided := context.WithoutCancel(d.ctx)
+	if err := d.patiently(func() error { return d.store.complete(decided, fx.Previous.ID, l, fx.Drop) }); err != nil {
+		if overruled(err) {
 			d.l.jm.Log.Warn("a decided checkpoint does not count: another job manager leads",
 				"job", d.store.job, "checkpoint", fx.ID, "term", d.store.term, "cause", err)
 			d.l.jm.Metrics.JobManager().RefusedCheckpoints.Add(1)
@@ -156,6 +159,12 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 		crash.Here(crash.InFinalCheckpoint)
 	}
 	return checkpoint.Persisted{ID: fx.ID, ManifestKey: key, Sum: sum}
+}
+
+// overruled tells whether a write was refused because another job manager leads: by the term, or because another checkpoint
+// has become the latest, which only another leader's can.
+func overruled(err error) bool {
+	return errors.Is(err, coord.ErrFenced) || errors.Is(err, coord.ErrConflict)
 }
 
 func latestOf(fx checkpoint.Persist, p checkpoint.Pointer) *checkpointv1.LatestCheckpoint {

@@ -7,13 +7,20 @@ import (
 	"time"
 
 	"millrace/internal/clock"
+	"millrace/internal/metrics"
 	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // TestRefuse: what speaks against a task manager is said with what to do about it.
 func TestRefuse(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
-	j := New(Options{Cluster: "music", Address: "host:8081", Version: "2", Clock: clock.NewManual(now), Log: slog.New(slog.DiscardHandler)})
+	figures, err := metrics.New(clock.NewManual(now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := New(Options{
+		Cluster: "music", Address: "host:8081", Version: "2", Clock: clock.NewManual(now), Log: slog.New(slog.DiscardHandler), Metrics: figures,
+	})
 	good := func() *controlv1.Register {
 		r := process("a", "host:1")
 		r.Cluster, r.Version, r.ClockUnixMillis = "music", "2", now.UnixMilli()

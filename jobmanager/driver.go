@@ -301,7 +301,7 @@ func (d *driver) handle(e any) {
 			d.reconsider()
 		}
 	case taskManagerLost:
-		d.lost(e.id)
+		d.lost(e.id, e.why)
 	case cancelAsked:
 		d.later(func() any {
 			return cancelStored{e.reply, d.store.phase(d.ctx, checkpointv1.JobPhase_JOB_PHASE_CANCELLING, "", d.l.jm.Clock.Now())}

@@ -14,7 +14,7 @@ func (s *scheduling) explain(id types.TaskID, p place, prev Assignment, needed i
 	t.Moved = t.Placed && ran && before != p.slot
 	switch {
 	case !t.Placed:
-		t.Reason = fmt.Sprintf("the job needs %d slots, %s", needed, s.have())
+		t.Reason = fmt.Sprintf("the job needs %s, %s", slotsOf(needed), s.have())
 	case ran && !t.Moved:
 		t.Reason = "stays in its slot"
 	case p.why == stayed && !ran:
@@ -29,6 +29,13 @@ func (s *scheduling) explain(id types.TaskID, p place, prev Assignment, needed i
 		t.Reason = fmt.Sprintf("%s had the fewest tasks of the job", p.slot.TaskManager)
 	}
 	return t
+}
+
+func slotsOf(n int) string {
+	if n == 1 {
+		return "a slot"
+	}
+	return fmt.Sprintf("%d slots", n)
 }
 
 // have says which slots the job can have, and which task managers don't count.

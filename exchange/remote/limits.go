@@ -44,9 +44,12 @@ const (
 	// drainTimeout is how long a link waits for the peer to have read the last of it.
 	drainTimeout = 10 * time.Second
 
-	// keepaliveTime and keepaliveTimeout find a peer that vanished in silence.
+	// keepaliveTime and keepaliveTimeout find a peer that vanished in silence. A ping
+	// waits behind the rows of a full window, so that a link of less than windowBytes
+	// within the timeout would look dead while it works; the control plane finds a
+	// silent peer long before.
 	keepaliveTime    = 10 * time.Second
-	keepaliveTimeout = 5 * time.Second
+	keepaliveTimeout = 60 * time.Second
 
 	// windowBytes is HTTP/2's window of a stream and of its connection. It is no
 	// limit on memory: the reader never waits. It is small enough that bytes are

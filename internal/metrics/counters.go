@@ -187,7 +187,7 @@ var jobFigures = []figure[Job]{
 }
 
 var jobManagerFigures = []figure[JobManager]{
-	counted(NumberOfRefusedCheckpoints, "Checkpoints that it was about to complete when its leadership was over: refused, or left without an answer.",
+	counted(NumberOfRefusedCheckpoints, "Checkpoints that it was about to complete when its leadership was over, and that were refused.",
 		func(j *JobManager) *Counter { return &j.RefusedCheckpoints }),
 }
 

@@ -94,6 +94,7 @@ type TaskManagerLost struct {
 	Attempt     types.Attempt
 	TaskManager types.TaskManagerID
 	Regions     []int // in order
+	Reason      string
 }
 
 // RestoreFailed says that the attempt cannot be restored from the checkpoint: its manifest or a file of it is corrupt or
@@ -224,7 +225,7 @@ func (e CoordinatorFailed) String() string {
 
 // String prints the event on one line.
 func (e TaskManagerLost) String() string {
-	return fmt.Sprintf("task-manager-lost attempt=%d %s regions=%v", e.Attempt, e.TaskManager, e.Regions)
+	return fmt.Sprintf("task-manager-lost attempt=%d %s regions=%v reason=%q", e.Attempt, e.TaskManager, e.Regions, e.Reason)
 }
 
 // String prints the event on one line.

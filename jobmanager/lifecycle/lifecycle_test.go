@@ -214,7 +214,7 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 			Attempt: s.number(types.VertexID(word(1))), Vertex: types.VertexID(word(1)), Failure: Failure{Message: rest(2)}, Ahead: strings.HasPrefix(rest(2), "ahead"),
 		}}
 	case "lost":
-		return []Event{TaskManagerLost{Attempt: a, TaskManager: types.TaskManagerID(word(1)), Regions: regionsOf(words[2:])}}
+		return []Event{TaskManagerLost{Attempt: a, TaskManager: types.TaskManagerID(word(1)), Regions: regionsOf(words[2:]), Reason: "no heartbeat"}}
 	case "corrupt":
 		older, _ := strconv.Atoi(strings.TrimPrefix(word(2), "older="))
 		return []Event{RestoreFailed{Attempt: a, Checkpoint: types.CheckpointID(n), Older: older, Reason: rest(3)}}

@@ -102,7 +102,7 @@ func (m *Machine) coordinatorFailed(e CoordinatorFailed) {
 
 // taskManagerLost is the cause of what tasks elsewhere report at the same time, whichever comes first.
 func (m *Machine) taskManagerLost(e TaskManagerLost) {
-	lost := fmt.Sprintf("task manager %s is lost", e.TaskManager)
+	lost := fmt.Sprintf("task manager %s is lost: %s", e.TaskManager, e.Reason)
 	if m.state == Failing && !m.doomed {
 		m.reason = cut(m.reason + "; " + lost)
 		m.report(m.reason)

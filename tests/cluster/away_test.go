@@ -67,7 +67,7 @@ func tooFewSlots(t *testing.T) {
 	p := newPlatform(t, false)
 	p.jobManager(0)
 	j := p.run("first", 6*time.Second, 1)
-	missing := "the job needs 1 slots, none is free"
+	missing := "the job needs a slot, none is free"
 	p.awaitCommand([]string{"job", "show", j.id}, "waiting for", missing)
 	p.awaitCommand([]string{"cluster", "status"}, "WAITING JOB", j.id, missing)
 	p.taskManager(0)
