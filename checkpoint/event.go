@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"strings"
 
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
@@ -156,11 +157,12 @@ func (e RegionsStopped) String() string {
 
 // String prints the event on one line.
 func (e RegionsRestored) String() string {
-	text := fmt.Sprintf("regions-restored from=%d", e.From)
+	var text strings.Builder
+	fmt.Fprintf(&text, "regions-restored from=%d", e.From)
 	for _, v := range e.Vertices {
-		text += fmt.Sprintf(" %s:%d", v.ID, v.Parallelism)
+		fmt.Fprintf(&text, " %s:%d", v.ID, v.Parallelism)
 	}
-	return text
+	return text.String()
 }
 
 // String prints the event on one line.
