@@ -288,7 +288,7 @@ func (m *Machine) taskChanged(e TaskChanged) {
 	case TaskFailed:
 		m.failed(e.Failure, of)
 	case TaskCanceled, TaskFinished:
-		m.failed(Failure{Message: fmt.Sprintf("task %s is %s, and nobody asked for that", e.Task, e.State)}, of)
+		m.failed(Failure{Message: fmt.Sprintf("task %s is %s, and nobody asked for that", e.Task, e.State), Consequence: true}, of)
 	default:
 		m.tasks[e.Task] = max(was, e.State)
 		m.tasksAdvanced()

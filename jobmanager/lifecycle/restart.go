@@ -104,7 +104,11 @@ func (m *Machine) coordinatorFailed(e CoordinatorFailed) {
 func (m *Machine) taskManagerLost(e TaskManagerLost) {
 	lost := fmt.Sprintf("task manager %s is lost: %s", e.TaskManager, e.Reason)
 	if m.state == Failing && !m.doomed {
-		m.reason = cut(m.reason + "; " + lost)
+		if m.unclear {
+			m.unclear, m.reason = false, cut(lost)
+		} else {
+			m.reason = cut(m.reason + "; " + lost)
+		}
 		m.report(m.reason)
 		return
 	}
