@@ -50,6 +50,24 @@ func TestMainJobIsMeasuredBetweenProcesses(t *testing.T) {
 	}
 }
 
+// A task manager is killed, and the job runs again.
+func TestRecoveryIsMeasured(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{
+		"-scenario", "recovery", "-parallelism", "2", "-recovery-state", "100000", "-recovery-rate", "20000", "-recovery-checkpoint-interval", "100ms",
+	}
+	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r recoveryResult
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.StateBytes < 100_000 || r.RunningSeconds <= 0 || r.CheckpointSeconds < r.RunningSeconds || r.Restarts != 1 || r.Failure == "" {
+		t.Errorf("%s", out.String())
+	}
+}
+
 // TestMain lets the test's program be a worker, as the program itself may be.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == workerCommand {

@@ -31,5 +31,10 @@
 // through gRPC from one process to another, which is checked. CPU time is that of
 // the task managers' processes.
 //
+// The scenario recovery grows the state of the main job by auction and bidder, in
+// windows that stay open, in task managers that are processes; kills one of them,
+// starts another in its place 0.2 s later, and tells how long it was until every
+// task ran again, and until the next checkpoint was complete.
+//
 // Figures compare on one machine, side by side; machines and neighbours differ.
 package main

@@ -77,13 +77,18 @@ var scenarios = []scenario{
 	}},
 	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}},
 	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }},
+	{"recovery", "main job by auction and bidder, a task manager killed", run.measureRecovery, func(r *run, s *sizes) {
+		r.bids, r.rate, r.interval, r.stateBytes = s.recoveryBids, s.recoveryRate, s.recoveryInterval, s.stateBytes
+	}},
 	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
 }
 
 // sizes are the flags that only some scenarios have.
 type sizes struct {
-	kafkaBids, crossingBids, keys int64
-	keysInterval                  time.Duration
+	kafkaBids, crossingBids, keys          int64
+	keysInterval                           time.Duration
+	recoveryBids, recoveryRate, stateBytes int64
+	recoveryInterval                       time.Duration
 }
 
 // run is one run of the main job.
@@ -97,7 +102,8 @@ type run struct {
 	interval       time.Duration
 	profile        string
 	remote         bool
-	crossing       bool // every row goes from a process to another
+	crossing       bool  // every row goes from a process to another
+	stateBytes     int64 // at which a task manager is killed
 }
 
 func (r run) String() string {
@@ -112,8 +118,12 @@ func parse(args []string) ([]run, error) {
 	f.Int64Var(&own.kafkaBids, "kafka-bids", 30_000_000, "bids of a run from a broker")
 	f.Int64Var(&own.crossingBids, "crossing-bids", 120_000_000, "bids of a run of crossing")
 	f.Int64Var(&own.keys, "keys", 1_000_000, "distinct auctions of a run of keys")
+	f.Int64Var(&own.recoveryBids, "recovery-bids", 200_000_000, "most bids of a run of recovery")
+	f.Int64Var(&own.recoveryRate, "recovery-rate", 250_000, "events a second of a run of recovery")
+	f.Int64Var(&own.stateBytes, "recovery-state", 300_000_000, "bytes of state at which a run of recovery kills a task manager")
+	f.DurationVar(&own.recoveryInterval, "recovery-checkpoint-interval", 10*time.Second, "time between checkpoints of a run of recovery")
 	f.DurationVar(&own.keysInterval, "keys-checkpoint-interval", 3*time.Second, "time between checkpoints of a run of keys")
-	names := f.String("scenario", "keys,prepared,crossing,kafka", "what to run: keys, prepared, crossing, kafka")
+	names := f.String("scenario", "keys,prepared,crossing,recovery,kafka", "what to run: keys, prepared, crossing, recovery, kafka")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -128,7 +138,7 @@ func parse(args []string) ([]run, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, kafka", name)
+			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, kafka", name)
 		}
 		of := r
 		of.scenario = &scenarios[i]
@@ -155,8 +165,8 @@ func (r run) matrix(parallelism, preAggregation string) ([]run, error) {
 				return nil, fmt.Errorf("preaggregation %q is neither on nor off", mode)
 			}
 			r.parallelism, r.preAggregation = p, mode == "on"
-			if r.crossing && r.preAggregation {
-				continue // pre-aggregated, hardly any row would cross
+			if (r.crossing || r.stateBytes > 0) && r.preAggregation {
+				continue // pre-aggregated, hardly any row would cross, and keys would be in two states
 			}
 			runs = append(runs, r)
 		}
