@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 
@@ -27,6 +28,16 @@ func newCollect() *collect {
 	c := &collect{}
 	c.mu.committed, c.mu.newest = make(map[string]string), make(map[types.JobID]types.CheckpointID)
 	return c
+}
+
+// clone returns a sink that has committed the same.
+func (c *collect) clone() *collect {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := newCollect()
+	maps.Copy(out.mu.committed, c.mu.committed)
+	maps.Copy(out.mu.newest, c.mu.newest)
+	return out
 }
 
 func (c *collect) factory() connectors.SinkFactory {
