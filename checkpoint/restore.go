@@ -44,6 +44,8 @@ type VertexPlan struct {
 type TaskPlan struct {
 	// Chains has the files of every former task that held key groups of this one, in the order of former subtasks.
 	Chains [][]*checkpointv1.StateFile
+	// Ledger is what the task's ledger goes on from: with the first task that of all former ones.
+	Ledger *checkpointv1.Ledger
 	// Watermarks has for each operator the least event time of all former tasks of the vertex, ordered by uid.
 	Watermarks []*checkpointv1.OperatorWatermark
 }
@@ -91,6 +93,9 @@ func restoreVertex(v *checkpointv1.VertexState, parallelism, maxParallelism int,
 	watermarks := leastWatermarks(v.GetTasks())
 	for i := range p.Tasks {
 		p.Tasks[i] = TaskPlan{Chains: chains(v.GetTasks(), i, parallelism, maxParallelism, lists), Watermarks: watermarks}
+	}
+	if v != nil {
+		p.Tasks[0].Ledger = sumLedgers(v.Tasks)
 	}
 	return p
 }

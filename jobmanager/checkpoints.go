@@ -51,6 +51,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 	case checkpoint.Trigger:
 		d.trigger(fx)
 	case checkpoint.Persist:
+		d.audit(fx)
 		n := d.at.number
 		d.later(func() any { return persisted{n, d.persist(fx)} })
 	case checkpoint.Commit:
@@ -91,6 +92,17 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 		d.at.closed = true
 		d.maybeGone()
 	}
+}
+
+// audit says what the rows of a checkpoint do not add up to. The checkpoint is as good as the ones before it, so the job goes
+// on; somebody must look.
+func (d *driver) audit(fx checkpoint.Persist) {
+	found := checkpoint.Audit(d.view.graph, fx.Manifest)
+	for _, text := range found {
+		d.l.jm.Log.Error("rows are not accounted for", "job", d.store.job, "checkpoint", fx.ID, "discrepancy", text)
+	}
+	d.metrics.LedgerDiscrepancies.Add(int64(len(found)))
+	d.view.update(func(j *apiv1.DescribeJobResponse) { j.LedgerDiscrepancies = found })
 }
 
 func (d *driver) allotIDs(through types.CheckpointID) {

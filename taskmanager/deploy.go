@@ -118,7 +118,7 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	}()
 	b.parts = task.Parts{
 		ID: b.id, Report: reporter{b.a, b.running}, Metrics: b.running.metrics, Clock: b.m.Clock,
-		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks),
+		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks), Ledger: b.d.Ledger,
 	}
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout

@@ -141,6 +141,9 @@ func watch(t *testing.T, c *cluster.Cluster, id string, see func(*apiv1.WatchJob
 	for {
 		e, err := w.Recv()
 		if errors.Is(err, io.EOF) {
+			if found := describe(t, c, id).LedgerDiscrepancies; len(found) > 0 {
+				t.Errorf("rows are not accounted for: %q", found)
+			}
 			if testing.Verbose() {
 				d, err := c.Jobs().DescribeJob(t.Context(), &apiv1.DescribeJobRequest{JobId: id})
 				t.Log(d, err)

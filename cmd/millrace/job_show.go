@@ -77,6 +77,9 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 	add("checkpoint failure", d.LastCheckpointFailure)
 	add("waiting for", d.WaitingFor)
 	add("failure", s.Failure)
+	for _, text := range d.LedgerDiscrepancies {
+		add("rows unaccounted for", text)
+	}
 	for _, r := range d.RecentRescales {
 		add("rescaled", r)
 	}

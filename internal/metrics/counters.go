@@ -74,6 +74,8 @@ type Job struct {
 	CheckpointsTriggered Counter
 	CheckpointsCompleted Counter
 	CheckpointsFailed    Counter
+	// LedgerDiscrepancies are sums of rows that did not meet, of all checkpoints.
+	LedgerDiscrepancies Counter
 
 	// The last completed checkpoint.
 	CheckpointID        Gauge
@@ -149,6 +151,7 @@ const (
 	NumberOfFailedCheckpoints     = "numberOfFailedCheckpoints"
 	NumberOfInProgressCheckpoints = "numberOfInProgressCheckpoints"
 	NumRestarts                   = "numRestarts"
+	NumberOfLedgerDiscrepancies   = "numberOfLedgerDiscrepancies"
 	NumberOfRefusedCheckpoints    = "numberOfRefusedCheckpoints" // of a job manager
 )
 
@@ -179,6 +182,7 @@ var jobFigures = []figure[Job]{
 	counted(TotalNumberOfCheckpoints, "Checkpoints triggered.", func(j *Job) *Counter { return &j.CheckpointsTriggered }),
 	counted(NumberOfCompletedCheckpoints, "Checkpoints completed.", func(j *Job) *Counter { return &j.CheckpointsCompleted }),
 	counted(NumberOfFailedCheckpoints, "Checkpoints given up.", func(j *Job) *Counter { return &j.CheckpointsFailed }),
+	counted(NumberOfLedgerDiscrepancies, "Sums over the rows of a checkpoint that did not meet: 0, or there is a bug.", func(j *Job) *Counter { return &j.LedgerDiscrepancies }),
 	{NumberOfInProgressCheckpoints, "Checkpoints triggered and not yet ended.", false, (*Job).inProgress},
 	gauged(LastCompletedCheckpointID, "Id of the last completed checkpoint.", func(j *Job) *Gauge { return &j.CheckpointID }),
 	gauged(LastCheckpointDuration, "From trigger to commit point, milliseconds.", func(j *Job) *Gauge { return &j.CheckpointMillis }),

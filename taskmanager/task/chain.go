@@ -34,11 +34,12 @@ type chain struct {
 	deepest int             // the deepest level that may have output; -1 when all are drained
 	signal  *signal
 	store   signal // the one signal that there can be
+	ledger  *ledger
 	arrived func(stream.Element) (bool, error)
 }
 
-func newChain(ops []operators.Operator, end terminal, arrived func(stream.Element) (bool, error)) *chain {
-	return &chain{ops: ops, end: end, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
+func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(stream.Element) (bool, error)) *chain {
+	return &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
 }
 
 // idle tells that nothing is under way: the chain can take the next element.
@@ -56,6 +57,7 @@ func (c *chain) process(input int, b *stream.Batch) error {
 func (c *chain) give(level, input int, b *stream.Batch) error {
 	c.held[level] = b
 	c.deepest = level
+	c.ledger.operators[level].in += int64(b.Rows())
 	if err := c.ops[level].Process(input, b); err != nil {
 		return err
 	}
@@ -118,7 +120,12 @@ func (c *chain) pull() (left, stuck bool, err error) {
 	case out.Batch == nil:
 		c.drained(i)
 		return false, false, nil
-	case last || out.Port != operators.MainPort:
+	case out.Port != operators.MainPort:
+		return true, false, c.end.rows(out.Port, out.Batch)
+	}
+	c.ledger.operators[i].out += int64(out.Batch.Rows())
+	switch {
+	case last:
 		return true, false, c.end.rows(out.Port, out.Batch)
 	default:
 		return false, false, c.give(i+1, 0, out.Batch)

@@ -96,7 +96,7 @@ func (t *Task) snapshot(b stream.Barrier) error {
 
 // state describes the task but for its files and committables.
 func (t *Task) state() *checkpointv1.TaskState {
-	s := &checkpointv1.TaskState{Ended: t.ended}
+	s := &checkpointv1.TaskState{Ended: t.ended, Ledger: t.ledger.state()}
 	if t.Source != nil {
 		for _, p := range t.Source.positions() {
 			s.Splits = append(s.Splits, SplitToProto(p))

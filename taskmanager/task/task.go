@@ -81,6 +81,8 @@ type Parts struct {
 	// Watermarks are those of the restored operators, and of the task's input
 	// under the vertex's id.
 	Watermarks map[types.OperatorUID]stream.Watermark
+	// Ledger is what the task's own goes on from; nil for nothing.
+	Ledger *checkpointv1.Ledger
 }
 
 // Task is one parallel instance of a vertex. Only Post and Wake may be called
@@ -88,7 +90,8 @@ type Parts struct {
 type Task struct {
 	*mailbox
 	Parts
-	chain *chain
+	chain  *chain
+	ledger *ledger
 
 	triggers []Trigger
 	// aligning is the checkpoint whose barrier came on some channels last, and since when.
@@ -119,7 +122,8 @@ func New(p Parts, box *Mailbox) *Task {
 	for i, l := range p.Chain {
 		ops[i] = l.Operator
 	}
-	t.chain = newChain(ops, t, t.arrived)
+	t.ledger = newLedger(p.Chain, p.Ledger)
+	t.chain = newChain(ops, t, t.ledger, t.arrived)
 	return t
 }
 
@@ -249,6 +253,7 @@ func (t *Task) accept(input int, e stream.Element) error {
 		t.chain.send(e)
 		return nil
 	}
+	t.ledger.entered(input, e.Batch.Rows())
 	t.Metrics.RecordsIn.Add(int64(e.Batch.Rows()))
 	t.Metrics.BytesIn.Add(int64(e.Batch.SizeBytes()))
 	if !t.unflushed {
@@ -290,6 +295,7 @@ func (t *Task) ready() bool {
 
 // rows implements terminal.
 func (t *Task) rows(port int, b *stream.Batch) error {
+	t.ledger.left(port, b.Rows())
 	t.Metrics.RecordsOut.Add(int64(b.Rows()))
 	t.Metrics.BytesOut.Add(int64(b.SizeBytes()))
 	if t.Sink != nil && port == operators.MainPort {
@@ -355,8 +361,9 @@ func (t *Task) eachOutlet(f func(exchange.Outlet)) {
 }
 
 func (t *Task) publishCounts() {
-	for _, l := range t.Chain {
+	for i, l := range t.Chain {
 		c := l.Counts
+		t.ledger.counted(i, *c)
 		t.Metrics.Filtered.Add(c.Filtered)
 		t.Metrics.Folded.Add(c.Folded)
 		t.Metrics.LateDropped.Add(c.Late)

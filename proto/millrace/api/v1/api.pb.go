@@ -1070,8 +1070,11 @@ type DescribeJobResponse struct {
 	Explanation    string   `protobuf:"bytes,10,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	// When and why the job was placed anew without a failure.
 	RecentRescales []string `protobuf:"bytes,11,rep,name=recent_rescales,json=recentRescales,proto3" json:"recent_rescales,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the rows of the last checkpoint's tasks do not add up to; empty when
+	// every row is accounted for, as it must be.
+	LedgerDiscrepancies []string `protobuf:"bytes,12,rep,name=ledger_discrepancies,json=ledgerDiscrepancies,proto3" json:"ledger_discrepancies,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *DescribeJobResponse) Reset() {
@@ -1177,6 +1180,13 @@ func (x *DescribeJobResponse) GetExplanation() string {
 func (x *DescribeJobResponse) GetRecentRescales() []string {
 	if x != nil {
 		return x.RecentRescales
+	}
+	return nil
+}
+
+func (x *DescribeJobResponse) GetLedgerDiscrepancies() []string {
+	if x != nil {
+		return x.LedgerDiscrepancies
 	}
 	return nil
 }
@@ -2069,7 +2079,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xa0\x04\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xd3\x04\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -2083,7 +2093,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x0frecent_failures\x18\t \x03(\tR\x0erecentFailures\x12 \n" +
 	"\vexplanation\x18\n" +
 	" \x01(\tR\vexplanation\x12'\n" +
-	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\"\xdf\x02\n" +
+	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\x121\n" +
+	"\x14ledger_discrepancies\x18\f \x03(\tR\x13ledgerDiscrepancies\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +

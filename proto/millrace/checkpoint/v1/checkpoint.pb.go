@@ -365,7 +365,9 @@ type TaskState struct {
 	// What the sink's committer must commit once the checkpoint is complete.
 	Committables [][]byte `protobuf:"bytes,4,rep,name=committables,proto3" json:"committables,omitempty"`
 	// The task had taken its last row.
-	Ended         bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
+	Ended bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
+	// What became of every row so far. Since version 2.
+	Ledger        *Ledger `protobuf:"bytes,6,opt,name=ledger,proto3" json:"ledger,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -435,6 +437,170 @@ func (x *TaskState) GetEnded() bool {
 	return false
 }
 
+func (x *TaskState) GetLedger() *Ledger {
+	if x != nil {
+		return x.Ledger
+	}
+	return nil
+}
+
+// Ledger accounts for rows since the job began: those of a task, and with the
+// first task of a vertex those of all tasks that a restore replaced.
+type Ledger struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Rows that came in, by input; of a source those that its reader gave.
+	Inputs []int64 `protobuf:"varint,1,rep,packed,name=inputs,proto3" json:"inputs,omitempty"`
+	// Rows that went out of the last operator, by port, whoever took them.
+	Outputs       []int64           `protobuf:"varint,2,rep,packed,name=outputs,proto3" json:"outputs,omitempty"`
+	Operators     []*OperatorLedger `protobuf:"bytes,3,rep,name=operators,proto3" json:"operators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ledger) Reset() {
+	*x = Ledger{}
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ledger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ledger) ProtoMessage() {}
+
+func (x *Ledger) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ledger.ProtoReflect.Descriptor instead.
+func (*Ledger) Descriptor() ([]byte, []int) {
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Ledger) GetInputs() []int64 {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *Ledger) GetOutputs() []int64 {
+	if x != nil {
+		return x.Outputs
+	}
+	return nil
+}
+
+func (x *Ledger) GetOperators() []*OperatorLedger {
+	if x != nil {
+		return x.Operators
+	}
+	return nil
+}
+
+type OperatorLedger struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Uid    string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	RowsIn int64                  `protobuf:"varint,2,opt,name=rows_in,json=rowsIn,proto3" json:"rows_in,omitempty"`
+	// By the main port.
+	RowsOut       int64 `protobuf:"varint,3,opt,name=rows_out,json=rowsOut,proto3" json:"rows_out,omitempty"`
+	Filtered      int64 `protobuf:"varint,4,opt,name=filtered,proto3" json:"filtered,omitempty"`
+	Folded        int64 `protobuf:"varint,5,opt,name=folded,proto3" json:"folded,omitempty"`
+	Late          int64 `protobuf:"varint,6,opt,name=late,proto3" json:"late,omitempty"`
+	Expired       int64 `protobuf:"varint,7,opt,name=expired,proto3" json:"expired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OperatorLedger) Reset() {
+	*x = OperatorLedger{}
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OperatorLedger) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OperatorLedger) ProtoMessage() {}
+
+func (x *OperatorLedger) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OperatorLedger.ProtoReflect.Descriptor instead.
+func (*OperatorLedger) Descriptor() ([]byte, []int) {
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *OperatorLedger) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *OperatorLedger) GetRowsIn() int64 {
+	if x != nil {
+		return x.RowsIn
+	}
+	return 0
+}
+
+func (x *OperatorLedger) GetRowsOut() int64 {
+	if x != nil {
+		return x.RowsOut
+	}
+	return 0
+}
+
+func (x *OperatorLedger) GetFiltered() int64 {
+	if x != nil {
+		return x.Filtered
+	}
+	return 0
+}
+
+func (x *OperatorLedger) GetFolded() int64 {
+	if x != nil {
+		return x.Folded
+	}
+	return 0
+}
+
+func (x *OperatorLedger) GetLate() int64 {
+	if x != nil {
+		return x.Late
+	}
+	return 0
+}
+
+func (x *OperatorLedger) GetExpired() int64 {
+	if x != nil {
+		return x.Expired
+	}
+	return 0
+}
+
 type StateFile struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to At:
@@ -456,7 +622,7 @@ type StateFile struct {
 
 func (x *StateFile) Reset() {
 	*x = StateFile{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[3]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -468,7 +634,7 @@ func (x *StateFile) String() string {
 func (*StateFile) ProtoMessage() {}
 
 func (x *StateFile) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[3]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -481,7 +647,7 @@ func (x *StateFile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateFile.ProtoReflect.Descriptor instead.
 func (*StateFile) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{3}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *StateFile) GetAt() isStateFile_At {
@@ -583,7 +749,7 @@ type SplitState struct {
 
 func (x *SplitState) Reset() {
 	*x = SplitState{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[4]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +761,7 @@ func (x *SplitState) String() string {
 func (*SplitState) ProtoMessage() {}
 
 func (x *SplitState) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[4]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +774,7 @@ func (x *SplitState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitState.ProtoReflect.Descriptor instead.
 func (*SplitState) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{4}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SplitState) GetId() string {
@@ -650,7 +816,7 @@ type OperatorWatermark struct {
 
 func (x *OperatorWatermark) Reset() {
 	*x = OperatorWatermark{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[5]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +828,7 @@ func (x *OperatorWatermark) String() string {
 func (*OperatorWatermark) ProtoMessage() {}
 
 func (x *OperatorWatermark) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[5]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +841,7 @@ func (x *OperatorWatermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorWatermark.ProtoReflect.Descriptor instead.
 func (*OperatorWatermark) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{5}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *OperatorWatermark) GetUid() string {
@@ -703,7 +869,7 @@ type DeadLetterBatch struct {
 
 func (x *DeadLetterBatch) Reset() {
 	*x = DeadLetterBatch{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[6]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +881,7 @@ func (x *DeadLetterBatch) String() string {
 func (*DeadLetterBatch) ProtoMessage() {}
 
 func (x *DeadLetterBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[6]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +894,7 @@ func (x *DeadLetterBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetterBatch.ProtoReflect.Descriptor instead.
 func (*DeadLetterBatch) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{6}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DeadLetterBatch) GetFormatVersion() uint32 {
@@ -757,7 +923,7 @@ type DeadLetter struct {
 
 func (x *DeadLetter) Reset() {
 	*x = DeadLetter{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[7]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -769,7 +935,7 @@ func (x *DeadLetter) String() string {
 func (*DeadLetter) ProtoMessage() {}
 
 func (x *DeadLetter) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[7]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -782,7 +948,7 @@ func (x *DeadLetter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
 func (*DeadLetter) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{7}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DeadLetter) GetSplit() string {
@@ -837,7 +1003,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[8]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +1015,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[8]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1028,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{8}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobRecord) GetFormatVersion() uint32 {
@@ -957,7 +1123,7 @@ type LatestCheckpoint struct {
 
 func (x *LatestCheckpoint) Reset() {
 	*x = LatestCheckpoint{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[9]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1135,7 @@ func (x *LatestCheckpoint) String() string {
 func (*LatestCheckpoint) ProtoMessage() {}
 
 func (x *LatestCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[9]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1148,7 @@ func (x *LatestCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LatestCheckpoint.ProtoReflect.Descriptor instead.
 func (*LatestCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{9}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LatestCheckpoint) GetFormatVersion() uint32 {
@@ -1031,7 +1197,7 @@ type RetainedCheckpoint struct {
 
 func (x *RetainedCheckpoint) Reset() {
 	*x = RetainedCheckpoint{}
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[10]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1209,7 @@ func (x *RetainedCheckpoint) String() string {
 func (*RetainedCheckpoint) ProtoMessage() {}
 
 func (x *RetainedCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[10]
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1222,7 @@ func (x *RetainedCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RetainedCheckpoint.ProtoReflect.Descriptor instead.
 func (*RetainedCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{10}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RetainedCheckpoint) GetCheckpointId() uint64 {
@@ -1107,7 +1273,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x13largest_parallelism\x18\x05 \x01(\x05R\x12largestParallelism\x12B\n" +
 	"\n" +
 	"unassigned\x18\x06 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\n" +
-	"unassigned\"\x85\x02\n" +
+	"unassigned\"\xbd\x02\n" +
 	"\tTaskState\x127\n" +
 	"\x05files\x18\x01 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\x12:\n" +
 	"\x06splits\x18\x02 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\x06splits\x12I\n" +
@@ -1115,7 +1281,20 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"watermarks\x18\x03 \x03(\v2).millrace.checkpoint.v1.OperatorWatermarkR\n" +
 	"watermarks\x12\"\n" +
 	"\fcommittables\x18\x04 \x03(\fR\fcommittables\x12\x14\n" +
-	"\x05ended\x18\x05 \x01(\bR\x05ended\"\xe9\x01\n" +
+	"\x05ended\x18\x05 \x01(\bR\x05ended\x126\n" +
+	"\x06ledger\x18\x06 \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\"\x80\x01\n" +
+	"\x06Ledger\x12\x16\n" +
+	"\x06inputs\x18\x01 \x03(\x03R\x06inputs\x12\x18\n" +
+	"\aoutputs\x18\x02 \x03(\x03R\aoutputs\x12D\n" +
+	"\toperators\x18\x03 \x03(\v2&.millrace.checkpoint.v1.OperatorLedgerR\toperators\"\xb8\x01\n" +
+	"\x0eOperatorLedger\x12\x10\n" +
+	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x17\n" +
+	"\arows_in\x18\x02 \x01(\x03R\x06rowsIn\x12\x19\n" +
+	"\brows_out\x18\x03 \x01(\x03R\arowsOut\x12\x1a\n" +
+	"\bfiltered\x18\x04 \x01(\x03R\bfiltered\x12\x16\n" +
+	"\x06folded\x18\x05 \x01(\x03R\x06folded\x12\x12\n" +
+	"\x04late\x18\x06 \x01(\x03R\x04late\x12\x18\n" +
+	"\aexpired\x18\a \x01(\x03R\aexpired\"\xe9\x01\n" +
 	"\tStateFile\x12\x18\n" +
 	"\x06object\x18\x01 \x01(\tH\x00R\x06object\x12\x18\n" +
 	"\x06inline\x18\x02 \x01(\fH\x00R\x06inline\x12\x16\n" +
@@ -1198,40 +1377,44 @@ func file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_checkpoint_v1_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(CheckpointKind)(0),        // 0: millrace.checkpoint.v1.CheckpointKind
 	(JobPhase)(0),              // 1: millrace.checkpoint.v1.JobPhase
 	(*Manifest)(nil),           // 2: millrace.checkpoint.v1.Manifest
 	(*VertexState)(nil),        // 3: millrace.checkpoint.v1.VertexState
 	(*TaskState)(nil),          // 4: millrace.checkpoint.v1.TaskState
-	(*StateFile)(nil),          // 5: millrace.checkpoint.v1.StateFile
-	(*SplitState)(nil),         // 6: millrace.checkpoint.v1.SplitState
-	(*OperatorWatermark)(nil),  // 7: millrace.checkpoint.v1.OperatorWatermark
-	(*DeadLetterBatch)(nil),    // 8: millrace.checkpoint.v1.DeadLetterBatch
-	(*DeadLetter)(nil),         // 9: millrace.checkpoint.v1.DeadLetter
-	(*JobRecord)(nil),          // 10: millrace.checkpoint.v1.JobRecord
-	(*LatestCheckpoint)(nil),   // 11: millrace.checkpoint.v1.LatestCheckpoint
-	(*RetainedCheckpoint)(nil), // 12: millrace.checkpoint.v1.RetainedCheckpoint
-	nil,                        // 13: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	(*Ledger)(nil),             // 5: millrace.checkpoint.v1.Ledger
+	(*OperatorLedger)(nil),     // 6: millrace.checkpoint.v1.OperatorLedger
+	(*StateFile)(nil),          // 7: millrace.checkpoint.v1.StateFile
+	(*SplitState)(nil),         // 8: millrace.checkpoint.v1.SplitState
+	(*OperatorWatermark)(nil),  // 9: millrace.checkpoint.v1.OperatorWatermark
+	(*DeadLetterBatch)(nil),    // 10: millrace.checkpoint.v1.DeadLetterBatch
+	(*DeadLetter)(nil),         // 11: millrace.checkpoint.v1.DeadLetter
+	(*JobRecord)(nil),          // 12: millrace.checkpoint.v1.JobRecord
+	(*LatestCheckpoint)(nil),   // 13: millrace.checkpoint.v1.LatestCheckpoint
+	(*RetainedCheckpoint)(nil), // 14: millrace.checkpoint.v1.RetainedCheckpoint
+	nil,                        // 15: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
 }
 var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	0,  // 0: millrace.checkpoint.v1.Manifest.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
 	3,  // 1: millrace.checkpoint.v1.Manifest.vertices:type_name -> millrace.checkpoint.v1.VertexState
 	4,  // 2: millrace.checkpoint.v1.VertexState.tasks:type_name -> millrace.checkpoint.v1.TaskState
-	6,  // 3: millrace.checkpoint.v1.VertexState.unassigned:type_name -> millrace.checkpoint.v1.SplitState
-	5,  // 4: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
-	6,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
-	7,  // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	9,  // 7: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
-	1,  // 8: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	13, // 9: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
-	12, // 10: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 3: millrace.checkpoint.v1.VertexState.unassigned:type_name -> millrace.checkpoint.v1.SplitState
+	7,  // 4: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
+	8,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
+	9,  // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	5,  // 7: millrace.checkpoint.v1.TaskState.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	6,  // 8: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
+	11, // 9: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
+	1,  // 10: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
+	15, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	14, // 12: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }
@@ -1239,7 +1422,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_init() {
 	if File_millrace_checkpoint_v1_checkpoint_proto != nil {
 		return
 	}
-	file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[3].OneofWrappers = []any{
+	file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[5].OneofWrappers = []any{
 		(*StateFile_Object)(nil),
 		(*StateFile_Inline)(nil),
 	}
@@ -1249,7 +1432,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc), len(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2496,7 +2496,9 @@ type TaskDeployment struct {
 	// For each former task that held key groups of this one: its files.
 	Chains []*StateChain `protobuf:"bytes,6,rep,name=chains,proto3" json:"chains,omitempty"`
 	// For each operator the least event time of all former tasks.
-	Watermarks    []*v1.OperatorWatermark `protobuf:"bytes,7,rep,name=watermarks,proto3" json:"watermarks,omitempty"`
+	Watermarks []*v1.OperatorWatermark `protobuf:"bytes,7,rep,name=watermarks,proto3" json:"watermarks,omitempty"`
+	// What the ledger of this task goes on from.
+	Ledger        *v1.Ledger `protobuf:"bytes,8,opt,name=ledger,proto3" json:"ledger,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2576,6 +2578,13 @@ func (x *TaskDeployment) GetChains() []*StateChain {
 func (x *TaskDeployment) GetWatermarks() []*v1.OperatorWatermark {
 	if x != nil {
 		return x.Watermarks
+	}
+	return nil
+}
+
+func (x *TaskDeployment) GetLedger() *v1.Ledger {
+	if x != nil {
+		return x.Ledger
 	}
 	return nil
 }
@@ -3388,7 +3397,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"placements\x18\x05 \x03(\v2\x1e.millrace.control.v1.PlacementR\n" +
 	"placements\x12\x16\n" +
-	"\x06region\x18\x06 \x01(\x05R\x06region\"\xb7\x02\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"\xef\x02\n" +
 	"\x0eTaskDeployment\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
@@ -3398,7 +3407,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06chains\x18\x06 \x03(\v2\x1f.millrace.control.v1.StateChainR\x06chains\x12I\n" +
 	"\n" +
 	"watermarks\x18\a \x03(\v2).millrace.checkpoint.v1.OperatorWatermarkR\n" +
-	"watermarks\"E\n" +
+	"watermarks\x126\n" +
+	"\x06ledger\x18\b \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\"E\n" +
 	"\n" +
 	"StateChain\x127\n" +
 	"\x05files\x18\x01 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\"\x8d\x01\n" +
@@ -3527,8 +3537,9 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*v1.SplitState)(nil),         // 40: millrace.checkpoint.v1.SplitState
 	(*v11.JobGraph)(nil),          // 41: millrace.job.v1.JobGraph
 	(*v1.OperatorWatermark)(nil),  // 42: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.StateFile)(nil),          // 43: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 44: millrace.checkpoint.v1.CheckpointKind
+	(*v1.Ledger)(nil),             // 43: millrace.checkpoint.v1.Ledger
+	(*v1.StateFile)(nil),          // 44: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 45: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -3578,16 +3589,17 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	29, // 44: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
 	28, // 45: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
 	42, // 46: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	43, // 47: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	44, // 48: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	20, // 49: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 50: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 51: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	51, // [51:52] is the sub-list for method output_type
-	50, // [50:51] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	43, // 47: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	44, // 48: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	45, // 49: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	20, // 50: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 51: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 52: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	52, // [52:53] is the sub-list for method output_type
+	51, // [51:52] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }

@@ -1,0 +1,140 @@
+package checkpoint
+
+import (
+	"fmt"
+
+	"millrace/jobgraph"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/types"
+)
+
+// Audit adds up the ledgers of a manifest: what the tasks before an edge gave must be what those behind it took, and what went
+// into an operator must be what came out of it, was filtered, was folded into state or was late. Barriers cut all tasks at the
+// same rows, so that the sums must meet exactly, whatever was restarted or rescaled before. It returns a sentence for each
+// that does not, which is a bug of the engine, or state that was changed by hand. A manifest without ledgers has nothing to
+// add up.
+func Audit(g *jobgraph.Graph, m *checkpointv1.Manifest) (discrepancies []string) {
+	sums, widths := make(map[types.VertexID]*checkpointv1.Ledger), make(map[types.VertexID]int64)
+	for _, v := range m.GetVertices() {
+		id := types.VertexID(v.VertexId)
+		sums[id], widths[id] = sumLedgers(v.Tasks), int64(len(v.Tasks))
+		if sums[id] == nil {
+			return nil
+		}
+	}
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		discrepancies = append(discrepancies, auditInputs(g, v, sums, widths)...)
+		for k := range v.Operators {
+			discrepancies = append(discrepancies, auditOperator(&v.Operators[k], sums[v.ID])...)
+		}
+	}
+	return discrepancies
+}
+
+// auditInputs compares each input of a vertex with what its edges brought.
+func auditInputs(g *jobgraph.Graph, v *jobgraph.Vertex, sums map[types.VertexID]*checkpointv1.Ledger, widths map[types.VertexID]int64) (out []string) {
+	brought := make(map[int]int64)
+	for _, e := range g.Edges {
+		if e.To != v.ID {
+			continue
+		}
+		if e.Port == jobgraph.DeadLetterPort {
+			return nil // dead letters are no rows of the chain, and are not in its ledger
+		}
+		rows := at(sums[e.From].GetOutputs(), e.Port)
+		if e.Partitioning.Kind == jobgraph.Broadcast {
+			rows *= widths[v.ID]
+		}
+		brought[e.Input] += rows
+	}
+	for input := range len(brought) {
+		if took := at(sums[v.ID].GetInputs(), input); took != brought[input] {
+			out = append(out, fmt.Sprintf("vertex %s took %d rows by input %d, its edges brought %d", v.ID, took, input, brought[input]))
+		}
+	}
+	return out
+}
+
+// auditOperator compares what went into an operator with what became of it. Behind a pre-aggregation a window counts the
+// rows that its rows stand for: there the edge is all that can be compared.
+func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []string {
+	for _, o := range of.GetOperators() {
+		if o.Uid != string(spec.UID) {
+			continue
+		}
+		var rows int64
+		switch spec.Kind() {
+		case jobgraph.KindCalc:
+			rows = o.RowsOut + o.Filtered
+		case jobgraph.KindUnion:
+			rows = o.RowsOut
+		case jobgraph.KindLocalAggregate:
+			rows = o.RowsOut + o.Folded
+		case jobgraph.KindWindowAggregate:
+			if spec.WindowAggregate.Partial {
+				return nil
+			}
+			rows = o.Folded + o.Late
+		default:
+			return nil
+		}
+		if rows != o.RowsIn {
+			return []string{fmt.Sprintf("operator %s took %d rows, %d are accounted for", spec.UID, o.RowsIn, rows)}
+		}
+	}
+	return nil
+}
+
+func at(list []int64, i int) int64 {
+	if i < len(list) {
+		return list[i]
+	}
+	return 0
+}
+
+// sumLedgers adds the ledgers of a vertex' tasks; nil where none has one.
+func sumLedgers(tasks []*checkpointv1.TaskState) *checkpointv1.Ledger {
+	var sum *checkpointv1.Ledger
+	for _, t := range tasks {
+		l := t.GetLedger()
+		if l == nil {
+			continue
+		}
+		if sum == nil {
+			sum = &checkpointv1.Ledger{}
+		}
+		sum.Inputs, sum.Outputs = plus(sum.Inputs, l.Inputs), plus(sum.Outputs, l.Outputs)
+		for _, o := range l.Operators {
+			addOperator(sum, o)
+		}
+	}
+	return sum
+}
+
+func plus(a, b []int64) []int64 {
+	for len(a) < len(b) {
+		a = append(a, 0)
+	}
+	for i, n := range b {
+		a[i] += n
+	}
+	return a
+}
+
+func addOperator(to *checkpointv1.Ledger, o *checkpointv1.OperatorLedger) {
+	for _, s := range to.Operators {
+		if s.Uid == o.Uid {
+			s.RowsIn += o.RowsIn
+			s.RowsOut += o.RowsOut
+			s.Filtered += o.Filtered
+			s.Folded += o.Folded
+			s.Late += o.Late
+			s.Expired += o.Expired
+			return
+		}
+	}
+	to.Operators = append(to.Operators, &checkpointv1.OperatorLedger{
+		Uid: o.Uid, RowsIn: o.RowsIn, RowsOut: o.RowsOut, Filtered: o.Filtered, Folded: o.Folded, Late: o.Late, Expired: o.Expired,
+	})
+}
