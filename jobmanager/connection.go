@@ -27,11 +27,13 @@ type connection struct {
 }
 
 // errUndecided puts a task manager off for a moment.
-var errUndecided = errors.New("of another process of this id the connection broke just now; it is not known yet whether that is gone for good")
+var errUndecided = errors.New("there was another process of this id just now; it is not known yet whether that is gone for good")
 
 // join takes a task manager in, or gives one that is in a new connection. One of
-// the same id that is another process stands while it is connected, and the newcomer
-// is refused; while it is not, the newcomer waits until it is known what became of it.
+// the same id that is another process stands as long as it lives: the newcomer is
+// put off until it is known. A connection is no proof, since that of a process that
+// was killed stands until its break has come here; a heartbeat since is one, and then
+// the newcomer is refused.
 func (r *registry) join(reg *controlv1.Register, now time.Time) (*connection, error) {
 	for {
 		c, before, stale, err := r.enter(reg, now)
@@ -75,7 +77,7 @@ func (r *registry) enter(reg *controlv1.Register, now time.Time) (c, before *con
 		return c, before, nil, nil
 	case old.incarnation == reg.Incarnation || !old.connected() && old.dataAddress == reg.DataAddress:
 		return nil, nil, old, nil
-	case old.connected():
+	case old.connected() && old.livesSince(reg.Incarnation, now):
 		return nil, nil, nil, fmt.Errorf("task manager %s is connected already, from another process; give each its own taskmanager.resource-id", id)
 	default:
 		return nil, nil, nil, errUndecided
@@ -117,6 +119,17 @@ func (m *member) connected() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.connection != nil
+}
+
+// livesSince tells whether the member has said that it works since another process of
+// its id came first. What it said just before may have been on its way.
+func (m *member) livesSince(challenger string, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.challenger != challenger {
+		m.mu.challenger, m.mu.challenged = challenger, now
+	}
+	return m.mu.beat.Sub(m.mu.challenged) > HeartbeatInterval/2
 }
 
 // trouble says what is the matter with the connection, or was when the member left.

@@ -187,11 +187,20 @@ func TestSilenceCountsFromTheLastHeartbeat(t *testing.T) {
 	c.expectLost("tm: its connection broke; no heartbeat for 6.5s")
 }
 
-// TestAnotherProcessOfTheID: the first stands while it is connected; while it is
-// not, whoever has its address proves its death, and anybody else waits.
+// TestAnotherProcessOfTheID: the first stands while it is connected and says that it
+// works; while it is not, whoever has its address proves its death, and anybody else waits.
 func TestAnotherProcessOfTheID(t *testing.T) {
 	c := newConnections(t)
 	k := c.join(process("a", "host:1"))
+	if _, err := c.registry.join(process("b", "host:2"), c.now.Now()); !errors.Is(err, errUndecided) {
+		t.Errorf("a second process beside a first that may be dead: %v", err)
+	}
+	k.member.beat(c.now.Now()) // it was on its way
+	if _, err := c.registry.join(process("b", "host:2"), c.now.Now()); !errors.Is(err, errUndecided) {
+		t.Errorf("a second process behind a heartbeat that may be old: %v", err)
+	}
+	c.now.Advance(HeartbeatInterval)
+	k.member.beat(c.now.Now())
 	_, err := c.registry.join(process("b", "host:2"), c.now.Now())
 	if err == nil || errors.Is(err, errUndecided) || !strings.Contains(err.Error(), "taskmanager.resource-id") {
 		t.Errorf("a second process beside the first: %v", err)

@@ -53,9 +53,12 @@ type member struct {
 		connection, broken *connection
 		trouble            string
 		beat               time.Time
-		ended              bool
-		leaving            bool
-		released           bool
+		// challenger is another process that came with this id, first when challenged.
+		challenger string
+		challenged time.Time
+		ended      bool
+		leaving    bool
+		released   bool
 	}
 }
 

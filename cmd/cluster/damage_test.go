@@ -22,7 +22,8 @@ import (
 const damagesAll, damagesSome = 100, 4
 
 // TestAnyDamageIsFound flips a bit, or cuts the end off, of any object of the latest checkpoint, anywhere in it: the job
-// names the object, goes on from the checkpoint before, and its answer is right. MILLRACE_DAMAGES says how many times.
+// names the object, goes on from a checkpoint without it, and its answer is right. Where every retained checkpoint has the
+// object, the job ends and names it. MILLRACE_DAMAGES says how many times.
 func TestAnyDamageIsFound(t *testing.T) {
 	rounds := damagesSome
 	if matrix.All() {
@@ -48,6 +49,7 @@ type wreckage struct {
 	dir, id string
 	sink    *collect
 	objects map[string]int64 // of the latest checkpoint, its manifest among them, with their sizes
+	shared  map[string]bool  // those that every retained checkpoint has
 }
 
 func leaveInTheMiddle(t *testing.T, b bids) *wreckage {
@@ -56,13 +58,20 @@ func leaveInTheMiddle(t *testing.T, b bids) *wreckage {
 	c := w.start(t, w.dir, w.sink)
 	w.id = submit(t, c, b.graph())
 	blobs := filepath.Join(w.dir, "blobs")
-	eventually(t, "a checkpoint of several objects, and others to fall back to", func() bool {
-		return describe(t, c, w.id).CheckpointsCompleted >= 3 && len(latestObjects(t, blobs)) >= 3
+	eventually(t, "checkpoints to fall back to", func() bool {
+		return describe(t, c, w.id).CheckpointsCompleted >= 4
 	})
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.objects = latestObjects(t, blobs)
+	all := manifests(t, blobs)
+	w.objects, w.shared = objectsOf(t, blobs, all[len(all)-1]), make(map[string]bool)
+	for object := range w.objects {
+		w.shared[object] = !slices.ContainsFunc(all, func(m string) bool {
+			_, has := objectsOf(t, blobs, m)[object]
+			return !has
+		})
+	}
 	return w
 }
 
@@ -77,25 +86,30 @@ func (w *wreckage) start(t *testing.T, dir string, sink *collect) *cluster.Clust
 	return c
 }
 
-// latestObjects returns the newest manifest and what it names. Small files are in the manifest itself.
-func latestObjects(t *testing.T, blobs string) map[string]int64 {
+// manifests returns the paths of those that are retained, the newest last.
+func manifests(t *testing.T, blobs string) []string {
 	t.Helper()
-	manifests, err := filepath.Glob(filepath.Join(blobs, "*", "manifest", "*"))
-	if err != nil || len(manifests) == 0 {
-		t.Fatalf("manifests: %v, %v", manifests, err)
+	paths, err := filepath.Glob(filepath.Join(blobs, "*", "manifest", "*"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("manifests: %v, %v", paths, err)
 	}
-	newest := slices.Max(manifests)
-	data, err := os.ReadFile(newest)
+	slices.Sort(paths)
+	return paths
+}
+
+// objectsOf returns a manifest and what it names. Small files are in the manifest itself.
+func objectsOf(t *testing.T, blobs, manifest string) map[string]int64 {
+	t.Helper()
+	data, err := os.ReadFile(manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := decoded(t, data)
-	key, err := filepath.Rel(blobs, newest)
+	key, err := filepath.Rel(blobs, manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := map[string]int64{key: int64(len(data))}
-	for f := range checkpoint.Objects(m) {
+	for f := range checkpoint.Objects(decoded(t, data)) {
 		out[f.GetObject()] = f.Bytes
 	}
 	return out
@@ -171,10 +185,16 @@ func (w *wreckage) survive(t *testing.T, d damage) {
 		_ = os.RemoveAll(dir) // as soon as it is not needed; a thousand of them are much
 	}()
 	awaitJob(t, c, w.id)
-	if s := watch(t, c, w.id, nil); s != apiv1.JobState_JOB_STATE_FINISHED {
-		t.Fatalf("%s: the job ended as %s", d, s)
+	want := apiv1.JobState_JOB_STATE_FINISHED
+	if w.shared[d.object] {
+		want = apiv1.JobState_JOB_STATE_FAILED
 	}
-	check(t, sink, w.of)
+	if s := watch(t, c, w.id, nil); s != want {
+		t.Fatalf("%s: the job ended as %s, want %s", d, s, want)
+	}
+	if !w.shared[d.object] {
+		check(t, sink, w.of)
+	}
 	said := strings.Join(describe(t, c, w.id).RecentFailures, "\n")
 	if !strings.Contains(said, filepath.Base(d.object)) && !strings.Contains(said, d.object) {
 		t.Errorf("%s: the job says nothing of it: %q", d, said)
