@@ -1,20 +1,20 @@
 package checkpoint
 
 import (
+	"slices"
+
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
 
-// persisted is the one place from which commits come: the transaction has happened, so committing is mandatory.
+// persisted is where commits come from: the transaction has happened, so committing is mandatory.
 func (c *Coordinator) persisted(e Persisted) {
 	p := c.taken(e.ID)
 	if p == nil {
 		return
 	}
 	c.complete(p, e)
-	c.commit(p)
-	if plain := c.withoutCommitter(); len(plain) > 0 {
-		c.emit(NotifyComplete{ID: p.id, Vertices: plain})
-	}
+	c.commit(p.manifest, func(types.VertexID) bool { return true })
 	c.retire(p)
 	if p.kind == Final || p.kind == Suspend {
 		c.last = &FinalComplete{ID: p.id, Kind: p.kind}
@@ -46,28 +46,37 @@ func (c *Coordinator) retire(p *pending) {
 	}
 }
 
-// commit permits every committer to commit, also one with nothing to commit: its confirmation is what tells its tasks.
-func (c *Coordinator) commit(p *pending) {
-	u := unconfirmed{id: p.id, waiting: make(map[types.VertexID]bool)}
-	for i, v := range c.cfg.Vertices {
-		if !v.Committer {
-			continue
+// adopted is the other place: another leader's transaction has happened. Whether it came to say so is not known.
+func (c *Coordinator) adopted(e Adopted) {
+	if c.latest.ID == 0 || types.CheckpointID(e.Manifest.GetCheckpointId()) != c.latest.ID {
+		return
+	}
+	c.commit(e.Manifest, func(id types.VertexID) bool { return slices.Contains(e.Vertices, id) })
+}
+
+// commit tells of a complete checkpoint. It permits every committer to commit, also one with nothing to commit: its
+// confirmation is what tells its tasks.
+func (c *Coordinator) commit(m *checkpointv1.Manifest, concerns func(types.VertexID) bool) {
+	id := types.CheckpointID(m.CheckpointId)
+	u := unconfirmed{id: id, waiting: make(map[types.VertexID]bool)}
+	var plain []types.VertexID
+	for _, s := range m.Vertices { // in the order of their ids, as c.cfg.Vertices
+		v := c.vertex(types.VertexID(s.VertexId))
+		switch {
+		case v == nil || !concerns(v.ID):
+		case v.Committer:
+			u.waiting[v.ID] = true
+			c.emit(Commit{CommitPermit{vertex: v.ID, id: id, committables: committablesOf(s)}})
+		default:
+			plain = append(plain, v.ID)
 		}
-		u.waiting[v.ID] = true
-		c.emit(Commit{CommitPermit{vertex: v.ID, id: p.id, committables: committablesOf(p.manifest.Vertices[i])}})
 	}
 	if len(u.waiting) > 0 {
 		c.outstanding = append(c.outstanding, u)
 	}
-}
-
-func (c *Coordinator) withoutCommitter() (out []types.VertexID) {
-	for _, v := range c.cfg.Vertices {
-		if !v.Committer {
-			out = append(out, v.ID)
-		}
+	if len(plain) > 0 {
+		c.emit(NotifyComplete{ID: id, Vertices: plain})
 	}
-	return out
 }
 
 // committed takes a confirmation, which holds for earlier checkpoints too: what was unconfirmed when this one was taken

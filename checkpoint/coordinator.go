@@ -128,6 +128,8 @@ func (c *Coordinator) take(ev Event) {
 		c.regionsStopped(ev)
 	case RegionsRestored:
 		c.regionsRestored(ev)
+	case Adopted:
+		c.adopted(ev)
 	case Committed:
 		c.committed(ev)
 	case IDsAllotted:

@@ -22,6 +22,8 @@ import (
 //	    a new coordinator; unnamed vertices do not exist, src is the source; splits=(a,b) are those that it was restored with
 //	again
 //	    another one for the next attempt, with what the last one left in the store
+//	takeover
+//	    another one for the same attempt under the next term, with ids from 100 on
 //	step
 //	    takes events, one a line, and prints the effects of each:
 //	        tick 1000                   running              ended src/0 | ended all
@@ -31,6 +33,7 @@ import (
 //	        decline 1 src/0 no space    trigger suspend      enumerator src bytes
 //	        persisted 1                 lost 1 no answer     fenced 1 term is over
 //	        committed sink 1            allotted 64          close cancelled
+//	        adopted src a               (the tasks of these vertices took part in the last complete one)
 //	        stopped a: why              restored 3 a=2       ack-of 2 a/1 2 (of a parallelism that is not the first one)
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/coordinator", func(t *testing.T, path string) {
@@ -40,8 +43,9 @@ func TestScripts(t *testing.T) {
 }
 
 type script struct {
-	cfg Config
-	c   *Coordinator
+	cfg      Config
+	c        *Coordinator
+	manifest *checkpointv1.Manifest // that was persisted last
 }
 
 func (s *script) run(t *testing.T, d *datadriven.TestData) string {
@@ -55,12 +59,27 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		s.cfg.Latest, s.cfg.Retained, s.cfg.NextID = s.c.latest, s.c.retained, s.c.next
 		s.c = New(s.cfg)
 		return fmt.Sprintf("latest=%d next=%d\n", s.cfg.Latest.ID, s.cfg.NextID)
+	case "takeover":
+		s.cfg.Term++
+		s.cfg.Latest, s.cfg.Retained, s.cfg.NextID = s.c.latest, s.c.retained, 100
+		s.c = New(s.cfg)
+		return fmt.Sprintf("latest=%d next=%d\n", s.cfg.Latest.ID, s.cfg.NextID)
 	case "step":
-		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.c.Step)
+		return corescript.Play(d.Input, func(l corescript.Line) []Event { return s.events(t, l) }, s.step)
 	default:
 		t.Fatalf("unknown command %s", d.Cmd)
 		return ""
 	}
+}
+
+func (s *script) step(ev Event) []Effect {
+	effects := s.c.Step(ev)
+	for _, e := range effects {
+		if p, ok := e.(Persist); ok {
+			s.manifest = p.Manifest
+		}
+	}
+	return effects
 }
 
 func scriptConfig(t *testing.T, d *datadriven.TestData) Config {
@@ -145,6 +164,12 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		return []Event{Committed{Vertex: types.VertexID(word(1)), ID: types.CheckpointID(words.Number(2))}}
 	case "allotted":
 		return []Event{IDsAllotted{id}}
+	case "adopted":
+		e := Adopted{Manifest: s.manifest}
+		for _, v := range words[1:] {
+			e.Vertices = append(e.Vertices, types.VertexID(v))
+		}
+		return []Event{e}
 	case "stopped":
 		return []Event{RegionsStopped{Vertices: []types.VertexID{types.VertexID(strings.TrimSuffix(word(1), ":"))}, Reason: rest(2)}}
 	case "restored":

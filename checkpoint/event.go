@@ -92,6 +92,14 @@ type RegionsRestored struct {
 	Vertices []Vertex
 }
 
+// Adopted says, before any other event, that the tasks were deployed by another leader and run on. Manifest is that of
+// Config.Latest, which is complete: its sinks may have been told to commit, or not. Vertices are those whose tasks took part
+// in it, as they run now. Their committers commit it, again or at last, and their tasks are told.
+type Adopted struct {
+	Manifest *checkpointv1.Manifest
+	Vertices []types.VertexID
+}
+
 // Close ends the coordinator because its attempt ends. A pending checkpoint is given up, unless its Persist is under way:
 // that is awaited. Closed follows, in the same step or later; nothing is triggered or committed any more.
 type Close struct{ Reason string }
@@ -110,6 +118,7 @@ func (IDsAllotted) isEvent()      {}
 func (Close) isEvent()            {}
 func (RegionsStopped) isEvent()   {}
 func (RegionsRestored) isEvent()  {}
+func (Adopted) isEvent()          {}
 
 // String prints the event on one line.
 func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
@@ -163,6 +172,11 @@ func (e RegionsRestored) String() string {
 		fmt.Fprintf(&text, " %s:%d", v.ID, v.Parallelism)
 	}
 	return text.String()
+}
+
+// String prints the event on one line.
+func (e Adopted) String() string {
+	return fmt.Sprintf("adopted manifest=%d vertices=%v", e.Manifest.GetCheckpointId(), e.Vertices)
 }
 
 // String prints the event on one line.
