@@ -142,11 +142,17 @@ type stream struct {
 // RecvMsg implements grpc.ClientStream.
 func (s *stream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
-	if err != nil {
+	if err != nil && errors.Is(context.Cause(s.Context()), context.DeadlineExceeded) {
+		s.finder.note(s.conn, errSilent)
+	} else if err != nil {
 		s.finder.note(s.conn, err)
 	}
 	return err
 }
+
+// errSilent is how a stream ended whose user heard nothing for too long, and says so by
+// the cause of its context, context.DeadlineExceeded.
+var errSilent = status.Error(codes.Unavailable, "this job manager is silent")
 
 // note learns from the error of a call on a connection: where it says that another
 // job manager leads, or that this one can't be reached, the next call goes
@@ -165,6 +171,9 @@ func (f *Finder) note(conn *grpc.ClientConn, err error) bool {
 		return false // there is nowhere else to go
 	}
 	_ = f.mu.conn.Close()
+	if len(f.addresses) > 1 && f.addresses[f.mu.next%len(f.addresses)] == f.mu.current {
+		f.mu.next++ // it was reached by a hint, and is not worth another try before the others
+	}
 	f.mu.conn, f.mu.current = nil, hint
 	return true
 }
