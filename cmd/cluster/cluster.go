@@ -27,7 +27,6 @@ import (
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
 	"millrace/jobmanager"
-	"millrace/jobmanager/coord/etcd"
 	"millrace/jobmanager/coord/etcd/embedded"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
@@ -57,6 +56,9 @@ type Options struct {
 	// Address is where the job manager serves; "" means any port of loopback.
 	Address string
 	Cluster string
+	// JobManagers is how many there are; 0 means one. All but the first serve on any port
+	// of loopback.
+	JobManagers int
 	// TaskManagers is how many there are from the start; NoTaskManagers for none.
 	TaskManagers int
 	Slots        int
@@ -94,6 +96,7 @@ func (o *Options) ensureDefaults() {
 	if o.Blobs == "" {
 		o.Blobs = filepath.Join(o.Dir, "blobs")
 	}
+	o.JobManagers = max(o.JobManagers, 1)
 	if o.TaskManagers == 0 {
 		o.TaskManagers = 2
 	}
@@ -117,17 +120,16 @@ func (o *Options) ensureDefaults() {
 // Cluster is a running cluster. It is safe for concurrent use.
 type Cluster struct {
 	Options
-	etcd       *embedded.Server
-	coord      *etcd.Store
-	store      *Storage
-	metrics    *metrics.Registry
-	network    *local.Network
-	pool       stream.Pool
-	jobManager *JobManager
-	finder     *leader.Finder
-	mu         struct {
+	etcd    *embedded.Server
+	store   *Storage
+	metrics *metrics.Registry
+	network *local.Network
+	pool    stream.Pool
+	finder  *leader.Finder
+	mu      struct {
 		sync.Mutex
-		managers map[types.TaskManagerID]*TaskManager
+		candidates []*candidate
+		managers   map[types.TaskManagerID]*TaskManager
 	}
 }
 
@@ -150,15 +152,16 @@ func (c *Cluster) start(ctx context.Context) (err error) {
 	if err := c.openStores(ctx); err != nil {
 		return err
 	}
-	c.jobManager, err = StartJobManager(ctx, c.Options.Address, jobmanager.Options{
-		Cluster: c.Cluster, Version: c.Version, Coord: c.coord, Store: c.store, Probe: c.store.Probe, Known: c.Wiring.Known(),
-		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention,
-		Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
-	})
-	if err != nil {
-		return err
+	for i := range c.JobManagers {
+		listen := c.Options.Address
+		if i > 0 {
+			listen = "127.0.0.1:0"
+		}
+		if err := c.startJobManager(ctx, listen); err != nil {
+			return err
+		}
 	}
-	if c.finder, err = leader.New([]string{c.Address()}); err != nil {
+	if c.finder, err = leader.New(c.addresses()); err != nil {
 		return err
 	}
 	for i := range c.TaskManagers {
@@ -173,19 +176,19 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 	if c.etcd, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(c.Dir, "etcd")}); err != nil {
 		return err
 	}
-	c.coord, err = etcd.Open(etcd.Options{Endpoints: []string{c.etcd.Endpoint()}, Cluster: c.Cluster, SessionTTL: c.SessionTTL})
-	if err != nil {
-		return err
-	}
 	c.store, err = OpenStorage(ctx, c.Blobs, c.Clock, c.WrapStore)
 	return err
 }
 
-// Address returns where the job manager serves.
-func (c *Cluster) Address() string { return c.jobManager.Address() }
+// Address returns where the first job manager serves.
+func (c *Cluster) Address() string { return c.addresses()[0] }
 
-// Register offers what clients call, on another server as well.
-func (c *Cluster) Register(s grpc.ServiceRegistrar) { c.jobManager.Register(s) }
+// Register offers what clients call of the first job manager, on another server as well.
+func (c *Cluster) Register(s grpc.ServiceRegistrar) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.mu.candidates[0].Register(s)
+}
 
 // Registry returns the metrics of every part.
 func (c *Cluster) Registry() *metrics.Registry { return c.metrics }
@@ -226,7 +229,10 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 }
 
 func (c *Cluster) startTaskManager(o taskmanager.Options) (*TaskManager, error) {
-	jobManagers := []string{c.Reach(c.Address())}
+	jobManagers := c.addressesLocked()
+	for i := range jobManagers {
+		jobManagers[i] = c.Reach(jobManagers[i])
+	}
 	if c.Remote {
 		return StartRemoteTaskManager(context.Background(), jobManagers, "127.0.0.1:0", "", o)
 	}
@@ -270,21 +276,20 @@ func (c *Cluster) Close() error {
 	if c.finder != nil {
 		errs = append(errs, c.finder.Close())
 	}
-	if c.jobManager != nil {
-		c.jobManager.Resign() // so that nobody takes the task managers' end for a loss
-	}
 	c.mu.Lock()
+	candidates := c.mu.candidates
+	c.mu.candidates = nil
 	managers := slices.Collect(maps.Values(c.mu.managers))
 	clear(c.mu.managers)
 	c.mu.Unlock()
+	for _, j := range candidates {
+		j.Resign() // so that nobody takes the task managers' end for a loss
+	}
 	for _, m := range managers {
 		errs = append(errs, m.Kill())
 	}
-	if c.jobManager != nil {
-		errs = append(errs, c.jobManager.Close())
-	}
-	if c.coord != nil {
-		errs = append(errs, c.coord.Close())
+	for _, j := range candidates {
+		errs = append(errs, j.Close())
 	}
 	if c.etcd != nil {
 		errs = append(errs, c.etcd.Close())
