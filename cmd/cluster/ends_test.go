@@ -170,20 +170,25 @@ func TestCorruptSnapshotFallsBack(t *testing.T) {
 	}
 }
 
-// flipLatest changes one byte of the object that was written last below a
-// folder of that name.
+// flipLatest changes one byte of the last object, below a folder of that name, of the
+// newest checkpoint that has a manifest. There may be chunks of a later one, which
+// never was complete.
 func flipLatest(t *testing.T, dir, folder string) {
 	t.Helper()
-	var latest string
-	err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(path string, e os.DirEntry, err error) error {
-		if err == nil && !e.IsDir() && strings.Contains(path, "/"+folder+"/") && path > latest {
-			latest = path
+	last := func(part string) (latest string) {
+		err := filepath.WalkDir(filepath.Join(dir, "blobs"), func(path string, e os.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && strings.Contains(path, part) && path > latest {
+				latest = path
+			}
+			return err
+		})
+		if err != nil || latest == "" {
+			t.Fatalf("no object with %s in its path: %v", part, err)
 		}
-		return err
-	})
-	if err != nil || latest == "" {
-		t.Fatalf("no object in a folder %s: %v", folder, err)
+		return latest
 	}
+	checkpoint, _, _ := strings.Cut(filepath.Base(last("/manifest/")), "-")
+	latest := last("/" + folder + "/" + checkpoint)
 	data, err := os.ReadFile(latest)
 	if err != nil {
 		t.Fatal(err)
