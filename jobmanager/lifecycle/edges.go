@@ -21,7 +21,8 @@ func Edges() []Edge {
 	edges := []Edge{
 		{Created, "start", WaitingForResources},
 		{Created, "recovered", WaitingForResources},
-		{Created, "recovered", Failing},
+		{Created, "recovered", Adopting},
+		{Created, "recovered", Failing}, // nobody knows what could run
 		{Created, "recovered", Cancelling},
 		{Created, "recovered", Finished},
 		{Created, "recovered", Canceled},
@@ -51,6 +52,12 @@ func Edges() []Edge {
 		{Running, "task-changed", Recovering},
 		{Running, "coordinator-failed", Recovering},
 		{Running, "task-manager-lost", Recovering},
+		{Adopting, "collected", Running},
+		{Adopting, "collected", Recovering}, // some regions are not whole
+		{Adopting, "collected", Failing},    // none is
+		{Adopting, "cancel-requested", Cancelling},
+		{Running, "collected", Finishing},
+		{Running, "collected", Stopping},
 		{Recovering, "task-changed", Running},
 		{Recovering, "regions-gone", Failing},      // no restart is left
 		{Recovering, "resources-missing", Failing}, // slots come only where all regions are placed anew
@@ -83,7 +90,7 @@ func Diagram() string {
 	type pair struct{ from, to State }
 	events := make(map[pair][]string)
 	var order []pair
-	for from := Created; from <= Recovering; from++ {
+	for from := Created; from <= Adopting; from++ {
 		for _, e := range Edges() {
 			if e.From != from {
 				continue
@@ -100,7 +107,7 @@ func Diagram() string {
 	for _, p := range order {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", p.from, p.to, strings.Join(events[p], ", "))
 	}
-	for s := Created; s <= Recovering; s++ {
+	for s := Created; s <= Adopting; s++ {
 		if s.Terminal() {
 			fmt.Fprintf(&b, "    %s --> [*]\n", s)
 		}

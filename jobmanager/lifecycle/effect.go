@@ -17,6 +17,20 @@ type Effect interface {
 // AllotAttempt asks for the next numbers, one for each of the regions, by a fenced transaction.
 type AllotAttempt struct{ Regions []int }
 
+// CollectTasks asks what runs of the job that another leader deployed. It is answered by Collected as soon as nothing more
+// can come, and at JudgeTasks at the latest.
+type CollectTasks struct{ Attempt types.Attempt }
+
+// JudgeTasks says that the time for CollectTasks is over: what is there counts.
+type JudgeTasks struct{ Attempt types.Attempt }
+
+// AdoptRegions says that regions go on as they are: their tasks and coordinator tasks are this leader's from now on, and
+// what was under way of checkpoints is settled. What runs of other regions is cancelled.
+type AdoptRegions struct {
+	Attempt types.Attempt
+	Regions []int
+}
+
 // RequestResources asks for slots for every task of the regions; with Lower at a lower parallelism, if there are too few.
 // Regions that are not among them stay where they are. A later one replaces it.
 type RequestResources struct {
@@ -109,6 +123,9 @@ type Report struct {
 
 func (AllotAttempt) isEffect()       {}
 func (RequestResources) isEffect()   {}
+func (CollectTasks) isEffect()       {}
+func (JudgeTasks) isEffect()         {}
+func (AdoptRegions) isEffect()       {}
 func (DeployCoordinators) isEffect() {}
 func (DeployTasks) isEffect()        {}
 func (StartCheckpointing) isEffect() {}
@@ -126,6 +143,17 @@ func (Report) isEffect()             {}
 
 // String prints the effect on one line.
 func (e AllotAttempt) String() string { return fmt.Sprintf("allot-attempt regions=%v", e.Regions) }
+
+// String prints the effect on one line.
+func (e CollectTasks) String() string { return fmt.Sprintf("collect-tasks attempt=%d", e.Attempt) }
+
+// String prints the effect on one line.
+func (e JudgeTasks) String() string { return fmt.Sprintf("judge-tasks attempt=%d", e.Attempt) }
+
+// String prints the effect on one line.
+func (e AdoptRegions) String() string {
+	return fmt.Sprintf("adopt-regions attempt=%d regions=%v", e.Attempt, e.Regions)
+}
 
 // String prints the effect on one line.
 func (e RequestResources) String() string {

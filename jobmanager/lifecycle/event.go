@@ -35,12 +35,28 @@ func (f Failure) String() string {
 // Start begins a job that was submitted to this leader: its first event.
 type Start struct{}
 
-// Recovered begins a job that another leader left: its first event. Phase is the durable one, Attempt the last one
-// allotted, 0 if none. What still runs of it is cancelled, and the job goes on from its last checkpoint.
+// Recovered begins a job that another leader left: its first event. Phase is the durable one, Attempt that of the first
+// region, as the whole job was deployed last, 0 if it never was. Where Known says that the attempt of every region is known,
+// what still runs of the job goes on; otherwise it is cancelled, and the job goes on from its last checkpoint.
 type Recovered struct {
 	Phase   checkpointv1.JobPhase
 	Attempt types.Attempt
+	Known   bool
 	Failure string // of a failed job
+}
+
+// Collected answers CollectTasks, once. Regions has all of them, in order. The machine keeps the slices.
+type Collected struct {
+	Attempt types.Attempt
+	Regions []CollectedRegion
+}
+
+// CollectedRegion is what was found of a region. It is whole if every task of it is there, under the attempt that was
+// allotted to it last, and runs or has ended, and every coordinator task is ready.
+type CollectedRegion struct {
+	Number  types.Attempt
+	Tasks   map[types.TaskID]TaskState // of a whole one
+	Missing string                     // what keeps it from being whole; "" if it is
 }
 
 // Tick says what time it is. Time never runs backwards here.
@@ -155,6 +171,7 @@ type TerminalStored struct{}
 
 func (Start) isEvent()                    {}
 func (Recovered) isEvent()                {}
+func (Collected) isEvent()                {}
 func (Tick) isEvent()                     {}
 func (AttemptAllotted) isEvent()          {}
 func (ResourcesAvailable) isEvent()       {}
@@ -180,7 +197,20 @@ func (e Start) String() string { return "start" }
 
 // String prints the event on one line.
 func (e Recovered) String() string {
-	return fmt.Sprintf("recovered phase=%s attempt=%d", e.Phase, e.Attempt)
+	return fmt.Sprintf("recovered phase=%s attempt=%d known=%v", e.Phase, e.Attempt, e.Known)
+}
+
+// String prints the event on one line.
+func (e Collected) String() string {
+	text := fmt.Sprintf("collected attempt=%d", e.Attempt)
+	for i, r := range e.Regions {
+		if r.Missing != "" {
+			text += fmt.Sprintf(" %d:%q", i, r.Missing)
+			continue
+		}
+		text += fmt.Sprintf(" %d:%d tasks of attempt %d", i, len(r.Tasks), r.Number)
+	}
+	return text
 }
 
 // String prints the event on one line.

@@ -33,6 +33,7 @@ func situations() map[string][]Event {
 	r := running(1)
 	ended := then(r, TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}, TaskChanged{Attempt: 1, Task: scriptTasks[1], State: TaskEnded})
 	failing := then(r, TaskManagerLost{Attempt: 1})
+	deployed := []Event{Recovered{Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, Attempt: 1, Known: true}, everyCollected(1)[1]}
 	doomed := then(r, TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskFailed, Failure: Failure{Class: failure.Class{Domain: failure.DomainUser, Retry: failure.Never}}})
 	return map[string][]Event{
 		"created": nil, "waiting for an attempt": r[:1], "waiting": r[:2], "restoring": r[:3], "deploying": r[:4], "half up": r[:5], "running": r,
@@ -45,7 +46,31 @@ func situations() map[string][]Event {
 		"about to rescale": then(r, RescaleRequested{Reason: "r"}), "rescaling": then(r, RescaleRequested{Reason: "r"}, CheckpointCompleted{Attempt: 1, ID: 4}),
 		"better for a while": then(r, PlacementChanged{Attempt: 1, Better: "b"}), "rescale asked early": then(r[:4], RescaleRequested{Reason: "r"}),
 		"cancelling what fails": then(failing, CancelRequested{}),
-		"half up, one ended":    then(r[:5], TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}),
+		"adopting":              deployed[:1], "adopting what is to stop": then(deployed[:1], StopRequested{}),
+		"adopting what is to move": then(deployed[:1], RescaleRequested{Reason: "r"}), "judged": then(deployed[:1], Tick{Now: 1 << 30}), "adopted": deployed,
+		"half up, one ended": then(r[:5], TaskChanged{Attempt: 1, Task: scriptTasks[0], State: TaskEnded}),
+	}
+}
+
+// everyCollected has what may be found of an attempt: nothing, all tasks running, all ended, and with two regions one of them.
+func everyCollected(a types.Attempt) []Event {
+	src, sink := scriptTasks[0], scriptTasks[1]
+	region := func(n types.Attempt, s TaskState, of ...types.TaskID) CollectedRegion {
+		r := CollectedRegion{Number: n, Tasks: make(map[types.TaskID]TaskState)}
+		for _, t := range of {
+			r.Tasks[t] = s
+		}
+		return r
+	}
+	missing := CollectedRegion{Missing: "it is gone"}
+	return []Event{
+		Collected{Attempt: a, Regions: []CollectedRegion{missing}},
+		Collected{Attempt: a, Regions: []CollectedRegion{region(a, TaskRunning, src, sink)}},
+		Collected{Attempt: a, Regions: []CollectedRegion{region(a, TaskEnded, src, sink)}},
+		Collected{Attempt: a, Regions: []CollectedRegion{missing, missing}},
+		Collected{Attempt: a, Regions: []CollectedRegion{region(a, TaskRunning, src), region(a+1, TaskEnded, sink)}},
+		Collected{Attempt: a, Regions: []CollectedRegion{missing, region(a+1, TaskEnded, sink)}},
+		Collected{Attempt: a},
 	}
 }
 
@@ -66,8 +91,11 @@ func recoveries() map[string][]Event {
 	}
 	r := then(running, TaskChanged{Attempt: 2, Task: sink, State: TaskFailed}, RegionsGone{1}, Tick{Now: 1 << 30},
 		AttemptAllotted{Attempt: 3, Regions: []int{1}}, ResourcesAvailable{Attempt: 3, Placement: 2, Tasks: []types.TaskID{sink}}, CoordinatorsReady{3})
+	deployed := []Event{Recovered{Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, Attempt: 1, Known: true}}
 	return map[string][]Event{
-		"regions run": running, "a region fails": r[:7], "a region restarts": r[:8], "a region waits for an attempt": r[:9],
+		"adopting regions": deployed, "adopted but for a region": then(deployed, everyCollected(1)[5]),
+		"adopting regions that are to stop": then(deployed, StopRequested{}),
+		"regions run":                       running, "a region fails": r[:7], "a region restarts": r[:8], "a region waits for an attempt": r[:9],
 		"a region waits": r[:10], "a region is restored": r[:11], "a region is deployed": r,
 		"one ended, another is deployed":       then(r, TaskChanged{Attempt: 1, Task: src, State: TaskEnded}),
 		"a region is deployed, stop asked":     then(r, StopRequested{}),
@@ -89,9 +117,11 @@ func everyEvent() []Event {
 		RescaleRequested{Reason: "more"},
 	}
 	for p := range checkpointv1.JobPhase_name {
-		events = append(events, Recovered{Phase: checkpointv1.JobPhase(p)}, Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3})
+		events = append(events, Recovered{Phase: checkpointv1.JobPhase(p)}, Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3},
+			Recovered{Phase: checkpointv1.JobPhase(p), Attempt: 3, Known: true})
 	}
 	for a := types.Attempt(0); a <= 4; a++ {
+		events = append(events, everyCollected(a)...)
 		events = append(events, AttemptAllotted{Attempt: a, Regions: []int{0}}, AttemptAllotted{Attempt: a, Regions: []int{1}}, AttemptAllotted{Attempt: a, Regions: []int{0, 1}},
 			AttemptGone{a}, RegionsGone{a}, ResourcesAvailable{Attempt: a, Tasks: scriptTasks}, ResourcesAvailable{Attempt: a},
 			ResourcesMissing{Attempt: a}, ResourcesMissing{Attempt: a, All: true}, CoordinatorsReady{a}, CoordinatorFailed{Attempt: a}, CoordinatorFailed{Attempt: a, Vertex: "sink", Ahead: true},

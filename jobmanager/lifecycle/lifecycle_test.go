@@ -28,6 +28,8 @@ import (
 //	    takes events, one a line, and prints the effects of each; the attempt is the one allotted last, that of a task its
 //	    region's:
 //	        start            recovered active 4        tick 1000          allotted 1
+//	        deployed active 4 [5 6]   recovered, and the attempts of the regions are known
+//	        found running ended | what keeps it from being whole   of each region in turn, with the states of its tasks
 //	        resources        missing no free slot      ready              up (every task is running)
 //	        task src/0 ended                           fail src/0 restart|backoff|never|user|consequence [@position] broken pipe
 //	        coordinator sink no broker                 lost tm-1          final 3
@@ -190,6 +192,10 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		s.attempt = types.Attempt(words.Number(2))
 		phase := checkpointv1.JobPhase_value["JOB_PHASE_"+strings.ToUpper(word(1))]
 		return []Event{Recovered{Phase: checkpointv1.JobPhase(phase), Attempt: s.attempt, Failure: rest(3)}}
+	case "deployed":
+		return s.deployed(words)
+	case "found":
+		return []Event{s.found(rest(1))}
 	case "tick":
 		return []Event{Tick{n}}
 	case "allotted":
@@ -243,6 +249,42 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 		t.Fatalf("unknown event %v", words)
 		return nil
 	}
+}
+
+// deployed begins with a job that another leader deployed, its regions under the numbers that are given.
+func (s *script) deployed(words corescript.Line) []Event {
+	s.attempt = types.Attempt(words.Number(2))
+	for i, t := range s.tasks {
+		s.numbers[t.Vertex] = s.attempt
+		if len(s.tasks) > len(scriptTasks) {
+			s.numbers[t.Vertex] = types.Attempt(words.Number(2 + i))
+		}
+	}
+	phase := checkpointv1.JobPhase_value["JOB_PHASE_"+strings.ToUpper(words.Word(1))]
+	return []Event{Recovered{Phase: checkpointv1.JobPhase(phase), Attempt: s.attempt, Known: true}}
+}
+
+// found says what is there of each region: states of its tasks, or words that are none.
+func (s *script) found(text string) Event {
+	states := map[string]TaskState{"running": TaskRunning, "ended": TaskEnded}
+	e := Collected{Attempt: s.attempt}
+	tasks := s.tasks
+	for part := range strings.SplitSeq(text, " | ") {
+		r := CollectedRegion{Tasks: make(map[types.TaskID]TaskState)}
+		for _, word := range strings.Fields(part) {
+			if states[word] == 0 || len(tasks) == 0 {
+				r = CollectedRegion{Missing: part}
+				break
+			}
+			r.Number, r.Tasks[tasks[0]] = s.number(tasks[0].Vertex), states[word]
+			tasks = tasks[1:]
+		}
+		if r.Missing != "" && len(s.tasks) > len(scriptTasks) {
+			tasks = tasks[1:]
+		}
+		e.Regions = append(e.Regions, r)
+	}
+	return e
 }
 
 // regionsOf returns the regions that are named, the one that there is where none is.

@@ -10,6 +10,9 @@ const (
 	DefaultFixedAttempts  = 1
 	DefaultPoison         = 3
 
+	// DefaultCollect is how long a leader waits for task managers that another one had. It is what they may be silent for.
+	DefaultCollect = 6 * time.Second
+
 	// rescalePatience is how long a rescale waits for a checkpoint.
 	rescalePatience = time.Minute
 

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"millrace/checkpoint"
 	"millrace/internal/invariant"
@@ -15,6 +16,8 @@ import (
 type Config struct {
 	Restart jobgraph.RestartSpec
 	Rescale RescaleSpec
+	// Collect is how long task managers that another leader had are waited for; 0 means DefaultCollect.
+	Collect time.Duration
 	// Regions are the vertices that fail and restart together, as of jobgraph.Graph.Regions; nil for one region.
 	Regions [][]types.VertexID
 	// Seed makes the jitter of delays; give each job another.
@@ -35,6 +38,10 @@ type Machine struct {
 	tasks     map[types.TaskID]TaskState
 	since     int64 // when all tasks came to run; meaningful in Running, Finishing, Stopping
 
+	collect  time.Duration
+	judgeAt  int64 // in Adopting; 0: what is there counts already
+	takeover bool  // tasks were adopted, and no checkpoint was asked for since
+
 	waiting int64 // since when the attempt, or that of the recovery, waits for slots; 0: it has them, or may have fewer
 
 	stop      *StopRequested // asked for and not done
@@ -51,7 +58,7 @@ type Machine struct {
 
 // New returns a machine in state Created. Its first event is Start or Recovered.
 func New(cfg Config) *Machine {
-	return &Machine{state: Created, regions: newRegions(cfg.Regions), restarts: newRestarts(cfg), rescale: rescale{spec: cfg.Rescale}}
+	return &Machine{state: Created, regions: newRegions(cfg.Regions), restarts: newRestarts(cfg), rescale: rescale{spec: cfg.Rescale}, collect: orDefault(cfg.Collect, DefaultCollect)}
 }
 
 // State returns where the job stands.
@@ -86,6 +93,8 @@ func (m *Machine) take(ev Event) {
 		m.start()
 	case Recovered:
 		m.recovered(ev)
+	case Collected:
+		m.collected(ev)
 	case CancelRequested:
 		m.cancelRequested()
 	case StopRequested:
@@ -201,7 +210,7 @@ func (m *Machine) begin() {
 	m.emit(AllotAttempt{Regions: m.regions.all()})
 }
 
-// recovered takes over what another leader left. Running tasks are not adopted: the job restarts from its last checkpoint.
+// recovered takes over what another leader left.
 func (m *Machine) recovered(e Recovered) {
 	if m.state != Created {
 		return
@@ -223,8 +232,12 @@ func (m *Machine) recovered(e Recovered) {
 			m.begin()
 			return
 		}
+		if e.Known {
+			m.beginCollecting()
+			return
+		}
 		m.uncounted = true
-		m.fail("another job manager leads now")
+		m.fail(takenOver)
 	}
 }
 
@@ -244,6 +257,8 @@ func (m *Machine) tick(t Tick) {
 		m.rescaleTick()
 	case Recovering:
 		m.recoveryTick()
+	case Adopting:
+		m.collectingTick()
 	default:
 	}
 }
@@ -319,7 +334,10 @@ func (m *Machine) runs() {
 		m.beginStop()
 	case m.rescale.wanted != "":
 		m.beginRescale(m.rescale.wanted)
+	case m.takeover:
+		m.emit(RequestCheckpoint{Attempt: m.attempt})
 	}
+	m.takeover = false
 }
 
 func (m *Machine) allTasks(least TaskState) bool {

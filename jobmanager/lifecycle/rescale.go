@@ -42,7 +42,7 @@ func (m *Machine) rescaleRequested(reason string) {
 		if m.rescale.wanted == "" {
 			m.beginRescale(reason)
 		}
-	case Restoring, Deploying, Recovering:
+	case Restoring, Deploying, Recovering, Adopting:
 		m.rescale.wanted = reason
 	default:
 	}

@@ -35,13 +35,15 @@ const (
 	// Recovering: some regions are being restarted, from their end to when all of their tasks run; the others run on, without
 	// checkpoints.
 	Recovering
+	// Adopting: another leader deployed the job. What still runs of it is being collected.
+	Adopting
 )
 
 var stateNames = [...]string{
 	Created: "Created", WaitingForResources: "WaitingForResources", Restoring: "Restoring", Deploying: "Deploying",
 	Running: "Running", Failing: "Failing", Restarting: "Restarting", Finishing: "Finishing", Cancelling: "Cancelling",
 	Finished: "Finished", Canceled: "Canceled", Failed: "Failed", Stopping: "Stopping", Stopped: "Stopped",
-	Rescaling: "Rescaling", Recovering: "Recovering",
+	Rescaling: "Rescaling", Recovering: "Recovering", Adopting: "Adopting",
 }
 
 // String returns the state's name.

@@ -47,6 +47,8 @@ const (
 	JobState_JOB_STATE_RESCALING             JobState = 15
 	// Some regions of the job are restarted while the others run on.
 	JobState_JOB_STATE_RECOVERING JobState = 16
+	// Another job manager ran the job: what still runs of it is being collected.
+	JobState_JOB_STATE_ADOPTING JobState = 17
 )
 
 // Enum value maps for JobState.
@@ -69,6 +71,7 @@ var (
 		14: "JOB_STATE_STOPPED",
 		15: "JOB_STATE_RESCALING",
 		16: "JOB_STATE_RECOVERING",
+		17: "JOB_STATE_ADOPTING",
 	}
 	JobState_value = map[string]int32{
 		"JOB_STATE_UNSPECIFIED":           0,
@@ -88,6 +91,7 @@ var (
 		"JOB_STATE_STOPPED":               14,
 		"JOB_STATE_RESCALING":             15,
 		"JOB_STATE_RECOVERING":            16,
+		"JOB_STATE_ADOPTING":              17,
 	}
 )
 
@@ -1073,8 +1077,10 @@ type DescribeJobResponse struct {
 	// What the rows of the last checkpoint's tasks do not add up to; empty when
 	// every row is accounted for, as it must be.
 	LedgerDiscrepancies []string `protobuf:"bytes,12,rep,name=ledger_discrepancies,json=ledgerDiscrepancies,proto3" json:"ledger_discrepancies,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// When this leader took the job over from another, and how much of it went on.
+	Takeover      string `protobuf:"bytes,13,opt,name=takeover,proto3" json:"takeover,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DescribeJobResponse) Reset() {
@@ -1189,6 +1195,13 @@ func (x *DescribeJobResponse) GetLedgerDiscrepancies() []string {
 		return x.LedgerDiscrepancies
 	}
 	return nil
+}
+
+func (x *DescribeJobResponse) GetTakeover() string {
+	if x != nil {
+		return x.Takeover
+	}
+	return ""
 }
 
 type TaskDescription struct {
@@ -2079,7 +2092,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xd3\x04\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xef\x04\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -2094,7 +2107,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\vexplanation\x18\n" +
 	" \x01(\tR\vexplanation\x12'\n" +
 	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\x121\n" +
-	"\x14ledger_discrepancies\x18\f \x03(\tR\x13ledgerDiscrepancies\"\xdf\x02\n" +
+	"\x14ledger_discrepancies\x18\f \x03(\tR\x13ledgerDiscrepancies\x12\x1a\n" +
+	"\btakeover\x18\r \x01(\tR\btakeover\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +
@@ -2149,7 +2163,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\fdead_letters\x18\x06 \x01(\x03R\vdeadLetters\x12\x1a\n" +
 	"\brestarts\x18\a \x01(\x05R\brestarts\x12O\n" +
 	"\x0flast_checkpoint\x18\b \x01(\v2&.millrace.api.v1.CheckpointDescriptionR\x0elastCheckpoint\x12\x18\n" +
-	"\atrouble\x18\t \x01(\tR\atrouble*\xb6\x03\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble*\xce\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_CREATED\x10\x01\x12#\n" +
@@ -2168,7 +2182,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x12JOB_STATE_STOPPING\x10\r\x12\x15\n" +
 	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
 	"\x13JOB_STATE_RESCALING\x10\x0f\x12\x18\n" +
-	"\x14JOB_STATE_RECOVERING\x10\x102\xd7\x04\n" +
+	"\x14JOB_STATE_RECOVERING\x10\x10\x12\x16\n" +
+	"\x12JOB_STATE_ADOPTING\x10\x112\xd7\x04\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +
