@@ -281,6 +281,9 @@ func (d *driver) lost(id types.TaskManagerID, why string) {
 // cancelAttempt ends what runs; maybeGone says when it has.
 func (d *driver) cancelAttempt(fx lifecycle.CancelAttempt) {
 	d.waiting = false
+	if d.collecting != nil {
+		d.stopCollecting()
+	}
 	if d.at == nil {
 		d.step(lifecycle.AttemptGone{Attempt: fx.Attempt})
 		return
@@ -359,8 +362,16 @@ func (d *driver) coordinatorReady(id coordinatorID) {
 	}
 }
 
-// storeEnumerator makes what an enumerator found durable, before anybody reads it.
+// storeEnumerator makes what an enumerator found durable, before anybody reads it. One is stored at a time: a state that
+// overtook a later one would forget splits, and so would assignments.
 func (d *driver) storeEnumerator(e *controlv1.EnumeratorAssigned) {
+	if d.findings = append(d.findings, e); len(d.findings) == 1 {
+		d.storeFindings()
+	}
+}
+
+func (d *driver) storeFindings() {
+	e := d.findings[0]
 	d.later(func() any {
 		return enumeratorStored{e, d.patiently(func() error {
 			return d.store.storeEnumerator(d.ctx, types.VertexID(e.VertexId), e.State)
@@ -368,11 +379,29 @@ func (d *driver) storeEnumerator(e *controlv1.EnumeratorAssigned) {
 	})
 }
 
+// findingsStored goes on with an enumerator's findings, and with those that waited.
+func (d *driver) findingsStored(e enumeratorStored) {
+	d.findings = d.findings[1:]
+	if len(d.findings) > 0 {
+		d.storeFindings()
+	}
+	if p := d.deployment(e.msg.VertexId, e.msg.Attempt); p != nil && d.ok("store found splits", e.err) {
+		d.enumeratorStored(p, e.msg)
+	}
+}
+
 func (d *driver) enumeratorStored(p *deployment, e *controlv1.EnumeratorAssigned) {
 	if !p.deployed {
 		p.early = append(p.early, e)
 		return
 	}
+	d.assign(e)
+	// Behind the assignments, so that no barrier overtakes them.
+	d.coordinate(checkpoint.EnumeratorState{Vertex: types.VertexID(e.VertexId), State: e.State})
+}
+
+// assign passes an enumerator's assignments on.
+func (d *driver) assign(e *controlv1.EnumeratorAssigned) {
 	for _, s := range e.Assignments {
 		slot, ok := d.at.slots[taskID(e.VertexId, s.Subtask)]
 		if !ok {
@@ -384,8 +413,6 @@ func (d *driver) enumeratorStored(p *deployment, e *controlv1.EnumeratorAssigned
 			},
 		}})
 	}
-	// Behind the assignments, so that no barrier overtakes them.
-	d.coordinate(checkpoint.EnumeratorState{Vertex: types.VertexID(e.VertexId), State: e.State})
 }
 
 // describeTasks shows the tasks of some regions to clients.

@@ -59,13 +59,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 	case checkpoint.NotifyComplete:
 		d.notifyComplete(fx)
 	case checkpoint.NotifyAborted:
-		d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
-			return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointAborted{
-				CheckpointAborted: &controlv1.CheckpointAborted{
-					JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID),
-				},
-			}}
-		})
+		d.toAttempt(d.abortMessage(fx.ID))
 	case checkpoint.Retire:
 		d.deletions.Go(func() { d.retire(fx) })
 	case checkpoint.Completed:
@@ -118,13 +112,25 @@ func (d *driver) trigger(fx checkpoint.Trigger) {
 	d.events.CheckpointTriggered(events.CheckpointTriggeredInfo{
 		Job: string(d.store.job), Checkpoint: uint64(fx.ID), Kind: fx.Kind.String(), Tasks: len(d.at.slots),
 	})
-	d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
+	d.toAttempt(d.triggerMessage(fx.ID, fx.Kind))
+}
+
+func (d *driver) triggerMessage(id types.CheckpointID, kind checkpoint.Kind) func(uint64) *controlv1.JobManagerMessage {
+	return func(attempt uint64) *controlv1.JobManagerMessage {
 		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_TriggerCheckpoint{
 			TriggerCheckpoint: &controlv1.TriggerCheckpoint{
-				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID), Kind: fx.Kind.Proto(),
+				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(id), Kind: kind.Proto(),
 			},
 		}}
-	})
+	}
+}
+
+func (d *driver) abortMessage(id types.CheckpointID) func(uint64) *controlv1.JobManagerMessage {
+	return func(attempt uint64) *controlv1.JobManagerMessage {
+		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointAborted{
+			CheckpointAborted: &controlv1.CheckpointAborted{JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(id)},
+		}}
+	}
 }
 
 // persist writes the manifest and then, by a fenced transaction, makes the

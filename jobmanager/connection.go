@@ -44,7 +44,6 @@ func (r *registry) join(reg *controlv1.Register, now time.Time) (*connection, er
 		case err != nil:
 			return nil, err
 		case !c.resumed:
-			r.changed()
 			return c, nil
 		}
 		if before != nil {

@@ -185,11 +185,11 @@ func (l *leadership) receive(s controlStream, c *connection) error {
 // take carries one message of a member out.
 func (l *leadership) take(m *member, msg *controlv1.TaskManagerMessage) {
 	if hb := msg.GetHeartbeat(); hb != nil {
-		m.beat(l.jm.Clock.Now())
-		m.session.Acknowledge()
-		for _, p := range hb.Tasks {
-			l.toDriver(types.JobID(p.JobId), progressReported{m.id, p})
-		}
+		l.heartbeat(m, hb)
+		return
+	}
+	if i := msg.GetInventory(); i != nil {
+		l.inventory(m, i)
 		return
 	}
 	if msg.GetLeaving() != nil {
@@ -200,6 +200,52 @@ func (l *leadership) take(m *member, msg *controlv1.TaskManagerMessage) {
 	if job := jobOf(msg); job != "" {
 		l.toDriver(job, fromTaskManager{m.id, msg})
 	}
+}
+
+// heartbeat passes figures on. Tasks of a job that has ended, or that nobody knows, have missed that.
+func (l *leadership) heartbeat(m *member, hb *controlv1.Heartbeat) {
+	m.beat(l.jm.Clock.Now())
+	m.session.Acknowledge()
+	for _, p := range hb.Tasks {
+		if d := l.driver(types.JobID(p.JobId)); d != nil {
+			d.post(progressReported{m.id, p})
+			continue
+		}
+		l.registry.send(m.id, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_Cancel{
+			Cancel: &controlv1.Cancel{JobId: p.JobId, Attempt: p.Attempt},
+		}})
+	}
+}
+
+// inventory takes in what runs on a task manager whose session begins: drivers are told, also of nothing, and then of the
+// slots that are left.
+func (l *leadership) inventory(m *member, i *controlv1.Inventory) {
+	jobs := make(map[types.JobID][]*controlv1.RegionInventory)
+	slots := make(map[types.SlotID]types.JobID)
+	for _, r := range i.Regions {
+		job := types.JobID(r.JobId)
+		jobs[job] = append(jobs[job], r)
+		if l.driver(job) == nil {
+			continue
+		}
+		for _, t := range r.Tasks {
+			slots[types.SlotID{TaskManager: m.id, Index: t.Slot}] = job
+		}
+	}
+	l.registry.inventory(m, slots)
+	for _, d := range l.drivers() {
+		regions := jobs[d.store.job]
+		if regions == nil {
+			regions = []*controlv1.RegionInventory{} // it has told
+		}
+		d.post(inventoried{m.id, regions})
+		select {
+		case <-d.done: // it may have ended before it was told
+			l.registry.release(d.store.job)
+		default:
+		}
+	}
+	l.registry.changed()
 }
 
 // jobOf returns the job that a message is about.

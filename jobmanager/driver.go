@@ -49,6 +49,11 @@ type driver struct {
 	takeover bool               // another leader ran the job, and no attempt of this term has begun
 	fallback types.CheckpointID // restored from next where the latest is not
 	ticked   int64
+	// collecting is what is found of a job that another leader left; nil when that is over. adopting is the same while the
+	// lifecycle decides about it, floor the attempt that the job was deployed as.
+	collecting, adopting *collecting
+	floor                types.Attempt
+	findings             []*controlv1.EnumeratorAssigned // that are not stored, in order
 	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
 	confirmed types.CheckpointID
 
@@ -86,6 +91,13 @@ type (
 		graph *jobgraph.Graph
 		last  types.Attempt
 		at    types.CheckpointID // the last complete one
+		found collecting         // what is known of where the job ran
+		floor types.Attempt
+		err   error
+	}
+	stopStored struct {
+		drain bool
+		reply chan error
 		err   error
 	}
 	attemptAllotted struct {
@@ -152,6 +164,7 @@ func (d *driver) take() []any {
 
 func newDriver(l *leadership, store *jobStore, rec *checkpointv1.JobRecord) (*driver, error) {
 	d := &driver{l: l, store: store, rec: rec, ctx: l.ctx, done: make(chan struct{})}
+	d.collecting = &collecting{found: make(inventories)}
 	d.inbox.ready = make(chan struct{}, 1)
 	d.metrics = l.jm.Metrics.Job(metrics.JobScope{Job: string(store.job), JobName: rec.Name})
 	d.events = events.Tee(events.Log(l.jm.Log), d.metrics.Listener(string(store.job)))
@@ -170,6 +183,9 @@ func (d *driver) run(ctx context.Context) {
 			return
 		case <-d.inbox.ready:
 			for _, e := range d.take() {
+				if ctx.Err() != nil {
+					break // whoever leads next goes on with what runs: that task managers go there is no loss
+				}
 				d.handle(e)
 			}
 		case <-d.l.jm.Clock.After(tickInterval):
@@ -222,7 +238,24 @@ func (d *driver) readGraph() graphRead {
 			return err
 		})
 	}
+	if r.err == nil && r.last != 0 {
+		r.err = d.patiently(func() error { return d.readDeployment(&r) })
+	}
 	return r
+}
+
+// readDeployment reads what is known of how the job was deployed last.
+func (d *driver) readDeployment(r *graphRead) (err error) {
+	floor, _, err := d.store.number(d.ctx, d.store.keys.AttemptFloor())
+	if err != nil && !isNotFound(err) {
+		return err
+	}
+	r.floor = types.Attempt(floor)
+	if r.found.numbers, err = d.store.regionNumbers(d.ctx); err != nil {
+		return err
+	}
+	r.found.placed, err = d.store.placement(d.ctx)
+	return err
 }
 
 // begin makes the job's cores once its graph is there.
@@ -249,11 +282,25 @@ func (d *driver) begin(r graphRead) {
 	d.tick()
 	d.deletions.Go(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
+		d.stopCollecting()
 		d.step(lifecycle.Start{})
-		return
+	} else {
+		d.recovered(r)
 	}
+	if d.rec.Stop != checkpointv1.JobStop_JOB_STOP_UNSPECIFIED {
+		d.step(lifecycle.StopRequested{Drain: d.rec.Stop == checkpointv1.JobStop_JOB_STOP_DRAIN})
+	}
+}
+
+// recovered begins with what another leader left.
+func (d *driver) recovered(r graphRead) {
 	d.takeover = true
-	d.step(lifecycle.Recovered{Phase: d.rec.Phase, Attempt: r.last, Failure: d.rec.Failure})
+	known := r.floor != 0 && len(r.found.numbers) == len(d.regions)
+	d.floor = r.last
+	if known {
+		d.floor, d.collecting.numbers, d.collecting.placed = r.floor, r.found.numbers, r.found.placed
+	}
+	d.step(lifecycle.Recovered{Phase: d.rec.Phase, Attempt: d.floor, Known: known, Failure: d.rec.Failure})
 }
 
 // tick tells the cores the time, and once a second the watchers the figures.
@@ -274,6 +321,9 @@ func (d *driver) tick() {
 
 // handle takes one event of the shell.
 func (d *driver) handle(e any) {
+	if d.collecting != nil && d.collect(e) {
+		return
+	}
 	if r, ok := e.(graphRead); ok {
 		d.begin(r)
 		asked := d.asked
@@ -290,6 +340,8 @@ func (d *driver) handle(e any) {
 	switch e := e.(type) {
 	case fromTaskManager:
 		d.message(e.msg)
+	case inventoried:
+		d.inventoried(e)
 	case progressReported:
 		if d.deployment(e.p.VertexId, e.p.Attempt) != nil {
 			d.view.setProgress(e.p)
@@ -316,11 +368,30 @@ func (d *driver) handle(e any) {
 	case rescaleStored:
 		d.rescaleStored(e)
 	case stopAsked:
-		d.step(lifecycle.StopRequested{Drain: e.drain})
-		e.reply <- nil
+		d.later(func() any { return stopStored{e.drain, e.reply, d.store.stop(d.ctx, e.drain)} })
+	case stopStored:
+		if e.err == nil {
+			d.step(lifecycle.StopRequested{Drain: e.drain})
+		}
+		e.reply <- e.err
 	default:
 		d.answer(e)
 	}
+}
+
+// collect takes what concerns the search for what runs; false for all else.
+func (d *driver) collect(e any) bool {
+	switch e := e.(type) {
+	case inventoried:
+		d.inventoried(e)
+	case taskManagerLost:
+		d.lostInventory(e.id)
+	case fromTaskManager:
+		d.collecting.said = append(d.collecting.said, e)
+	default:
+		return false
+	}
+	return true
 }
 
 // tooEarly keeps what clients ask until the graph is there; a job whose graph
@@ -362,9 +433,9 @@ func (d *driver) answer(e any) {
 			d.step(lifecycle.TerminalStored{})
 		}
 	case enumeratorStored:
-		if p := d.deployment(e.msg.VertexId, e.msg.Attempt); p != nil && d.ok("store found splits", e.err) {
-			d.enumeratorStored(p, e.msg)
-		}
+		d.findingsStored(e)
+	case adoptionRead:
+		d.adoptionRead(e)
 	case restoreRead:
 		if d.at != nil && d.at.last.attempt == e.attempt {
 			if e.err == nil {
@@ -418,6 +489,13 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 		}
 		d.waiting, d.lower = true, fx.Lower
 		d.schedule()
+	case lifecycle.CollectTasks:
+		d.collecting.asked = true
+		d.judgeIfAll()
+	case lifecycle.JudgeTasks:
+		d.judge()
+	case lifecycle.AdoptRegions:
+		d.adoptRegions(fx)
 	case lifecycle.CancelRegions:
 		d.cancelRegions(fx)
 	case lifecycle.DeployCoordinators:
@@ -461,7 +539,7 @@ func (d *driver) allot(regions []int) {
 				a.allotment, err = d.store.allot(d.ctx, len(regions))
 				return err
 			}
-			a.attempt, err = d.store.allotRegions(d.ctx, len(regions))
+			a.attempt, err = d.store.allotRegions(d.ctx, regions)
 			return err
 		})
 		return a
@@ -540,7 +618,7 @@ func (d *driver) report(r lifecycle.Report) {
 		from = j.Summary.State
 		j.Summary.State = state
 		j.WaitingFor = ""
-		if slices.Contains([]lifecycle.State{lifecycle.WaitingForResources, lifecycle.Restarting, lifecycle.Recovering}, r.State) {
+		if slices.Contains([]lifecycle.State{lifecycle.WaitingForResources, lifecycle.Restarting, lifecycle.Recovering, lifecycle.Adopting}, r.State) {
 			j.WaitingFor = r.Reason
 		}
 		if r.State == lifecycle.Failed {

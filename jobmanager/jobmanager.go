@@ -244,6 +244,7 @@ func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
 		d.run(l.ctx)
 		d.deletions.Wait()
 		if d.over() {
+			l.registry.release(store.job) // of what was reserved for it meanwhile
 			l.settled(d)
 		}
 	})

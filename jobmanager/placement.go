@@ -18,6 +18,9 @@ func (r *registry) cluster(job types.JobID) scheduler.Cluster {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range members {
+		if !m.hasTold() {
+			continue
+		}
 		tm := scheduler.TaskManager{ID: m.id, Slots: m.slots, Labels: m.labels, Leaving: m.isLeaving()}
 		for i := range int32(m.slots) {
 			if owner, taken := r.mu.slots[types.SlotID{TaskManager: m.id, Index: i}]; taken && owner != job {
@@ -93,8 +96,24 @@ func (d *driver) placed(p *deployment, a scheduler.Assignment, report scheduler.
 		d.at.widths[t.Task.Vertex] = int32(a.Parallelism[t.Task.Vertex])
 	}
 	d.at.placement++
+	d.notePlacement()
 	d.describeTasks(p)
 	d.step(lifecycle.ResourcesAvailable{Attempt: p.attempt, Placement: d.at.placement, Tasks: tasks})
+}
+
+// notePlacement tells the next leader whom to wait for. Nobody waits until it is stored.
+func (d *driver) notePlacement() {
+	var on []types.TaskManagerID
+	for _, s := range d.at.slots {
+		on = append(on, s.TaskManager)
+	}
+	slices.Sort(on)
+	on = slices.Compact(on)
+	d.l.wait.Go(func() {
+		if err := d.store.storePlacement(d.ctx, on); err != nil && d.ctx.Err() == nil {
+			d.l.jm.Log.Warn("the placement is not noted: another leader may wait longer for task managers", "job", d.store.job, "cause", err)
+		}
+	})
 }
 
 // placementReasons tells a client what the scheduler would do.

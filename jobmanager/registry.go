@@ -3,6 +3,7 @@ package jobmanager
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -59,6 +60,8 @@ type member struct {
 		ended      bool
 		leaving    bool
 		released   bool
+		// told says that it has told what runs on it; before, its slots are not offered.
+		told bool
 	}
 }
 
@@ -236,6 +239,44 @@ func (r *registry) vacate(job types.JobID) {
 	}
 	r.mu.Unlock()
 	r.releaseLeaving()
+}
+
+// inventory reserves the slots that jobs have on a member, so that nobody else takes them before it is decided what goes
+// on there. From now on the others are offered.
+func (r *registry) inventory(m *member, slots map[types.SlotID]types.JobID) {
+	r.mu.Lock()
+	for s, job := range slots {
+		if r.mu.members[m.id] == m {
+			r.mu.slots[s] = job
+		}
+	}
+	m.mu.Lock()
+	m.mu.told = true
+	m.mu.Unlock()
+	r.mu.Unlock()
+}
+
+func (m *member) hasTold() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.told
+}
+
+// keep frees the slots of a job but for some.
+func (r *registry) keep(job types.JobID, slots []types.SlotID) {
+	r.mu.Lock()
+	freed := false
+	for s, owner := range r.mu.slots {
+		if owner == job && !slices.Contains(slots, s) {
+			delete(r.mu.slots, s)
+			freed = true
+		}
+	}
+	r.mu.Unlock()
+	if freed {
+		r.changed()
+		r.releaseLeaving()
+	}
 }
 
 func (r *registry) releaseLocked(job types.JobID) {

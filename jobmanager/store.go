@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -208,25 +209,125 @@ func (s *jobStore) allot(ctx context.Context, regions int) (allotment, error) {
 	when := []coord.Compare{
 		coord.Unchanged(s.keys.Attempt(), aEntry, aErr), coord.Unchanged(s.keys.CheckpointNext(), nEntry, nErr),
 	}
+	var numbers []types.Attempt
+	for i := range regions {
+		numbers = append(numbers, a.attempt+types.Attempt(i))
+	}
 	err := s.write(ctx, when, s.keys.Attempt(), numberValue(attempt+uint64(regions)),
 		coord.Put(s.keys.AttemptFloor(), numberValue(attempt+1)),
+		coord.Put(s.keys.AttemptRegions(), numbersValue(numbers)),
 		coord.Put(s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved)))
 	return a, err
 }
 
 // allotRegions gives some regions of a job that runs the next attempts, and returns that of the first.
-func (s *jobStore) allotRegions(ctx context.Context, regions int) (types.Attempt, error) {
+func (s *jobStore) allotRegions(ctx context.Context, regions []int) (types.Attempt, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	attempt, e, err := s.number(ctx, s.keys.Attempt())
 	if err != nil {
 		return 0, err
 	}
-	err = s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.Attempt(), e, nil)}, s.keys.Attempt(), numberValue(attempt+uint64(regions)))
+	numbers, err := s.regionNumbers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var more []coord.Op
+	for i, region := range regions {
+		if region < len(numbers) {
+			numbers[region] = types.Attempt(attempt+1) + types.Attempt(i)
+		}
+	}
+	if numbers != nil {
+		more = append(more, coord.Put(s.keys.AttemptRegions(), numbersValue(numbers)))
+	}
+	err = s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.Attempt(), e, nil)}, s.keys.Attempt(), numberValue(attempt+uint64(len(regions))), more...)
 	return types.Attempt(attempt + 1), err
 }
 
+// regionNumbers returns the attempt that each region was allotted last; nil where the store does not know.
+func (s *jobStore) regionNumbers(ctx context.Context) ([]types.Attempt, error) {
+	e, err := s.coord.Get(ctx, s.keys.AttemptRegions())
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(e.Value)%8 != 0 {
+		return nil, failure.Internalf("%s holds %d bytes, not numbers", e.Key, len(e.Value))
+	}
+	var out []types.Attempt
+	for i := 0; i < len(e.Value); i += 8 {
+		out = append(out, types.Attempt(binary.BigEndian.Uint64(e.Value[i:])))
+	}
+	return out, nil
+}
+
 func numberValue(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+func numbersValue(numbers []types.Attempt) (out []byte) {
+	for _, n := range numbers {
+		out = binary.BigEndian.AppendUint64(out, uint64(n))
+	}
+	return out
+}
+
+// reserve takes checkpoint ids for an attempt that runs on under this term, larger than all that any leader had.
+func (s *jobStore) reserve(ctx context.Context) (first types.CheckpointID, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	next, e, err := s.number(ctx, s.keys.CheckpointNext())
+	if err != nil {
+		return 0, err
+	}
+	return types.CheckpointID(next), s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.CheckpointNext(), e, nil)},
+		s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved))
+}
+
+// storePlacement notes on which task managers the job is, one a line.
+func (s *jobStore) storePlacement(ctx context.Context, on []types.TaskManagerID) error {
+	var lines []string
+	for _, id := range on {
+		lines = append(lines, string(id))
+	}
+	return s.write(ctx, nil, s.keys.Placement(), []byte(strings.Join(lines, "\n")))
+}
+
+// placement returns on which task managers the job was; nil where nobody knows.
+func (s *jobStore) placement(ctx context.Context) ([]types.TaskManagerID, error) {
+	e, err := s.coord.Get(ctx, s.keys.Placement())
+	if errors.Is(err, coord.ErrNotFound) {
+		return nil, nil
+	}
+	var out []types.TaskManagerID
+	for line := range strings.SplitSeq(string(e.Value), "\n") {
+		if line != "" {
+			out = append(out, types.TaskManagerID(line))
+		}
+	}
+	return out, err
+}
+
+// stop makes the wish to stop durable. One that was there before stands.
+func (s *jobStore) stop(ctx context.Context, drain bool) error {
+	rec, e, err := s.record(ctx)
+	if err != nil {
+		return err
+	}
+	if terminal(rec.Phase) || rec.Stop != checkpointv1.JobStop_JOB_STOP_UNSPECIFIED {
+		return nil
+	}
+	rec.Stop = checkpointv1.JobStop_JOB_STOP_SUSPEND
+	if drain {
+		rec.Stop = checkpointv1.JobStop_JOB_STOP_DRAIN
+	}
+	value, err := marshal(rec)
+	if err != nil {
+		return failure.Internal(err)
+	}
+	return s.write(ctx, []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
+}
 
 func (s *jobStore) number(ctx context.Context, key string) (uint64, coord.Entry, error) {
 	e, err := s.coord.Get(ctx, key)

@@ -32,21 +32,34 @@ type attempt struct {
 	cancel context.CancelFunc
 	mu     struct {
 		sync.Mutex
-		tasks      map[types.TaskID]*running
-		committers map[types.VertexID]chan commitRequest
-		budgets    map[int32]*statebackend.Budget // by slot
+		tasks        map[types.TaskID]*running
+		coordinators []*coordinator
+		committers   map[types.VertexID]chan commitRequest
+		budgets      map[int32]*statebackend.Budget // by slot
 	}
 }
 
 // running is a task with what others may touch of it.
 type running struct {
-	id      types.TaskID
-	source  bool
-	box     *task.Mailbox
-	metrics *metrics.Task
-	upload  *upload.Uploader
-	reader  trouble
-	writer  trouble
+	id types.TaskID
+	// As it was deployed.
+	parallelism, slot int32
+	restored          uint64
+	source            bool
+	box               *task.Mailbox
+	metrics           *metrics.Task
+	upload            *upload.Uploader
+	reader            trouble
+	writer            trouble
+	// assigned counts the assignments of splits that the task was given; Run's
+	// goroutine owns it.
+	assigned uint64
+	// told is what the job manager was told, guarded by the task manager's said.
+	told struct {
+		state       controlv1.TaskState
+		failure     *controlv1.Failure
+		first, last types.CheckpointID // whose barriers were passed on; 0 for none
+	}
 }
 
 // trouble is what a connector said last of the system that it talks to.
@@ -154,12 +167,23 @@ func (r *running) trouble() string {
 
 // changed reports a task's new state.
 func (a *attempt) changed(id types.TaskID, s controlv1.TaskState, err error) {
-	a.tm.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{
+	f := failureToProto(err)
+	a.tm.say(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{
 		TaskChanged: &controlv1.TaskChanged{
 			JobId: string(a.region.Job), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask,
-			State: s, Failure: failureToProto(err),
+			State: s, Failure: f,
 		},
-	}})
+	}}, func() { a.note(id, s, f) })
+}
+
+// note keeps a task's state for inventories. How a task came to its end is told once.
+func (a *attempt) note(id types.TaskID, s controlv1.TaskState, f *controlv1.Failure) {
+	a.mu.Lock()
+	r := a.mu.tasks[id]
+	a.mu.Unlock()
+	if r != nil && r.told.state < controlv1.TaskState_TASK_STATE_FINISHED {
+		r.told.state, r.told.failure = s, f
+	}
 }
 
 // reporter implements task.Reporter for one task.
@@ -172,6 +196,16 @@ type reporter struct {
 func (r reporter) Ended() {
 	r.a.lastFigures(r.running)
 	r.a.changed(r.id, controlv1.TaskState_TASK_STATE_ENDED, nil)
+}
+
+// Passed says nothing: what no inventory has, the job manager need not know.
+func (r reporter) Passed(id types.CheckpointID) {
+	r.a.tm.said.Lock()
+	defer r.a.tm.said.Unlock()
+	if r.told.first == 0 {
+		r.told.first = id
+	}
+	r.told.last = id
 }
 
 func (r reporter) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {

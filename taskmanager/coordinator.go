@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"millrace/connectors"
@@ -36,6 +36,9 @@ func (m *TaskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
 	p, err := newPlan(d.Graph, nil)
 	for _, c := range d.Coordinators {
 		k := &coordinator{m: m, a: a, plan: p, d: c, vertex: types.VertexID(c.VertexId)}
+		a.mu.Lock()
+		a.mu.coordinators = append(a.mu.coordinators, k)
+		a.mu.Unlock()
 		if err != nil {
 			k.failed(err)
 			continue
@@ -46,6 +49,7 @@ func (m *TaskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
 			a.mu.Lock()
 			a.mu.committers[k.vertex] = requests
 			a.mu.Unlock()
+			k.told.committed = types.CheckpointID(c.CheckpointId)
 			run = func(ctx context.Context) error { return k.commit(ctx, requests) }
 		}
 		m.wait.Go(func() {
@@ -67,9 +71,18 @@ func (a *attempt) commit(v types.VertexID, r commitRequest) {
 	select {
 	case requests <- r:
 	default:
-		(&coordinator{m: a.tm, a: a, vertex: v, d: &controlv1.CoordinatorDeployment{Role: controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER}}).
-			failed(failure.External(fmt.Errorf("%d commits are not carried out", commitsMax), failure.Restart))
+		for _, k := range a.coordinators() {
+			if k.vertex == v && k.d.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER {
+				k.failed(failure.External(fmt.Errorf("%d commits are not carried out", commitsMax), failure.Restart))
+			}
+		}
 	}
+}
+
+func (a *attempt) coordinators() []*coordinator {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.mu.coordinators)
 }
 
 // coordinator is an enumerator or a committer with its goroutine.
@@ -80,39 +93,46 @@ type coordinator struct {
 	d      *controlv1.CoordinatorDeployment
 	vertex types.VertexID
 
-	mu struct {
-		sync.Mutex
+	// told is what the job manager was told, guarded by the task manager's said.
+	told struct {
+		ready    bool
+		failure  *controlv1.Failure
 		troubled string // what was said last
+		// assigned is the enumerator's state with all assignments since it was deployed;
+		// nil before the first. Its splits are those of readers, so they are as few.
+		assigned  *controlv1.EnumeratorAssigned
+		committed types.CheckpointID // by the committer, what it recovered included
 	}
 }
 
 func (k *coordinator) ready() {
-	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{
+	k.m.say(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{
 		CoordinatorReady: &controlv1.CoordinatorReady{
 			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
 		},
-	}})
+	}}, func() { k.told.ready = true })
 }
 
 func (k *coordinator) failed(err error) {
-	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{
+	f := failureToProto(err)
+	k.m.say(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{
 		CoordinatorFailed: &controlv1.CoordinatorFailed{
 			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Role: k.d.Role,
-			Failure: failureToProto(err),
+			Failure: f,
 		},
-	}})
+	}}, func() { k.told.failure = f })
 }
 
 // trouble tells people what is the matter; "" when all is well. It implements
 // connectors.Trouble.
 func (k *coordinator) trouble(message string) {
 	message = short(message)
-	k.mu.Lock()
-	defer k.mu.Unlock() // the last message that is sent is the last that was said
-	if message == k.mu.troubled {
+	k.m.said.Lock()
+	defer k.m.said.Unlock() // the last message that is sent is the last that was said
+	if message == k.told.troubled {
 		return
 	}
-	k.mu.troubled = message
+	k.told.troubled = message
 	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorTrouble{
 		CoordinatorTrouble: &controlv1.CoordinatorTrouble{
 			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), Message: message,
@@ -190,14 +210,19 @@ func (k *coordinator) assign(ctx context.Context, what string, e connectors.Enum
 	msg := &controlv1.EnumeratorAssigned{
 		JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), State: state,
 	}
+	before := k.told.assigned.GetAssignments() // only this goroutine adds to them
 	for _, f := range found {
-		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore}
+		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore, Sequence: uint64(len(before) + len(msg.Assignments) + 1)}
 		for _, p := range f.Splits {
 			s.Splits = append(s.Splits, task.SplitToProto(p))
 		}
 		msg.Assignments = append(msg.Assignments, s)
 	}
-	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_EnumeratorAssigned{EnumeratorAssigned: msg}})
+	all := &controlv1.EnumeratorAssigned{
+		JobId: msg.JobId, Attempt: msg.Attempt, VertexId: msg.VertexId, State: state, Assignments: slices.Concat(before, msg.Assignments),
+	}
+	k.m.say(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_EnumeratorAssigned{EnumeratorAssigned: msg}},
+		func() { k.told.assigned = all })
 	return nil
 }
 
@@ -242,7 +267,12 @@ func (k *coordinator) committer(v *jobgraph.Vertex) (connectors.Committer, error
 	})
 }
 
+// commitOne commits, unless it has: a leader that takes over asks again for the last
+// checkpoint's.
 func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r commitRequest) error {
+	if r.id <= k.told.committed { // only this goroutine changes it
+		r.committables = nil
+	}
 	if c != nil && len(r.committables) > 0 {
 		crash.Here(crash.BeforeCommit)
 		err := k.patiently(ctx, "committing", func(ctx context.Context) error { return c.Commit(ctx, r.id, r.committables) })
@@ -253,10 +283,10 @@ func (k *coordinator) commitOne(ctx context.Context, c connectors.Committer, r c
 	} else if len(r.committables) > 0 {
 		return failure.Internal(errors.New("a sink without a committer has committables"))
 	}
-	k.m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{
+	k.m.say(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{
 		Committed: &controlv1.Committed{
 			JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex), CheckpointId: uint64(r.id),
 		},
-	}})
+	}}, func() { k.told.committed = max(k.told.committed, r.id) })
 	return nil
 }

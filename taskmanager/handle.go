@@ -86,7 +86,17 @@ func (m *TaskManager) assign(r *controlv1.AssignSplits) {
 		c.Splits = append(c.Splits, task.SplitFromProto(s))
 	}
 	id := types.TaskID{Vertex: types.VertexID(r.VertexId), Subtask: r.Assignment.Subtask}
-	a.post(func(t *running) bool { return t.id == id }, c)
+	a.post(func(t *running) bool { return t.id == id && t.isNew(r.Assignment.Sequence) }, c)
+}
+
+// isNew tells whether a task was not given that assignment before. A leader that takes
+// over can't know which its predecessor has passed on, and gives all of them again.
+func (r *running) isNew(sequence uint64) bool {
+	if sequence <= r.assigned {
+		return false
+	}
+	r.assigned = sequence
+	return true
 }
 
 func (m *TaskManager) commit(r *controlv1.Commit) {

@@ -67,7 +67,11 @@ type TaskManager struct {
 	resumes bool
 	joined  types.Term
 	figures sync.Mutex // from taking them to the outbox; taken before mu
-	mu      struct {
+	// said is held from a change of what an inventory tells to the message that tells
+	// it: a session's inventory has the change, or the message follows. It is taken
+	// before every other lock.
+	said sync.Mutex
+	mu   struct {
 		sync.Mutex
 		term     types.Term
 		attempts map[types.RegionID]*attempt
@@ -134,7 +138,8 @@ func (e *refusedError) Error() string {
 // serve keeps one stream until it breaks. registered tells that the job manager
 // took this task manager in.
 func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	cancel := func() { end(nil) }
 	defer cancel()
 	s, err := m.JobManager.Connect(ctx)
 	if err != nil {
@@ -146,10 +151,15 @@ func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 	var side sync.WaitGroup
 	defer side.Wait()
 	defer cancel()
+	heard := make(chan struct{}, 1)
 	for {
 		msg, err := s.Recv()
 		if err != nil {
 			return registered, err
+		}
+		select {
+		case heard <- struct{}{}:
+		default:
 		}
 		switch r := msg.Message.(type) {
 		case *controlv1.JobManagerMessage_Refused:
@@ -161,6 +171,7 @@ func (m *TaskManager) serve(ctx context.Context) (registered bool, err error) {
 			registered = true
 			side.Go(func() { m.send(ctx, s, cancel) })
 			side.Go(func() { m.beat(ctx, time.Duration(r.Registered.HeartbeatIntervalMillis)*time.Millisecond) })
+			side.Go(func() { m.listen(ctx, heard, time.Duration(r.Registered.HeartbeatTimeoutMillis)*time.Millisecond, end) })
 		default:
 			if err := m.receive(msg); err != nil {
 				return registered, err
@@ -179,20 +190,43 @@ func (m *TaskManager) registration() *controlv1.Register {
 	}
 }
 
-// begin goes on with the session where both sides still have it, with every task. In
-// a new one nobody knows of tasks here, and they end.
+// begin goes on with the session where both sides still have it. A new one begins
+// with what runs here: a leader of another term goes on with that. The one of this
+// term has given up what its session knew of, and it ends.
 func (m *TaskManager) begin(r *controlv1.Registered, term types.Term) error {
 	if r.Resumed {
 		m.Log.Info("connected again; tasks go on", "task manager", m.ID, "term", term)
 		return m.overIf(m.outbox.Resume(r.Received))
 	}
-	m.cancelAll("a job manager took over")
-	m.raiseTerm(term)
-	m.outbox.Reset()
+	if !m.raiseTerm(term) {
+		return fmt.Errorf("a job manager of term %d welcomes a task manager of term %d", term, m.joined)
+	}
+	if term == m.joined {
+		m.cancelAll("the session with the job manager is over")
+	}
+	tasks := m.beginSession()
 	m.joined, m.resumes = term, true
 	m.sayLeaving()
-	m.Log.Info("registered", "task manager", m.ID, "term", term)
+	m.Log.Info("registered", "task manager", m.ID, "term", term, "running tasks", tasks)
 	return nil
+}
+
+// listen ends a stream over which nothing comes: a job manager acknowledges every
+// heartbeat. One that is paused, or behind a network that lets nothing through, would
+// otherwise keep this task manager from the one that leads meanwhile. The cause tells
+// whoever finds job managers to look elsewhere.
+func (m *TaskManager) listen(ctx context.Context, heard <-chan struct{}, timeout time.Duration, end context.CancelCauseFunc) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-heard:
+		case <-m.Clock.After(timeout):
+			m.Log.Warn("the job manager is silent; another is looked for", "task manager", m.ID, "for", timeout)
+			end(context.DeadlineExceeded)
+			return
+		}
+	}
 }
 
 // receive carries one message of the session out.

@@ -17,6 +17,8 @@ import (
 //	jobs/<id>/state                     lifecycle state; terminal ones are written once
 //	jobs/<id>/attempt                   the last attempt allotted
 //	jobs/<id>/attempt-floor             attempts below are over
+//	jobs/<id>/attempt-regions           the attempt that each region was allotted last
+//	jobs/<id>/placement                 the task managers on which the job was placed last
 //	jobs/<id>/checkpoint/next           the next checkpoint id: allotted before use, never reused
 //	jobs/<id>/checkpoint/latest         the last complete checkpoint; its write is the commit point
 //	jobs/<id>/checkpoint/abort/<id>     the decision that a checkpoint never completes
@@ -36,6 +38,8 @@ const (
 	FieldState            JobField = "state"
 	FieldAttempt          JobField = "attempt"
 	FieldAttemptFloor     JobField = "attempt-floor"
+	FieldAttemptRegions   JobField = "attempt-regions"
+	FieldPlacement        JobField = "placement"
 	FieldCheckpointNext   JobField = "checkpoint/next"
 	FieldCheckpointLatest JobField = "checkpoint/latest"
 	FieldAbort            JobField = "checkpoint/abort"
@@ -43,7 +47,7 @@ const (
 	FieldDelete           JobField = "delete"
 )
 
-var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldAttemptFloor, FieldCheckpointNext, FieldCheckpointLatest}
+var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldAttemptFloor, FieldAttemptRegions, FieldPlacement, FieldCheckpointNext, FieldCheckpointLatest}
 
 // ClusterPrefix returns what all of a cluster's keys begin with in a store that clusters share. The name is one part of
 // a key; ErrInvalid otherwise.
@@ -85,6 +89,13 @@ func (k JobKeys) Attempt() string { return k.prefix + string(FieldAttempt) }
 
 // AttemptFloor returns the key of the first attempt of the last deployment of the whole job: those below are over.
 func (k JobKeys) AttemptFloor() string { return k.prefix + string(FieldAttemptFloor) }
+
+// AttemptRegions returns the key of the attempts of all regions.
+func (k JobKeys) AttemptRegions() string { return k.prefix + string(FieldAttemptRegions) }
+
+// Placement returns the key of the task managers that have tasks of the job. It is no more than a hint: nothing is decided
+// by it but how long somebody is waited for.
+func (k JobKeys) Placement() string { return k.prefix + string(FieldPlacement) }
 
 // CheckpointNext returns the key of the next checkpoint id.
 func (k JobKeys) CheckpointNext() string { return k.prefix + string(FieldCheckpointNext) }

@@ -25,9 +25,10 @@ func TestKeysAreAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := []string{cluster, coord.JobsPrefix(), k.Prefix(), k.Graph(), k.State(), k.Attempt(), k.AttemptFloor(), k.CheckpointNext(), k.CheckpointLatest(), k.Abort(42), k.AbortPrefix(), intent, k.DeletePrefix()}
+	got := []string{cluster, coord.JobsPrefix(), k.Prefix(), k.Graph(), k.State(), k.Attempt(), k.AttemptFloor(), k.AttemptRegions(), k.Placement(), k.CheckpointNext(), k.CheckpointLatest(), k.Abort(42), k.AbortPrefix(), intent, k.DeletePrefix()}
 	want := []string{
 		"/millrace/prod/", "jobs/", "jobs/j-1/", "jobs/j-1/graph", "jobs/j-1/state", "jobs/j-1/attempt", "jobs/j-1/attempt-floor",
+		"jobs/j-1/attempt-regions", "jobs/j-1/placement",
 		"jobs/j-1/checkpoint/next", "jobs/j-1/checkpoint/latest", "jobs/j-1/checkpoint/abort/00000000000000000042", "jobs/j-1/checkpoint/abort/",
 		"jobs/j-1/delete/chk-7", "jobs/j-1/delete/",
 	}
@@ -65,6 +66,8 @@ func TestKeysParseBack(t *testing.T) {
 			k.State():            {Job: job, Field: coord.FieldState},
 			k.Attempt():          {Job: job, Field: coord.FieldAttempt},
 			k.AttemptFloor():     {Job: job, Field: coord.FieldAttemptFloor},
+			k.AttemptRegions():   {Job: job, Field: coord.FieldAttemptRegions},
+			k.Placement():        {Job: job, Field: coord.FieldPlacement},
 			k.CheckpointNext():   {Job: job, Field: coord.FieldCheckpointNext},
 			k.CheckpointLatest(): {Job: job, Field: coord.FieldCheckpointLatest},
 			k.Abort(id):          {Job: job, Field: coord.FieldAbort, Checkpoint: id},

@@ -29,6 +29,11 @@ type forgottenUploads struct{ Uploads }
 
 func (forgottenUploads) Submit(types.CheckpointID, statebackend.Snapshot) {}
 
+// unreported has nobody to tell.
+type unreported struct{ Reporter }
+
+func (unreported) Passed(types.CheckpointID) {}
+
 // congestible is an outlet that has credit when the test says so.
 type congestible struct {
 	exchange.Outlet
@@ -52,7 +57,7 @@ func TestStartDelayOfASource(t *testing.T) {
 	box := NewMailbox()
 	task := New(Parts{
 		Source: NewSource(silent{}, nil, 0, 0), Outlets: [][]exchange.Outlet{{out}}, Store: stateless{}, Uploads: forgottenUploads{},
-		Metrics: &figures, Clock: now,
+		Metrics: &figures, Clock: now, Report: unreported{},
 	}, box)
 	trigger := func(id int) {
 		if err := box.Post(Trigger{Barrier: stream.Barrier{ID: types.CheckpointID(id)}, At: now.Now()}); err != nil {
@@ -107,7 +112,7 @@ func TestAlignmentAndStartDelayOfAGate(t *testing.T) {
 	var figures metrics.Task
 	task := New(Parts{
 		Gate: gate, Outlets: [][]exchange.Outlet{{&congestible{credit: true}}}, Store: stateless{}, Uploads: forgottenUploads{},
-		Metrics: &figures, Clock: now,
+		Metrics: &figures, Clock: now, Report: unreported{},
 	}, NewMailbox())
 	step := func(wantDelay, wantAlignment time.Duration) {
 		t.Helper()

@@ -63,6 +63,7 @@ func (t *Task) snapshot(b stream.Barrier) error {
 	if t.Source != nil {
 		t.noteStartDelay(b) // from the trigger to the end of the chain: it waits for rows that nobody takes
 	}
+	t.Report.Passed(b.ID)
 	if b.Kind == stream.Suspend {
 		t.suspended = true
 	}

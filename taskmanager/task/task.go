@@ -37,6 +37,8 @@ const (
 type Reporter interface {
 	// Ended says that the task has taken its last row.
 	Ended()
+	// Passed says that the barrier of a checkpoint is on its way out of the task.
+	Passed(id types.CheckpointID)
 	// Snapshotted acknowledges a checkpoint.
 	Snapshotted(id types.CheckpointID, state *checkpointv1.TaskState, figures *controlv1.SnapshotFigures)
 	// Declined says that the task can't take part in a checkpoint.

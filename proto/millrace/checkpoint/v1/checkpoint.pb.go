@@ -79,6 +79,58 @@ func (CheckpointKind) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{0}
 }
 
+// JobStop is how a job is to stop, by whoever leads.
+type JobStop int32
+
+const (
+	// Not at all.
+	JobStop_JOB_STOP_UNSPECIFIED JobStop = 0
+	JobStop_JOB_STOP_SUSPEND     JobStop = 1
+	// The maximum watermark goes first, so that open windows fire.
+	JobStop_JOB_STOP_DRAIN JobStop = 2
+)
+
+// Enum value maps for JobStop.
+var (
+	JobStop_name = map[int32]string{
+		0: "JOB_STOP_UNSPECIFIED",
+		1: "JOB_STOP_SUSPEND",
+		2: "JOB_STOP_DRAIN",
+	}
+	JobStop_value = map[string]int32{
+		"JOB_STOP_UNSPECIFIED": 0,
+		"JOB_STOP_SUSPEND":     1,
+		"JOB_STOP_DRAIN":       2,
+	}
+)
+
+func (x JobStop) Enum() *JobStop {
+	p := new(JobStop)
+	*p = x
+	return p
+}
+
+func (x JobStop) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (JobStop) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[1].Descriptor()
+}
+
+func (JobStop) Type() protoreflect.EnumType {
+	return &file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[1]
+}
+
+func (x JobStop) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use JobStop.Descriptor instead.
+func (JobStop) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{1}
+}
+
 // JobPhase is the durable part of a job's state.
 type JobPhase int32
 
@@ -127,11 +179,11 @@ func (x JobPhase) String() string {
 }
 
 func (JobPhase) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[1].Descriptor()
+	return file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[2].Descriptor()
 }
 
 func (JobPhase) Type() protoreflect.EnumType {
-	return &file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[1]
+	return &file_millrace_checkpoint_v1_checkpoint_proto_enumTypes[2]
 }
 
 func (x JobPhase) Number() protoreflect.EnumNumber {
@@ -140,7 +192,7 @@ func (x JobPhase) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobPhase.Descriptor instead.
 func (JobPhase) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{1}
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{2}
 }
 
 // Manifest lists all that a checkpoint is. It is written once under a key of
@@ -997,8 +1049,10 @@ type JobRecord struct {
 	// vertex, 0 for none, and of single ones.
 	Parallelism       int32            `protobuf:"varint,10,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
 	VertexParallelism map[string]int32 `protobuf:"bytes,11,rep,name=vertex_parallelism,json=vertexParallelism,proto3" json:"vertex_parallelism,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// The user's wish that the job stop behind a checkpoint.
+	Stop          JobStop `protobuf:"varint,12,opt,name=stop,proto3,enum=millrace.checkpoint.v1.JobStop" json:"stop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobRecord) Reset() {
@@ -1106,6 +1160,13 @@ func (x *JobRecord) GetVertexParallelism() map[string]int32 {
 		return x.VertexParallelism
 	}
 	return nil
+}
+
+func (x *JobRecord) GetStop() JobStop {
+	if x != nil {
+		return x.Stop
+	}
+	return JobStop_JOB_STOP_UNSPECIFIED
 }
 
 // LatestCheckpoint is the pointer whose change completes a checkpoint.
@@ -1322,7 +1383,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x05split\x18\x01 \x01(\tR\x05split\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12\x10\n" +
 	"\x03raw\x18\x03 \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xa6\x04\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xdb\x04\n" +
 	"\tJobRecord\x12%\n" +
 	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -1335,7 +1396,8 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\afailure\x18\t \x01(\tR\afailure\x12 \n" +
 	"\vparallelism\x18\n" +
 	" \x01(\x05R\vparallelism\x12g\n" +
-	"\x12vertex_parallelism\x18\v \x03(\v28.millrace.checkpoint.v1.JobRecord.VertexParallelismEntryR\x11vertexParallelism\x1aD\n" +
+	"\x12vertex_parallelism\x18\v \x03(\v28.millrace.checkpoint.v1.JobRecord.VertexParallelismEntryR\x11vertexParallelism\x123\n" +
+	"\x04stop\x18\f \x01(\x0e2\x1f.millrace.checkpoint.v1.JobStopR\x04stop\x1aD\n" +
 	"\x16VertexParallelismEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xf8\x01\n" +
@@ -1354,7 +1416,11 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x18CHECKPOINT_KIND_PERIODIC\x10\x01\x12\x1d\n" +
 	"\x19CHECKPOINT_KIND_SAVEPOINT\x10\x02\x12\x1b\n" +
 	"\x17CHECKPOINT_KIND_SUSPEND\x10\x03\x12\x19\n" +
-	"\x15CHECKPOINT_KIND_FINAL\x10\x04*\xb2\x01\n" +
+	"\x15CHECKPOINT_KIND_FINAL\x10\x04*M\n" +
+	"\aJobStop\x12\x18\n" +
+	"\x14JOB_STOP_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10JOB_STOP_SUSPEND\x10\x01\x12\x12\n" +
+	"\x0eJOB_STOP_DRAIN\x10\x02*\xb2\x01\n" +
 	"\bJobPhase\x12\x19\n" +
 	"\x15JOB_PHASE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10JOB_PHASE_ACTIVE\x10\x01\x12\x18\n" +
@@ -1376,45 +1442,47 @@ func file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP() []byte {
 	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescData
 }
 
-var file_millrace_checkpoint_v1_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_millrace_checkpoint_v1_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(CheckpointKind)(0),        // 0: millrace.checkpoint.v1.CheckpointKind
-	(JobPhase)(0),              // 1: millrace.checkpoint.v1.JobPhase
-	(*Manifest)(nil),           // 2: millrace.checkpoint.v1.Manifest
-	(*VertexState)(nil),        // 3: millrace.checkpoint.v1.VertexState
-	(*TaskState)(nil),          // 4: millrace.checkpoint.v1.TaskState
-	(*Ledger)(nil),             // 5: millrace.checkpoint.v1.Ledger
-	(*OperatorLedger)(nil),     // 6: millrace.checkpoint.v1.OperatorLedger
-	(*StateFile)(nil),          // 7: millrace.checkpoint.v1.StateFile
-	(*SplitState)(nil),         // 8: millrace.checkpoint.v1.SplitState
-	(*OperatorWatermark)(nil),  // 9: millrace.checkpoint.v1.OperatorWatermark
-	(*DeadLetterBatch)(nil),    // 10: millrace.checkpoint.v1.DeadLetterBatch
-	(*DeadLetter)(nil),         // 11: millrace.checkpoint.v1.DeadLetter
-	(*JobRecord)(nil),          // 12: millrace.checkpoint.v1.JobRecord
-	(*LatestCheckpoint)(nil),   // 13: millrace.checkpoint.v1.LatestCheckpoint
-	(*RetainedCheckpoint)(nil), // 14: millrace.checkpoint.v1.RetainedCheckpoint
-	nil,                        // 15: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	(JobStop)(0),               // 1: millrace.checkpoint.v1.JobStop
+	(JobPhase)(0),              // 2: millrace.checkpoint.v1.JobPhase
+	(*Manifest)(nil),           // 3: millrace.checkpoint.v1.Manifest
+	(*VertexState)(nil),        // 4: millrace.checkpoint.v1.VertexState
+	(*TaskState)(nil),          // 5: millrace.checkpoint.v1.TaskState
+	(*Ledger)(nil),             // 6: millrace.checkpoint.v1.Ledger
+	(*OperatorLedger)(nil),     // 7: millrace.checkpoint.v1.OperatorLedger
+	(*StateFile)(nil),          // 8: millrace.checkpoint.v1.StateFile
+	(*SplitState)(nil),         // 9: millrace.checkpoint.v1.SplitState
+	(*OperatorWatermark)(nil),  // 10: millrace.checkpoint.v1.OperatorWatermark
+	(*DeadLetterBatch)(nil),    // 11: millrace.checkpoint.v1.DeadLetterBatch
+	(*DeadLetter)(nil),         // 12: millrace.checkpoint.v1.DeadLetter
+	(*JobRecord)(nil),          // 13: millrace.checkpoint.v1.JobRecord
+	(*LatestCheckpoint)(nil),   // 14: millrace.checkpoint.v1.LatestCheckpoint
+	(*RetainedCheckpoint)(nil), // 15: millrace.checkpoint.v1.RetainedCheckpoint
+	nil,                        // 16: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
 }
 var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	0,  // 0: millrace.checkpoint.v1.Manifest.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	3,  // 1: millrace.checkpoint.v1.Manifest.vertices:type_name -> millrace.checkpoint.v1.VertexState
-	4,  // 2: millrace.checkpoint.v1.VertexState.tasks:type_name -> millrace.checkpoint.v1.TaskState
-	8,  // 3: millrace.checkpoint.v1.VertexState.unassigned:type_name -> millrace.checkpoint.v1.SplitState
-	7,  // 4: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
-	8,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
-	9,  // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	5,  // 7: millrace.checkpoint.v1.TaskState.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	6,  // 8: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
-	11, // 9: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
-	1,  // 10: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	15, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
-	14, // 12: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	4,  // 1: millrace.checkpoint.v1.Manifest.vertices:type_name -> millrace.checkpoint.v1.VertexState
+	5,  // 2: millrace.checkpoint.v1.VertexState.tasks:type_name -> millrace.checkpoint.v1.TaskState
+	9,  // 3: millrace.checkpoint.v1.VertexState.unassigned:type_name -> millrace.checkpoint.v1.SplitState
+	8,  // 4: millrace.checkpoint.v1.TaskState.files:type_name -> millrace.checkpoint.v1.StateFile
+	9,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
+	10, // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	6,  // 7: millrace.checkpoint.v1.TaskState.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	7,  // 8: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
+	12, // 9: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
+	2,  // 10: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
+	16, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	1,  // 12: millrace.checkpoint.v1.JobRecord.stop:type_name -> millrace.checkpoint.v1.JobStop
+	15, // 13: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }
@@ -1431,7 +1499,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc), len(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,

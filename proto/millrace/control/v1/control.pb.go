@@ -265,6 +265,7 @@ type TaskManagerMessage struct {
 	//	*TaskManagerMessage_CoordinatorFailed
 	//	*TaskManagerMessage_CoordinatorTrouble
 	//	*TaskManagerMessage_Leaving
+	//	*TaskManagerMessage_Inventory
 	Message  isTaskManagerMessage_Message `protobuf_oneof:"message"`
 	Sequence uint64                       `protobuf:"varint,12,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// The highest sequence that came from the job manager in this session.
@@ -409,6 +410,15 @@ func (x *TaskManagerMessage) GetLeaving() *Leaving {
 	return nil
 }
 
+func (x *TaskManagerMessage) GetInventory() *Inventory {
+	if x != nil {
+		if x, ok := x.Message.(*TaskManagerMessage_Inventory); ok {
+			return x.Inventory
+		}
+	}
+	return nil
+}
+
 func (x *TaskManagerMessage) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
@@ -471,6 +481,10 @@ type TaskManagerMessage_Leaving struct {
 	Leaving *Leaving `protobuf:"bytes,11,opt,name=leaving,proto3,oneof"`
 }
 
+type TaskManagerMessage_Inventory struct {
+	Inventory *Inventory `protobuf:"bytes,14,opt,name=inventory,proto3,oneof"`
+}
+
 func (*TaskManagerMessage_Register) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Heartbeat) isTaskManagerMessage_Message() {}
@@ -492,6 +506,8 @@ func (*TaskManagerMessage_CoordinatorFailed) isTaskManagerMessage_Message() {}
 func (*TaskManagerMessage_CoordinatorTrouble) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Leaving) isTaskManagerMessage_Message() {}
+
+func (*TaskManagerMessage_Inventory) isTaskManagerMessage_Message() {}
 
 // JobManagerMessage goes from the job manager to a task manager.
 type JobManagerMessage struct {
@@ -1002,8 +1018,9 @@ type Registered struct {
 	state                   protoimpl.MessageState `protogen:"open.v1"`
 	HeartbeatIntervalMillis int64                  `protobuf:"varint,1,opt,name=heartbeat_interval_millis,json=heartbeatIntervalMillis,proto3" json:"heartbeat_interval_millis,omitempty"`
 	HeartbeatTimeoutMillis  int64                  `protobuf:"varint,2,opt,name=heartbeat_timeout_millis,json=heartbeatTimeoutMillis,proto3" json:"heartbeat_timeout_millis,omitempty"`
-	// The session goes on. Otherwise it is a new one: the job manager knows of no
-	// task that runs here, and what was said before counts for nothing.
+	// The session goes on. Otherwise it is a new one, and begins with Inventory.
+	// Tasks that were deployed in an earlier term go on; those of this term, whose
+	// session broke, are lost and end.
 	Resumed bool `protobuf:"varint,3,opt,name=resumed,proto3" json:"resumed,omitempty"`
 	// The highest sequence that came from the task manager in it.
 	Received      uint64 `protobuf:"varint,4,opt,name=received,proto3" json:"received,omitempty"`
@@ -1069,6 +1086,330 @@ func (x *Registered) GetReceived() uint64 {
 	return 0
 }
 
+// Inventory is the first message of a session: what runs here, deployed by a
+// leader of an earlier term. What the task manager had to tell that one and is
+// not in here counts for nothing: checkpoints that are not complete are over.
+type Inventory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Regions       []*RegionInventory     `protobuf:"bytes,1,rep,name=regions,proto3" json:"regions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Inventory) Reset() {
+	*x = Inventory{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Inventory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Inventory) ProtoMessage() {}
+
+func (x *Inventory) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Inventory.ProtoReflect.Descriptor instead.
+func (*Inventory) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Inventory) GetRegions() []*RegionInventory {
+	if x != nil {
+		return x.Regions
+	}
+	return nil
+}
+
+// RegionInventory is what a task manager runs of an attempt of a region.
+type RegionInventory struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	JobId         string                  `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Region        int32                   `protobuf:"varint,2,opt,name=region,proto3" json:"region,omitempty"`
+	Attempt       uint64                  `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Tasks         []*TaskInventory        `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Coordinators  []*CoordinatorInventory `protobuf:"bytes,5,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegionInventory) Reset() {
+	*x = RegionInventory{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegionInventory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegionInventory) ProtoMessage() {}
+
+func (x *RegionInventory) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegionInventory.ProtoReflect.Descriptor instead.
+func (*RegionInventory) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RegionInventory) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *RegionInventory) GetRegion() int32 {
+	if x != nil {
+		return x.Region
+	}
+	return 0
+}
+
+func (x *RegionInventory) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *RegionInventory) GetTasks() []*TaskInventory {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *RegionInventory) GetCoordinators() []*CoordinatorInventory {
+	if x != nil {
+		return x.Coordinators
+	}
+	return nil
+}
+
+type TaskInventory struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	VertexId    string                 `protobuf:"bytes,1,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	Subtask     int32                  `protobuf:"varint,2,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	Parallelism int32                  `protobuf:"varint,3,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
+	Slot        int32                  `protobuf:"varint,4,opt,name=slot,proto3" json:"slot,omitempty"`
+	State       TaskState              `protobuf:"varint,5,opt,name=state,proto3,enum=millrace.control.v1.TaskState" json:"state,omitempty"`
+	// Of a task that failed.
+	Failure              *Failure `protobuf:"bytes,6,opt,name=failure,proto3" json:"failure,omitempty"`
+	RestoredCheckpointId uint64   `protobuf:"varint,7,opt,name=restored_checkpoint_id,json=restoredCheckpointId,proto3" json:"restored_checkpoint_id,omitempty"`
+	// The first and the last checkpoint whose barriers it has passed on; 0 for
+	// none.
+	FirstCheckpointId uint64 `protobuf:"varint,8,opt,name=first_checkpoint_id,json=firstCheckpointId,proto3" json:"first_checkpoint_id,omitempty"`
+	LastCheckpointId  uint64 `protobuf:"varint,9,opt,name=last_checkpoint_id,json=lastCheckpointId,proto3" json:"last_checkpoint_id,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *TaskInventory) Reset() {
+	*x = TaskInventory{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskInventory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskInventory) ProtoMessage() {}
+
+func (x *TaskInventory) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskInventory.ProtoReflect.Descriptor instead.
+func (*TaskInventory) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *TaskInventory) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *TaskInventory) GetSubtask() int32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
+func (x *TaskInventory) GetParallelism() int32 {
+	if x != nil {
+		return x.Parallelism
+	}
+	return 0
+}
+
+func (x *TaskInventory) GetSlot() int32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *TaskInventory) GetState() TaskState {
+	if x != nil {
+		return x.State
+	}
+	return TaskState_TASK_STATE_UNSPECIFIED
+}
+
+func (x *TaskInventory) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *TaskInventory) GetRestoredCheckpointId() uint64 {
+	if x != nil {
+		return x.RestoredCheckpointId
+	}
+	return 0
+}
+
+func (x *TaskInventory) GetFirstCheckpointId() uint64 {
+	if x != nil {
+		return x.FirstCheckpointId
+	}
+	return 0
+}
+
+func (x *TaskInventory) GetLastCheckpointId() uint64 {
+	if x != nil {
+		return x.LastCheckpointId
+	}
+	return 0
+}
+
+type CoordinatorInventory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it was deployed, without the committables.
+	Deployment *CoordinatorDeployment `protobuf:"bytes,1,opt,name=deployment,proto3" json:"deployment,omitempty"`
+	Ready      bool                   `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
+	// Of one that failed.
+	Failure *Failure `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	Trouble string   `protobuf:"bytes,4,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	// An enumerator's state with every assignment that it has made; none before
+	// the first.
+	Assigned *EnumeratorAssigned `protobuf:"bytes,5,opt,name=assigned,proto3" json:"assigned,omitempty"`
+	// A committer's last commit, or what it recovered.
+	CommittedCheckpointId uint64 `protobuf:"varint,6,opt,name=committed_checkpoint_id,json=committedCheckpointId,proto3" json:"committed_checkpoint_id,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *CoordinatorInventory) Reset() {
+	*x = CoordinatorInventory{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoordinatorInventory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoordinatorInventory) ProtoMessage() {}
+
+func (x *CoordinatorInventory) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoordinatorInventory.ProtoReflect.Descriptor instead.
+func (*CoordinatorInventory) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *CoordinatorInventory) GetDeployment() *CoordinatorDeployment {
+	if x != nil {
+		return x.Deployment
+	}
+	return nil
+}
+
+func (x *CoordinatorInventory) GetReady() bool {
+	if x != nil {
+		return x.Ready
+	}
+	return false
+}
+
+func (x *CoordinatorInventory) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *CoordinatorInventory) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
+}
+
+func (x *CoordinatorInventory) GetAssigned() *EnumeratorAssigned {
+	if x != nil {
+		return x.Assigned
+	}
+	return nil
+}
+
+func (x *CoordinatorInventory) GetCommittedCheckpointId() uint64 {
+	if x != nil {
+		return x.CommittedCheckpointId
+	}
+	return 0
+}
+
 type Refused struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -1078,7 +1419,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1431,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[6]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1444,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Refused) GetReason() string {
@@ -1124,7 +1465,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1477,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[7]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1490,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Heartbeat) GetSequence() uint64 {
@@ -1195,7 +1536,7 @@ type TaskProgress struct {
 
 func (x *TaskProgress) Reset() {
 	*x = TaskProgress{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1207,7 +1548,7 @@ func (x *TaskProgress) String() string {
 func (*TaskProgress) ProtoMessage() {}
 
 func (x *TaskProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[8]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1220,7 +1561,7 @@ func (x *TaskProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskProgress.ProtoReflect.Descriptor instead.
 func (*TaskProgress) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TaskProgress) GetJobId() string {
@@ -1370,7 +1711,7 @@ type TaskChanged struct {
 
 func (x *TaskChanged) Reset() {
 	*x = TaskChanged{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1723,7 @@ func (x *TaskChanged) String() string {
 func (*TaskChanged) ProtoMessage() {}
 
 func (x *TaskChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[9]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1736,7 @@ func (x *TaskChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskChanged.ProtoReflect.Descriptor instead.
 func (*TaskChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TaskChanged) GetJobId() string {
@@ -1461,7 +1802,7 @@ type Failure struct {
 
 func (x *Failure) Reset() {
 	*x = Failure{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1814,7 @@ func (x *Failure) String() string {
 func (*Failure) ProtoMessage() {}
 
 func (x *Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[10]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1827,7 @@ func (x *Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Failure.ProtoReflect.Descriptor instead.
 func (*Failure) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Failure) GetDomain() FailureDomain {
@@ -1560,7 +1901,7 @@ type TaskSnapshotted struct {
 
 func (x *TaskSnapshotted) Reset() {
 	*x = TaskSnapshotted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1572,7 +1913,7 @@ func (x *TaskSnapshotted) String() string {
 func (*TaskSnapshotted) ProtoMessage() {}
 
 func (x *TaskSnapshotted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[11]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1585,7 +1926,7 @@ func (x *TaskSnapshotted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskSnapshotted.ProtoReflect.Descriptor instead.
 func (*TaskSnapshotted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TaskSnapshotted) GetJobId() string {
@@ -1652,7 +1993,7 @@ type SnapshotFigures struct {
 
 func (x *SnapshotFigures) Reset() {
 	*x = SnapshotFigures{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1664,7 +2005,7 @@ func (x *SnapshotFigures) String() string {
 func (*SnapshotFigures) ProtoMessage() {}
 
 func (x *SnapshotFigures) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[12]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1677,7 +2018,7 @@ func (x *SnapshotFigures) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotFigures.ProtoReflect.Descriptor instead.
 func (*SnapshotFigures) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SnapshotFigures) GetAlignmentMicros() int64 {
@@ -1729,7 +2070,7 @@ type CheckpointDeclined struct {
 
 func (x *CheckpointDeclined) Reset() {
 	*x = CheckpointDeclined{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1741,7 +2082,7 @@ func (x *CheckpointDeclined) String() string {
 func (*CheckpointDeclined) ProtoMessage() {}
 
 func (x *CheckpointDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[13]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1754,7 +2095,7 @@ func (x *CheckpointDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDeclined.ProtoReflect.Descriptor instead.
 func (*CheckpointDeclined) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CheckpointDeclined) GetJobId() string {
@@ -1812,7 +2153,7 @@ type CoordinatorReady struct {
 
 func (x *CoordinatorReady) Reset() {
 	*x = CoordinatorReady{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1824,7 +2165,7 @@ func (x *CoordinatorReady) String() string {
 func (*CoordinatorReady) ProtoMessage() {}
 
 func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[14]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1837,7 +2178,7 @@ func (x *CoordinatorReady) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorReady.ProtoReflect.Descriptor instead.
 func (*CoordinatorReady) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CoordinatorReady) GetJobId() string {
@@ -1883,7 +2224,7 @@ type EnumeratorAssigned struct {
 
 func (x *EnumeratorAssigned) Reset() {
 	*x = EnumeratorAssigned{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1895,7 +2236,7 @@ func (x *EnumeratorAssigned) String() string {
 func (*EnumeratorAssigned) ProtoMessage() {}
 
 func (x *EnumeratorAssigned) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[15]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1908,7 +2249,7 @@ func (x *EnumeratorAssigned) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnumeratorAssigned.ProtoReflect.Descriptor instead.
 func (*EnumeratorAssigned) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *EnumeratorAssigned) GetJobId() string {
@@ -1947,17 +2288,20 @@ func (x *EnumeratorAssigned) GetAssignments() []*SplitAssignment {
 }
 
 type SplitAssignment struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Subtask       int32                  `protobuf:"varint,1,opt,name=subtask,proto3" json:"subtask,omitempty"`
-	Splits        []*v1.SplitState       `protobuf:"bytes,2,rep,name=splits,proto3" json:"splits,omitempty"`
-	NoMore        bool                   `protobuf:"varint,3,opt,name=no_more,json=noMore,proto3" json:"no_more,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Subtask int32                  `protobuf:"varint,1,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	Splits  []*v1.SplitState       `protobuf:"bytes,2,rep,name=splits,proto3" json:"splits,omitempty"`
+	NoMore  bool                   `protobuf:"varint,3,opt,name=no_more,json=noMore,proto3" json:"no_more,omitempty"`
+	// Counts the assignments of an enumerator from 1: a task that is given one
+	// again, by another leader, takes no notice.
+	Sequence      uint64 `protobuf:"varint,4,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SplitAssignment) Reset() {
 	*x = SplitAssignment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1969,7 +2313,7 @@ func (x *SplitAssignment) String() string {
 func (*SplitAssignment) ProtoMessage() {}
 
 func (x *SplitAssignment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[16]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1982,7 +2326,7 @@ func (x *SplitAssignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SplitAssignment.ProtoReflect.Descriptor instead.
 func (*SplitAssignment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SplitAssignment) GetSubtask() int32 {
@@ -2006,6 +2350,13 @@ func (x *SplitAssignment) GetNoMore() bool {
 	return false
 }
 
+func (x *SplitAssignment) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
 type Committed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -2018,7 +2369,7 @@ type Committed struct {
 
 func (x *Committed) Reset() {
 	*x = Committed{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2030,7 +2381,7 @@ func (x *Committed) String() string {
 func (*Committed) ProtoMessage() {}
 
 func (x *Committed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[17]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2043,7 +2394,7 @@ func (x *Committed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Committed.ProtoReflect.Descriptor instead.
 func (*Committed) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Committed) GetJobId() string {
@@ -2087,7 +2438,7 @@ type CoordinatorFailed struct {
 
 func (x *CoordinatorFailed) Reset() {
 	*x = CoordinatorFailed{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2099,7 +2450,7 @@ func (x *CoordinatorFailed) String() string {
 func (*CoordinatorFailed) ProtoMessage() {}
 
 func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[18]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2112,7 +2463,7 @@ func (x *CoordinatorFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorFailed.ProtoReflect.Descriptor instead.
 func (*CoordinatorFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CoordinatorFailed) GetJobId() string {
@@ -2164,7 +2515,7 @@ type CoordinatorTrouble struct {
 
 func (x *CoordinatorTrouble) Reset() {
 	*x = CoordinatorTrouble{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2176,7 +2527,7 @@ func (x *CoordinatorTrouble) String() string {
 func (*CoordinatorTrouble) ProtoMessage() {}
 
 func (x *CoordinatorTrouble) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[19]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2189,7 +2540,7 @@ func (x *CoordinatorTrouble) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorTrouble.ProtoReflect.Descriptor instead.
 func (*CoordinatorTrouble) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CoordinatorTrouble) GetJobId() string {
@@ -2234,7 +2585,7 @@ type DeployCoordinators struct {
 
 func (x *DeployCoordinators) Reset() {
 	*x = DeployCoordinators{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2597,7 @@ func (x *DeployCoordinators) String() string {
 func (*DeployCoordinators) ProtoMessage() {}
 
 func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[20]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2610,7 @@ func (x *DeployCoordinators) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployCoordinators.ProtoReflect.Descriptor instead.
 func (*DeployCoordinators) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeployCoordinators) GetJobId() string {
@@ -2315,7 +2666,7 @@ type CoordinatorDeployment struct {
 
 func (x *CoordinatorDeployment) Reset() {
 	*x = CoordinatorDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2678,7 @@ func (x *CoordinatorDeployment) String() string {
 func (*CoordinatorDeployment) ProtoMessage() {}
 
 func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[21]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2691,7 @@ func (x *CoordinatorDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CoordinatorDeployment.ProtoReflect.Descriptor instead.
 func (*CoordinatorDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CoordinatorDeployment) GetVertexId() string {
@@ -2416,7 +2767,7 @@ type Deploy struct {
 
 func (x *Deploy) Reset() {
 	*x = Deploy{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2779,7 @@ func (x *Deploy) String() string {
 func (*Deploy) ProtoMessage() {}
 
 func (x *Deploy) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[22]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2792,7 @@ func (x *Deploy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deploy.ProtoReflect.Descriptor instead.
 func (*Deploy) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Deploy) GetJobId() string {
@@ -2505,7 +2856,7 @@ type TaskDeployment struct {
 
 func (x *TaskDeployment) Reset() {
 	*x = TaskDeployment{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2868,7 @@ func (x *TaskDeployment) String() string {
 func (*TaskDeployment) ProtoMessage() {}
 
 func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[23]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2881,7 @@ func (x *TaskDeployment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDeployment.ProtoReflect.Descriptor instead.
 func (*TaskDeployment) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TaskDeployment) GetVertexId() string {
@@ -2598,7 +2949,7 @@ type StateChain struct {
 
 func (x *StateChain) Reset() {
 	*x = StateChain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2610,7 +2961,7 @@ func (x *StateChain) String() string {
 func (*StateChain) ProtoMessage() {}
 
 func (x *StateChain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[24]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2623,7 +2974,7 @@ func (x *StateChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChain.ProtoReflect.Descriptor instead.
 func (*StateChain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *StateChain) GetFiles() []*v1.StateFile {
@@ -2645,7 +2996,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2657,7 +3008,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[25]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2670,7 +3021,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Placement) GetVertexId() string {
@@ -2711,7 +3062,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2723,7 +3074,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[26]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2736,7 +3087,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Cancel) GetJobId() string {
@@ -2765,7 +3116,7 @@ type TriggerCheckpoint struct {
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2777,7 +3128,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[27]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2790,7 +3141,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TriggerCheckpoint) GetJobId() string {
@@ -2836,7 +3187,7 @@ type CheckpointCompleted struct {
 
 func (x *CheckpointCompleted) Reset() {
 	*x = CheckpointCompleted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2848,7 +3199,7 @@ func (x *CheckpointCompleted) String() string {
 func (*CheckpointCompleted) ProtoMessage() {}
 
 func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2861,7 +3212,7 @@ func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointCompleted.ProtoReflect.Descriptor instead.
 func (*CheckpointCompleted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CheckpointCompleted) GetJobId() string {
@@ -2903,7 +3254,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2915,7 +3266,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2928,7 +3279,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckpointAborted) GetJobId() string {
@@ -2964,7 +3315,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2976,7 +3327,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2989,7 +3340,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *AssignSplits) GetJobId() string {
@@ -3033,7 +3384,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3045,7 +3396,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3058,7 +3409,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Commit) GetJobId() string {
@@ -3108,7 +3459,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3120,7 +3471,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3133,7 +3484,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Finish) GetJobId() string {
@@ -3162,7 +3513,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3174,7 +3525,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3187,7 +3538,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{33}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Drain) GetJobId() string {
@@ -3208,7 +3559,7 @@ var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xb3\a\n" +
+	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xf3\a\n" +
 	"\x12TaskManagerMessage\x12;\n" +
 	"\bregister\x18\x01 \x01(\v2\x1d.millrace.control.v1.RegisterH\x00R\bregister\x12>\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1e.millrace.control.v1.HeartbeatH\x00R\theartbeat\x12E\n" +
@@ -3221,7 +3572,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x12coordinator_failed\x18\t \x01(\v2&.millrace.control.v1.CoordinatorFailedH\x00R\x11coordinatorFailed\x12Z\n" +
 	"\x13coordinator_trouble\x18\n" +
 	" \x01(\v2'.millrace.control.v1.CoordinatorTroubleH\x00R\x12coordinatorTrouble\x128\n" +
-	"\aleaving\x18\v \x01(\v2\x1c.millrace.control.v1.LeavingH\x00R\aleaving\x12\x1a\n" +
+	"\aleaving\x18\v \x01(\v2\x1c.millrace.control.v1.LeavingH\x00R\aleaving\x12>\n" +
+	"\tinventory\x18\x0e \x01(\v2\x1e.millrace.control.v1.InventoryH\x00R\tinventory\x12\x1a\n" +
 	"\bsequence\x18\f \x01(\x04R\bsequence\x12\"\n" +
 	"\facknowledged\x18\r \x01(\x04R\facknowledgedB\t\n" +
 	"\amessage\"\xf3\a\n" +
@@ -3272,7 +3624,34 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x19heartbeat_interval_millis\x18\x01 \x01(\x03R\x17heartbeatIntervalMillis\x128\n" +
 	"\x18heartbeat_timeout_millis\x18\x02 \x01(\x03R\x16heartbeatTimeoutMillis\x12\x18\n" +
 	"\aresumed\x18\x03 \x01(\bR\aresumed\x12\x1a\n" +
-	"\breceived\x18\x04 \x01(\x04R\breceived\"!\n" +
+	"\breceived\x18\x04 \x01(\x04R\breceived\"K\n" +
+	"\tInventory\x12>\n" +
+	"\aregions\x18\x01 \x03(\v2$.millrace.control.v1.RegionInventoryR\aregions\"\xe3\x01\n" +
+	"\x0fRegionInventory\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
+	"\x06region\x18\x02 \x01(\x05R\x06region\x12\x18\n" +
+	"\aattempt\x18\x03 \x01(\x04R\aattempt\x128\n" +
+	"\x05tasks\x18\x04 \x03(\v2\".millrace.control.v1.TaskInventoryR\x05tasks\x12M\n" +
+	"\fcoordinators\x18\x05 \x03(\v2).millrace.control.v1.CoordinatorInventoryR\fcoordinators\"\xfe\x02\n" +
+	"\rTaskInventory\x12\x1b\n" +
+	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
+	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
+	"\vparallelism\x18\x03 \x01(\x05R\vparallelism\x12\x12\n" +
+	"\x04slot\x18\x04 \x01(\x05R\x04slot\x124\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x1e.millrace.control.v1.TaskStateR\x05state\x126\n" +
+	"\afailure\x18\x06 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\x124\n" +
+	"\x16restored_checkpoint_id\x18\a \x01(\x04R\x14restoredCheckpointId\x12.\n" +
+	"\x13first_checkpoint_id\x18\b \x01(\x04R\x11firstCheckpointId\x12,\n" +
+	"\x12last_checkpoint_id\x18\t \x01(\x04R\x10lastCheckpointId\"\xc7\x02\n" +
+	"\x14CoordinatorInventory\x12J\n" +
+	"\n" +
+	"deployment\x18\x01 \x01(\v2*.millrace.control.v1.CoordinatorDeploymentR\n" +
+	"deployment\x12\x14\n" +
+	"\x05ready\x18\x02 \x01(\bR\x05ready\x126\n" +
+	"\afailure\x18\x03 \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\x12\x18\n" +
+	"\atrouble\x18\x04 \x01(\tR\atrouble\x12C\n" +
+	"\bassigned\x18\x05 \x01(\v2'.millrace.control.v1.EnumeratorAssignedR\bassigned\x126\n" +
+	"\x17committed_checkpoint_id\x18\x06 \x01(\x04R\x15committedCheckpointId\"!\n" +
 	"\aRefused\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\"`\n" +
 	"\tHeartbeat\x12\x1a\n" +
@@ -3351,11 +3730,12 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
 	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x14\n" +
 	"\x05state\x18\x04 \x01(\fR\x05state\x12F\n" +
-	"\vassignments\x18\x05 \x03(\v2$.millrace.control.v1.SplitAssignmentR\vassignments\"\x80\x01\n" +
+	"\vassignments\x18\x05 \x03(\v2$.millrace.control.v1.SplitAssignmentR\vassignments\"\x9c\x01\n" +
 	"\x0fSplitAssignment\x12\x18\n" +
 	"\asubtask\x18\x01 \x01(\x05R\asubtask\x12:\n" +
 	"\x06splits\x18\x02 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\x06splits\x12\x17\n" +
-	"\ano_more\x18\x03 \x01(\bR\x06noMore\"~\n" +
+	"\ano_more\x18\x03 \x01(\bR\x06noMore\x12\x1a\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\"~\n" +
 	"\tCommitted\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
@@ -3492,7 +3872,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -3504,102 +3884,115 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*Released)(nil),              // 7: millrace.control.v1.Released
 	(*Register)(nil),              // 8: millrace.control.v1.Register
 	(*Registered)(nil),            // 9: millrace.control.v1.Registered
-	(*Refused)(nil),               // 10: millrace.control.v1.Refused
-	(*Heartbeat)(nil),             // 11: millrace.control.v1.Heartbeat
-	(*TaskProgress)(nil),          // 12: millrace.control.v1.TaskProgress
-	(*TaskChanged)(nil),           // 13: millrace.control.v1.TaskChanged
-	(*Failure)(nil),               // 14: millrace.control.v1.Failure
-	(*TaskSnapshotted)(nil),       // 15: millrace.control.v1.TaskSnapshotted
-	(*SnapshotFigures)(nil),       // 16: millrace.control.v1.SnapshotFigures
-	(*CheckpointDeclined)(nil),    // 17: millrace.control.v1.CheckpointDeclined
-	(*CoordinatorReady)(nil),      // 18: millrace.control.v1.CoordinatorReady
-	(*EnumeratorAssigned)(nil),    // 19: millrace.control.v1.EnumeratorAssigned
-	(*SplitAssignment)(nil),       // 20: millrace.control.v1.SplitAssignment
-	(*Committed)(nil),             // 21: millrace.control.v1.Committed
-	(*CoordinatorFailed)(nil),     // 22: millrace.control.v1.CoordinatorFailed
-	(*CoordinatorTrouble)(nil),    // 23: millrace.control.v1.CoordinatorTrouble
-	(*DeployCoordinators)(nil),    // 24: millrace.control.v1.DeployCoordinators
-	(*CoordinatorDeployment)(nil), // 25: millrace.control.v1.CoordinatorDeployment
-	(*Deploy)(nil),                // 26: millrace.control.v1.Deploy
-	(*TaskDeployment)(nil),        // 27: millrace.control.v1.TaskDeployment
-	(*StateChain)(nil),            // 28: millrace.control.v1.StateChain
-	(*Placement)(nil),             // 29: millrace.control.v1.Placement
-	(*Cancel)(nil),                // 30: millrace.control.v1.Cancel
-	(*TriggerCheckpoint)(nil),     // 31: millrace.control.v1.TriggerCheckpoint
-	(*CheckpointCompleted)(nil),   // 32: millrace.control.v1.CheckpointCompleted
-	(*CheckpointAborted)(nil),     // 33: millrace.control.v1.CheckpointAborted
-	(*AssignSplits)(nil),          // 34: millrace.control.v1.AssignSplits
-	(*Commit)(nil),                // 35: millrace.control.v1.Commit
-	(*Finish)(nil),                // 36: millrace.control.v1.Finish
-	(*Drain)(nil),                 // 37: millrace.control.v1.Drain
-	nil,                           // 38: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 39: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 40: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 41: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 42: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.Ledger)(nil),             // 43: millrace.checkpoint.v1.Ledger
-	(*v1.StateFile)(nil),          // 44: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 45: millrace.checkpoint.v1.CheckpointKind
+	(*Inventory)(nil),             // 10: millrace.control.v1.Inventory
+	(*RegionInventory)(nil),       // 11: millrace.control.v1.RegionInventory
+	(*TaskInventory)(nil),         // 12: millrace.control.v1.TaskInventory
+	(*CoordinatorInventory)(nil),  // 13: millrace.control.v1.CoordinatorInventory
+	(*Refused)(nil),               // 14: millrace.control.v1.Refused
+	(*Heartbeat)(nil),             // 15: millrace.control.v1.Heartbeat
+	(*TaskProgress)(nil),          // 16: millrace.control.v1.TaskProgress
+	(*TaskChanged)(nil),           // 17: millrace.control.v1.TaskChanged
+	(*Failure)(nil),               // 18: millrace.control.v1.Failure
+	(*TaskSnapshotted)(nil),       // 19: millrace.control.v1.TaskSnapshotted
+	(*SnapshotFigures)(nil),       // 20: millrace.control.v1.SnapshotFigures
+	(*CheckpointDeclined)(nil),    // 21: millrace.control.v1.CheckpointDeclined
+	(*CoordinatorReady)(nil),      // 22: millrace.control.v1.CoordinatorReady
+	(*EnumeratorAssigned)(nil),    // 23: millrace.control.v1.EnumeratorAssigned
+	(*SplitAssignment)(nil),       // 24: millrace.control.v1.SplitAssignment
+	(*Committed)(nil),             // 25: millrace.control.v1.Committed
+	(*CoordinatorFailed)(nil),     // 26: millrace.control.v1.CoordinatorFailed
+	(*CoordinatorTrouble)(nil),    // 27: millrace.control.v1.CoordinatorTrouble
+	(*DeployCoordinators)(nil),    // 28: millrace.control.v1.DeployCoordinators
+	(*CoordinatorDeployment)(nil), // 29: millrace.control.v1.CoordinatorDeployment
+	(*Deploy)(nil),                // 30: millrace.control.v1.Deploy
+	(*TaskDeployment)(nil),        // 31: millrace.control.v1.TaskDeployment
+	(*StateChain)(nil),            // 32: millrace.control.v1.StateChain
+	(*Placement)(nil),             // 33: millrace.control.v1.Placement
+	(*Cancel)(nil),                // 34: millrace.control.v1.Cancel
+	(*TriggerCheckpoint)(nil),     // 35: millrace.control.v1.TriggerCheckpoint
+	(*CheckpointCompleted)(nil),   // 36: millrace.control.v1.CheckpointCompleted
+	(*CheckpointAborted)(nil),     // 37: millrace.control.v1.CheckpointAborted
+	(*AssignSplits)(nil),          // 38: millrace.control.v1.AssignSplits
+	(*Commit)(nil),                // 39: millrace.control.v1.Commit
+	(*Finish)(nil),                // 40: millrace.control.v1.Finish
+	(*Drain)(nil),                 // 41: millrace.control.v1.Drain
+	nil,                           // 42: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 43: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 44: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 45: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 46: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.Ledger)(nil),             // 47: millrace.checkpoint.v1.Ledger
+	(*v1.StateFile)(nil),          // 48: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 49: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
-	11, // 1: millrace.control.v1.TaskManagerMessage.heartbeat:type_name -> millrace.control.v1.Heartbeat
-	13, // 2: millrace.control.v1.TaskManagerMessage.task_changed:type_name -> millrace.control.v1.TaskChanged
-	15, // 3: millrace.control.v1.TaskManagerMessage.task_snapshotted:type_name -> millrace.control.v1.TaskSnapshotted
-	17, // 4: millrace.control.v1.TaskManagerMessage.checkpoint_declined:type_name -> millrace.control.v1.CheckpointDeclined
-	18, // 5: millrace.control.v1.TaskManagerMessage.coordinator_ready:type_name -> millrace.control.v1.CoordinatorReady
-	19, // 6: millrace.control.v1.TaskManagerMessage.enumerator_assigned:type_name -> millrace.control.v1.EnumeratorAssigned
-	21, // 7: millrace.control.v1.TaskManagerMessage.committed:type_name -> millrace.control.v1.Committed
-	22, // 8: millrace.control.v1.TaskManagerMessage.coordinator_failed:type_name -> millrace.control.v1.CoordinatorFailed
-	23, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
+	15, // 1: millrace.control.v1.TaskManagerMessage.heartbeat:type_name -> millrace.control.v1.Heartbeat
+	17, // 2: millrace.control.v1.TaskManagerMessage.task_changed:type_name -> millrace.control.v1.TaskChanged
+	19, // 3: millrace.control.v1.TaskManagerMessage.task_snapshotted:type_name -> millrace.control.v1.TaskSnapshotted
+	21, // 4: millrace.control.v1.TaskManagerMessage.checkpoint_declined:type_name -> millrace.control.v1.CheckpointDeclined
+	22, // 5: millrace.control.v1.TaskManagerMessage.coordinator_ready:type_name -> millrace.control.v1.CoordinatorReady
+	23, // 6: millrace.control.v1.TaskManagerMessage.enumerator_assigned:type_name -> millrace.control.v1.EnumeratorAssigned
+	25, // 7: millrace.control.v1.TaskManagerMessage.committed:type_name -> millrace.control.v1.Committed
+	26, // 8: millrace.control.v1.TaskManagerMessage.coordinator_failed:type_name -> millrace.control.v1.CoordinatorFailed
+	27, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
 	6,  // 10: millrace.control.v1.TaskManagerMessage.leaving:type_name -> millrace.control.v1.Leaving
-	9,  // 11: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
-	10, // 12: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
-	26, // 13: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
-	30, // 14: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
-	31, // 15: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
-	32, // 16: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
-	33, // 17: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
-	34, // 18: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
-	35, // 19: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
-	36, // 20: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
-	24, // 21: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	37, // 22: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
-	7,  // 23: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
-	38, // 24: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	12, // 25: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 26: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	14, // 27: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 28: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 29: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	39, // 30: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	16, // 31: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	14, // 32: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 33: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	20, // 34: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	40, // 35: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 36: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	14, // 37: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	41, // 38: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	25, // 39: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 40: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	40, // 41: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	41, // 42: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	27, // 43: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	29, // 44: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	28, // 45: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	42, // 46: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	43, // 47: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	44, // 48: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	45, // 49: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	20, // 50: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 51: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 52: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	52, // [52:53] is the sub-list for method output_type
-	51, // [51:52] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	10, // 11: millrace.control.v1.TaskManagerMessage.inventory:type_name -> millrace.control.v1.Inventory
+	9,  // 12: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
+	14, // 13: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
+	30, // 14: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
+	34, // 15: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
+	35, // 16: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
+	36, // 17: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
+	37, // 18: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
+	38, // 19: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
+	39, // 20: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
+	40, // 21: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
+	28, // 22: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
+	41, // 23: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	7,  // 24: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
+	42, // 25: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	11, // 26: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
+	12, // 27: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
+	13, // 28: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
+	0,  // 29: millrace.control.v1.TaskInventory.state:type_name -> millrace.control.v1.TaskState
+	18, // 30: millrace.control.v1.TaskInventory.failure:type_name -> millrace.control.v1.Failure
+	29, // 31: millrace.control.v1.CoordinatorInventory.deployment:type_name -> millrace.control.v1.CoordinatorDeployment
+	18, // 32: millrace.control.v1.CoordinatorInventory.failure:type_name -> millrace.control.v1.Failure
+	23, // 33: millrace.control.v1.CoordinatorInventory.assigned:type_name -> millrace.control.v1.EnumeratorAssigned
+	16, // 34: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 35: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	18, // 36: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 37: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 38: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	43, // 39: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	20, // 40: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	18, // 41: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 42: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	24, // 43: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	44, // 44: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 45: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	18, // 46: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	45, // 47: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	29, // 48: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 49: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	44, // 50: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	45, // 51: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	31, // 52: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	33, // 53: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	32, // 54: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	46, // 55: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	47, // 56: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	48, // 57: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	49, // 58: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	24, // 59: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 60: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 61: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	61, // [61:62] is the sub-list for method output_type
+	60, // [60:61] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -3619,6 +4012,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*TaskManagerMessage_CoordinatorFailed)(nil),
 		(*TaskManagerMessage_CoordinatorTrouble)(nil),
 		(*TaskManagerMessage_Leaving)(nil),
+		(*TaskManagerMessage_Inventory)(nil),
 	}
 	file_millrace_control_v1_control_proto_msgTypes[1].OneofWrappers = []any{
 		(*JobManagerMessage_Registered)(nil),
@@ -3641,7 +4035,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   35,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
