@@ -11,6 +11,7 @@ import (
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/netns"
 	apiv1 "millrace/proto/millrace/api/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 )
 
 // disaster is something that happens to a platform while the main job runs on it.
@@ -24,7 +25,9 @@ type disaster struct {
 	interposed bool
 	// lengthy is for those that take their time, which is theirs to take only where everything runs.
 	lengthy bool
-	strike  func(ctx context.Context, p *platform, r running)
+	// undisturbed is for those in which another leader adopts the tasks as they run.
+	undisturbed bool
+	strike      func(ctx context.Context, p *platform, r running)
 }
 
 // disasters happen to the processes of millrace, serverDisasters to those it relies on.
@@ -48,21 +51,29 @@ var disasters = []disaster{
 		p.restart(ctx, p.taskManagers[:2]...)
 		r.awaitDescription(ctx, "the slots that came back", parallel(2))
 	}},
-	{name: "leader-killed", strike: func(ctx context.Context, p *platform, _ running) {
+	{name: "leader-killed", undisturbed: true, strike: func(ctx context.Context, p *platform, _ running) {
 		l := p.leads(ctx)
 		l.Kill()
 		p.awaitOther(ctx, l)
 		p.restart(ctx, l)
 	}},
-	{name: "leader-paused", strike: func(ctx context.Context, p *platform, _ running) {
+	{name: "leader-paused", undisturbed: true, strike: func(ctx context.Context, p *platform, _ running) {
 		l := p.leads(ctx)
 		l.Pause()
 		p.awaitOther(ctx, l)
 		l.Resume()
 	}},
 	{
-		name: "leader-paused-with-a-decided-write", crashPoint: "pause:" + crash.BeforeComplete + "@6", lengthy: true,
+		name: "leader-paused-with-a-decided-write", crashPoint: "pause:" + crash.BeforeComplete + "@6", lengthy: true, undisturbed: true,
 		strike: pauseWithDecidedWrite,
+	},
+	{
+		name: "leader-killed-before-a-manifest", crashPoint: crash.BeforeManifest + "@6", lengthy: true, undisturbed: true,
+		strike: func(ctx context.Context, p *platform, _ running) { awaitCrash(ctx, p, crash.BeforeManifest) },
+	},
+	{
+		name: "leader-killed-behind-a-complete-checkpoint", crashPoint: crash.AfterComplete + "@6", lengthy: true, undisturbed: true,
+		strike: func(ctx context.Context, p *platform, _ running) { awaitCrash(ctx, p, crash.AfterComplete) },
 	},
 	{name: "all-killed", strike: func(ctx context.Context, p *platform, _ running) {
 		for _, part := range p.all() {
@@ -102,6 +113,14 @@ var serverDisasters = []disaster{
 	}},
 	{name: "broker-killed", ownBroker: true, strike: killBroker},
 	{name: "store-away", lengthy: true, strike: takeStoreAway},
+}
+
+// awaitCrash waits until the leader has come to its crash point, and another leads.
+func awaitCrash(ctx context.Context, p *platform, point string) {
+	l := p.jobManagers[0]
+	await(ctx, p.t, "the crash", func() bool { return strings.Contains(string(l.LogTail()), "crash point "+point) })
+	p.awaitOther(ctx, l)
+	p.restart(ctx, l)
 }
 
 // pauseLeast is how long a leader is paused with something decided: longer than its lease, and than whatever its successor
@@ -242,6 +261,10 @@ func strike(t *testing.T, d disaster, network *netns.Network) {
 	d.strike(ctx, p, r)
 	r.awaitRunning(ctx)
 	t.Logf("%s: runs again, with a checkpoint, %s after the strike began", d.name, time.Since(began).Round(10*time.Millisecond))
+	if d.undisturbed {
+		r.checkAdopted(ctx)
+		p.logTakeover(began)
+	}
 	stop()
 	tap.raise(load.perPart)
 	description := r.finish(ctx)
@@ -254,6 +277,34 @@ func strike(t *testing.T, d disaster, network *netns.Network) {
 	for _, f := range description.RecentFailures {
 		if strings.Contains(f, "lost:") {
 			t.Errorf("a transaction was lost: %s", f)
+		}
+	}
+}
+
+// checkAdopted checks that the job still runs in the attempt that was deployed first, under a leader that took it over.
+func (r running) checkAdopted(ctx context.Context) {
+	r.t.Helper()
+	d := r.describe(ctx)
+	if d.Attempt != 1 || d.Summary.Restarts != 0 || len(d.RecentFailures) > 0 || !strings.Contains(d.Takeover, "4 tasks were adopted") {
+		r.t.Errorf("attempt %d, %d restarts, failures %q, takeover %q", d.Attempt, d.Summary.Restarts, d.RecentFailures, d.Takeover)
+	}
+	for _, t := range d.Tasks {
+		if t.Attempt != 1 || t.State != controlv1.TaskState_TASK_STATE_RUNNING {
+			r.t.Errorf("task %s/%d is %s in attempt %d", t.VertexId, t.Subtask, t.State, t.Attempt)
+		}
+	}
+	r.t.Logf("the job was taken over %s", d.Takeover)
+}
+
+// logTakeover logs when the job was taken over, by the clock of whoever did: who asked for it may have been at a job manager
+// that is paused.
+func (p *platform) logTakeover(began time.Time) {
+	p.t.Helper()
+	for _, j := range p.jobManagers {
+		for line := range strings.Lines(string(j.LogTail())) {
+			if strings.Contains(line, "job taken over") || strings.Contains(line, "msg=leads") {
+				p.t.Logf("%s, the strike began at %s: %s", j.name, began.UTC().Format(time.StampMilli), strings.TrimSpace(line))
+			}
 		}
 	}
 }
