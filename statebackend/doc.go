@@ -5,9 +5,9 @@
 // # Shapes
 //
 // Value (a row of columns a key), Timers, List (operator state that is not
-// keyed) are served by every backend. Multimap, OrderedMap and Broadcast are
-// part of the contract too; a backend that lacks one answers ErrShape when the
-// table is declared, before any row flows.
+// keyed), Multimap (rows in the order of arrival a key), OrderedMap (rows in the
+// order of a sort key a key), Broadcast (the same on every task). A backend that
+// lacks one answers ErrShape when the table is declared, before any row flows.
 //
 // Access is by batch: an operator hands over the keys of a whole batch and gets
 // slots, then works on columns by slot in typed loops. Nothing here costs an

@@ -1,0 +1,149 @@
+package statebackend
+
+import (
+	"millrace/stream"
+	"millrace/types"
+)
+
+// MultimapSpec declares a Multimap: for each key any number of rows, in the
+// order of arrival. Unlike those of a Value table, columns may hold NULL,
+// whether or not their type says so.
+type MultimapSpec struct {
+	ID      TableID
+	Keys    []types.Type
+	Columns []ColumnSpec
+}
+
+// MultimapTable holds rows by key, each key's in the order of arrival, which
+// survives snapshots and rescales. What a call is given is borrowed for the
+// call and copied.
+type MultimapTable interface {
+	// Append adds the i-th selected row of the batch, whose columns are those
+	// declared, behind the rows of key i.
+	Append(keys *stream.Keys, rows *stream.Batch) error
+	// Next goes on with an iteration: it appends up to max rows to out (a builder
+	// a column), and to positions for each the position of its key in it.Keys. Less than max
+	// rows are the end.
+	//
+	// The table may change in between. A row that is there from the beginning of
+	// the iteration to the call that comes to it is returned once; one deleted
+	// before is not; one appended before the call that ends its key is.
+	Next(it *MultimapIterator, max int, out []*stream.Builder, positions []int32) ([]int32, error)
+	// DeleteOne removes for each key the earliest of its rows that equals the i-th
+	// selected row of the batch bit by bit, and sets or clears the bit of found (nil:
+	// nobody asks). It looks at the rows of the key one after the other.
+	DeleteOne(keys *stream.Keys, rows *stream.Batch, found stream.Bitmap) error
+	// DeleteAll removes every row of the keys.
+	DeleteAll(keys *stream.Keys)
+	// Count puts the number of rows of every key into counts.
+	Count(keys *stream.Keys, counts []int32)
+	// Len returns the number of rows of all keys.
+	Len() int
+}
+
+// MultimapIterator is an iteration over the rows of keys: those of the first
+// key, then those of the second. The caller sets Keys, which must not change
+// before the end; the other fields are the table's, and zero at the beginning.
+type MultimapIterator struct {
+	Keys *stream.Keys
+	Key  int    // the key whose rows are being returned
+	From uint64 // its next row stands at or behind this
+}
+
+// OrderedMapSpec declares an OrderedMap: for each key, rows sorted by an order.
+// Columns may hold NULL, as in a Multimap.
+type OrderedMapSpec struct {
+	ID      TableID
+	Keys    []types.Type
+	Columns []ColumnSpec
+}
+
+// OrderedMapTable holds rows by (key, order), at most one for each such pair.
+// What a call is given is borrowed for the call and copied.
+type OrderedMapTable interface {
+	// Put sets the row of (key i, order i) to the i-th selected row of the batch,
+	// whose columns are those declared. Of equal pairs in a batch the last one counts.
+	Put(keys *stream.Keys, orders *Orders, rows *stream.Batch) error
+	// Delete removes the rows of (key i, order i), and sets or clears the bits of
+	// found (nil: nobody asks).
+	Delete(keys *stream.Keys, orders *Orders, found stream.Bitmap)
+	// DeleteAll removes every row of the keys.
+	DeleteAll(keys *stream.Keys)
+	// Next goes on with a scan: it appends up to max rows to out. Less than max
+	// rows are the end. The table may change in between: the scan sees, of what is
+	// there at each call, the rows behind the last one that it returned.
+	Next(scan *OrderedScan, max int, out *OrderedRows) error
+	// Count puts the number of rows of every key into counts.
+	Count(keys *stream.Keys, counts []int32)
+	// Len returns the number of rows of all keys.
+	Len() int
+}
+
+// Orders are byte strings, compared bytewise: i is Data[Offsets[i]:Offsets[i+1]].
+// Without Offsets there are none.
+type Orders struct {
+	Offsets []int32
+	Data    []byte
+}
+
+// Len returns the number of orders.
+func (o *Orders) Len() int { return max(len(o.Offsets)-1, 0) }
+
+// At returns order i.
+func (o *Orders) At(i int) []byte { return o.Data[o.Offsets[i]:o.Offsets[i+1]] }
+
+// Append adds an order.
+func (o *Orders) Append(p []byte) {
+	if len(o.Offsets) == 0 {
+		o.Offsets = append(o.Offsets, 0)
+	}
+	o.Data = append(o.Data, p...)
+	o.Offsets = append(o.Offsets, int32(len(o.Data)))
+}
+
+// Reset empties the orders and keeps their memory.
+func (o *Orders) Reset() { o.Offsets, o.Data = o.Offsets[:0], o.Data[:0] }
+
+// OrderedScan asks for rows of keys: those of the first key, then those of the
+// second. The caller sets the exported fields up to Limit, which must not change before
+// the end; the others are the table's, and zero at the beginning.
+type OrderedScan struct {
+	Keys *stream.Keys
+	// From and To bound the orders of each key: those at or behind From and
+	// before To. Empty ones do not bound.
+	From, To   Orders
+	Descending bool
+	Limit      int // rows of each key; 0: all
+
+	Key     int    // the key whose rows are being returned
+	Taken   int    // how many of them were
+	Started bool   // that Last is one of them
+	Last    []byte // the order of the last row
+}
+
+// OrderedRows receives the rows of a scan.
+type OrderedRows struct {
+	Columns   []*stream.Builder // a column each, as declared
+	Positions []int32           // of each row's key in OrderedScan.Keys
+	Orders    Orders
+}
+
+// BroadcastSpec declares a map that every task of a vertex holds alike.
+type BroadcastSpec struct {
+	ID TableID
+}
+
+// BroadcastTable maps bytes to bytes. It has no key groups: an operator changes
+// it only by what every task gets in the same order, and a restore gives each
+// task, at any parallelism, the whole of what one former task had.
+type BroadcastTable interface {
+	// Get returns the value; it aliases the table until the next change.
+	Get(key []byte) (value []byte, ok bool)
+	Put(key, value []byte) error
+	Delete(key []byte)
+	// Each visits the entries in the order of their keys, compared bytewise, until
+	// visit returns false. The table must not change meanwhile; what visit gets
+	// aliases it.
+	Each(visit func(key, value []byte) bool)
+	Len() int
+}
