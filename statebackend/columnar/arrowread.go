@@ -49,8 +49,11 @@ func (i *tableInfo) fields(o op) []field {
 	if i.hasNamespace() {
 		out = append(out, field{fieldFixed, 8})
 	}
-	if i.Shape == shapeTimers {
+	switch i.Shape {
+	case shapeTimers, shapeMultimap:
 		out = append(out, field{fieldFixed, 8})
+	case shapeOrderedMap:
+		out = append(out, field{kind: fieldBytes})
 	}
 	if o == opDrop {
 		return out

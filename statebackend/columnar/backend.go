@@ -151,7 +151,10 @@ func (m *merge) slice(ctx context.Context, groups types.KeyGroupRange, rows map[
 		m.encoder.describe(&m.header, p.tables)
 	} else {
 		for i := range p.tables {
-			p.tables[i].entries = nil // lists are whole in the first slice
+			p.tables[i].entries = nil // lists and broadcast maps are whole in the first slice
+			if p.tables[i].table.shape == shapeBroadcast {
+				p.tables[i].rows.release()
+			}
 		}
 	}
 	for i := range p.tables {

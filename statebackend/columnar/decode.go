@@ -19,7 +19,8 @@ type decoder struct {
 
 	groups     []uint16
 	namespaces []int64 // nil: the one namespace 0
-	times      []int64
+	times      []int64 // or the sequence numbers of a multimap
+	orders     *vector // of an ordered map
 	keys       stream.Keys
 	columns    []vector // the key, then the table's
 }
@@ -58,8 +59,12 @@ func (d *decoder) split(columns []vector) {
 		d.namespaces = view[int64](columns[0].data)
 		columns = columns[1:]
 	}
-	if d.info.Shape == shapeTimers {
+	switch d.info.Shape {
+	case shapeTimers, shapeMultimap:
 		d.times = view[int64](columns[0].data)
+		columns = columns[1:]
+	case shapeOrderedMap:
+		d.orders = &columns[0]
 		columns = columns[1:]
 	}
 	d.columns = columns
@@ -67,11 +72,11 @@ func (d *decoder) split(columns []vector) {
 
 // drop applies dropped namespaces: to the key groups of the file, no others.
 func (d *decoder) drop() error {
-	if d.table.shape != shapeValue {
+	if d.table.value == nil {
 		return damaged("a dropped namespace of a %s", d.table.shape)
 	}
 	t, wrote := d.table.value, d.file.groups()
-	all := wrote.First <= d.spec.KeyGroups.First && d.spec.KeyGroups.Last <= wrote.Last
+	all := d.table.shape == shapeBroadcast || wrote.First <= d.spec.KeyGroups.First && d.spec.KeyGroups.Last <= wrote.Last
 	for i := range d.groups {
 		namespace := int64(0)
 		if d.namespaces != nil {
@@ -88,6 +93,9 @@ func (d *decoder) drop() error {
 
 // mine returns which rows lie in the key groups of the task.
 func (d *decoder) mine() (lo, hi int) {
+	if d.table.shape == shapeBroadcast {
+		return 0, len(d.groups)
+	}
 	r := d.spec.KeyGroups
 	lo = sort.Search(len(d.groups), func(i int) bool { return d.groups[i] >= uint16(r.First) })
 	hi = lo + sort.Search(len(d.groups)-lo, func(i int) bool { return d.groups[lo+i] > uint16(r.Last) })
@@ -108,6 +116,9 @@ func (d *decoder) readKeys(lo, hi int) error {
 		d.readKeys64(ts[0], lo, hi)
 	} else if err := d.readKeysBytes(ts, lo, hi); err != nil {
 		return err
+	}
+	if d.table.shape == shapeBroadcast {
+		return nil // they have no groups
 	}
 	for i, h := range d.keys.Hashes {
 		if g := types.KeyGroupOf(h, d.spec.MaxParallelism); g != types.KeyGroup(d.groups[lo+i]) || !d.spec.KeyGroups.Contains(g) {
@@ -235,6 +246,9 @@ func (d *decoder) apply(o op, lo, hi int) error {
 			return nil
 		}
 		return d.table.timers.Register(&d.keys, namespaces, times)
+	}
+	if d.table.shape.sorted() {
+		return d.applySorted(o, lo, hi)
 	}
 	slots := make([]Slot, hi-lo)
 	for a := lo; a < hi; {

@@ -99,11 +99,15 @@ func describe(t *table) tableInfo {
 	case shapeValue:
 		keys = t.value.spec.Keys
 		info.Namespaced = t.value.spec.Namespaced
-		for _, c := range t.value.spec.Columns {
-			info.Columns = append(info.Columns, columnInfo{c.Name, typeInfoOf(c.Type)})
-		}
+		info.Columns = columnInfos(t.value.spec.Columns)
 	case shapeTimers:
 		keys = t.timers.spec.Keys
+	case shapeMultimap, shapeOrderedMap:
+		keys = t.sorted.keys
+		info.Columns = columnInfos(t.sorted.columns)
+	case shapeBroadcast:
+		keys = t.value.spec.Keys
+		info.Columns = columnInfos(t.value.spec.Columns)
 	default:
 		info.Redistribution = t.list.spec.Redistribution
 	}
@@ -111,6 +115,14 @@ func describe(t *table) tableInfo {
 		info.Keys = append(info.Keys, typeInfoOf(k))
 	}
 	return info
+}
+
+func columnInfos(columns []statebackend.ColumnSpec) []columnInfo {
+	out := make([]columnInfo, len(columns))
+	for i, c := range columns {
+		out[i] = columnInfo{c.Name, typeInfoOf(c.Type)}
+	}
+	return out
 }
 
 func (h *fileHeader) groups() types.KeyGroupRange {
@@ -123,15 +135,19 @@ func (i *tableInfo) id() statebackend.TableID {
 
 // valueSpec returns the spec of a described value table.
 func (i *tableInfo) valueSpec() statebackend.ValueSpec {
-	spec := statebackend.ValueSpec{ID: i.id(), Keys: typesOf(i.Keys), Namespaced: i.Namespaced}
-	for _, c := range i.Columns {
-		spec.Columns = append(spec.Columns, statebackend.ColumnSpec{Name: c.Name, Type: c.Type.typ()})
-	}
-	return spec
+	return statebackend.ValueSpec{ID: i.id(), Keys: typesOf(i.Keys), Namespaced: i.Namespaced, Columns: i.columns()}
 }
 
-// parseHeader reads and checks a header.
-func parseHeader(p []byte) (*fileHeader, error) {
+func (i *tableInfo) columns() []statebackend.ColumnSpec {
+	out := make([]statebackend.ColumnSpec, len(i.Columns))
+	for j, c := range i.Columns {
+		out[j] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type.typ()}
+	}
+	return out
+}
+
+// parseHeader reads and checks the header of a file of a version.
+func parseHeader(version uint16, p []byte) (*fileHeader, error) {
 	h := &fileHeader{}
 	if err := json.Unmarshal(p, h); err != nil {
 		return nil, fmt.Errorf("header: %w", err)
@@ -149,15 +165,19 @@ func parseHeader(p []byte) (*fileHeader, error) {
 		return nil, fmt.Errorf("header: %d tables, at most %d", len(h.Tables), tablesMax)
 	}
 	for i := range h.Tables {
-		if err := h.Tables[i].check(); err != nil {
+		if err := h.Tables[i].check(version); err != nil {
 			return nil, fmt.Errorf("header: table %s of %s: %w", h.Tables[i].Name, h.Tables[i].Operator, err)
 		}
 	}
 	return h, nil
 }
 
-func (i *tableInfo) check() error {
-	if i.Shape < shapeValue || i.Shape > shapeList {
+func (i *tableInfo) check(version uint16) error {
+	last := shapeBroadcast
+	if version == 1 {
+		last = shapeList
+	}
+	if i.Shape < shapeValue || i.Shape > last || i.Namespaced && i.Shape != shapeValue {
 		return fmt.Errorf("unknown %s", i.Shape)
 	}
 	if r := i.Redistribution; i.Shape == shapeList && r != statebackend.SplitEven && r != statebackend.Union {

@@ -13,6 +13,12 @@
 // in steady state nothing is allocated. Timers are such rows under an index,
 // and a heap of (time, slot). Lists are byte strings.
 //
+// A Multimap and an OrderedMap are rows in such blocks, whose deleted slots are
+// reused, below a row a key: a treap in the order of a sequence number or of a byte
+// string (sortedTable). One structure serves both, an iteration goes on from an order
+// and so stands changes, and a key with a million rows costs twenty-odd steps. A
+// broadcast map is a Value table of bytes.
+//
 // The memory of a store's tables is bounded with that of others (OpenSpec.Budget):
 // what is kept for reuse is given up first, then adding state is refused. Snapshots and the log of
 // removed keys are counted in SizeBytes, but never refused: a checkpoint must
@@ -26,7 +32,7 @@
 // by key group and encodes it, on any goroutine. Where more rows were removed from a
 // namespace than are left, the delta drops it and writes what is left.
 //
-// # Files, format version 1
+// # Files, format version 2
 //
 // Integers are little-endian.
 //
@@ -39,9 +45,10 @@
 // A section is 32 bytes (kind, op, table, rows, first and last key group, length, CRC-32C
 // of header and payload) and a payload. The payload of rows is a whole Arrow IPC stream of one record batch,
 // which ordinary tools read: key_group, op (1 put, 2 remove, 3 drop), namespace (where the table has
-// namespaces), time (of timers), key (the value where one column of at most 64
+// namespaces), time (of timers), sequence (of a multimap's rows), order (bytes, of an ordered map's), key (the value where one column of at most 64
 // bits is the key, else stream's canonical bytes), and for puts the columns of the
-// table. The entries of a list are one column, entry. Rows are sorted by
+// table; those of multimaps and ordered maps may be NULL. The entries of a list are one column, entry. The
+// rows of a broadcast map (key, value) all stand under the file's first key group. Rows are sorted by
 // key group, in a table the drops first, then removals, then puts; a reader applies
 // them in this order. A drop holds for the key groups of the file. A delta has all entries of each list.
 //
@@ -50,11 +57,12 @@
 // limits before memory is taken, and memory grows with the bytes that arrive.
 //
 // A change of this format is a new FormatVersion, with prose here, a sample
-// in testdata and a test that reads it.
+// in testdata and a test that reads it. Version 1 differs in that it has no multimaps,
+// ordered maps and broadcast maps; it is still read. A program that knows version 1
+// alone refuses version 2 and names both.
 //
 // # What it is not
 //
 // It knows no files or stores: those come as statebackend.File and io.Writer.
-// It starts no goroutine. It has no multimaps, ordered maps and broadcast maps
-// yet (ErrShape).
+// It starts no goroutine.
 package columnar

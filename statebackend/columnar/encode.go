@@ -82,7 +82,10 @@ func (e *encoder) sort(c *source, dropped []int64) {
 				continue
 			}
 		}
-		g := types.KeyGroupOf(c.hash(Slot(i)), e.maxParallelism)
+		g := e.first
+		if !c.first {
+			g = types.KeyGroupOf(c.hash(Slot(i)), e.maxParallelism)
+		}
 		e.groups[i] = g
 		counts[g+1]++
 	}
@@ -110,7 +113,7 @@ func (e *encoder) sections(table int, o op, f *frozenTable, c *source) {
 // cut returns how many of the rows make a section.
 func (c *source) cut(order []Slot) int {
 	n := min(len(order), sectionRowsMax)
-	if c.layout != stream.KeyBytes && len(c.byteWord) == 0 {
+	if c.layout != stream.KeyBytes && len(c.byteWord) == 0 && c.order < 0 {
 		return n
 	}
 	size := 0
@@ -119,8 +122,11 @@ func (c *source) cut(order []Slot) int {
 		if c.layout == stream.KeyBytes {
 			size += length(row[c.key+1])
 		}
+		if c.order >= 0 {
+			size += length(row[c.order])
+		}
 		for _, w := range c.byteWord {
-			size += length(row[w+c.columns-keyWords(c.layout)])
+			size += length(row[w])
 		}
 		if size > sectionBytesTarget && i > 0 {
 			return i
@@ -177,15 +183,23 @@ func (e *encoder) columns(f *frozenTable, o op, c *source, order []Slot) []arrow
 	if f.info.hasNamespace() {
 		out = append(out, fixedArray(arrow.PrimitiveTypes.Int64, gather[int64](c.rows, order, c.namespace)))
 	}
-	if f.info.Shape == shapeTimers {
+	switch f.info.Shape {
+	case shapeTimers, shapeMultimap:
 		out = append(out, fixedArray(arrow.PrimitiveTypes.Int64, gather[int64](c.rows, order, c.time)))
+	case shapeOrderedMap:
+		out = append(out, bytesArray(arrow.BinaryTypes.Binary, c.rows, c.bytes, order, c.order))
 	}
 	out = append(out, c.keyColumn(f.info.Keys, order))
 	if o != opPut {
 		return out
 	}
 	for i, col := range f.info.Columns {
-		out = append(out, column(c.rows, c.bytes, col.Type.typ(), order, c.columns+c.columnWords[i]))
+		a := column(c.rows, c.bytes, col.Type.typ(), order, c.columns+c.columnWords[i])
+		if c.nullBits >= 0 {
+			word, bit := c.nullBits+i>>6, uint64(1)<<(i&63)
+			a = withNulls(a, order, func(s Slot) bool { return c.rows.row(s)[word]&bit != 0 })
+		}
+		out = append(out, a)
 	}
 	return out
 }
@@ -195,11 +209,15 @@ func (c *source) keyColumn(keys []typeInfo, order []Slot) arrow.Array {
 	if c.layout == stream.KeyBytes {
 		return bytesArray(arrow.BinaryTypes.Binary, c.rows, c.bytes, order, c.key+1)
 	}
-	a := column(c.rows, nil, keys[0].typ(), order, c.key)
+	return withNulls(column(c.rows, nil, keys[0].typ(), order, c.key), order, c.nullAt)
+}
+
+// withNulls returns a column in which those rows are NULL.
+func withNulls(a arrow.Array, order []Slot, isNull func(Slot) bool) arrow.Array {
 	var valid []byte
 	nulls := 0
 	for i, s := range order {
-		if !c.nullAt(s) {
+		if !isNull(s) {
 			continue
 		}
 		if valid == nil {
@@ -212,8 +230,8 @@ func (c *source) keyColumn(keys []typeInfo, order []Slot) arrow.Array {
 		return a
 	}
 	d := a.Data()
-	return array.MakeFromData(array.NewData(d.DataType(), len(order),
-		[]*arrowmem.Buffer{arrowmem.NewBufferBytes(valid), d.Buffers()[1]}, nil, nulls, 0))
+	buffers := append([]*arrowmem.Buffer{arrowmem.NewBufferBytes(valid)}, d.Buffers()[1:]...)
+	return array.MakeFromData(array.NewData(d.DataType(), len(order), buffers, nil, nulls, 0))
 }
 
 // column gathers the column whose first word stands at word.

@@ -17,8 +17,12 @@ import (
 )
 
 // FormatVersion is the version of the files that this package writes; the
-// package comment describes it. Every version has a sample in testdata.
-const FormatVersion = 1
+// package comment describes it. Every version has a sample in testdata. Version 2 has
+// multimaps, ordered maps and broadcast maps beside the shapes of version 1.
+const FormatVersion = 2
+
+// formatOldest is the oldest version that this package reads.
+const formatOldest = 1
 
 const (
 	magic        = "MRST"
@@ -205,8 +209,9 @@ func openFile(r io.Reader) (*fileReader, error) {
 	if string(b[:4]) != magic {
 		return nil, damaged("it does not begin with %s", magic)
 	}
-	if v := binary.LittleEndian.Uint16(b[4:]); v != FormatVersion || b[6] != 0 || b[7] != 0 {
-		return nil, damaged("format version %d, this program reads %d", v, FormatVersion)
+	version := binary.LittleEndian.Uint16(b[4:])
+	if version < formatOldest || version > FormatVersion || b[6] != 0 || b[7] != 0 {
+		return nil, damaged("format version %d, this program reads %d to %d", version, formatOldest, FormatVersion)
 	}
 	h, payload, err := f.section()
 	if err != nil {
@@ -215,7 +220,7 @@ func openFile(r io.Reader) (*fileReader, error) {
 	if h.kind != sectionHeaderJSON {
 		return nil, damaged("the header is missing")
 	}
-	if f.header, err = parseHeader(payload); err != nil {
+	if f.header, err = parseHeader(version, payload); err != nil {
 		return nil, damaged("%v", err)
 	}
 	return f, nil

@@ -152,26 +152,25 @@ func writeFrozen(t *testing.T, s *store) []byte {
 	return b.Bytes()
 }
 
-// TestFormatVersion1 reads the files that a program of format version 1 wrote.
-// They are never written anew: a change that can't read them needs a version.
-func TestFormatVersion1(t *testing.T) {
-	base, delta := writeSample(t)
-	names := []string{"testdata/v1-base.mrst", "testdata/v1-delta.mrst"}
-	if os.Getenv("MILLRACE_REWRITE") == "v1" {
-		for i, data := range [][]byte{base, delta} {
-			if err := os.WriteFile(names[i], data, 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+// sampleChain returns the committed files of a version.
+func sampleChain(t testing.TB, version string) []statebackend.File {
+	t.Helper()
 	var chain []statebackend.File
-	for _, name := range names {
+	for _, kind := range []string{"base", "delta"} {
+		name := "testdata/" + version + "-" + kind + ".mrst"
 		data, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		chain = append(chain, bytesFile{filepath.Base(name), data})
 	}
+	return chain
+}
+
+// TestFormatVersion1 reads the files that a program of format version 1 wrote.
+// They are never written anew: a change that can't read them needs a version.
+func TestFormatVersion1(t *testing.T) {
+	chain := sampleChain(t, "v1")
 	spec := sampleSpec()
 	spec.Restore = [][]statebackend.File{chain}
 	x, err := New().Open(t.Context(), spec)
@@ -323,7 +322,7 @@ func TestUnknownVersion(t *testing.T) {
 	base[4]++
 	spec := sampleSpec()
 	spec.Restore = [][]statebackend.File{{bytesFile{"newer", base}}}
-	if _, err := New().Open(t.Context(), spec); !errors.Is(err, statebackend.ErrCorrupt) || !strings.Contains(err.Error(), "newer: format version 2") {
+	if _, err := New().Open(t.Context(), spec); !errors.Is(err, statebackend.ErrCorrupt) || !strings.Contains(err.Error(), "newer: format version 3, this program reads 1 to 2") {
 		t.Error(err)
 	}
 }
@@ -389,21 +388,19 @@ func resum(data []byte) []byte {
 
 // FuzzRead reads files whose checksums are right and whose content is not.
 func FuzzRead(f *testing.F) {
-	for _, name := range []string{"testdata/v1-base.mrst", "testdata/v1-delta.mrst"} {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
+	var bases []statebackend.File
+	for _, version := range []string{"v1", "v2"} {
+		chain := sampleChain(f, version)
+		bases = append(bases, chain[0])
+		for _, file := range chain {
+			f.Add(file.(bytesFile).data)
 		}
-		f.Add(data)
-	}
-	base, err := os.ReadFile("testdata/v1-base.mrst")
-	if err != nil {
-		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		spec := sampleSpec()
 		data = resum(data)
-		for _, chain := range [][]statebackend.File{{bytesFile{"f", data}}, {bytesFile{"base", base}, bytesFile{"f", data}}} {
+		changed := bytesFile{"f", data}
+		for _, chain := range [][]statebackend.File{{changed}, {bases[0], changed}, {bases[1], changed}} {
 			spec.Restore = [][]statebackend.File{chain}
 			x, err := New().Open(t.Context(), spec)
 			if err != nil {

@@ -35,13 +35,16 @@ type frozenTable struct {
 // source tells where the parts of a frozen row stand, as words of it; -1 for
 // what it has not.
 type source struct {
-	rows                  *rows
-	bytes                 *arena
-	layout                stream.KeyLayout
-	namespace, time       int
-	key, isNull, columns  int
-	nulls                 []Slot // rows whose key is NULL, ascending, where isNull is -1
-	columnWords, byteWord []int
+	rows                 *rows
+	bytes                *arena
+	layout               stream.KeyLayout
+	namespace, time      int
+	key, isNull, columns int
+	order, nullBits      int    // of a sorted table; its sequence number is the time
+	first                bool   // every row stands under the first key group of the file
+	nulls                []Slot // rows whose key is NULL, ascending, where isNull is -1
+	columnWords          []int
+	byteWord             []int // those of columns of bytes
 }
 
 // Freeze implements statebackend.Store.
@@ -78,16 +81,18 @@ func (s *store) forgetUndeclared() {
 
 func (s *store) lostRemovals() bool {
 	return slices.ContainsFunc(s.tables, func(t *table) bool {
-		return t.value != nil && t.value.removed.lost || t.timers != nil && t.timers.removed.lost
+		return t.value != nil && t.value.removed.lost || t.timers != nil && t.timers.removed.lost || t.sorted != nil && t.sorted.removed.lost
 	})
 }
 
 func (f *frozenTable) freeze(s *store, full bool) error {
 	switch f.table.shape {
-	case shapeValue:
+	case shapeValue, shapeBroadcast:
 		return f.freezeValue(s, f.table.value, full)
 	case shapeTimers:
 		return f.freezeTimers(s, f.table.timers, full)
+	case shapeMultimap, shapeOrderedMap:
+		return f.freezeSorted(s, f.table.sorted, full)
 	default:
 		f.entries = f.table.list.entries
 		return nil
@@ -211,17 +216,22 @@ func (f *frozenTable) freezeTimers(s *store, t *timerTable, full bool) error {
 // aim makes the sources point into the table, which must not move afterwards.
 func (f *frozenTable) aim() {
 	var layout stream.KeyLayout
-	logged := source{rows: &f.log.rows, bytes: &f.log.bytes, namespace: 0, time: -1, key: 2, isNull: 3, columns: -1}
+	logged := source{rows: &f.log.rows, bytes: &f.log.bytes, namespace: 0, time: -1, key: 2, isNull: 3, columns: -1, order: -1, nullBits: -1}
 	switch f.table.shape {
-	case shapeValue:
+	case shapeMultimap, shapeOrderedMap:
+		layout = f.table.sorted.layout
+		f.aimSorted(&logged)
+	case shapeValue, shapeBroadcast:
 		t := f.table.value
 		layout = t.layout
 		front := f.rows.stride - t.keyWords - t.width
 		nulls := f.puts.nulls
 		f.puts = source{
 			rows: &f.rows, bytes: &f.bytes, namespace: front - 1, time: -1, key: front, isNull: -1,
-			columns: front + t.keyWords, nulls: nulls, columnWords: t.words, byteWord: t.byteWord,
+			columns: front + t.keyWords, order: -1, nullBits: -1, nulls: nulls, columnWords: t.words, byteWord: shifted(t.byteWord, front),
 		}
+		f.puts.first = f.table.shape == shapeBroadcast
+		logged.first = f.puts.first
 	case shapeTimers:
 		layout = f.table.timers.layout
 		logged.time = 1
@@ -232,6 +242,15 @@ func (f *frozenTable) aim() {
 	}
 	f.puts.layout, logged.layout = layout, layout
 	f.removed = logged
+}
+
+// shifted returns words that stand by words further behind.
+func shifted(words []int, by int) []int {
+	out := make([]int, len(words))
+	for i, w := range words {
+		out[i] = w + by
+	}
+	return out
 }
 
 // Empty implements statebackend.Snapshot.
@@ -277,8 +296,10 @@ func (s *store) Unfreeze(x statebackend.Snapshot) error {
 	for i := range p.tables {
 		f := &p.tables[i]
 		switch f.table.shape {
-		case shapeValue:
+		case shapeValue, shapeBroadcast:
 			f.unfreezeValue(f.table.value)
+		case shapeMultimap, shapeOrderedMap:
+			f.unfreezeSorted(f.table.sorted)
 		case shapeTimers:
 			f.unfreezeTimers(f.table.timers)
 		case shapeList: // marks nothing: every file has all of its entries

@@ -11,6 +11,9 @@ const (
 	// valueBytesMax bounds one value or key in an arena.
 	valueBytesMax = 1<<lengthBits - 1
 
+	// sequenceMax is the largest number of a multimap's row that is read.
+	sequenceMax = 1 << 62
+
 	// sectionRowsMax and sectionBytesTarget end a section of a file. A row
 	// larger than the target has a section of its own.
 	sectionRowsMax     = 64 << 10

@@ -2,6 +2,8 @@ package columnar
 
 // removeStride is the words of a removed key: namespace, time (of timers), and
 // the key: its value and whether it is NULL, or its hash and where its bytes stand.
+// Of a row of a sorted table the first two are where the bytes of its order
+// stand and the order's number.
 const removeStride = 4
 
 // removeLog keeps the keys that were removed since the last freeze. A freeze
@@ -34,6 +36,20 @@ func (l *removeLog) addBytes(namespace, time int64, hash uint64, key []byte) {
 		return
 	}
 	l.append(namespace, time, hash, r)
+}
+
+// addOrdered keeps the key and the order of a row of a sorted table. The words a
+// and b are those of its head.
+func (l *removeLog) addOrdered(number uint64, order []byte, a, b uint64, key []byte) {
+	r, err := l.bytes.put(order, true)
+	if err == nil && key != nil {
+		b, err = l.bytes.put(key, true)
+	}
+	if err != nil {
+		l.lost = true
+		return
+	}
+	l.append(int64(r), int64(number), a, b)
 }
 
 func (l *removeLog) append(namespace, time int64, a, b uint64) {

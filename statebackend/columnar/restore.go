@@ -1,6 +1,7 @@
 package columnar
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,13 +151,26 @@ func (r *restorer) sections(ctx context.Context, f *fileReader, begins bool) err
 			return err
 		}
 		info := &f.header.Tables[h.table]
-		if h.op != opDrop && info.Shape != shapeList && !h.groups.Overlaps(r.spec.KeyGroups) {
+		if !r.wants(info, h) {
 			continue
 		}
 		d := decoder{restorer: r, info: info, table: tables[h.table], file: f.header}
 		if err := d.section(h, payload, lists); err != nil {
 			return err
 		}
+	}
+}
+
+// wants tells whether a section of the chain at hand has anything for the task. A
+// broadcast map comes from the first chain alone: every former task had the same.
+func (r *restorer) wants(info *tableInfo, h sectionHeader) bool {
+	switch {
+	case info.Shape == shapeBroadcast:
+		return len(r.lists) == 1
+	case info.Shape == shapeList || h.op == opDrop:
+		return true
+	default:
+		return h.groups.Overlaps(r.spec.KeyGroups)
 	}
 }
 
@@ -200,6 +214,15 @@ func (r *restorer) table(info *tableInfo) (*table, error) {
 		t.value, err = newValueTable(s, info.valueSpec())
 	case shapeTimers:
 		t.timers, err = newTimerTable(s, statebackend.TimerSpec{ID: id, Keys: typesOf(info.Keys)})
+	case shapeMultimap, shapeOrderedMap:
+		t.sorted, err = newSortedTable(s, info.Shape, id, typesOf(info.Keys), info.columns())
+	case shapeBroadcast:
+		if err = fits(broadcastSpec(id), info.valueSpec()); err == nil {
+			t.broadcast, err = newBroadcastTable(s, id)
+		}
+		if err == nil {
+			t.value = t.broadcast.rows
+		}
 	default:
 		t.list = &listTable{spec: statebackend.ListSpec{ID: id, Redistribution: info.Redistribution}, store: s}
 	}
@@ -220,6 +243,10 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 		err = fits(t.value.spec, info.valueSpec())
 	case t.shape == shapeTimers:
 		err = keysFit(t.id, t.timers.spec.Keys, typesOf(info.Keys))
+	case t.shape.sorted():
+		err = cmp.Or(keysFit(t.id, t.sorted.keys, typesOf(info.Keys)), columnsFit(t.id, t.sorted.columns, info.columns()))
+	case t.shape == shapeBroadcast:
+		err = fits(t.value.spec, info.valueSpec())
 	}
 	if err != nil {
 		return damaged("%v", err)
@@ -232,7 +259,10 @@ func (r *restorer) settle() {
 	s := r.store
 	for _, t := range s.tables {
 		switch t.shape {
-		case shapeValue:
+		case shapeMultimap, shapeOrderedMap:
+			clear(t.sorted.dirty)
+			t.sorted.removed.release()
+		case shapeValue, shapeBroadcast:
 			for _, p := range t.value.parts {
 				clear(p.dirty)
 				p.persisted, p.removals = true, 0
@@ -328,7 +358,9 @@ func dropGroups(t *valueTable, namespace int64, groups types.KeyGroupRange, maxP
 func (s *store) release() {
 	for _, t := range s.tables {
 		switch t.shape {
-		case shapeValue:
+		case shapeMultimap, shapeOrderedMap:
+			t.sorted.release()
+		case shapeValue, shapeBroadcast:
 			for _, p := range t.value.parts {
 				p.release()
 			}

@@ -13,8 +13,8 @@ var listSchema = arrow.NewSchema([]arrow.Field{{Name: "entry", Type: arrow.Binar
 func (i *tableInfo) hasNamespace() bool { return i.Namespaced || i.Shape == shapeTimers }
 
 // schema returns the columns of a section: the key group, the op, the namespace
-// and the time where the table has them, but for drops the key, and for rows
-// the table's columns.
+// and the time (or sequence, or order) where the table has them, but for drops the
+// key, and for rows the table's columns.
 func (i *tableInfo) schema(o op) *arrow.Schema {
 	if i.Shape == shapeList {
 		return listSchema
@@ -26,8 +26,13 @@ func (i *tableInfo) schema(o op) *arrow.Schema {
 	if i.hasNamespace() {
 		fields = append(fields, arrow.Field{Name: "namespace", Type: arrow.PrimitiveTypes.Int64})
 	}
-	if i.Shape == shapeTimers {
+	switch i.Shape {
+	case shapeTimers:
 		fields = append(fields, arrow.Field{Name: "time", Type: arrow.PrimitiveTypes.Int64})
+	case shapeMultimap:
+		fields = append(fields, arrow.Field{Name: "sequence", Type: arrow.PrimitiveTypes.Int64})
+	case shapeOrderedMap:
+		fields = append(fields, arrow.Field{Name: "order", Type: arrow.BinaryTypes.Binary})
 	}
 	if o == opDrop {
 		return arrow.NewSchema(fields, nil)
@@ -36,7 +41,7 @@ func (i *tableInfo) schema(o op) *arrow.Schema {
 	if o == opPut {
 		for _, c := range i.Columns {
 			t := c.Type.typ()
-			fields = append(fields, arrow.Field{Name: c.Name, Type: arrowType(t), Metadata: typeMetadata(t)})
+			fields = append(fields, arrow.Field{Name: c.Name, Type: arrowType(t), Nullable: i.Shape.sorted(), Metadata: typeMetadata(t)})
 		}
 	}
 	return arrow.NewSchema(fields, nil)

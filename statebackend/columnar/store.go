@@ -31,6 +31,10 @@ const (
 	shapeValue  shape = 1
 	shapeTimers shape = 2
 	shapeList   shape = 3
+	// Since format version 2.
+	shapeMultimap   shape = 4
+	shapeOrderedMap shape = 5
+	shapeBroadcast  shape = 6
 )
 
 func (s shape) String() string {
@@ -41,12 +45,22 @@ func (s shape) String() string {
 		return "timer table"
 	case shapeList:
 		return "list"
+	case shapeMultimap:
+		return "multimap"
+	case shapeOrderedMap:
+		return "ordered map"
+	case shapeBroadcast:
+		return "broadcast map"
 	default:
 		return fmt.Sprintf("shape %d", uint8(s))
 	}
 }
 
-// table is a table of any shape: of value, timers and list, the one that shape names is set.
+// sorted tells whether rows stand in an order below their key.
+func (s shape) sorted() bool { return s == shapeMultimap || s == shapeOrderedMap }
+
+// table is a table of any shape: of value (whose a broadcast map is too), timers,
+// list and sorted, the one that shape names is set.
 type table struct {
 	id       statebackend.TableID
 	shape    shape
@@ -54,6 +68,9 @@ type table struct {
 	value    *valueTable
 	timers   *timerTable
 	list     *listTable
+	sorted   *sortedTable
+	// broadcast is around value.
+	broadcast *broadcastTable
 }
 
 func newStore(spec statebackend.OpenSpec) *store {
@@ -127,20 +144,7 @@ func fits(have, want statebackend.ValueSpec) error {
 	if have.Namespaced != want.Namespaced {
 		return mismatch(want.ID, "namespaced is %v, the snapshot's %v", want.Namespaced, have.Namespaced)
 	}
-	for i := range max(len(have.Columns), len(want.Columns)) {
-		switch {
-		case i >= len(have.Columns):
-			return mismatch(want.ID, "the snapshot lacks column %s", want.Columns[i].Name)
-		case i >= len(want.Columns):
-			return mismatch(want.ID, "the snapshot has a column %s more", have.Columns[i].Name)
-		case have.Columns[i].Name != want.Columns[i].Name:
-			return mismatch(want.ID, "column %s is %s in the snapshot", want.Columns[i].Name, have.Columns[i].Name)
-		case !have.Columns[i].Type.EqualIgnoringNull(want.Columns[i].Type):
-			return mismatch(want.ID, "column %s is %s, in the snapshot %s", want.Columns[i].Name,
-				want.Columns[i].Type.NotNull(), have.Columns[i].Type.NotNull())
-		}
-	}
-	return nil
+	return columnsFit(want.ID, have.Columns, want.Columns)
 }
 
 func keysFit(id statebackend.TableID, have, want []types.Type) error {
@@ -215,23 +219,63 @@ func (s *store) List(spec statebackend.ListSpec) (statebackend.ListTable, error)
 	return v, nil
 }
 
-// Multimap implements statebackend.Store: there is none yet.
+// Multimap implements statebackend.Store.
 func (s *store) Multimap(spec statebackend.MultimapSpec) (statebackend.MultimapTable, error) {
-	return nil, unsupported(spec.ID, "multimap")
+	t, err := s.sorted(shapeMultimap, spec.ID, spec.Keys, spec.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return multimapTable{t}, nil
 }
 
-// OrderedMap implements statebackend.Store: there is none yet.
+// OrderedMap implements statebackend.Store.
 func (s *store) OrderedMap(spec statebackend.OrderedMapSpec) (statebackend.OrderedMapTable, error) {
-	return nil, unsupported(spec.ID, "ordered map")
+	t, err := s.sorted(shapeOrderedMap, spec.ID, spec.Keys, spec.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return orderedMapTable{t}, nil
 }
 
-// Broadcast implements statebackend.Store: there is none yet.
+func (s *store) sorted(sh shape, id statebackend.TableID, keys []types.Type, columns []statebackend.ColumnSpec) (*sortedTable, error) {
+	t, err := s.declare(id, sh)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		if err := keysFit(id, t.sorted.keys, keys); err != nil {
+			return nil, err
+		}
+		if err := columnsFit(id, t.sorted.columns, columns); err != nil {
+			return nil, err
+		}
+		t.declared = true
+		return t.sorted, nil
+	}
+	v, err := newSortedTable(s, sh, id, keys, columns)
+	if err != nil {
+		return nil, err
+	}
+	s.add(&table{id: id, shape: sh, declared: true, sorted: v})
+	return v, nil
+}
+
+// Broadcast implements statebackend.Store.
 func (s *store) Broadcast(spec statebackend.BroadcastSpec) (statebackend.BroadcastTable, error) {
-	return nil, unsupported(spec.ID, "broadcast map")
-}
-
-func unsupported(id statebackend.TableID, what string) error {
-	return failure.Userf("table %s of operator %s is a %s: %w", id.Name, id.Operator, what, statebackend.ErrShape)
+	t, err := s.declare(spec.ID, shapeBroadcast)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil {
+		t.declared = true
+		return t.broadcast, nil
+	}
+	b, err := newBroadcastTable(s, spec.ID)
+	if err != nil {
+		return nil, err
+	}
+	s.add(&table{id: spec.ID, shape: shapeBroadcast, declared: true, value: b.rows, broadcast: b})
+	return b, nil
 }
 
 // Undeclared implements statebackend.Store.

@@ -25,7 +25,10 @@ func filled(t *testing.T, b statebackend.Backend) (*world, []statebackend.File) 
 			w.upsert(c, k, 10, 200)
 			w.upsert(c, k, 20, 20)
 			w.register(c, k, 10, 50)
+			w.append(c, k, 100)
+			w.put(c, k, 100)
 		}
+		w.broadcast(c)
 		w.setLists(c)
 	}
 	fill()
@@ -131,8 +134,8 @@ func testDeclarations(t *testing.T, b statebackend.Backend) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Undeclared()) != 6 {
-			t.Errorf("undeclared tables %v, want all six", s.Undeclared())
+		if len(s.Undeclared()) != 11 {
+			t.Errorf("undeclared tables %v, want all eleven", s.Undeclared())
 		}
 		_, err = s.Value(c.spec)
 		if failure.ClassOf(err).Domain != failure.DomainUser || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.spec.ID.Name) {
@@ -286,6 +289,9 @@ func testChurn(t *testing.T, b statebackend.Backend) {
 			}
 			w.pop(c, k, 20)
 			w.remove(c, k, 10, 6000)
+			w.append(c, k, 3000)
+			w.put(c, k, 3000)
+			w.deleteAll(c, k, 12_000)
 		}
 		w.compare()
 		w.complete(w.freeze(c), w.now.clone())

@@ -37,24 +37,34 @@ type timer struct {
 type model struct {
 	values [numKinds]map[rowID]row
 	timers [numKinds]map[timer]bool
+	multis [numKinds]map[int][]arrival      // by key
+	orders [numKinds]map[int]map[string]int // by key and order
+	shared map[string]string                // the broadcast map, of every task
 	// split and union are the lists, by task.
 	split, union [][]string
 }
 
 func newModel(tasks int) *model {
-	m := &model{split: make([][]string, tasks), union: make([][]string, tasks)}
+	m := &model{split: make([][]string, tasks), union: make([][]string, tasks), shared: map[string]string{}}
 	for k := range numKinds {
 		m.values[k] = map[rowID]row{}
 		m.timers[k] = map[timer]bool{}
+		m.multis[k] = map[int][]arrival{}
+		m.orders[k] = map[int]map[string]int{}
 	}
 	return m
 }
 
 func (m *model) clone() *model {
-	c := &model{split: slices.Clone(m.split), union: slices.Clone(m.union)}
+	c := &model{split: slices.Clone(m.split), union: slices.Clone(m.union), shared: maps.Clone(m.shared)}
 	for k := range numKinds {
 		c.values[k] = maps.Clone(m.values[k])
 		c.timers[k] = maps.Clone(m.timers[k])
+		c.multis[k] = maps.Clone(m.multis[k])
+		c.orders[k] = make(map[int]map[string]int, len(m.orders[k]))
+		for key, rows := range m.orders[k] {
+			c.orders[k][key] = maps.Clone(rows)
+		}
 	}
 	return c
 }

@@ -19,7 +19,7 @@ func (w *world) step(c choice) {
 	k := kind(c.IntN(int(numKinds)))
 	namespace := int64(c.IntN(4)*10 - 10)
 	n := w.batches[c.IntN(len(w.batches))]
-	switch c.IntN(14) {
+	switch c.IntN(21) {
 	case 0, 1, 2:
 		w.upsert(c, k, namespace, n)
 	case 3:
@@ -49,6 +49,8 @@ func (w *world) step(c choice) {
 		default:
 			w.compare()
 		}
+	default:
+		w.sortedStep(c, k, n)
 	}
 }
 
@@ -287,7 +289,9 @@ func (w *world) abort(c choice) {
 func (w *world) meddle(c choice) {
 	w.t.Helper()
 	k, namespace := kind(c.IntN(int(numKinds))), int64(c.IntN(4)*10-10)
-	switch c.IntN(5) {
+	switch c.IntN(9) {
+	case 5, 6, 7, 8:
+		w.sortedStep(c, k, 5)
 	case 0:
 		w.upsert(c, k, namespace, 5)
 	case 1:
@@ -317,7 +321,9 @@ func (w *world) compare() {
 		if timers != len(w.now.timers[k]) {
 			w.t.Fatalf("%d timers, want %d", timers, len(w.now.timers[k]))
 		}
+		w.compareSorted(k)
 	}
+	w.compareShared()
 	for i, t := range w.tasks {
 		for list, want := range map[statebackend.ListTable][]string{t.split: w.now.split[i], t.list: w.now.union[i]} {
 			var got []string

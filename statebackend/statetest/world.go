@@ -33,6 +33,9 @@ type task struct {
 	store       statebackend.Store
 	values      [numKinds]statebackend.ValueTable
 	timers      [numKinds]statebackend.TimerTable
+	multis      [numKinds]statebackend.MultimapTable
+	orders      [numKinds]statebackend.OrderedMapTable
+	shared      statebackend.BroadcastTable
 	split, list statebackend.ListTable
 	chain       []statebackend.File
 }
@@ -56,6 +59,7 @@ type world struct {
 	now      *model
 	saved    *model // at the last complete checkpoint
 	files    int
+	arrivals int // rows appended to multimaps so far
 }
 
 func newWorld(tb testing.TB, t failer, b statebackend.Backend, tasks, universe int) *world {
@@ -120,6 +124,16 @@ func (w *world) declare(s statebackend.Store) *task {
 		t.timers[k], err = s.Timers(statebackend.TimerSpec{ID: statebackend.TableID{Operator: "op", Name: fmt.Sprintf("timers-%d", k)}, Keys: w.spaces[k].types})
 		check(err)
 	}
+	for k := range numKinds {
+		id := statebackend.TableID{Operator: "join", Name: fmt.Sprintf("multimap-%d", k)}
+		t.multis[k], err = s.Multimap(statebackend.MultimapSpec{ID: id, Keys: w.spaces[k].types, Columns: sortedColumns()})
+		check(err)
+		id.Name = fmt.Sprintf("ordered-%d", k)
+		t.orders[k], err = s.OrderedMap(statebackend.OrderedMapSpec{ID: id, Keys: w.spaces[k].types, Columns: sortedColumns()})
+		check(err)
+	}
+	t.shared, err = s.Broadcast(statebackend.BroadcastSpec{ID: statebackend.TableID{Operator: "rules", Name: "shared"}})
+	check(err)
 	t.split, err = s.List(statebackend.ListSpec{ID: statebackend.TableID{Operator: "op", Name: "split"}, Redistribution: statebackend.SplitEven})
 	check(err)
 	t.list, err = s.List(statebackend.ListSpec{ID: statebackend.TableID{Operator: "op", Name: "union"}, Redistribution: statebackend.Union})
