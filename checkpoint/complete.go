@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"slices"
 
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -41,6 +42,9 @@ func (c *Coordinator) complete(p *pending, e Persisted) {
 }
 
 func (c *Coordinator) retire(p *pending) {
+	if mutant.On(mutant.RetentionDropsLatest) && len(p.drop) > 0 {
+		p.drop = []Pointer{c.latest}
+	}
 	if len(p.drop) > 0 {
 		c.emit(Retire{Dropped: p.drop, Retained: append([]Pointer(nil), c.retained...)})
 	}
@@ -67,6 +71,9 @@ func (c *Coordinator) commit(m *checkpointv1.Manifest, concerns func(types.Verte
 		case v.Committer:
 			u.waiting[v.ID] = true
 			c.emit(Commit{CommitPermit{vertex: v.ID, id: id, committables: committablesOf(s)}})
+			if mutant.On(mutant.NotifyBeforeCommit) {
+				plain = append(plain, v.ID)
+			}
 		default:
 			plain = append(plain, v.ID)
 		}
@@ -106,7 +113,7 @@ func (c *Coordinator) awaits(e Committed) bool {
 
 // conclude says that the job may finish once its last checkpoint is complete and everything is confirmed.
 func (c *Coordinator) conclude() {
-	if c.last == nil || len(c.outstanding) > 0 {
+	if c.last == nil || len(c.outstanding) > 0 && !mutant.On(mutant.FinalNotAwaited) {
 		return
 	}
 	c.phase = halted

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"millrace/internal/mutant"
 	"millrace/types"
 )
 
@@ -237,7 +238,7 @@ func (c *Coordinator) allEnded() bool { return c.tasks > 0 && len(c.ended) == c.
 func (c *Coordinator) trigger(kind Kind) {
 	c.pending = newPending(c.next, kind, c.now, c.now+millis(c.cfg.Spec.Timeout))
 	for _, v := range c.cfg.Vertices {
-		if len(v.Splits) > 0 {
+		if len(v.Splits) > 0 && !mutant.On(mutant.UnassignedLeftOut) {
 			c.pending.unassigned[v.ID] = v.Splits
 		}
 	}

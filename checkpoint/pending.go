@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -84,6 +85,9 @@ func (c *Coordinator) persist(p *pending) {
 	}
 	p.persisting, p.manifest = true, m
 	p.retain, p.drop = c.retention()
+	if mutant.On(mutant.CommitBeforeManifest) {
+		c.commit(p)
+	}
 	c.emit(Persist{ID: p.id, Manifest: m, Previous: c.latest, Retain: p.retain, Drop: p.drop, Deadline: p.deadline})
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -91,6 +92,9 @@ func restoreVertex(v *checkpointv1.VertexState, parallelism, maxParallelism int,
 	}
 	slices.SortFunc(p.Splits, func(a, b *checkpointv1.SplitState) int { return cmp.Compare(a.Id, b.Id) })
 	watermarks := leastWatermarks(v.GetTasks())
+	if mutant.On(mutant.WatermarkNotRestored) {
+		watermarks = nil
+	}
 	for i := range p.Tasks {
 		p.Tasks[i] = TaskPlan{Chains: chains(v.GetTasks(), i, parallelism, maxParallelism, lists), Watermarks: watermarks}
 	}
@@ -106,7 +110,11 @@ func chains(former []*checkpointv1.TaskState, subtask, parallelism, maxParalleli
 	everyone := lists && len(former) != parallelism
 	for i, t := range former {
 		if len(t.Files) > 0 && (everyone || types.KeyGroupRangeOf(i, len(former), maxParallelism).Overlaps(own)) {
-			out = append(out, t.Files)
+			files := t.Files
+			if mutant.On(mutant.DeltaSkipped) {
+				files = files[:max(len(files)-1, 1)]
+			}
+			out = append(out, files)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -109,6 +110,9 @@ func (h *hashOutlet) deal(b *stream.Batch) {
 	h.reserve(len(hashes))
 	target := h.target[:len(hashes)]
 	findTargets(hashes, h.byGroup, h.scale, target)
+	if mutant.On(mutant.GroupDealtTwice) && len(target) > 0 {
+		target[0] = (target[0] + 1) % uint16(len(h.senders))
+	}
 	if len(h.senders) <= sweepChannelsMax {
 		h.sweep(target, b.Sel())
 		return
@@ -253,7 +257,9 @@ func (h *hashOutlet) Held() int { return h.heldRows }
 
 // Control sends what is held back, then the element.
 func (h *hashOutlet) Control(e stream.Element) {
-	h.Flush()
+	if e.Kind != stream.BarrierElement || !mutant.On(mutant.BarrierOvertakes) {
+		h.Flush()
+	}
 	h.channels.Control(e)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	"millrace/stream"
 )
 
@@ -53,7 +54,12 @@ func (e *enumerator) Start(ctx context.Context) ([]connectors.Assignment, error)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := e.learn(ctx, topics, !e.wasRestored); err != nil {
+	isNew := !e.wasRestored
+	if mutant.On(mutant.LatestAgain) {
+		clear(e.state.Topics)
+		isNew = true
+	}
+	if _, err := e.learn(ctx, topics, isNew); err != nil {
 		return nil, err
 	}
 	var splits []split
@@ -253,6 +259,9 @@ func (e *enumerator) assign(splits []split) ([]connectors.Assignment, error) {
 		}
 		a := bySubtask[subtask]
 		a.Splits = append(a.Splits, connectors.SplitState{ID: splitID(s.Topic, s.Partition), State: data, Watermark: s.watermark})
+	}
+	if first, second := bySubtask[0], bySubtask[1]; first != nil && second != nil && e.wasRestored && mutant.On(mutant.SplitsTwice) {
+		second.Splits = append(second.Splits, first.Splits[0])
 	}
 	out := make([]connectors.Assignment, 0, len(bySubtask))
 	for _, subtask := range slices.Sorted(maps.Keys(bySubtask)) {

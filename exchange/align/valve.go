@@ -1,6 +1,9 @@
 package align
 
-import "millrace/stream"
+import (
+	"millrace/internal/mutant"
+	"millrace/stream"
+)
 
 // Valve combines the event time of channels: the least watermark of those that
 // are active. It never goes back.
@@ -132,6 +135,12 @@ func (v *Valve) settle() Change {
 
 func (v *Valve) combined() stream.Watermark {
 	switch {
+	case v.active > 0 && mutant.On(mutant.WatermarkFromAny):
+		latest := stream.NoWatermark
+		for i := range v.channels {
+			latest = max(latest, v.channels[i].at)
+		}
+		return latest
 	case v.active > 0:
 		return v.leastActive()
 	case v.idle > 0:

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 )
 
 // ErrOver says that a session can't go on: more waited than it may keep.
@@ -101,7 +102,7 @@ func (s *Session[M]) Receive(sequence, acknowledged uint64) (fresh bool, err err
 		return false, err
 	}
 	if sequence <= s.mu.received {
-		return false, nil
+		return sequence > 0 && mutant.On(mutant.DuplicateTaken), nil
 	}
 	if sequence != s.mu.received+1 {
 		return false, failure.Internal(fmt.Errorf("message %d follows message %d", sequence, s.mu.received))
@@ -161,6 +162,9 @@ func (s *Session[M]) Resume(received uint64) error {
 		return err
 	}
 	s.mu.sent = 0
+	if len(s.mu.kept) > 0 && mutant.On(mutant.MessageDropped) {
+		s.mu.kept = s.mu.kept[1:]
+	}
 	s.wake()
 	return nil
 }

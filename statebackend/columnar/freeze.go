@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"millrace/internal/invariant"
+	"millrace/internal/mutant"
 	"millrace/statebackend"
 	"millrace/stream"
 )
@@ -126,6 +127,9 @@ func (f *frozenTable) freezeValue(s *store, t *valueTable, full bool) error {
 	}
 	f.log, t.removed = t.removed, newRemoveLog(s.frozen)
 	f.dropped, t.dropped = t.dropped, nil
+	if mutant.On(mutant.TombstoneDropped) {
+		f.dropped = nil
+	}
 	if full {
 		f.log.release()
 		f.dropped = nil

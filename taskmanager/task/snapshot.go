@@ -7,6 +7,7 @@ import (
 	"millrace/connectors"
 	"millrace/internal/crash"
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/stream"
@@ -180,9 +181,12 @@ func (t *Task) acknowledge() {
 			continue
 		}
 		for _, e := range t.epochs {
-			if e.id <= p.id {
+			if e.id == p.id || e.id < p.id && !mutant.On(mutant.CarryOverLost) {
 				p.state.Committables = append(p.state.Committables, e.committables...)
 			}
+		}
+		if t.Source != nil && mutant.On(mutant.SnapshotLate) {
+			p.state.Splits = t.state().Splits
 		}
 		t.Metrics.CheckpointBytes.Set(p.figures.WrittenBytes)
 		t.Metrics.CheckpointMillis.Set((p.figures.FreezeMicros + p.figures.UploadMicros) / int64(time.Millisecond/time.Microsecond))
