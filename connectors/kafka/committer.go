@@ -15,6 +15,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	"millrace/types"
 )
 
@@ -27,6 +28,7 @@ type committer struct {
 	log     *slog.Logger
 	now     func() time.Time
 	trouble troubles
+	atOnce  int
 }
 
 // Committer implements connectors.Sink.
@@ -40,6 +42,7 @@ func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer,
 	}
 	return &committer{
 		ctx: ctx, opts: s.opts, cluster: cluster, log: s.connector.log(), now: ctx.Clock.Now, trouble: troubles{say: ctx.Trouble},
+		atOnce: cmp.Or(s.connector.CommitsAtOnce, commitsMax),
 	}, nil
 }
 
@@ -50,6 +53,11 @@ func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer,
 // refused although it is committed was used again, so that a later transaction
 // may be open under it.
 func (k *committer) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
+	if mutant.On(mutant.SettleBeforeCommit) {
+		if err := k.settle(ctx, nil); err != nil {
+			return err
+		}
+	}
 	done, err := k.commit(ctx, committables)
 	if err != nil {
 		return err
@@ -95,7 +103,7 @@ func (k *committer) commit(ctx context.Context, encoded [][]byte) (map[string]bo
 		for n < len(all) && all[n].Checkpoint == all[0].Checkpoint {
 			n++
 		}
-		err := eachOf(ctx, all[:n], func(ctx context.Context, c *committable) error {
+		err := eachOf(ctx, k.atOnce, all[:n], func(ctx context.Context, c *committable) error {
 			done, err := k.commitOne(ctx, c)
 			if done && err == nil {
 				mu.Lock()
@@ -112,11 +120,11 @@ func (k *committer) commit(ctx context.Context, encoded [][]byte) (map[string]bo
 	return answered, nil
 }
 
-// eachOf runs f for every item, some at a time, and waits for all of them:
+// eachOf runs f for every item, so many at a time, and waits for all of them:
 // whether one is lost does not depend on the others. The worst error counts.
-func eachOf[T any](ctx context.Context, items []T, f func(context.Context, T) error) error {
+func eachOf[T any](ctx context.Context, atOnce int, items []T, f func(context.Context, T) error) error {
 	var g errgroup.Group
-	g.SetLimit(commitsMax)
+	g.SetLimit(atOnce)
 	errs := make([]error, len(items))
 	for i, item := range items {
 		g.Go(func() error {

@@ -17,6 +17,9 @@ type Connector struct {
 	Connect func(ClusterSpec) (Cluster, error)
 	// Log takes what no error carries; nil discards it.
 	Log *slog.Logger
+	// CommitsAtOnce is how many transactions a committer ends at a time; 0 is the package's number. With 1 it asks a model
+	// of Kafka in an order that repeats.
+	CommitsAtOnce int
 }
 
 // Name is the name under which the connector is registered.

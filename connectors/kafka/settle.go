@@ -20,7 +20,7 @@ func (k *committer) behind(ctx context.Context, id types.CheckpointID) error {
 	if k.opts.repeat || id == 0 { // a new job has committed nothing
 		return nil
 	}
-	return eachOf(ctx, k.groups(), func(ctx context.Context, group string) error {
+	return eachOf(ctx, k.atOnce, k.groups(), func(ctx context.Context, group string) error {
 		newest, err := k.newest(ctx, group)
 		if err == nil && newest > id {
 			err = connectors.Ahead("topic "+k.opts.topic, newest, id)
@@ -66,7 +66,7 @@ func (k *committer) settle(ctx context.Context, but map[string]bool) error {
 				ids = append(ids, id)
 			}
 		})
-		if err := eachOf(ctx, ids, k.settleOne); err != nil {
+		if err := eachOf(ctx, k.atOnce, ids, k.settleOne); err != nil {
 			return err
 		}
 	}
