@@ -69,6 +69,18 @@ bench: ## the benchmarks, one JSON line a run
 	 [ $$# -gt 0 ] || { echo "no program in ./bench" >&2; exit 1; }; \
 	 for program in "$$@"; do $(GO) run $$program $(BENCH); done
 
+# How many schedules `make sim` plays, from which seed on; a failing one prints the command that repeats it.
+SIM_SEEDS ?= 1000
+SIM_FROM ?= 1
+
+.PHONY: sim
+sim: ## 1,000 schedules of the simulator, with faults, from seed SIM_FROM on
+	$(GO) run -tags '$(TAGS)' ./sim/run -seeds $(SIM_SEEDS) -from $(SIM_FROM)
+
+.PHONY: sim-mutants
+sim-mutants: ## plant every known bug in the engine; the simulator must find each
+	$(GO) run -tags simmutants ./sim/run -mutants -seeds $(SIM_SEEDS) -from $(SIM_FROM)
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint over everything, and buf lint
 	$(BIN)/golangci-lint run $(LINT_FLAGS) ./...

@@ -1,0 +1,194 @@
+package sim
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"millrace/internal/crash"
+)
+
+// faults is what a seed has in store. Rates are per mille of the calls concerned.
+type faults struct {
+	delay     int // a message takes long
+	breaks    int // a control stream breaks, with what is on its way
+	duplicate int // a control message comes twice
+	etcd      int // a call fails, or its answer is lost
+	blob      int // the same, and torn objects
+	slow      int // a write takes seconds
+	kafka     int // a call fails, or its answer is lost
+	produce   int // a produce fails for good
+	crashAt   map[string]int
+	pauseAt   map[string]int // a pause until the lease is over
+
+	shortTransactions bool // that time out
+	recreate          bool // the input topic is deleted and created again
+	fromLatest        bool // the job begins at the latest offsets
+	deaf              bool // a leader does not find out by itself that its lease is over
+	regions           int  // of the job
+	parallelism       int
+	adaptive          bool // fewer slots will do
+}
+
+// drawFaults decides what will go wrong, and what the job is. In every fifth schedule one kind of fault only is likely, so
+// that what it does alone is seen too.
+func (w *world) drawFaults() {
+	r := w.rng
+	rate := func(most int) int {
+		if r.IntN(3) == 0 {
+			return 0
+		}
+		return r.IntN(most + 1)
+	}
+	w.faults = faults{
+		delay: rate(60), breaks: rate(15), duplicate: rate(60), etcd: rate(120), blob: rate(120), slow: rate(120), kafka: rate(120),
+		produce: rate(4), crashAt: make(map[string]int), pauseAt: make(map[string]int),
+		shortTransactions: r.IntN(25) == 0, recreate: r.IntN(25) == 0, fromLatest: r.IntN(3) == 0, deaf: r.IntN(3) == 0,
+		regions: 1 + r.IntN(2), parallelism: 1 + r.IntN(4), adaptive: r.IntN(2) == 0,
+	}
+	for _, point := range crash.Points {
+		if r.IntN(3) == 0 {
+			w.faults.crashAt[point] = 1 + r.IntN(6)
+			if point == crash.InFinalCheckpoint {
+				w.faults.crashAt[point] = 1 // a job comes there once, if at all
+			}
+		}
+	}
+	for _, point := range []string{crash.BeforeManifest, crash.BeforeComplete, crash.BeforeCommit} {
+		if r.IntN(6) == 0 {
+			w.faults.pauseAt[point] = 1 + r.IntN(6)
+		}
+	}
+	w.tell("sim", "%+v", w.faults)
+}
+
+// strikes are the disasters that no call sets off.
+var strikes = []func(*world){
+	(*world).strikeKillTaskManager, (*world).strikeKillTaskManager, (*world).strikeKillAllTaskManagers, (*world).strikeKillLeader,
+	(*world).strikePause, (*world).strikePauseLeader, (*world).strikePartition, (*world).strikePartition, (*world).strikeLease,
+	(*world).strikeClock, (*world).strikePartitions, (*world).strikeEtcd, (*world).strikeBlob, (*world).strikeKafka,
+}
+
+// scheduleStrikes spreads some disasters over the time of faults.
+func (w *world) scheduleStrikes() {
+	for range w.rng.IntN(7) {
+		strike := strikes[w.rng.IntN(len(strikes))]
+		w.after(w.between(faultsFrom, healAt-2_000), func() { strike(w) })
+	}
+	if w.faults.recreate {
+		w.after(w.between(faultsFrom, healAt-2_000), func() { w.kafka.recreate(inputTopic) })
+	}
+	w.after(healAt, w.heal)
+}
+
+// heal ends all faults: whatever is dead is started, whatever is cut is whole.
+func (w *world) heal() {
+	w.tell("sim", "heal")
+	w.healed = true
+	clear(w.cuts)
+	w.kafka.heal()
+	for _, p := range w.processes() {
+		p.paused = 0
+		w.after(0, p.resume)
+	}
+}
+
+func (w *world) strikeKillTaskManager() { w.kill(w.tms[w.rng.IntN(len(w.tms))].process) }
+
+func (w *world) strikeKillAllTaskManagers() {
+	for _, tm := range w.tms {
+		w.kill(tm.process)
+	}
+}
+
+func (w *world) leader() *jobManager {
+	for _, jm := range w.jms {
+		if jm.lead != nil && !jm.dead {
+			return jm
+		}
+	}
+	return w.jms[0]
+}
+
+func (w *world) strikeKillLeader() { w.kill(w.leader().process) }
+
+func (w *world) pause(p *process) {
+	p.paused = w.now + w.between(200, 20_000)
+	p.tell("paused until %d", p.paused)
+}
+
+func (w *world) strikePause()       { w.pause(w.tms[w.rng.IntN(len(w.tms))].process) }
+func (w *world) strikePauseLeader() { w.pause(w.leader().process) }
+
+// strikePartition cuts one process off from some others and the stores, one way or both.
+func (w *world) strikePartition() {
+	places := []string{"etcd", "blob", "kafka"}
+	for _, jm := range w.jms {
+		places = append(places, jm.name)
+	}
+	for _, tm := range w.tms {
+		places = append(places, tm.name)
+	}
+	one := places[w.rng.IntN(len(places))]
+	until, ways := w.now+w.between(300, 12_000), w.rng.IntN(3)
+	for _, other := range places {
+		if other == one || w.rng.IntN(2) == 0 {
+			continue
+		}
+		if ways != 0 {
+			w.cuts[[2]string{one, other}] = until
+		}
+		if ways != 1 {
+			w.cuts[[2]string{other, one}] = until
+		}
+		w.tell("sim", "cut %s and %s, ways %d, until %d", one, other, ways, until)
+	}
+}
+
+func (w *world) cutAll(place string, until int64) {
+	w.tell("sim", "%s is away until %d", place, until)
+	for _, jm := range w.jms {
+		w.cuts[[2]string{jm.name, place}] = until
+	}
+	for _, tm := range w.tms {
+		w.cuts[[2]string{tm.name, place}] = until
+	}
+}
+
+func (w *world) strikeEtcd()  { w.cutAll("etcd", w.now+w.between(300, 6_000)) }
+func (w *world) strikeBlob()  { w.cutAll("blob", w.now+w.between(300, 12_000)) }
+func (w *world) strikeKafka() { w.cutAll("kafka", w.now+w.between(300, 8_000)) }
+
+// strikeLease ends the leader's lease while it lives.
+func (w *world) strikeLease() {
+	if jm := w.leader(); jm.lead != nil {
+		w.tell("sim", "the lease of %s is revoked", jm.name)
+		w.etcd.Expire(jm.name)
+	}
+}
+
+// strikeClock steps the wall clocks.
+func (w *world) strikeClock() {
+	for _, p := range w.processes() {
+		if w.rng.IntN(2) == 0 {
+			p.skew = time.Duration(w.between(-3_600_000, 3_600_000)) * time.Millisecond
+			p.tell("clock jumps by %s", p.skew)
+		}
+	}
+}
+
+func (w *world) processes() []*process {
+	var out []*process
+	for _, jm := range w.jms {
+		out = append(out, jm.process)
+	}
+	for _, tm := range w.tms {
+		out = append(out, tm.process)
+	}
+	return out
+}
+
+func (w *world) strikePartitions() { w.kafka.addPartition(inputTopic) }
+
+// pointsPassed returns the names of crash points that were passed, in order.
+func (w *world) pointsPassed() []string { return slices.Sorted(maps.Keys(w.points)) }

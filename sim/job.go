@@ -1,0 +1,127 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"millrace/connectors"
+	"millrace/connectors/kafka"
+	"millrace/expr"
+	"millrace/formats"
+	"millrace/formats/json"
+	"millrace/internal/options"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/operators"
+	"millrace/operators/calc"
+	"millrace/operators/union"
+	"millrace/operators/window"
+	jobv1 "millrace/proto/millrace/job/v1"
+	"millrace/types"
+)
+
+const (
+	jobName    = types.JobID("bids-per-auction")
+	sinkPrefix = "sim"
+)
+
+// job is the job of a schedule: bids by auction in windows, from one topic, once for each region into a topic of its own.
+type job struct {
+	graph   *jobgraph.Graph
+	proto   *jobv1.JobGraph
+	regions [][]types.VertexID
+}
+
+const bidSchema = `{"fields": [
+  {"name": "auction", "type": {"kind": "TYPE_KIND_BIGINT"}},
+  {"name": "price", "type": {"kind": "TYPE_KIND_BIGINT"}},
+  {"name": "time", "type": {"kind": "TYPE_KIND_TIMESTAMP", "precision": 3}}]}`
+
+const aggregateSpec = `"keys": [0], "time": 2, "window": {"size": "$WINDOW"}, "aggregates": [
+  {"func": "COUNT", "arg": -1, "name": "bids"}, {"func": "SUM", "arg": 1, "name": "total"}, {"func": "MAX", "arg": 1, "name": "highest"}]`
+
+const regionSpec = `
+{"id": "bids-N", "name": "bids", "parallelism": $P,
+ "source": {"uid": "source-N", "connector": "kafka", "options": {
+   "topic": "bids", "properties.bootstrap.servers": "model", "scan.startup.mode": "$MODE", "format": "json",
+   "scan.topic-partition-discovery.interval": "$DISCOVERY"},
+   "schema": $SCHEMA, "watermark": {"column": 2, "delay": "$DELAY"}},
+ "operators": [{"uid": "local-N", "name": "partial", "local_aggregate": {$AGGREGATE}}]},
+{"id": "window-N", "name": "window", "parallelism": $P,
+ "operators": [{"uid": "window-op-N", "name": "window", "window_aggregate": {$AGGREGATE, "partial": true, "input": $SCHEMA}}],
+ "sink": {"uid": "sink-N", "connector": "kafka", "options": {
+   "topic": "resultsN", "properties.bootstrap.servers": "model", "format": "json", "sink.delivery-guarantee": "exactly-once",
+   "sink.transactional-id-prefix": "$PREFIX", "properties.transaction.timeout.ms": "$TIMEOUT"}}}`
+
+const jobSpec = `{"name": "bids", "max_parallelism": $GROUPS,
+ "checkpoint": {"interval": "$INTERVAL", "timeout": "$CHKTIMEOUT", "tolerable_failures": 3},
+ "restart": {"strategy": "RESTART_STRATEGY_EXPONENTIAL_DELAY", "delay": "0.2s", "max_delay": "3s", "reset_threshold": "30s"},
+ "vertices": [$VERTICES], "edges": [$EDGES]}`
+
+func newJob(p faults) (*job, error) {
+	timeout, mode := transactionMax, "earliest-offset"
+	if p.shortTransactions {
+		timeout = transactionShort
+	}
+	if p.fromLatest {
+		mode = "latest-offset"
+	}
+	var vertices, edges []string
+	for n := range p.regions {
+		number := strings.NewReplacer("-N", "-"+strconv.Itoa(n), "resultsN", outputTopic+strconv.Itoa(n))
+		vertices = append(vertices, number.Replace(regionSpec))
+		edges = append(edges, number.Replace(`{"from": "bids-N", "to": "window-N", "partitioning": "PARTITIONING_KIND_HASH", "keys": [0]}`))
+	}
+	text := strings.NewReplacer("$VERTICES", strings.Join(vertices, ","), "$EDGES", strings.Join(edges, ",")).Replace(jobSpec)
+	text = strings.ReplaceAll(text, "$AGGREGATE", aggregateSpec)
+	text = strings.NewReplacer(
+		"$SCHEMA", bidSchema, "$WINDOW", millis(windowMillis), "$DELAY", millis(delayMillis), "$DISCOVERY", fmt.Sprintf("%d ms", discoveryMillis),
+		"$MODE", mode, "$PREFIX", sinkPrefix, "$CHKTIMEOUT", millis(checkpointTimeout), "$TIMEOUT", strconv.Itoa(timeout),
+		"$GROUPS", strconv.Itoa(keyGroups), "$INTERVAL", millis(checkpointEvery), "$P", strconv.Itoa(p.parallelism),
+	).Replace(text)
+	g, err := codec.ParseJSON([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("the simulator's job: %w", err)
+	}
+	proto, err := codec.ToProto(g)
+	return &job{graph: g, proto: proto, regions: g.Regions()}, err
+}
+
+func millis(n int) string { return fmt.Sprintf("%.3fs", float64(n)/1000) }
+
+var jsonFormat = formats.Registry{"json": {
+	Options: json.Spec.Prefixed("json."),
+	Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {
+		return json.NewDecoder(s, json.OptionsOf(v, "json."))
+	},
+	Encoder: func(s *types.Schema, v options.Values) (formats.Encoder, error) {
+		return json.NewEncoder(s, json.OptionsOf(v, "json."))
+	},
+}}
+
+// wiring is what the tasks of one process may name.
+func (tm *taskManager) wiring() (*operators.Registry, *connectors.Registry) {
+	ops, all := &operators.Registry{}, &connectors.Registry{}
+	calc.Register(ops, expr.Builtins())
+	window.Register(ops)
+	union.Register(ops)
+	k := &kafka.Connector{Formats: jsonFormat, CommitsAtOnce: 1, Connect: func(kafka.ClusterSpec) (kafka.Cluster, error) {
+		return &client{p: tm.process, broker: tm.w.kafka, doubt: func() { tm.doubt() }}, nil
+	}}
+	all.RegisterSource(kafka.Name, k.Source())
+	f := k.Sink()
+	open := f.Open
+	f.Open = func(given map[string]string, schema *types.Schema) (connectors.Sink, error) {
+		s, err := open(given, schema)
+		if err != nil {
+			return nil, err
+		}
+		timeout, err := strconv.ParseInt(given["properties.transaction.timeout.ms"], 10, 32)
+		return &sink{Sink: s, tm: tm, topic: given["topic"], timeout: int32(timeout), encode: func(s *types.Schema) (formats.Encoder, error) {
+			return json.NewEncoder(s, json.Options{})
+		}}, err
+	}
+	all.RegisterSink(kafka.Name, f)
+	return ops, all
+}

@@ -1,0 +1,50 @@
+package sim
+
+// Times are milliseconds of simulated time.
+const (
+	// The cluster of every schedule.
+	jobManagers    = 3
+	taskManagers   = 4
+	slotsEach      = 2
+	keyGroups      = 16
+	partitionsEach = 3
+
+	// faultsFrom is when the first fault may strike, healAt when the last one is over and everything runs again.
+	faultsFrom = 1_500
+	healAt     = 40_000
+	// progressWithin is how long after healing the job has until it has stopped behind its last checkpoint.
+	progressWithin = 120_000
+	// eventsMax bounds a schedule whatever happens in it.
+	eventsMax = 3_000_000
+
+	leaseTTL         = 8_000
+	keepAliveEvery   = 2_000
+	campaignEvery    = 400
+	driverTick       = 100
+	heartbeatEvery   = 1_000
+	heartbeatTimeout = 6_000
+	orphanTimeout    = 30_000
+	redialEvery      = 300
+	channelTimeout   = 5_000
+	retryMin         = 100
+	retryMax         = 2_000
+	sessionMax       = 1 << 16
+
+	// idsReserved is how many checkpoint ids an attempt reserves.
+	idsReserved = 1 << 20
+	// chainMax is how long a task's chain of files grows before it is merged.
+	chainMax = 4
+	// inlineMax is the largest file that goes into the manifest: small, so that most go to the blob store.
+	inlineMax = 64
+
+	checkpointEvery   = 1_000
+	checkpointTimeout = 4_000
+	transactionMax    = 120_000
+	// transactionShort is the timeout in schedules that let transactions run out.
+	transactionShort = 6_000
+
+	windowMillis    = 2_000
+	delayMillis     = 500
+	discoveryMillis = 1_000
+	auctions        = 24
+)

@@ -1,0 +1,238 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"millrace/blobstore"
+	"millrace/jobmanager/garbage"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+)
+
+// Result is what became of a schedule.
+type Result struct {
+	Seed       uint64
+	Violations []Violation
+	Trace      string // one line an event
+	Events     int
+	Simulated  time.Duration
+	Bids       int
+	Windows    int
+	// Passed and Crashed count crash points: how often a process came to each, and how often it died there.
+	Passed, Crashed map[string]int
+	// Checkpoints is how many were triggered, Attempts how many were allotted.
+	Checkpoints int
+	Ended       string // the job's phase
+}
+
+// Run plays the schedule of a seed. The same seed of the same build has the same trace.
+func Run(seed uint64) (r Result) {
+	w := newWorld(seed)
+	w.oracle = newOracle(w)
+	defer func() {
+		if p := recover(); p != nil {
+			w.oracle.violate("panic", "%v\n%s", p, debug.Stack())
+			r = w.result()
+		}
+	}()
+	w.drawFaults()
+	var err error
+	if w.job, err = newJob(w.faults); err != nil {
+		panic(err)
+	}
+	w.start()
+	w.run(healAt + progressWithin)
+	w.conclude()
+	return w.result()
+}
+
+func (w *world) result() Result {
+	r := Result{
+		Seed: w.seed, Violations: w.oracle.broken, Trace: w.trace.String(), Events: w.events, Simulated: time.Duration(w.now) * time.Millisecond,
+		Passed: w.points, Crashed: w.crashed, Checkpoints: len(w.oracle.trigger), Windows: len(w.oracle.model), Ended: "running",
+	}
+	if w.oracle.end != nil {
+		r.Ended = w.oracle.end.Phase.String()
+	}
+	for _, f := range w.oracle.model {
+		r.Bids += int(f.bids) + len(f.late)
+	}
+	return r
+}
+
+func (w *world) start() {
+	w.kafka.create(inputTopic, partitionsEach)
+	for n := range w.faults.regions {
+		w.kafka.create(fmt.Sprint(outputTopic, n), 2)
+	}
+	for i := range jobManagers {
+		w.jms = append(w.jms, w.startJobManager(i))
+	}
+	for i := range taskManagers {
+		w.tms = append(w.tms, w.startTaskManager(i, 0))
+	}
+	w.expireLeases()
+	w.oracle.watch()
+	in := &input{w: w, highest: make(map[int]int64)}
+	in.begin()
+	w.scheduleStrikes()
+	w.stopWhenRead()
+}
+
+// input writes bids.
+type input struct {
+	w       *world
+	highest map[int]int64 // event time, by partition
+	extra   int64
+}
+
+// begin writes, before a job that begins at the latest offsets, bids that it must not read, and bids behind those as soon
+// as the job has resolved where it begins.
+func (in *input) begin() {
+	w := in.w
+	if w.faults.fromLatest {
+		for p := range partitionsEach {
+			for range w.rng.IntN(5) {
+				w.kafka.append(inputTopic, p, record{value: bid(1, 1, w.wallMillis())})
+			}
+		}
+	}
+	in.await()
+}
+
+func (in *input) await() {
+	w := in.w
+	w.after(50, func() {
+		entries, err := w.etcd.Open().List(w.ctx, jobKeys().EnumeratorPrefix())
+		if w.faults.fromLatest && (err != nil || len(entries) < w.faults.regions) {
+			in.await()
+			return
+		}
+		in.next()
+	})
+}
+
+func (in *input) next() {
+	w := in.w
+	if w.now > healAt+1_000 {
+		return
+	}
+	in.write()
+	w.after(w.between(20, 120), in.next)
+}
+
+// write adds one bid, and notes in the model what must become of it. A bid that is behind the partition's watermark may be
+// too late, and so may one of a partition that was added when event time had gone on without it.
+func (in *input) write() {
+	w := in.w
+	p := w.rng.IntN(len(w.kafka.topics[inputTopic].partitions))
+	auction, price := 1+w.rng.Int64N(auctions), 1+w.rng.Int64N(1_000)
+	at := w.wallMillis() - w.rng.Int64N(delayMillis)
+	late := false
+	switch {
+	case p >= partitionsEach:
+		in.extra++
+		auction, late = 1_000+in.extra, true
+	case w.rng.IntN(20) == 0:
+		before := at - delayMillis - w.rng.Int64N(3*windowMillis)
+		if f := w.oracle.model[windowKey{auction, before - before%windowMillis}]; f == nil || len(f.late) < 4 {
+			at, late = before, true
+		}
+	}
+	w.kafka.append(inputTopic, p, record{value: bid(auction, price, at)})
+	w.oracle.model.add(auction, price, at, late)
+}
+
+func bid(auction, price, millis int64) []byte {
+	return fmt.Appendf(nil, `{"auction":%d,"price":%d,"time":%q}`, auction, price, time.UnixMilli(millis).UTC().Format("2006-01-02 15:04:05.000"))
+}
+
+// stopWhenRead is the user: when everything is read and a checkpoint has it, they stop the job, with drain.
+func (w *world) stopWhenRead() {
+	w.after(500, func() {
+		if w.now > healAt+1_500 && w.allRead() {
+			for _, jm := range w.jms {
+				if jm.lead != nil && !jm.dead {
+					jm.driver.stopAsked()
+				}
+			}
+		}
+		w.stopWhenRead()
+	})
+}
+
+func (w *world) allRead() bool {
+	for n := range w.faults.regions {
+		for i, p := range w.kafka.topics[inputTopic].partitions {
+			at, known := w.oracle.position[fmt.Sprintf("bids-%d/%s-%d", n, inputTopic, i)]
+			if at != int64(len(p.records)) || !known {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// conclude looks at what is left when the job has ended.
+func (w *world) conclude() {
+	o := w.oracle
+	if o.violated() {
+		return
+	}
+	if o.end == nil {
+		o.violate("progress", "the job has not ended %d ms after everything was healed", w.now-healAt)
+		return
+	}
+	stopped := o.end.Phase == checkpointv1.JobPhase_JOB_PHASE_STOPPED
+	if !stopped && !o.recreated && !o.timedOut {
+		o.violate("job-goes-on", "the job has ended as %s: %s", o.end.Phase, o.end.Failure)
+		return
+	}
+	w.over, w.healed = false, true
+	w.run(w.now + 3_000)
+	ids := w.kafka.openTransactions()
+	if own := slices.DeleteFunc(slices.Clone(ids), o.isZombie); stopped && len(own) > 0 {
+		o.violate("no-open-transaction", "%v", own)
+	}
+	if len(ids) > 0 {
+		w.run(w.now + transactionMax + 1_000)
+	}
+	if ids = w.kafka.openTransactions(); len(ids) > 0 {
+		o.violate("no-open-transaction", "even behind their timeout: %v", ids)
+	}
+	for n := range w.faults.regions {
+		o.output(fmt.Sprint(outputTopic, n), stopped)
+	}
+	w.collectAtEnd()
+}
+
+// collectAtEnd collects the garbage of the job that has ended: nothing else is left, and nothing needed is gone.
+func (w *world) collectAtEnd() {
+	user := &process{w: w, name: "user"}
+	s := &jobStore{etcd: etcd{w.etcd.Open(), user}, blob: blobs{w.blob, user}, keys: jobKeys()}
+	d := &driver{jm: &jobManager{process: user}, store: s}
+	w.healed = true
+	clear(w.cuts)
+	r, err := d.roots(0)
+	if err == nil {
+		_, err = garbage.Sweep(w.ctx, s.blob, r, func(context.Context) error { return nil })
+	}
+	if err != nil {
+		w.oracle.violate("garbage", "%v", err)
+		return
+	}
+	left := 0
+	for info, err := range blobstore.Walk(w.ctx, s.blob, "") {
+		if err != nil || !r.Needed[info.Key] {
+			w.oracle.violate("garbage", "%s is left: %v", info.Key, err)
+			return
+		}
+		left++
+	}
+	if left != len(r.Needed) {
+		w.oracle.violate("garbage", "%d objects are needed, %d are there", len(r.Needed), left)
+	}
+}

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"runtime"
+	"strconv"
+	"testing"
+
+	"millrace/blobstore"
+	"millrace/blobstore/blobtest"
+	blobmemory "millrace/blobstore/memory"
+	"millrace/connectors/kafka"
+	"millrace/internal/clock"
+	"millrace/internal/testutil/matrix"
+	"millrace/jobmanager/coord"
+	"millrace/jobmanager/coord/coordtest"
+	"millrace/jobmanager/coord/memory"
+)
+
+// seedsOfATest is how many of the thousand schedules one run of the tests plays.
+const seedsOfATest = 100
+
+func TestSeeds(t *testing.T) {
+	var all []uint64
+	for seed := range uint64(1000) {
+		all = append(all, seed+1)
+	}
+	for _, seed := range matrix.Sample(t, seedsOfATest, all) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			if r := Run(seed); len(r.Violations) > 0 {
+				r.Print(t.Output())
+				t.Fail()
+			}
+		})
+	}
+}
+
+// TestSameSeedSameTrace is what makes a failing seed worth anything.
+func TestSameSeedSameTrace(t *testing.T) {
+	r := matrix.Rand(t)
+	for range 4 {
+		seed := uint64(r.IntN(100_000))
+		first, second := Run(seed), Run(seed)
+		if first.Trace == second.Trace {
+			continue
+		}
+		for i := range first.Trace {
+			if i >= len(second.Trace) || first.Trace[i] != second.Trace[i] {
+				t.Fatalf("seed %d has two traces; they part behind\n%s", seed, first.Trace[max(i-500, 0):i])
+			}
+		}
+		t.Fatalf("seed %d has two traces: one goes on", seed)
+	}
+}
+
+func calm() *world {
+	w := newWorld(1)
+	w.oracle = newOracle(w)
+	w.healed = true
+	return w
+}
+
+func TestBlobsConform(t *testing.T) {
+	blobtest.Run(t, func(*testing.T) blobstore.Store {
+		w := calm()
+		return blobs{blobmemory.New(clock.System()), &process{w: w, name: "a"}}
+	})
+}
+
+// cluster implements coordtest.Cluster.
+type cluster struct {
+	*memory.Cluster
+	w *world
+}
+
+func (c cluster) Open(*testing.T) coord.Store {
+	return etcd{c.Cluster.Open(), &process{w: c.w, name: "a"}}
+}
+
+func (c cluster) Expire(t *testing.T, candidate string) {
+	t.Helper()
+	for !c.Cluster.Expire(candidate) {
+		if t.Context().Err() != nil {
+			t.Fatalf("no candidate %s", candidate)
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestEtcdConforms(t *testing.T) {
+	coordtest.Run(t, func(*testing.T) coordtest.Cluster { return cluster{memory.NewCluster(), calm()} })
+}
+
+// TestTransactions holds the model of Kafka to what docs/design/0002-kafka-transactions.md says of the real one.
+func TestTransactions(t *testing.T) {
+	w := calm()
+	b := w.kafka
+	b.create("out", 1)
+	expect := func(what string, want, got int16) {
+		t.Helper()
+		if want != got {
+			t.Errorf("%s: code %d, want %d", what, got, want)
+		}
+	}
+	visible := func(want int) {
+		t.Helper()
+		if got := len(b.committedValues("out")); got != want {
+			t.Errorf("%d records are visible, want %d", got, want)
+		}
+	}
+	first, code := b.initialise("a", 1_000)
+	expect("init", codeNone, code)
+	expect("commit of nothing", codeInvalidState, b.commit(first))
+	expect("produce", codeNone, b.produce("out", 0, []byte("1"), first))
+	expect("mark", codeNone, b.mark(first, kafka.Marker{Group: "g", Topic: "out", Offset: 7}))
+	visible(0)
+	_, code = b.readMarker("g", "out", true)
+	expect("marker of an open transaction", codeUnstable, code)
+	expect("commit", codeNone, b.commit(first))
+	expect("commit that is under way", codeConcurrent, b.commit(first))
+	w.run(100)
+	visible(1)
+	expect("commit once more", codeNone, b.commit(first))
+	m, code := b.readMarker("g", "out", true)
+	expect("marker", codeNone, code)
+	if m.Offset != 7 {
+		t.Errorf("marker %+v", m)
+	}
+
+	second, _ := b.initialise("a", 1_000)
+	expect("zombie's produce", codeFenced, b.produce("out", 0, []byte("2"), first))
+	expect("zombie's commit", codeFenced, b.commit(first))
+	expect("produce", codeNone, b.produce("out", 0, []byte("3"), second))
+	_, code = b.initialise("a", 1_000)
+	expect("init over an open transaction", codeConcurrent, code)
+	w.run(200)
+	expect("commit of what was aborted", codeFenced, b.commit(second))
+	visible(1)
+
+	third, _ := b.initialise("a", 1_000)
+	expect("produce", codeNone, b.produce("out", 0, []byte("4"), third))
+	w.run(2_000)
+	expect("commit behind the timeout", codeFenced, b.commit(third))
+	visible(1)
+	expect("unknown id", codeInvalidIDMapping, b.commit(kafka.Transaction{TransactionalID: "b"}))
+}
+
+// TestOracleFindsEveryKind is the first test of the oracle; the planted bugs are the other.
+func TestOracleFindsEveryKind(t *testing.T) {
+	right := `_{"auction":1,"window_start":"2023-11-14 22:13:20","bids":2,"total":30,"highest":20}`
+	late := `_{"auction":1,"window_start":"2023-11-14 22:13:20","bids":3,"total":31,"highest":20}`
+	for name, test := range map[string]struct {
+		values   []string
+		violated bool
+	}{
+		"exact":      {[]string{right}, false},
+		"with late":  {[]string{late}, false},
+		"missing":    {nil, true},
+		"twice":      {[]string{right, right}, true},
+		"wrong":      {[]string{`_{"auction":1,"window_start":"2023-11-14 22:13:20","bids":2,"total":31,"highest":20}`}, true},
+		"unexpected": {[]string{right, `_{"auction":2,"window_start":"2023-11-14 22:13:20","bids":1,"total":1,"highest":1}`}, true},
+		"garbage":    {[]string{"_{"}, true},
+	} {
+		w := calm()
+		w.kafka.create("out", 1)
+		for _, v := range test.values {
+			w.kafka.append("out", 0, record{value: []byte(v)})
+		}
+		at := begin.UnixMilli()
+		w.oracle.model.add(1, 10, at, false)
+		w.oracle.model.add(1, 20, at, false)
+		w.oracle.model.add(1, 1, at, true)
+		w.oracle.output("out", true)
+		if w.oracle.violated() != test.violated {
+			t.Errorf("%s: violations %v", name, w.oracle.broken)
+		}
+	}
+}
