@@ -103,9 +103,6 @@ func (b *broker) addPartition(name string) {
 	b.w.tell("kfk", "topic %s has %d partitions", name, len(t.partitions))
 }
 
-// heal ends what only a fault keeps from ending.
-func (b *broker) heal() {}
-
 // append adds a record, and wakes who reads the partition.
 func (b *broker) append(name string, partition int, r record) int64 {
 	p := b.topics[name].partitions[partition]

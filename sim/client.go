@@ -122,16 +122,14 @@ func (c *client) Mark(_ context.Context, t kafka.Transaction, m kafka.Marker) er
 
 // EndTxn implements kafka.Cluster.
 func (c *client) EndTxn(_ context.Context, t kafka.Transaction) (int16, error) {
-	keep := c.doubt
-	defer func() { c.doubt = keep }()
-	code, err := c.callPatiently("commit "+t.TransactionalID, func() int16 { return c.broker.commit(t) })
-	return code, err
+	return c.callPatiently("commit "+t.TransactionalID, func() int16 { return c.broker.commit(t) })
 }
 
 // callPatiently is call for requests of whose codes only codeConcurrent asks to come again: the others are judged.
 func (c *client) callPatiently(what string, do func() int16) (int16, error) {
 	doubt := c.doubt
 	c.doubt = nil
+	defer func() { c.doubt = doubt }()
 	code, err := c.call(what, do)
 	if doubt != nil && (err != nil || code == codeConcurrent || code == codeUnstable) {
 		doubt()
@@ -141,8 +139,6 @@ func (c *client) callPatiently(what string, do func() int16) (int16, error) {
 
 // ReadMarker implements kafka.Cluster.
 func (c *client) ReadMarker(_ context.Context, group, name string, stable bool) (m kafka.Marker, code int16, err error) {
-	keep := c.doubt
-	defer func() { c.doubt = keep }()
 	what := fmt.Sprintf("marker of %s, stable %t", group, stable)
 	code, err = c.callPatiently(what, func() (code int16) {
 		m, code = c.broker.readMarker(group, name, stable)

@@ -566,7 +566,7 @@ func (d *driver) stopAsked() {
 
 var errNoCheckpoint = failure.Internalf("none of the retained checkpoints can be restored")
 
-// oldest tells which of the retained checkpoints a restore takes.
+// choose tells which of the retained checkpoints a restore takes, and how many are older.
 func choose(retained []checkpoint.Pointer, before types.CheckpointID) (p checkpoint.Pointer, older int) {
 	for i, r := range retained {
 		if before == 0 || r.ID < before {

@@ -61,10 +61,7 @@ func (jm *jobManager) campaign() {
 		if jm.lead != nil || !jm.w.answers(jm.name, "etcd") {
 			return
 		}
-		if l, err := jm.store.Leader(jm.w.ctx); err == nil {
-			if l.Candidate == jm.name { // of a life before
-				return
-			}
+		if _, err := jm.store.Leader(jm.w.ctx); err == nil { // perhaps a life before of its own
 			return
 		}
 		lead, err := jm.store.Campaign(jm.w.ctx, jm.name)

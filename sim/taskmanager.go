@@ -94,15 +94,14 @@ func (tm *taskManager) dial() {
 	if l != nil && l.connected && !l.over && !l.jm.dead {
 		return
 	}
-	if l != nil && !l.over && l.jm.leads(l.term) {
-		if tm.w.answers(tm.name, l.jm.name) && l.jm.paused <= tm.w.now {
-			l.resume()
-		}
+	if l != nil && !l.over && l.jm.leads(l.term) && tm.w.answers(tm.name, l.jm.name) && l.jm.paused <= tm.w.now {
+		l.resume()
 		return
 	}
 	for _, k := range tm.w.rng.Perm(len(tm.w.jms)) {
 		jm := tm.w.jms[k]
-		if jm.lead != nil && (jm.term >= tm.term || mutant.On(mutant.StaleTerm)) && jm.paused <= tm.w.now && tm.w.answers(tm.name, jm.name) {
+		if jm.lead != nil && (jm.term > tm.term || jm.term == tm.term && (l == nil || l.over) || mutant.On(mutant.StaleTerm)) &&
+			jm.paused <= tm.w.now && tm.w.answers(tm.name, jm.name) {
 			tm.join(jm)
 			return
 		}
