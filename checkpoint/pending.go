@@ -86,7 +86,7 @@ func (c *Coordinator) persist(p *pending) {
 	p.persisting, p.manifest = true, m
 	p.retain, p.drop = c.retention()
 	if mutant.On(mutant.CommitBeforeManifest) {
-		c.commit(p)
+		c.commit(m, func(types.VertexID) bool { return true })
 	}
 	c.emit(Persist{ID: p.id, Manifest: m, Previous: c.latest, Retain: p.retain, Drop: p.drop, Deadline: p.deadline})
 }

@@ -151,6 +151,9 @@ func (t *runningTask) Declined(id types.CheckpointID, reason error) {
 	}}})
 }
 
+// Passed implements task.Reporter. A new leader would ask for it; those of the simulator restart what runs.
+func (t *runningTask) Passed(types.CheckpointID) {}
+
 // deploy starts tasks.
 func (tm *taskManager) deploy(d *controlv1.Deploy) {
 	a := tm.enter(d.Region, d.Attempt)
