@@ -275,7 +275,7 @@ func strike(t *testing.T, d disaster, network *netns.Network) {
 	t.Logf("%d records of output; %d restarts; failures %q; rescales %q", c.records, description.Summary.Restarts,
 		description.RecentFailures, description.RecentRescales)
 	for _, f := range description.RecentFailures {
-		if strings.Contains(f, "lost:") {
+		if strings.Contains(f, "was aborted before it was committed") {
 			t.Errorf("a transaction was lost: %s", f)
 		}
 	}
