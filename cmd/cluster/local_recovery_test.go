@@ -29,6 +29,8 @@ func TestRestoreIsServedLocally(t *testing.T) {
 		if err := c.StartTaskManager(types.TaskManagerID(start)); err != nil {
 			t.Fatal(err)
 		}
+		// A checkpoint that completes as the task manager dies is none of the next.
+		eventually(t, "state that is read", func() bool { return figure(t, c, start, "numHits")+figure(t, c, start, "numMisses") > 0 })
 		awaitCheckpoint(t, c, id)
 	}
 	restart("tm-1", "tm-1")
