@@ -108,7 +108,7 @@ func (r run) recoveryGraph() *jobgraph.Graph {
 	source.Options["rate.limited"] = strconv.FormatBool(r.rate > 0)
 	window := g.Vertices[1].Operators[0].WindowAggregate
 	window.Keys, window.Window.Size = []int{auctionColumn, bidderColumn}, recoveryWindow
-	g.Edges[0].Partitioning.Keys = window.Keys
+	g.Edges[0].Keys = window.Keys
 	g.Restart = jobgraph.RestartSpec{Strategy: jobgraph.RestartExponentialDelay}
 	g.Checkpoint.TolerableFailures = 3
 	return g

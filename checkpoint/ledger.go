@@ -43,7 +43,7 @@ func auditInputs(g *jobgraph.Graph, v *jobgraph.Vertex, sums map[types.VertexID]
 			return nil // dead letters are no rows of the chain, and are not in its ledger
 		}
 		rows := at(sums[e.From].GetOutputs(), e.Port)
-		if e.Partitioning.Kind == jobgraph.Broadcast {
+		if e.Kind == jobgraph.Broadcast {
 			rows *= widths[v.ID]
 		}
 		brought[e.Input] += rows

@@ -50,7 +50,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 			return d.store.write(nil, d.store.keys.CheckpointNext(), numberValue(uint64(fx.Through)+1))
 		}, func(err error) {
 			if d.at == at && d.ok("allot checkpoint ids", err) {
-				d.coordinate(checkpoint.IDsAllotted{Through: fx.Through})
+				d.coordinate(checkpoint.IDsAllotted(fx))
 			}
 		})
 	case checkpoint.Trigger:

@@ -124,10 +124,6 @@ func (c *channel) again() {
 
 // dial breaks a channel whose other end never comes.
 func (c *channel) dial() {
-	opened := c.from
-	if opened == nil {
-		opened = c.to
-	}
 	c.w.after(2*channelTimeout, func() {
 		if c.from == nil || c.to == nil {
 			c.breakOff()

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"strings"
 
 	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -202,15 +203,16 @@ func (e Recovered) String() string {
 
 // String prints the event on one line.
 func (e Collected) String() string {
-	text := fmt.Sprintf("collected attempt=%d", e.Attempt)
+	var text strings.Builder
+	fmt.Fprintf(&text, "collected attempt=%d", e.Attempt)
 	for i, r := range e.Regions {
 		if r.Missing != "" {
-			text += fmt.Sprintf(" %d:%q", i, r.Missing)
+			fmt.Fprintf(&text, " %d:%q", i, r.Missing)
 			continue
 		}
-		text += fmt.Sprintf(" %d:%d tasks of attempt %d", i, len(r.Tasks), r.Number)
+		fmt.Fprintf(&text, " %d:%d tasks of attempt %d", i, len(r.Tasks), r.Number)
 	}
-	return text
+	return text.String()
 }
 
 // String prints the event on one line.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"fmt"
+	"maps"
 
 	"millrace/types"
 )
@@ -42,9 +43,7 @@ func (m *Machine) collected(e Collected) {
 		}
 		whole = append(whole, i)
 		m.regions.numbers[i] = r.Number
-		for t, s := range r.Tasks {
-			m.tasks[t] = s
-		}
+		maps.Copy(m.tasks, r.Tasks)
 	}
 	if len(whole) == 0 {
 		m.uncounted = true
