@@ -2,15 +2,21 @@ package demo_test
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/cmd/demo"
 	"millrace/cmd/millrace/config"
 	"millrace/cmd/millrace/standalone"
 	"millrace/internal/testutil/realkafka"
+	"millrace/types"
 )
 
 // TestOnARealBroker: the demo runs on a broker that is somebody's, under topics of its own, and verifies its result.
@@ -20,7 +26,61 @@ func TestOnARealBroker(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	c, err := config.Load(config.Sources{Dynamic: []string{config.Brokers + "=" + broker.Addr()}})
+	cluster := start(t, config.Brokers+"="+broker.Addr())
+	var out bytes.Buffer
+	if err := demo.Run(t.Context(), demo.Options{Bids: 1_000_000, Out: &out, Cluster: cluster}); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	says(t, out.String(), "into topic bids-demo-", "into topic bids-per-auction-demo-", "Verified")
+}
+
+// TestGenerationRestarts: a loss while the input is generated makes no bid late, so the result is verified all the same.
+func TestGenerationRestarts(t *testing.T) {
+	cluster := start(t)
+	var out bytes.Buffer
+	done := make(chan error, 1)
+	go func() { done <- demo.Run(t.Context(), demo.Options{Bids: 1_000_000, Out: &out, Cluster: cluster}) }()
+	loseGenerator(t, cluster)
+	if err := <-done; err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	says(t, out.String(), "Verified")
+}
+
+// loseGenerator ends the task manager that generates bids, when some of them are in the topic, and brings it back.
+func loseGenerator(t *testing.T, cluster *standalone.Standalone) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(cluster.Brokers(), ",")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for written := false; !written; <-again.C {
+		ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), "bids")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends.Each(func(o kadm.ListedOffset) { written = written || o.Offset > 0 })
+	}
+	jobs, err := cluster.Client().List(t.Context())
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("jobs %v, %v: want the one that generates", jobs, err)
+	}
+	job, err := cluster.Client().Describe(t.Context(), jobs[0].JobId)
+	if err != nil {
+		t.Fatal(err)
+	}
+	victim := types.TaskManagerID(job.Tasks[0].TaskManagerId)
+	if err := errors.Join(cluster.KillTaskManager(victim), cluster.StartTaskManager(victim)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t *testing.T, dynamic ...string) *standalone.Standalone {
+	t.Helper()
+	c, err := config.Load(config.Sources{Dynamic: dynamic})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,18 +90,19 @@ func TestOnARealBroker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := cluster.Close(); err != nil {
 			t.Error(err)
 		}
-	}()
-	var out bytes.Buffer
-	if err := demo.Run(t.Context(), demo.Options{Bids: 1_000_000, Out: &out, Cluster: cluster}); err != nil {
-		t.Fatalf("%v\n%s", err, out.String())
-	}
-	for _, want := range []string{"into topic bids-demo-", "into topic bids-per-auction-demo-", "Verified"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("the output does not say %q:\n%s", want, out.String())
+	})
+	return cluster
+}
+
+func says(t *testing.T, out string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(out, want) {
+			t.Errorf("the output does not say %q:\n%s", want, out)
 		}
 	}
 }

@@ -49,8 +49,8 @@ const (
 	restartDelay       = 500 * time.Millisecond
 )
 
-// fillGraph generates bids into the input topic. One task writes, so that bids come in the order of event time in every
-// partition and none is late.
+// fillGraph generates bids into the input topic. One task writes, and a restart writes nothing twice, so that bids come in
+// the order of event time in every partition and none is late: the verification knows of no late bids.
 func fillGraph(count *jobgraph.Graph, t topics, brokers string, bids int64) *jobgraph.Graph {
 	events := (bids + bidsEpoch - 1) / bidsEpoch * eventsEpoch
 	return &jobgraph.Graph{
@@ -65,7 +65,8 @@ func fillGraph(count *jobgraph.Graph, t topics, brokers string, bids int64) *job
 			Sink: &jobgraph.SinkSpec{
 				UID: "generate-sink", Connector: "kafka",
 				Options: map[string]string{
-					"topic": t.in, "properties.bootstrap.servers": brokers, "format": "json", "sink.delivery-guarantee": "at-least-once",
+					"topic": t.in, "properties.bootstrap.servers": brokers, "format": "json",
+					"sink.delivery-guarantee": "exactly-once", "sink.transactional-id-prefix": t.in,
 					"properties.compression.type": "lz4", // the broker inside the process keeps the topic in memory
 				},
 			},
