@@ -93,7 +93,7 @@ func (a *Aligner) begin(b stream.Barrier) {
 }
 
 func (a *Aligner) complete(out Aligned) Aligned {
-	if a.missing > 0 && !(a.missing == 1 && mutant.On(mutant.AlignmentSkipped)) {
+	if a.missing > 0 && (a.missing != 1 || !mutant.On(mutant.AlignmentSkipped)) {
 		return out
 	}
 	out.Barrier, out.Complete, out.Released = a.pending, true, true

@@ -54,6 +54,7 @@ func (i *tableInfo) fields(o op) []field {
 		out = append(out, field{fieldFixed, 8})
 	case shapeOrderedMap:
 		out = append(out, field{kind: fieldBytes})
+	case shapeValue, shapeBroadcast, shapeList: // no order among the rows of a key
 	}
 	if o == opDrop {
 		return out

@@ -66,6 +66,7 @@ func (d *decoder) split(columns []vector) {
 	case shapeOrderedMap:
 		d.orders = &columns[0]
 		columns = columns[1:]
+	case shapeValue, shapeBroadcast, shapeList: // no order among the rows of a key
 	}
 	d.columns = columns
 }

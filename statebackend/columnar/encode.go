@@ -188,6 +188,7 @@ func (e *encoder) columns(f *frozenTable, o op, c *source, order []Slot) []arrow
 		out = append(out, fixedArray(arrow.PrimitiveTypes.Int64, gather[int64](c.rows, order, c.time)))
 	case shapeOrderedMap:
 		out = append(out, bytesArray(arrow.BinaryTypes.Binary, c.rows, c.bytes, order, c.order))
+	case shapeValue, shapeBroadcast, shapeList: // no order among the rows of a key
 	}
 	out = append(out, c.keyColumn(f.info.Keys, order))
 	if o != opPut {

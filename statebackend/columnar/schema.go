@@ -33,6 +33,7 @@ func (i *tableInfo) schema(o op) *arrow.Schema {
 		fields = append(fields, arrow.Field{Name: "sequence", Type: arrow.PrimitiveTypes.Int64})
 	case shapeOrderedMap:
 		fields = append(fields, arrow.Field{Name: "order", Type: arrow.BinaryTypes.Binary})
+	case shapeValue, shapeBroadcast, shapeList: // no order among the rows of a key
 	}
 	if o == opDrop {
 		return arrow.NewSchema(fields, nil)
