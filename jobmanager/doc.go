@@ -12,7 +12,7 @@
 // that the driver starts and whose completion comes back as an event. Each task
 // manager's stream has gRPC's own, which waits, and calls back when the stream
 // broke; one that receives, one that sends, and one that waits for these two. The
-// collector has one goroutine a term.
+// collector and the scrubber have one goroutine each a term.
 //
 // # What is durable
 //
@@ -24,5 +24,6 @@
 // A job that has ended stays visible, under any leader, as far as its record
 // goes (ended.go), until so many have ended after it that the collector forgets
 // it (collect.go). The collector also deletes objects that nobody needs; package
-// garbage says which, and why that is safe.
+// garbage says which, and why that is safe. The scrubber reads what is needed and
+// says what of it is damaged (scrub.go).
 package jobmanager

@@ -342,6 +342,8 @@ func (d *driver) handle(e any) {
 		d.message(e.msg)
 	case inventoried:
 		d.inventoried(e)
+	case scrubbed:
+		d.scrubbed(e)
 	case progressReported:
 		if d.deployment(e.p.VertexId, e.p.Attempt) != nil {
 			d.view.setProgress(e.p)

@@ -41,6 +41,8 @@ type Options struct {
 	Rescale RescaleOptions
 	// Retention bounds what is kept of ended jobs.
 	Retention Retention
+	// Scrub says how often files of checkpoints are examined.
+	Scrub Scrub
 	// Dial tries whether anybody listens at the data address of a task manager whose
 	// connection broke; nil opens a TCP connection and closes it.
 	Dial    func(ctx context.Context, address string) error
@@ -187,6 +189,7 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 		return fmt.Errorf("recover jobs: %w", err)
 	}
 	l.wait.Go(func() { l.garbage.run(ctx) })
+	l.wait.Go(func() { newScrubber(l).run(ctx) })
 	j.setLeading(l)
 	j.Log.Info("leads", "term", l.term, "address", j.Address)
 	for {

@@ -54,6 +54,9 @@ const (
 	endedJobsDefault     = 256
 	sweepIntervalDefault = 10 * time.Minute
 	sweepAgeDefault      = time.Hour
+	// scrubIntervalDefault and scrubBytesPerSecondDefault are the defaults of Scrub.
+	scrubIntervalDefault       = time.Hour
+	scrubBytesPerSecondDefault = 16 << 20
 	// endedQueueMax is how many jobs may wait to be swept at their end.
 	endedQueueMax = 64
 	// tickInterval is how often a driver tells its cores the time.

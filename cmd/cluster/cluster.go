@@ -66,7 +66,9 @@ type Options struct {
 	Rescale      jobmanager.RescaleOptions
 	// Retention bounds what is kept of ended jobs.
 	Retention jobmanager.Retention
-	Version   string
+	// Scrub says how often files of checkpoints are examined.
+	Scrub   jobmanager.Scrub
+	Version string
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
 	// StateBytes bounds the state of a task manager; 0 is no bound.

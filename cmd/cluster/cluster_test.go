@@ -78,10 +78,12 @@ func start(t *testing.T, sink *collect, o cluster.Options) *cluster.Cluster {
 	return startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collect", sink.factory()) })
 }
 
-// startWith starts a cluster in a folder of its own, whose jobs may name what wire adds.
+// startWith starts a cluster, in a folder of its own if none is named, whose jobs may name what wire adds.
 func startWith(t *testing.T, o cluster.Options, wire func(*cluster.Wiring)) *cluster.Cluster {
 	t.Helper()
-	o.Dir = t.TempDir()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
 	o.Wiring = cluster.NewWiring(nil)
 	wire(o.Wiring)
 	if testing.Verbose() {

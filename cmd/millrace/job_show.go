@@ -80,6 +80,9 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 	for _, text := range d.LedgerDiscrepancies {
 		add("rows unaccounted for", text)
 	}
+	for _, text := range d.DamagedFiles {
+		add("damaged", text)
+	}
 	add("taken over", d.Takeover)
 	for _, r := range d.RecentRescales {
 		add("rescaled", r)

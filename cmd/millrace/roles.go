@@ -156,8 +156,8 @@ func (a *app) jobManager(cmd *cobra.Command, keys map[string]string) error {
 		Cluster: c.Text(config.ClusterID), Address: c.Text(config.Advertised), Version: a.version, Coord: coord,
 		Store: r.storage, Probe: r.storage.Probe, Known: r.wiring.Known(), CheckJob: r.wiring.CheckJob,
 		Policy: scheduler.Policy{Adaptive: true, AllowLower: true}, Rescale: c.Rescale(),
-		Retention: jobmanager.Retention{EndedJobs: int(c.Int(config.EndedJobs))},
-		Metrics:   r.metrics, Clock: clock.System(), Log: r.log,
+		Retention: jobmanager.Retention{EndedJobs: int(c.Int(config.EndedJobs))}, Scrub: c.Scrub(),
+		Metrics: r.metrics, Clock: clock.System(), Log: r.log,
 	})
 	if err != nil {
 		return err

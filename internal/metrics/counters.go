@@ -76,6 +76,9 @@ type Job struct {
 	CheckpointsFailed    Counter
 	// LedgerDiscrepancies are sums of rows that did not meet, of all checkpoints.
 	LedgerDiscrepancies Counter
+	// What reading the files of retained checkpoints has found.
+	ScrubbedBytes Counter
+	DamagedFiles  Gauge
 
 	// The last completed checkpoint.
 	CheckpointID        Gauge
@@ -152,6 +155,8 @@ const (
 	NumberOfInProgressCheckpoints = "numberOfInProgressCheckpoints"
 	NumRestarts                   = "numRestarts"
 	NumberOfLedgerDiscrepancies   = "numberOfLedgerDiscrepancies"
+	NumScrubbedBytes              = "numScrubbedBytes"
+	NumberOfDamagedStateFiles     = "numberOfDamagedStateFiles"
 	NumberOfRefusedCheckpoints    = "numberOfRefusedCheckpoints" // of a job manager
 )
 
@@ -183,6 +188,8 @@ var jobFigures = []figure[Job]{
 	counted(NumberOfCompletedCheckpoints, "Checkpoints completed.", func(j *Job) *Counter { return &j.CheckpointsCompleted }),
 	counted(NumberOfFailedCheckpoints, "Checkpoints given up.", func(j *Job) *Counter { return &j.CheckpointsFailed }),
 	counted(NumberOfLedgerDiscrepancies, "Sums over the rows of a checkpoint that did not meet: 0, or there is a bug.", func(j *Job) *Counter { return &j.LedgerDiscrepancies }),
+	counted(NumScrubbedBytes, "Bytes of retained checkpoints that were read only to find out whether they are whole.", func(j *Job) *Counter { return &j.ScrubbedBytes }),
+	gauged(NumberOfDamagedStateFiles, "Files of retained checkpoints that were damaged when they were examined last.", func(j *Job) *Gauge { return &j.DamagedFiles }),
 	{NumberOfInProgressCheckpoints, "Checkpoints triggered and not yet ended.", false, (*Job).inProgress},
 	gauged(LastCompletedCheckpointID, "Id of the last completed checkpoint.", func(j *Job) *Gauge { return &j.CheckpointID }),
 	gauged(LastCheckpointDuration, "From trigger to commit point, milliseconds.", func(j *Job) *Gauge { return &j.CheckpointMillis }),

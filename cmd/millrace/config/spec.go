@@ -43,6 +43,8 @@ const (
 	RescaleCooldown = "jobmanager.adaptive-scheduler.executing.cooldown-after-rescaling"
 	MinIncrease     = "jobmanager.adaptive-scheduler.min-parallelism-increase"
 	EndedJobs       = "jobstore.max-capacity"
+	ScrubInterval   = "jobmanager.scrub.interval"
+	ScrubRate       = "jobmanager.scrub.bytes-per-second"
 	CheckpointDir   = "execution.checkpointing.dir"
 	oldCheckpoints  = "state.checkpoints.dir"
 	Parallelism     = "parallelism.default"
@@ -116,6 +118,11 @@ var processSpec = options.Spec{Options: []options.Option{
 		Key: EndedJobs, Type: options.Int, Default: "256", Min: "1", Max: "1000",
 		Doc: "How many jobs that have ended are remembered. Of older ones everything is deleted, also the checkpoints that a failed or stopped job keeps.",
 	},
+	{
+		Key: ScrubInterval, Type: options.Duration, Default: "1 h",
+		Doc: "How long after a look through the files of retained checkpoints the next one begins. Damage is shown by `job show`. 0 looks at none.",
+	},
+	{Key: ScrubRate, Type: options.MemorySize, Default: "16 mb", Min: "64 kb", Doc: "How much of those files is read in a second."},
 	{Key: ClusterID, Default: "default", Doc: "Name of the cluster. Job managers of one name share its jobs, and one of them leads."},
 	{Key: EtcdEndpoints, Type: options.List, Doc: "Where the servers of etcd are that elect the leader and know the jobs.", Example: "10.0.0.1:2379;10.0.0.2:2379;10.0.0.3:2379"},
 	{Key: EtcdUser, Doc: "User of etcd, where it wants one."},

@@ -57,7 +57,7 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		Dir: o.Dir, Address: o.Address, TaskManagers: int(o.Config.Int(config.TaskManagers)), Slots: int(o.Config.Int(config.TaskSlots)),
 		// A job that names no parallelism has the whole machine, and one that lost a task manager goes on with what is left.
 		Policy:  scheduler.Policy{Adaptive: true, AllowLower: true},
-		Rescale: o.Config.Rescale(),
+		Rescale: o.Config.Rescale(), Scrub: o.Config.Scrub(),
 		Version: o.Version, Log: o.Log, LocalStateBytes: o.Config.LocalStateBytes(),
 	}
 	options.Retention.EndedJobs = int(o.Config.Int(config.EndedJobs))

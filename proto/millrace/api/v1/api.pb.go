@@ -1078,7 +1078,10 @@ type DescribeJobResponse struct {
 	// every row is accounted for, as it must be.
 	LedgerDiscrepancies []string `protobuf:"bytes,12,rep,name=ledger_discrepancies,json=ledgerDiscrepancies,proto3" json:"ledger_discrepancies,omitempty"`
 	// When this leader took the job over from another, and how much of it went on.
-	Takeover      string `protobuf:"bytes,13,opt,name=takeover,proto3" json:"takeover,omitempty"`
+	Takeover string `protobuf:"bytes,13,opt,name=takeover,proto3" json:"takeover,omitempty"`
+	// Files of retained checkpoints that were not what was written when they were
+	// examined last, with the checkpoints that can't be restored for it.
+	DamagedFiles  []string `protobuf:"bytes,14,rep,name=damaged_files,json=damagedFiles,proto3" json:"damaged_files,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1202,6 +1205,13 @@ func (x *DescribeJobResponse) GetTakeover() string {
 		return x.Takeover
 	}
 	return ""
+}
+
+func (x *DescribeJobResponse) GetDamagedFiles() []string {
+	if x != nil {
+		return x.DamagedFiles
+	}
+	return nil
 }
 
 type TaskDescription struct {
@@ -2092,7 +2102,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xef\x04\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x94\x05\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -2108,7 +2118,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	" \x01(\tR\vexplanation\x12'\n" +
 	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\x121\n" +
 	"\x14ledger_discrepancies\x18\f \x03(\tR\x13ledgerDiscrepancies\x12\x1a\n" +
-	"\btakeover\x18\r \x01(\tR\btakeover\"\xdf\x02\n" +
+	"\btakeover\x18\r \x01(\tR\btakeover\x12#\n" +
+	"\rdamaged_files\x18\x0e \x03(\tR\fdamagedFiles\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +

@@ -14,3 +14,12 @@ func (c Config) Rescale() jobmanager.RescaleOptions {
 		MinIncrease: int(c.Int(MinIncrease)),
 	}
 }
+
+// Scrub returns how often files of checkpoints are examined.
+func (c Config) Scrub() jobmanager.Scrub {
+	s := jobmanager.Scrub{Interval: c.Duration(ScrubInterval), BytesPerSecond: c.Bytes(ScrubRate)}
+	if s.Interval == 0 {
+		s.Interval = -1
+	}
+	return s
+}
