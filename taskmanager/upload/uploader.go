@@ -60,7 +60,7 @@ type job struct {
 
 // merge is the outcome of folding the first files of the chain into one.
 type merge struct {
-	files int
+	files []*checkpointv1.StateFile
 	base  *checkpointv1.StateFile
 	err   error
 }
@@ -228,7 +228,7 @@ func (u *Uploader) maybeMerge(ctx context.Context) {
 	chain := u.chain
 	u.wait.Go(func() {
 		base, err := u.merge(ctx, chain)
-		u.merged <- merge{files: len(chain), base: base, err: err}
+		u.merged <- merge{files: chain, base: base, err: err}
 	})
 }
 
@@ -255,16 +255,20 @@ func (u *Uploader) merge(ctx context.Context, chain []*checkpointv1.StateFile) (
 }
 
 // adopt puts a merged base in the place of what it holds. A merge that failed
-// leaves the chain as it is; the next upload tries again.
+// leaves the chain as it is; the next upload tries again. Where another base came
+// meanwhile, nobody needs this one.
 func (u *Uploader) adopt(m merge) {
 	u.merging = false
+	if u.chain[0] != m.files[0] {
+		return
+	}
 	if m.err != nil {
 		text := "merge of checkpoint files: " + m.err.Error()
 		u.trouble.Store(&text)
 		return
 	}
-	u.replaced(u.chain[:m.files])
-	u.chain = append([]*checkpointv1.StateFile{m.base}, u.chain[m.files:]...)
+	u.replaced(m.files)
+	u.chain = append([]*checkpointv1.StateFile{m.base}, u.chain[len(m.files):]...)
 }
 
 var _ task.Uploads = (*Uploader)(nil)
