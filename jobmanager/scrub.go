@@ -11,6 +11,7 @@ import (
 	"millrace/checkpoint"
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
 
@@ -81,6 +82,7 @@ type damagedFile struct {
 	object      string
 	why         error
 	checkpoints []types.CheckpointID // the retained ones that need it
+	last        bool                 // the newest is one of them
 }
 
 // String says it to people.
@@ -121,7 +123,7 @@ func (s *scrubber) scrub(ctx context.Context, store *jobStore) (scrubbed, error)
 	}
 	for _, object := range slices.Sorted(maps.Keys(bad)) {
 		if n, ok := need[object]; ok {
-			out.damaged = append(out.damaged, damagedFile{object, bad[object], n.by})
+			out.damaged = append(out.damaged, damagedFile{object, bad[object], n.by, n.last})
 		}
 	}
 	return out, nil
@@ -147,6 +149,7 @@ type need struct {
 	file       *checkpointv1.StateFile
 	unreadable error // of a manifest that is damaged itself
 	by         []types.CheckpointID
+	last       bool // the newest checkpoint needs it
 }
 
 // needed returns the files of the retained checkpoints by object, and their manifests where they are damaged.
@@ -157,15 +160,16 @@ func (s *jobStore) needed(ctx context.Context) (map[string]need, error) {
 	}
 	out := make(map[string]need)
 	for _, p := range retainedOf(l) {
+		last := uint64(p.ID) == l.GetCheckpointId()
 		m, err := s.manifest(ctx, p)
 		switch {
 		case err == nil:
 			for f := range checkpoint.Objects(m) {
 				object := f.GetObject()
-				out[object] = need{file: f, by: append(out[object].by, p.ID)}
+				out[object] = need{file: f, by: append(out[object].by, p.ID), last: last}
 			}
 		case isDamaged(err):
-			out[p.ManifestKey] = need{file: &checkpointv1.StateFile{}, unreadable: err, by: []types.CheckpointID{p.ID}}
+			out[p.ManifestKey] = need{file: &checkpointv1.StateFile{}, unreadable: err, by: []types.CheckpointID{p.ID}, last: last}
 		default:
 			return nil, err
 		}
@@ -173,7 +177,8 @@ func (s *jobStore) needed(ctx context.Context) (map[string]need, error) {
 	return out, nil
 }
 
-// scrubbed takes the findings in: they are shown until a round finds otherwise.
+// scrubbed takes the findings in: they are shown until a round finds otherwise. What the newest checkpoint needs, its task
+// writes anew at once.
 func (d *driver) scrubbed(e scrubbed) {
 	d.metrics.ScrubbedBytes.Add(e.bytes)
 	d.metrics.DamagedFiles.Set(int64(len(e.damaged)))
@@ -181,6 +186,28 @@ func (d *driver) scrubbed(e scrubbed) {
 	for i, f := range e.damaged {
 		texts[i] = f.String()
 		d.l.jm.Log.Error("checkpoint file is damaged", "job", d.store.job, "object", f.object, "checkpoints", f.checkpoints, "cause", f.why)
+		if f.last {
+			d.rewrite(f.object)
+		}
 	}
 	d.view.update(func(j *apiv1.DescribeJobResponse) { j.DamagedFiles = texts })
+}
+
+// rewrite asks the task that wrote a file for all of its state, in a checkpoint of its own. Should it miss that one, because it is
+// just being deployed, the next round asks again.
+func (d *driver) rewrite(object string) {
+	k, err := blobstore.ParseChunkKey(object)
+	if err != nil || d.at == nil {
+		return
+	}
+	number, slot := d.at.numberOf(k.Task.Vertex), d.at.slots[k.Task]
+	if number == 0 || slot.TaskManager == "" {
+		return
+	}
+	d.l.registry.send(slot.TaskManager, &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_RewriteState{
+		RewriteState: &controlv1.RewriteState{
+			JobId: string(d.store.job), Attempt: uint64(number), VertexId: string(k.Task.Vertex), Subtask: k.Task.Subtask,
+		},
+	}})
+	d.coordinate(checkpoint.TriggerRequested{Kind: checkpoint.Periodic})
 }

@@ -26,6 +26,11 @@ func (m *TaskManager) handle(msg *controlv1.JobManagerMessage) {
 		if a := m.attempt(r.CheckpointAborted.JobId, r.CheckpointAborted.Attempt); a != nil {
 			a.post(nil, task.Aborted{ID: types.CheckpointID(r.CheckpointAborted.CheckpointId)})
 		}
+	case *controlv1.JobManagerMessage_RewriteState:
+		if a := m.attempt(r.RewriteState.JobId, r.RewriteState.Attempt); a != nil {
+			id := types.TaskID{Vertex: types.VertexID(r.RewriteState.VertexId), Subtask: r.RewriteState.Subtask}
+			a.post(func(t *running) bool { return t.id == id }, task.Rewrite{})
+		}
 	case *controlv1.JobManagerMessage_AssignSplits:
 		m.assign(r.AssignSplits)
 	case *controlv1.JobManagerMessage_Commit:

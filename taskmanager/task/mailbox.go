@@ -26,6 +26,9 @@ type Completed struct{ ID types.CheckpointID }
 // Aborted says that a checkpoint will never complete.
 type Aborted struct{ ID types.CheckpointID }
 
+// Rewrite makes the next snapshot a base: what stands behind the task in the blob store is damaged.
+type Rewrite struct{}
+
 // Assign gives a source task splits.
 type Assign struct {
 	Splits []connectors.SplitState
@@ -50,6 +53,7 @@ type Finish struct{}
 func (Trigger) isCommand()   {}
 func (Completed) isCommand() {}
 func (Aborted) isCommand()   {}
+func (Rewrite) isCommand()   {}
 func (Assign) isCommand()    {}
 func (Uploaded) isCommand()  {}
 func (Drain) isCommand()     {}

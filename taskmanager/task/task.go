@@ -400,6 +400,8 @@ func (t *Task) command(c Command) error {
 		t.completed(c.ID)
 	case Aborted:
 		t.aborted(c.ID)
+	case Rewrite:
+		t.FullSnapshot = true
 	case Finish:
 		t.finishing = true
 	}

@@ -528,6 +528,7 @@ type JobManagerMessage struct {
 	//	*JobManagerMessage_DeployCoordinators
 	//	*JobManagerMessage_Drain
 	//	*JobManagerMessage_Released
+	//	*JobManagerMessage_RewriteState
 	Message  isJobManagerMessage_Message `protobuf_oneof:"message"`
 	Sequence uint64                      `protobuf:"varint,15,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// The highest sequence that came from the task manager in this session.
@@ -697,6 +698,15 @@ func (x *JobManagerMessage) GetReleased() *Released {
 	return nil
 }
 
+func (x *JobManagerMessage) GetRewriteState() *RewriteState {
+	if x != nil {
+		if x, ok := x.Message.(*JobManagerMessage_RewriteState); ok {
+			return x.RewriteState
+		}
+	}
+	return nil
+}
+
 func (x *JobManagerMessage) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
@@ -767,6 +777,10 @@ type JobManagerMessage_Released struct {
 	Released *Released `protobuf:"bytes,14,opt,name=released,proto3,oneof"`
 }
 
+type JobManagerMessage_RewriteState struct {
+	RewriteState *RewriteState `protobuf:"bytes,30,opt,name=rewrite_state,json=rewriteState,proto3,oneof"`
+}
+
 func (*JobManagerMessage_Registered) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Refused) isJobManagerMessage_Message() {}
@@ -792,6 +806,8 @@ func (*JobManagerMessage_DeployCoordinators) isJobManagerMessage_Message() {}
 func (*JobManagerMessage_Drain) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Released) isJobManagerMessage_Message() {}
+
+func (*JobManagerMessage_RewriteState) isJobManagerMessage_Message() {}
 
 // Leaving asks the job manager to move every task elsewhere: the process is
 // about to end. Released answers when nothing runs there any more.
@@ -3555,6 +3571,76 @@ func (x *Drain) GetAttempt() uint64 {
 	return 0
 }
 
+// RewriteState makes the next snapshot of a task hold all of its state: a file of
+// earlier ones is damaged, and checkpoints from then on do without it.
+type RewriteState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Attempt       uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	VertexId      string                 `protobuf:"bytes,3,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	Subtask       int32                  `protobuf:"varint,4,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RewriteState) Reset() {
+	*x = RewriteState{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RewriteState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RewriteState) ProtoMessage() {}
+
+func (x *RewriteState) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RewriteState.ProtoReflect.Descriptor instead.
+func (*RewriteState) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *RewriteState) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *RewriteState) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *RewriteState) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *RewriteState) GetSubtask() int32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
 var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
@@ -3576,7 +3662,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\tinventory\x18\x0e \x01(\v2\x1e.millrace.control.v1.InventoryH\x00R\tinventory\x12\x1a\n" +
 	"\bsequence\x18\f \x01(\x04R\bsequence\x12\"\n" +
 	"\facknowledged\x18\r \x01(\x04R\facknowledgedB\t\n" +
-	"\amessage\"\xf3\a\n" +
+	"\amessage\"\xbd\b\n" +
 	"\x11JobManagerMessage\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12A\n" +
 	"\n" +
@@ -3594,7 +3680,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06finish\x18\v \x01(\v2\x1b.millrace.control.v1.FinishH\x00R\x06finish\x12Z\n" +
 	"\x13deploy_coordinators\x18\f \x01(\v2'.millrace.control.v1.DeployCoordinatorsH\x00R\x12deployCoordinators\x122\n" +
 	"\x05drain\x18\r \x01(\v2\x1a.millrace.control.v1.DrainH\x00R\x05drain\x12;\n" +
-	"\breleased\x18\x0e \x01(\v2\x1d.millrace.control.v1.ReleasedH\x00R\breleased\x12\x1a\n" +
+	"\breleased\x18\x0e \x01(\v2\x1d.millrace.control.v1.ReleasedH\x00R\breleased\x12H\n" +
+	"\rrewrite_state\x18\x1e \x01(\v2!.millrace.control.v1.RewriteStateH\x00R\frewriteState\x12\x1a\n" +
 	"\bsequence\x18\x0f \x01(\x04R\bsequence\x12\"\n" +
 	"\facknowledged\x18\x10 \x01(\x04R\facknowledgedB\t\n" +
 	"\amessage\"\t\n" +
@@ -3833,7 +3920,12 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\"8\n" +
 	"\x05Drain\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
-	"\aattempt\x18\x02 \x01(\x04R\aattempt*\xb8\x01\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\"v\n" +
+	"\fRewriteState\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
+	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x18\n" +
+	"\asubtask\x18\x04 \x01(\x05R\asubtask*\xb8\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14TASK_STATE_DEPLOYING\x10\x01\x12\x16\n" +
@@ -3872,7 +3964,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -3916,14 +4008,15 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*Commit)(nil),                // 39: millrace.control.v1.Commit
 	(*Finish)(nil),                // 40: millrace.control.v1.Finish
 	(*Drain)(nil),                 // 41: millrace.control.v1.Drain
-	nil,                           // 42: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 43: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 44: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 45: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 46: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.Ledger)(nil),             // 47: millrace.checkpoint.v1.Ledger
-	(*v1.StateFile)(nil),          // 48: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 49: millrace.checkpoint.v1.CheckpointKind
+	(*RewriteState)(nil),          // 42: millrace.control.v1.RewriteState
+	nil,                           // 43: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 44: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 45: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 46: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 47: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.Ledger)(nil),             // 48: millrace.checkpoint.v1.Ledger
+	(*v1.StateFile)(nil),          // 49: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 50: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -3951,48 +4044,49 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	28, // 22: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
 	41, // 23: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
 	7,  // 24: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
-	42, // 25: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	11, // 26: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
-	12, // 27: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
-	13, // 28: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
-	0,  // 29: millrace.control.v1.TaskInventory.state:type_name -> millrace.control.v1.TaskState
-	18, // 30: millrace.control.v1.TaskInventory.failure:type_name -> millrace.control.v1.Failure
-	29, // 31: millrace.control.v1.CoordinatorInventory.deployment:type_name -> millrace.control.v1.CoordinatorDeployment
-	18, // 32: millrace.control.v1.CoordinatorInventory.failure:type_name -> millrace.control.v1.Failure
-	23, // 33: millrace.control.v1.CoordinatorInventory.assigned:type_name -> millrace.control.v1.EnumeratorAssigned
-	16, // 34: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 35: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	18, // 36: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 37: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 38: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	43, // 39: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	20, // 40: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	18, // 41: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 42: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	24, // 43: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	44, // 44: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 45: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	18, // 46: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	45, // 47: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	29, // 48: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 49: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	44, // 50: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	45, // 51: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	31, // 52: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	33, // 53: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	32, // 54: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	46, // 55: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	47, // 56: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	48, // 57: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	49, // 58: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	24, // 59: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 60: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 61: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	61, // [61:62] is the sub-list for method output_type
-	60, // [60:61] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	42, // 25: millrace.control.v1.JobManagerMessage.rewrite_state:type_name -> millrace.control.v1.RewriteState
+	43, // 26: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	11, // 27: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
+	12, // 28: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
+	13, // 29: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
+	0,  // 30: millrace.control.v1.TaskInventory.state:type_name -> millrace.control.v1.TaskState
+	18, // 31: millrace.control.v1.TaskInventory.failure:type_name -> millrace.control.v1.Failure
+	29, // 32: millrace.control.v1.CoordinatorInventory.deployment:type_name -> millrace.control.v1.CoordinatorDeployment
+	18, // 33: millrace.control.v1.CoordinatorInventory.failure:type_name -> millrace.control.v1.Failure
+	23, // 34: millrace.control.v1.CoordinatorInventory.assigned:type_name -> millrace.control.v1.EnumeratorAssigned
+	16, // 35: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 36: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	18, // 37: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 38: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 39: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	44, // 40: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	20, // 41: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	18, // 42: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 43: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	24, // 44: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	45, // 45: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 46: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	18, // 47: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	46, // 48: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	29, // 49: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 50: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	45, // 51: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	46, // 52: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	31, // 53: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	33, // 54: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	32, // 55: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	47, // 56: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	48, // 57: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	49, // 58: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	50, // 59: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	24, // 60: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	4,  // 61: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 62: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	62, // [62:63] is the sub-list for method output_type
+	61, // [61:62] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -4028,6 +4122,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*JobManagerMessage_DeployCoordinators)(nil),
 		(*JobManagerMessage_Drain)(nil),
 		(*JobManagerMessage_Released)(nil),
+		(*JobManagerMessage_RewriteState)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4035,7 +4130,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
