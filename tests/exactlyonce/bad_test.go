@@ -60,10 +60,13 @@ func (p poisoned) model() model {
 // small is enough for a few windows of checkpoints.
 var small = poisoned{load: load{partitions: 2, perPart: 12_000}}
 
+// interval is that of the job's checkpoints.
+func (poisoned) interval() time.Duration { return 200 * time.Millisecond }
+
 // prepare makes a job's topics and lets its writers begin.
 func (p poisoned) prepare(ctx context.Context, t *testing.T, b *realkafka.Broker, name string) (job, *tap, *writing) {
 	t.Helper()
-	j := job{brokers: b.Addr(), in: name, out: name + "-out", ends: p.ends(), parallelism: 2, interval: 200 * time.Millisecond}
+	j := job{brokers: b.Addr(), in: name, out: name + "-out", ends: p.ends(), parallelism: 2, interval: p.interval()}
 	createTopics(ctx, t, b, 2, j.in, j.out)
 	tap := newTap()
 	return j, tap, write(ctx, b, j.in, tap, j.ends, p.record)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
@@ -40,13 +41,13 @@ type damage struct {
 
 func survive(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	w := wreck(ctx, t, d, crash.BeforeCommit+"@2", 1)
+	w := wreck(ctx, t, d, crash.BeforeCommit+"@2", 1, small.interval())
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	w.tap.raise(small.perPart)
 	description := r.finish(ctx)
-	if said := strings.Join(description.RecentFailures, "\n"); !strings.Contains(said, filepath.Base(w.paths[0])) {
-		t.Errorf("the description does not name %s: %q", filepath.Base(w.paths[0]), said)
+	if !w.named(description) {
+		t.Errorf("the description does not name %q: %q", w.paths, description.RecentFailures)
 	}
 	verify(ctx, t, w.broker, w.out, small.model())
 }
@@ -63,14 +64,14 @@ func TestDamageBehindCommittedOutput(t *testing.T) {
 
 func waitAndHeal(t *testing.T, d damage) {
 	ctx := limited(t, testLimit)
-	// The next checkpoint may be complete by the time that one is committed: it is damaged, too. The first commits take long
-	// on a fresh broker, so that several may be complete behind them.
-	w := wreck(ctx, t, d, crash.AfterCommit+"@3", 2)
+	// The next checkpoint may be complete by the time that one is committed: it is damaged, too. Commits take long on a fresh
+	// broker, or a busy one, so the interval is long: where more checkpoints were complete behind the committed one, the job
+	// would find that one whole.
+	w := wreck(ctx, t, d, crash.AfterCommit+"@3", 2, 10*small.interval())
 	process := startProcess(ctx, t, w.spec, "")
 	r := run(ctx, t, process.jobs, w.graph(t))
 	r.awaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
-		said := strings.Join(d.RecentFailures, "\n")
-		return strings.Contains(said, filepath.Base(w.paths[0])) && strings.Contains(said, "committed already")
+		return w.named(d) && strings.Contains(strings.Join(d.RecentFailures, "\n"), "committed already")
 	})
 	for _, path := range w.paths {
 		if err := flip(path); err != nil { // the same bit again
@@ -91,16 +92,24 @@ type wreckage struct {
 	paths  []string // what is damaged, the latest first
 }
 
-// wreck runs the job until a crash point, and damages its n latest checkpoints.
-func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int) wreckage {
+// named tells whether the job says which object is damaged. The latest may be of a checkpoint that never was complete, and
+// then nobody reads it.
+func (w wreckage) named(d *apiv1.DescribeJobResponse) bool {
+	said := strings.Join(d.RecentFailures, "\n")
+	return slices.ContainsFunc(w.paths, func(path string) bool { return strings.Contains(said, filepath.Base(path)) })
+}
+
+// wreck runs the job, with checkpoints at that interval, until a crash point, and damages its n latest checkpoints.
+func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int, interval time.Duration) wreckage {
 	t.Helper()
 	w := wreckage{broker: sharedBroker(t), spec: clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}}
 	w.job, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
+	w.job.interval = interval
 	process := startProcess(ctx, t, w.spec, crashPoint)
 	run(ctx, t, process.jobs, w.graph(t))
 	dripping, stop := context.WithCancel(ctx)
 	defer stop()
-	go w.tap.drip(dripping, small.perPart/3, small.perPart*3/4)
+	go w.tap.drip(dripping, small.perPart/3*int64(small.interval())/int64(interval), small.perPart*3/4)
 	select {
 	case <-process.Ended:
 	case <-ctx.Done():
@@ -116,8 +125,27 @@ func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int
 	return w
 }
 
-// latestObjects returns an object of each of the n latest checkpoints, below folders of that name; the latest is first.
+// latestObjects returns an object of each of the n latest checkpoints that have a manifest, below folders of that name; the
+// latest is first.
 func latestObjects(t *testing.T, blobs, folder string, n int) []string {
+	t.Helper()
+	byCheckpoint := objects(t, blobs, folder)
+	whole := objects(t, blobs, "manifest")
+	maps.DeleteFunc(byCheckpoint, func(id, _ string) bool { return whole[id] == "" })
+	if len(byCheckpoint) < n {
+		t.Fatalf("objects in folders %s: %v", folder, byCheckpoint)
+	}
+	latest := slices.Sorted(maps.Keys(byCheckpoint))
+	slices.Reverse(latest)
+	var paths []string
+	for _, id := range latest[:n] {
+		paths = append(paths, byCheckpoint[id])
+	}
+	return paths
+}
+
+// objects returns an object of each checkpoint, by its digits, below folders of that name.
+func objects(t *testing.T, blobs, folder string) map[string]string {
 	t.Helper()
 	byCheckpoint := make(map[string]string)
 	err := filepath.WalkDir(blobs, func(path string, e fs.DirEntry, err error) error {
@@ -127,16 +155,10 @@ func latestObjects(t *testing.T, blobs, folder string, n int) []string {
 		}
 		return err
 	})
-	if err != nil || len(byCheckpoint) < n {
-		t.Fatalf("objects in folders %s: %v, %v", folder, byCheckpoint, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	latest := slices.Sorted(maps.Keys(byCheckpoint))
-	slices.Reverse(latest)
-	var paths []string
-	for _, id := range latest[:n] {
-		paths = append(paths, byCheckpoint[id])
-	}
-	return paths
+	return byCheckpoint
 }
 
 // flip changes a bit in the middle of a file.
