@@ -232,13 +232,20 @@ func (j *JobManager) ask(ctx context.Context, id string, event func(chan error) 
 	case err := <-reply:
 		return asStatus(err)
 	case <-d.done:
-		return errEnded
+		if d.over() {
+			return errEnded
+		}
+		return errLeadershipEnded
 	case <-ctx.Done():
 		return status.FromContextError(ctx.Err()).Err()
 	}
 }
 
 var errEnded = status.Error(codes.FailedPrecondition, "the job has ended")
+
+// errLeadershipEnded says that nobody knows what became of a request, and the job goes on. Asking again is safe.
+var errLeadershipEnded = status.Error(codes.Unavailable,
+	"this job manager lost its leadership before it could answer: the next leader may know of the request or not; ask again")
 
 // WatchJob implements apiv1.JobServiceServer.
 func (j *JobManager) WatchJob(r *apiv1.WatchJobRequest, s grpc.ServerStreamingServer[apiv1.WatchJobResponse]) error {
