@@ -74,7 +74,8 @@ func New(o Options) *JobManager {
 	if o.Dial == nil {
 		o.Dial = dialTCP
 	}
-	o.Metrics.JobManager() // it is published from now on, not only when there is something to count
+	// It is published from now on, not only when there is something to count.
+	o.Coord = refusals{o.Coord, &o.Metrics.JobManager().RefusedWrites, o.Log}
 	return &JobManager{Options: o}
 }
 

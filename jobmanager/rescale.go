@@ -11,7 +11,6 @@ import (
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
-	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -157,7 +156,7 @@ func (s *jobStore) rescale(ctx context.Context, to parallelism) (*checkpointv1.J
 	if err != nil {
 		return nil, failure.Internal(err)
 	}
-	return rec, s.write(ctx, []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
+	return rec, s.writeRecord(ctx, e, value)
 }
 
 // reconsider tells the lifecycle what the slots that are there now would bring to

@@ -139,7 +139,14 @@ func (s *jobStore) phase(ctx context.Context, to checkpointv1.JobPhase, reason s
 	if err != nil {
 		return failure.Internal(err)
 	}
-	return s.write(ctx, []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
+	return s.writeRecord(ctx, e, value)
+}
+
+// writeRecord puts the job's record in the place of the one that was read. What is decided is attempted and answered, also
+// where the leadership has ended since: the fence is in the transaction.
+func (s *jobStore) writeRecord(ctx context.Context, e coord.Entry, value []byte) error {
+	crash.Here(crash.BeforeRecord)
+	return s.write(context.WithoutCancel(ctx), []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
 }
 
 func terminal(p checkpointv1.JobPhase) bool {
@@ -326,7 +333,7 @@ func (s *jobStore) stop(ctx context.Context, drain bool) error {
 	if err != nil {
 		return failure.Internal(err)
 	}
-	return s.write(ctx, []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
+	return s.writeRecord(ctx, e, value)
 }
 
 func (s *jobStore) number(ctx context.Context, key string) (uint64, coord.Entry, error) {

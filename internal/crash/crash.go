@@ -18,7 +18,9 @@ import (
 // Env is the variable that arms a crash point in a process: "name" or "name@n"
 // for the n-th time it is passed. "pause:" before it stops the process there, as
 // SIGSTOP would, until somebody continues it: what it had decided to write, it
-// writes then.
+// writes then. "order:" before the path of a file takes the name from there, with
+// or without "pause:", as soon as the file is there: the process that comes to the
+// point takes the file away and does as it says, once for each file.
 const Env = "MILLRACE_CRASH_POINT"
 
 // Points are the names that stand in the code, in the order in which a
@@ -26,6 +28,10 @@ const Env = "MILLRACE_CRASH_POINT"
 var Points = []string{
 	BeforePrepare, AfterPrepare, BeforeManifest, BeforeComplete, AfterComplete, BeforeCommit, AfterCommit, InFinalCheckpoint,
 }
+
+// Writes are the points behind each of which a job manager makes one write that it has decided. BeforeRecord is not among
+// Points: no checkpoint passes it.
+var Writes = []string{BeforeManifest, BeforeComplete, BeforeRecord}
 
 // The names.
 const (
@@ -37,15 +43,21 @@ const (
 	BeforeCommit      = "before-commit"       // the committer is told of something to commit, nothing sent
 	AfterCommit       = "after-commit"        // it is committed, nobody told
 	InFinalCheckpoint = "in-final-checkpoint" // the final checkpoint is complete, its commit not
+	BeforeRecord      = "before-record"       // the job is to be cancelled, stopped, rescaled or ended, and its record is not written
 )
 
 type plan struct {
 	name  string
 	pause bool
 	left  atomic.Int64
+	// orders is the file that names the point, if any; the rest is not used then.
+	orders string
 }
 
-const pausePrefix = "pause:"
+const (
+	pausePrefix  = "pause:"
+	ordersPrefix = "order:"
+)
 
 var armed atomic.Pointer[plan]
 
@@ -53,6 +65,10 @@ var armed atomic.Pointer[plan]
 func Arm(text string) error {
 	if text == "" {
 		armed.Store(nil)
+		return nil
+	}
+	if orders, ok := strings.CutPrefix(text, ordersPrefix); ok {
+		armed.Store(&plan{orders: orders})
 		return nil
 	}
 	text, pause := strings.CutPrefix(text, pausePrefix)
@@ -64,22 +80,55 @@ func Arm(text string) error {
 			return fmt.Errorf("crash point %q: want name or name@n", text)
 		}
 	}
-	if slices.Contains(Points, name) {
+	if slices.Contains(Points, name) || slices.Contains(Writes, name) {
 		a := &plan{name: name, pause: pause}
 		a.left.Store(n)
 		armed.Store(a)
 		return nil
 	}
-	return fmt.Errorf("crash point %q is not one of %v", name, Points)
+	return fmt.Errorf("crash point %q is not one of %v or %v", name, Points, Writes)
+}
+
+// Order makes the process that was armed with "order:" and that path pause at a point, or end there. It returns when the
+// order is given, not when it is carried out.
+func Order(path, point string, pause bool) error {
+	if pause {
+		point = pausePrefix + point
+	}
+	// The file appears whole.
+	draft := path + ".draft"
+	if err := os.WriteFile(draft, []byte(point), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(draft, path)
+}
+
+// ordered takes an order for a point. Of several that come to it, one gets it.
+func (p *plan) ordered(name string) (pause, mine bool) {
+	text, err := os.ReadFile(p.orders)
+	if err != nil {
+		return false, false // most of the time there is none
+	}
+	point, pause := strings.CutPrefix(string(text), pausePrefix)
+	return pause, point == name && os.Remove(p.orders) == nil
 }
 
 // Here ends the process if the point is armed and its turn has come.
 func Here(name string) {
 	a := armed.Load()
-	if a == nil || a.name != name || a.left.Add(-1) != 0 {
+	if a == nil {
 		return
 	}
-	if a.pause {
+	pause := a.pause
+	if a.orders != "" {
+		var mine bool
+		if pause, mine = a.ordered(name); !mine {
+			return
+		}
+	} else if a.name != name || a.left.Add(-1) != 0 {
+		return
+	}
+	if pause {
 		fmt.Fprintf(os.Stderr, "pauses at %s\n", name)
 		stop()
 		fmt.Fprintf(os.Stderr, "goes on at %s\n", name)

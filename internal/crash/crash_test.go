@@ -53,10 +53,17 @@ func TestPauseHoldsWhatComes(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux shows whether a process stands still")
 	}
-	for range rounds {
-		path := filepath.Join(t.TempDir(), "passed")
+	for i := range rounds {
+		path, orders := filepath.Join(t.TempDir(), "passed"), filepath.Join(t.TempDir(), "orders")
+		armed := "pause:" + crash.BeforeComplete
+		if i%2 == 1 {
+			armed = "order:" + orders
+			if err := crash.Order(orders, crash.BeforeComplete, true); err != nil {
+				t.Fatal(err)
+			}
+		}
 		command := exec.Command(os.Args[0])
-		command.Env = append(os.Environ(), passVariable+"="+path, crash.Env+"=pause:"+crash.BeforeComplete)
+		command.Env = append(os.Environ(), passVariable+"="+path, crash.Env+"="+armed)
 		p, err := child.Start(command)
 		if err != nil {
 			t.Fatal(err)
@@ -71,6 +78,23 @@ func TestPauseHoldsWhatComes(t *testing.T) {
 		if got, err := os.ReadFile(path); err != nil || string(got) != "behind" || p.Err != nil {
 			t.Fatalf("after the process went on: %q, %v, %v", got, err, p.Err)
 		}
+	}
+}
+
+// TestOrderIsForOnePoint: it is taken at the point that it names, once, and at no other.
+func TestOrderIsForOnePoint(t *testing.T) {
+	orders := filepath.Join(t.TempDir(), "orders")
+	if err := crash.Arm("order:" + orders); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = crash.Arm("") })
+	crash.Here(crash.BeforeRecord) // no order is there
+	if err := crash.Order(orders, crash.BeforeManifest, false); err != nil {
+		t.Fatal(err)
+	}
+	crash.Here(crash.BeforeRecord) // would end the test
+	if _, err := os.Stat(orders); err != nil {
+		t.Errorf("an order for another point was taken: %v", err)
 	}
 }
 

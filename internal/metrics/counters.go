@@ -95,6 +95,8 @@ type Job struct {
 // with the leadership. All of the process may write it.
 type JobManager struct {
 	RefusedCheckpoints Counter
+	// RefusedWrites are those to the coordination store, of completed checkpoints among others.
+	RefusedWrites Counter
 
 	scope *scope
 }
@@ -158,6 +160,7 @@ const (
 	NumScrubbedBytes              = "numScrubbedBytes"
 	NumberOfDamagedStateFiles     = "numberOfDamagedStateFiles"
 	NumberOfRefusedCheckpoints    = "numberOfRefusedCheckpoints" // of a job manager
+	NumberOfRefusedWrites         = "numberOfRefusedWrites"      // of a job manager
 )
 
 var taskFigures = []figure[Task]{
@@ -200,6 +203,8 @@ var jobFigures = []figure[Job]{
 var jobManagerFigures = []figure[JobManager]{
 	counted(NumberOfRefusedCheckpoints, "Checkpoints that it was about to complete when its leadership was over, and that were refused.",
 		func(j *JobManager) *Counter { return &j.RefusedCheckpoints }),
+	counted(NumberOfRefusedWrites, "Writes to etcd, of whatever is decided, that it attempted when its leadership was over, and that were refused.",
+		func(j *JobManager) *Counter { return &j.RefusedWrites }),
 }
 
 // inProgress reads the ended ones first: a checkpoint that ends in between is then counted as running rather than

@@ -134,7 +134,7 @@ func (s *Store) Txn(ctx context.Context, fence types.Term, compares []coord.Comp
 	}
 	l := s.leading(fence)
 	if l == nil {
-		return fmt.Errorf("transaction in term %d: %w", fence, coord.ErrFenced)
+		return fmt.Errorf("transaction in term %d, not sent: %w", fence, coord.ErrFenced)
 	}
 	err := s.txn(ctx, l, compares, ops)
 	if errors.Is(err, coord.ErrFenced) {
