@@ -13,6 +13,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 // TestBrokerAway takes the broker away before the job begins, when the job says that it waits, and again in the middle. It
@@ -23,113 +24,87 @@ func TestBrokerAway(t *testing.T) {
 		t.Skip("starts a broker")
 	}
 	t.Parallel()
-	ctx := limited(t, testLimit)
+	ctx := platformtest.Limited(t, testLimit)
 	b := realkafka.Start(t)
 	p := small
 	j, tap, written := p.prepare(ctx, t, b, "away")
 	b.Kill()
 	c, _ := startCluster(t, cluster.Options{})
-	r := run(ctx, t, c.Jobs(), j.graph(t))
-	r.awaitDescription(ctx, "trouble with the brokers at the start", troubled)
+	r := platformtest.Run(ctx, t, c.Jobs(), j.Graph(t))
+	r.AwaitDescription(ctx, "trouble with the brokers at the start", platformtest.Troubled)
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	tap.raise(p.perPart / 2)
-	r.awaitDescription(ctx, "half of the input", func(d *apiv1.DescribeJobResponse) bool {
-		return count(d, recordsIn) == p.partitions*p.perPart/2
+	tap.Raise(p.PerPart / 2)
+	r.AwaitDescription(ctx, "half of the input", func(d *apiv1.DescribeJobResponse) bool {
+		return platformtest.Count(d, platformtest.RecordsIn) == p.Partitions*p.PerPart/2
 	})
 	quiet := func(what string) {
-		done := r.describe(ctx).CheckpointsCompleted
-		r.awaitDescription(ctx, what, func(d *apiv1.DescribeJobResponse) bool {
+		done := r.Describe(ctx).CheckpointsCompleted
+		r.AwaitDescription(ctx, what, func(d *apiv1.DescribeJobResponse) bool {
 			return d.CheckpointsCompleted >= done+3 && d.LastCheckpoint.GetCommitted()
 		})
 	}
 	quiet("checkpoints of half of the input")
 	b.Kill()
 	quiet("checkpoints without the broker") // they have nothing to write, and go on
-	r.awaitDescription(ctx, "the source's trouble with the broker", func(d *apiv1.DescribeJobResponse) bool {
-		text := tasksTrouble(d)
-		return strings.Contains(text, "topic "+j.in) && strings.Contains(text, b.Addr()) && strings.Contains(text, "is tried again")
+	r.AwaitDescription(ctx, "the source's trouble with the broker", func(d *apiv1.DescribeJobResponse) bool {
+		text := platformtest.TasksTrouble(d)
+		return strings.Contains(text, "topic "+j.In) && strings.Contains(text, b.Addr()) && strings.Contains(text, "is tried again")
 	})
 	if err := b.Restart(ctx); err != nil {
 		t.Fatal(err)
 	}
-	r.awaitDescription(ctx, "the end of the troubles", func(d *apiv1.DescribeJobResponse) bool {
-		return tasksTrouble(d) == "" && d.WaitingFor == ""
+	r.AwaitDescription(ctx, "the end of the troubles", func(d *apiv1.DescribeJobResponse) bool {
+		return platformtest.TasksTrouble(d) == "" && d.WaitingFor == ""
 	})
-	tap.raise(p.perPart)
-	d := r.finish(ctx)
-	if err := written.wait(); err != nil {
+	tap.Raise(p.PerPart)
+	d := r.Finish(ctx)
+	if err := written.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	verify(ctx, t, b, j.out, p.model())
+	platformtest.Verify(ctx, t, b, j.Out, p.model())
 	t.Logf("%d restarts, %v", d.Summary.Restarts, d.RecentFailures)
 }
 
 // TestSinkTopicIsMissing begins without the topic of the output: the job says what to do, and goes on by itself when somebody
 // has done it.
 func TestSinkTopicIsMissing(t *testing.T) {
-	b := sharedBroker(t)
-	ctx := limited(t, testLimit)
+	b := platformtest.SharedBroker(t)
+	ctx := platformtest.Limited(t, testLimit)
 	p := small
 	j, tap, _ := p.prepare(ctx, t, b, "missing")
-	j.out += "-output"
+	j.Out += "-output"
 	c, _ := startCluster(t, cluster.Options{})
-	r := run(ctx, t, c.Jobs(), j.graph(t))
-	tap.raise(p.perPart)
-	r.awaitDescription(ctx, "the sink's failure", func(d *apiv1.DescribeJobResponse) bool {
+	r := platformtest.Run(ctx, t, c.Jobs(), j.Graph(t))
+	tap.Raise(p.PerPart)
+	r.AwaitDescription(ctx, "the sink's failure", func(d *apiv1.DescribeJobResponse) bool {
 		return slices.ContainsFunc(d.RecentFailures, func(f string) bool {
-			return strings.Contains(f, "topic "+j.out) && strings.Contains(f, "create it")
+			return strings.Contains(f, "topic "+j.Out) && strings.Contains(f, "create it")
 		})
 	})
-	createTopics(ctx, t, b, 2, j.out)
-	d := r.finish(ctx)
+	platformtest.CreateTopics(ctx, t, b, 2, j.Out)
+	d := r.Finish(ctx)
 	t.Logf("%d restarts: %s", d.Summary.Restarts, d.RecentFailures)
-	verify(ctx, t, b, j.out, p.model())
-}
-
-// troubled tells whether a job says that something outside refuses it.
-func troubled(d *apiv1.DescribeJobResponse) bool {
-	if d.WaitingFor != "" || len(d.RecentFailures) > 0 {
-		return true
-	}
-	return tasksTrouble(d) != ""
-}
-
-// tasksTrouble is what tasks say of systems outside.
-func tasksTrouble(d *apiv1.DescribeJobResponse) string {
-	var all []string
-	for _, task := range d.Tasks {
-		if text := task.Progress.GetTrouble(); text != "" {
-			all = append(all, text)
-		}
-	}
-	return strings.Join(all, "; ")
-}
-
-func recordsIn(d *apiv1.TaskDescription) int64 {
-	if d.VertexId != "bids" {
-		return 0
-	}
-	return d.Progress.GetRecordsIn()
+	platformtest.Verify(ctx, t, b, j.Out, p.model())
 }
 
 // TestBlobStoreAway takes the blob store away in the middle: checkpoints fail or wait, the job does not.
 func TestBlobStoreAway(t *testing.T) {
-	b := sharedBroker(t)
-	ctx := limited(t, testLimit)
+	b := platformtest.SharedBroker(t)
+	ctx := platformtest.Limited(t, testLimit)
 	p := small
 	j, tap, _ := p.prepare(ctx, t, b, "blobs-away")
 	var away storeSwitch
 	c, _ := startCluster(t, cluster.Options{WrapStore: away.wrap})
-	r := run(ctx, t, c.Jobs(), j.graph(t))
+	r := platformtest.Run(ctx, t, c.Jobs(), j.Graph(t))
 	dripping, stop := context.WithCancel(ctx)
 	defer stop()
-	go tap.drip(dripping, p.perPart/6, p.perPart/2)
-	r.awaitDescription(ctx, "a checkpoint", checkpointed(2))
+	go tap.Drip(dripping, p.PerPart/6, p.PerPart/2)
+	r.AwaitDescription(ctx, "a checkpoint", platformtest.Checkpointed(2))
 	away.off.Store(true)
-	d := r.awaitDescription(ctx, "trouble with the blob store", func(d *apiv1.DescribeJobResponse) bool {
-		return away.refused.Load() >= 20 && troubled(d)
+	d := r.AwaitDescription(ctx, "trouble with the blob store", func(d *apiv1.DescribeJobResponse) bool {
+		return away.refused.Load() >= 20 && platformtest.Troubled(d)
 	})
 	if d.Summary.State != apiv1.JobState_JOB_STATE_RUNNING || d.Summary.Restarts > 0 {
 		t.Errorf("without a blob store the job is %s after %d restarts", d.Summary.State, d.Summary.Restarts)
@@ -137,12 +112,12 @@ func TestBlobStoreAway(t *testing.T) {
 	t.Logf("while the blob store was away: %d calls refused, %d checkpoints failed", away.refused.Load(), d.CheckpointsFailed)
 	away.off.Store(false)
 	before := d.CheckpointsCompleted
-	r.awaitDescription(ctx, "checkpoints again", checkpointed(before+1))
-	tap.raise(p.perPart)
-	if d = r.finish(ctx); d.Summary.Restarts > 0 {
+	r.AwaitDescription(ctx, "checkpoints again", platformtest.Checkpointed(before+1))
+	tap.Raise(p.PerPart)
+	if d = r.Finish(ctx); d.Summary.Restarts > 0 {
 		t.Errorf("the job restarted %d times: %v", d.Summary.Restarts, d.RecentFailures)
 	}
-	verify(ctx, t, b, j.out, p.model())
+	platformtest.Verify(ctx, t, b, j.Out, p.model())
 }
 
 // storeSwitch is a blob store that can be away.

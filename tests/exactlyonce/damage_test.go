@@ -15,6 +15,7 @@ import (
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 // TestDamagedCheckpoint kills a cluster behind a complete checkpoint whose output is not committed, damages an object of
@@ -40,16 +41,16 @@ type damage struct {
 }
 
 func survive(t *testing.T, d damage) {
-	ctx := limited(t, testLimit)
+	ctx := platformtest.Limited(t, testLimit)
 	w := wreck(ctx, t, d, crash.BeforeCommit+"@2", 1, small.interval())
 	process := startProcess(ctx, t, w.spec, "")
-	r := run(ctx, t, process.jobs, w.graph(t))
-	w.tap.raise(small.perPart)
-	description := r.finish(ctx)
+	r := platformtest.Run(ctx, t, process.jobs, w.Graph(t))
+	w.tap.Raise(small.PerPart)
+	description := r.Finish(ctx)
 	if !w.named(description) {
 		t.Errorf("the description does not name %q: %q", w.paths, description.RecentFailures)
 	}
-	verify(ctx, t, w.broker, w.out, small.model())
+	platformtest.Verify(ctx, t, w.broker, w.Out, small.model())
 }
 
 // TestDamageBehindCommittedOutput damages a checkpoint whose output is committed: the job can't fall back behind it without
@@ -63,14 +64,14 @@ func TestDamageBehindCommittedOutput(t *testing.T) {
 }
 
 func waitAndHeal(t *testing.T, d damage) {
-	ctx := limited(t, testLimit)
+	ctx := platformtest.Limited(t, testLimit)
 	// The next checkpoint may be complete by the time that one is committed: it is damaged, too. Commits take long on a fresh
 	// broker, or a busy one, so the interval is long: where more checkpoints were complete behind the committed one, the job
 	// would find that one whole.
 	w := wreck(ctx, t, d, crash.AfterCommit+"@3", 2, 10*small.interval())
 	process := startProcess(ctx, t, w.spec, "")
-	r := run(ctx, t, process.jobs, w.graph(t))
-	r.awaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
+	r := platformtest.Run(ctx, t, process.jobs, w.Graph(t))
+	r.AwaitDescription(ctx, "a word of the damage and of the committed output", func(d *apiv1.DescribeJobResponse) bool {
 		return w.named(d) && strings.Contains(strings.Join(d.RecentFailures, "\n"), "committed already")
 	})
 	for _, path := range w.paths {
@@ -78,16 +79,16 @@ func waitAndHeal(t *testing.T, d damage) {
 			t.Fatal(err)
 		}
 	}
-	w.tap.raise(small.perPart)
-	r.finish(ctx)
-	verify(ctx, t, w.broker, w.out, small.model())
+	w.tap.Raise(small.PerPart)
+	r.Finish(ctx)
+	platformtest.Verify(ctx, t, w.broker, w.Out, small.model())
 }
 
 // wreckage is a cluster that is no more, with a job on a damaged checkpoint.
 type wreckage struct {
-	job
+	platformtest.Job
 	broker *realkafka.Broker
-	tap    *tap
+	tap    *platformtest.Tap
 	spec   clusterSpec
 	paths  []string // what is damaged, the latest first
 }
@@ -102,14 +103,14 @@ func (w wreckage) named(d *apiv1.DescribeJobResponse) bool {
 // wreck runs the job, with checkpoints at that interval, until a crash point, and damages its n latest checkpoints.
 func wreck(ctx context.Context, t *testing.T, d damage, crashPoint string, n int, interval time.Duration) wreckage {
 	t.Helper()
-	w := wreckage{broker: sharedBroker(t), spec: clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}}
-	w.job, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
-	w.job.interval = interval
+	w := wreckage{broker: platformtest.SharedBroker(t), spec: clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}}
+	w.Job, w.tap, _ = small.prepare(ctx, t, w.broker, "damage-"+d.name)
+	w.Interval = interval
 	process := startProcess(ctx, t, w.spec, crashPoint)
-	run(ctx, t, process.jobs, w.graph(t))
+	platformtest.Run(ctx, t, process.jobs, w.Graph(t))
 	dripping, stop := context.WithCancel(ctx)
 	defer stop()
-	go w.tap.drip(dripping, small.perPart/3*int64(small.interval())/int64(interval), small.perPart*3/4)
+	go w.tap.Drip(dripping, small.PerPart/3*int64(small.interval())/int64(interval), small.PerPart*3/4)
 	select {
 	case <-process.Ended:
 	case <-ctx.Done():

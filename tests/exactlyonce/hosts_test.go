@@ -2,13 +2,13 @@ package exactlyonce
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/netns"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 const (
@@ -25,52 +25,52 @@ const (
 // networkDisasters happen between hosts. Where a task manager is cut off from those who decide, but not from Kafka, its tasks
 // go on as zombies beside those that replace them, and only fences keep what they do out of the output.
 var networkDisasters = []disaster{
-	{name: "task-manager-isolated", strike: func(ctx context.Context, p *platform, r running) {
-		p.severed(ctx, r, func(w *part) { w.host.Isolate() })
+	{name: "task-manager-isolated", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		p.Severed(ctx, r, func(w *platformtest.Part) { w.Host.Isolate() })
 	}},
-	{name: "task-manager-cut-off-from-job-managers", strike: func(ctx context.Context, p *platform, r running) {
-		p.severed(ctx, r, func(w *part) { w.host.Isolate(p.jobManagers[0].host, p.jobManagers[1].host) })
+	{name: "task-manager-cut-off-from-job-managers", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		p.Severed(ctx, r, func(w *platformtest.Part) { w.Host.Isolate(p.JobManagers[0].Host, p.JobManagers[1].Host) })
 	}},
-	{name: "task-manager-cut-off-from-its-peers", strike: func(ctx context.Context, p *platform, r running) {
-		w := p.worker(ctx, r)
-		for _, other := range p.taskManagers {
+	{name: "task-manager-cut-off-from-its-peers", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		w := p.Worker(ctx, r)
+		for _, other := range p.TaskManagers {
 			if other != w {
-				w.host.Isolate(other.host)
+				w.Host.Isolate(other.Host)
 			}
 		}
-		before := r.describe(ctx).Summary.Restarts
-		r.awaitDescription(ctx, "a restart for want of rows", func(d *apiv1.DescribeJobResponse) bool { return d.Summary.Restarts > before })
-		w.host.Heal()
+		before := r.Describe(ctx).Summary.Restarts
+		r.AwaitDescription(ctx, "a restart for want of rows", func(d *apiv1.DescribeJobResponse) bool { return d.Summary.Restarts > before })
+		w.Host.Heal()
 	}},
-	{name: "task-manager-deaf", strike: func(ctx context.Context, p *platform, r running) {
-		p.severed(ctx, r, func(w *part) { w.host.Deafen() })
+	{name: "task-manager-deaf", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		p.Severed(ctx, r, func(w *platformtest.Part) { w.Host.Deafen() })
 	}},
-	{name: "task-manager-mute", strike: func(ctx context.Context, p *platform, r running) {
-		p.severed(ctx, r, func(w *part) { w.host.Mute() })
+	{name: "task-manager-mute", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		p.Severed(ctx, r, func(w *platformtest.Part) { w.Host.Mute() })
 	}},
-	{name: "leader-cut-off-from-etcd", strike: func(ctx context.Context, p *platform, _ running) {
-		l := p.leads(ctx)
-		l.host.Isolate(p.etcdHost)
-		p.awaitOther(ctx, l)
-		l.host.Heal()
+	{name: "leader-cut-off-from-etcd", strike: func(ctx context.Context, p *platformtest.Platform, _ platformtest.Running) {
+		l := p.Leads(ctx)
+		l.Host.Isolate(p.EtcdHost)
+		p.AwaitOther(ctx, l)
+		l.Host.Heal()
 	}},
-	{name: "task-manager-loses-packets", strike: func(ctx context.Context, p *platform, r running) {
-		w := p.worker(ctx, r)
-		w.host.Lose(lossPercent)
-		r.awaitMore(ctx, troubledCheckpoints)
-		w.host.Heal()
+	{name: "task-manager-loses-packets", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		w := p.Worker(ctx, r)
+		w.Host.Lose(lossPercent)
+		r.AwaitMore(ctx, troubledCheckpoints)
+		w.Host.Heal()
 	}},
-	{name: "task-manager-narrow", strike: func(ctx context.Context, p *platform, r running) {
-		w := p.worker(ctx, r)
-		w.host.Limit(narrowBytesPerSecond)
-		r.awaitMore(ctx, troubledCheckpoints)
-		w.host.Heal()
+	{name: "task-manager-narrow", strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		w := p.Worker(ctx, r)
+		w.Host.Limit(narrowBytesPerSecond)
+		r.AwaitMore(ctx, troubledCheckpoints)
+		w.Host.Heal()
 	}},
-	{name: "leader-far-away", interposed: true, strike: func(ctx context.Context, p *platform, r running) {
-		l := p.leads(ctx)
-		l.host.Delay(linkDelay)
-		r.awaitMore(ctx, troubledCheckpoints)
-		l.host.Heal()
+	{name: "leader-far-away", interposed: true, strike: func(ctx context.Context, p *platformtest.Platform, r platformtest.Running) {
+		l := p.Leads(ctx)
+		l.Host.Delay(linkDelay)
+		r.AwaitMore(ctx, troubledCheckpoints)
+		l.Host.Heal()
 	}},
 }
 
@@ -82,54 +82,4 @@ func TestNetworkDisasters(t *testing.T) {
 	for _, d := range matrix.Sample(t, 1, networkDisasters) {
 		t.Run(d.name, func(t *testing.T) { strike(t, d, netns.Start(t, "the main job through a "+d.name)) })
 	}
-}
-
-// worker returns a task manager that runs tasks of the job.
-func (p *platform) worker(ctx context.Context, r running) *part {
-	p.t.Helper()
-	d := r.awaitDescription(ctx, "tasks", parallel(2))
-	for _, m := range p.taskManagers {
-		if m.name == d.Tasks[0].TaskManagerId {
-			return m
-		}
-	}
-	p.t.Fatalf("nobody is %s", d.Tasks[0].TaskManagerId)
-	return nil
-}
-
-// severed cuts a task manager with tasks off and waits until the job goes on elsewhere, with a checkpoint. Its tasks go on as
-// well. Then it is healed, comes back, and its zombies end.
-func (p *platform) severed(ctx context.Context, r running, cut func(*part)) {
-	p.t.Helper()
-	w := p.worker(ctx, r)
-	before := r.describe(ctx).Attempt
-	cut(w)
-	p.awaitTaskManagers(ctx, 2)
-	r.awaitDescription(ctx, "tasks elsewhere", func(d *apiv1.DescribeJobResponse) bool {
-		return d.Attempt > before && parallel(2)(d) && count(d, tasksOn(w)) == 0
-	})
-	r.awaitRunning(ctx)
-	const zombie = "\nmillrace_taskmanager_job_task_numRecordsIn{"
-	if !strings.Contains(p.figures(ctx, w), zombie) {
-		p.t.Errorf("%s has no tasks while it is cut off: nothing is proved", w.name)
-	}
-	w.host.Heal()
-	p.awaitTaskManagers(ctx, 3)
-	await(ctx, p.t, "the end of the zombies", func() bool { return !strings.Contains(p.figures(ctx, w), zombie) })
-}
-
-func tasksOn(w *part) func(*apiv1.TaskDescription) int64 {
-	return func(t *apiv1.TaskDescription) int64 {
-		if t.TaskManagerId == w.name {
-			return 1
-		}
-		return 0
-	}
-}
-
-// awaitMore waits until so many more checkpoints are complete.
-func (r running) awaitMore(ctx context.Context, n int64) {
-	r.t.Helper()
-	done := r.describe(ctx).CheckpointsCompleted
-	r.awaitDescription(ctx, "checkpoints in spite of the trouble", checkpointed(done+n))
 }

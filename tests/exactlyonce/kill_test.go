@@ -18,6 +18,7 @@ import (
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 // atRandom is the kind of kill that comes at any moment.
@@ -57,17 +58,17 @@ func TestKillMinusNine(t *testing.T) {
 	t.Parallel()
 	r := matrix.Rand(t)
 	s := scaleOf(r)
-	broker := sharedBroker(t)
-	ctx := limited(t, s.limit)
+	broker := platformtest.SharedBroker(t)
+	ctx := platformtest.Limited(t, s.limit)
 	k := newKills(ctx, t, broker, s, r)
 	for i, kind := range s.kinds {
-		k.tap.raise(1)
+		k.tap.Raise(1)
 		k.life(ctx, kind, s.perPart*int64(i+1)/int64(len(s.kinds)+1))
 	}
 	k.lastLife(ctx)
-	c := verify(ctx, t, broker, k.job.out, k.load.model())
+	c := platformtest.Verify(ctx, t, broker, k.job.Out, k.load.Model())
 	k.checkMoments(ctx)
-	t.Logf("%d bids in %d partitions, %d records of output, %d kills:", k.load.model().bids(), k.load.partitions, c.records, len(k.after))
+	t.Logf("%d bids in %d partitions, %d records of output, %d kills:", k.load.Model().Bids(), k.load.Partitions, c.Records, len(k.after))
 	for _, kind := range slices.Sorted(maps.Keys(k.counts)) {
 		t.Logf("  %2d %s", k.counts[kind], kind)
 	}
@@ -78,11 +79,11 @@ type kills struct {
 	t       *testing.T
 	random  *rand.Rand
 	scale   killScale
-	load    load
-	job     job
+	load    platformtest.Load
+	job     platformtest.Job
 	spec    clusterSpec
-	tap     *tap
-	written *writing
+	tap     *platformtest.Tap
+	written *platformtest.Writing
 	tail    *realkafka.Tail
 	// complete tells whether a checkpoint was complete before the present life.
 	complete bool
@@ -92,29 +93,20 @@ type kills struct {
 
 func newKills(ctx context.Context, t *testing.T, b *realkafka.Broker, s killScale, r *rand.Rand) *kills {
 	t.Helper()
-	k := &kills{t: t, random: r, scale: s, load: load{partitions: 2, perPart: s.perPart}, tap: newTap(), counts: make(map[string]int)}
-	k.job = job{
-		brokers: b.Addr(), in: "kill-bids", out: "kill-bids-per-auction", ends: k.load.ends(),
-		parallelism: 2, interval: 250 * time.Millisecond,
+	k := &kills{t: t, random: r, scale: s, load: platformtest.Load{Partitions: 2, PerPart: s.perPart}, tap: platformtest.NewTap(), counts: make(map[string]int)}
+	k.job = platformtest.Job{
+		Brokers: b.Addr(), In: "kill-bids", Out: "kill-bids-per-auction", Ends: k.load.Ends(),
+		Parallelism: 2, Interval: 250 * time.Millisecond,
 	}
 	k.spec = clusterSpec{Dir: filepath.Join(t.TempDir(), "cluster"), TaskManagers: 2, Slots: 1}
-	createTopics(ctx, t, b, 2, k.job.in, k.job.out)
-	k.written = write(ctx, b, k.job.in, k.tap, k.job.ends, k.load.record)
+	platformtest.CreateTopics(ctx, t, b, 2, k.job.In, k.job.Out)
+	k.written = platformtest.Write(ctx, b, k.job.In, k.tap, k.job.Ends, k.load.Record)
 	var err error
-	if k.tail, err = b.Tail(k.job.out); err != nil {
+	if k.tail, err = b.Tail(k.job.Out); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(k.tail.Close)
 	return k
-}
-
-func createTopics(ctx context.Context, t *testing.T, b *realkafka.Broker, partitions int, names ...string) {
-	t.Helper()
-	for _, name := range names {
-		if err := b.CreateTopic(ctx, name, partitions); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // life is one process from its start to its violent end.
@@ -129,18 +121,18 @@ func (k *kills) life(ctx context.Context, kind string, bound int64) {
 		}
 	}
 	p := startProcess(ctx, k.t, k.spec, point)
-	r := run(ctx, k.t, p.jobs, k.job.graph(k.t))
+	r := platformtest.Run(ctx, k.t, p.jobs, k.job.Graph(k.t))
 	dripping, stop := context.WithCancel(ctx)
 	defer stop()
 	switch kind {
 	case atRandom:
-		go k.tap.drip(dripping, k.scale.perSecond, bound)
+		go k.tap.Drip(dripping, k.scale.perSecond, bound)
 		k.killAtRandom(ctx, p, r)
 	case crash.InFinalCheckpoint:
-		k.tap.raise(k.load.perPart)
+		k.tap.Raise(k.load.PerPart)
 		k.awaitDeath(ctx, p, kind)
 	default:
-		go k.tap.drip(dripping, k.scale.perSecond, bound)
+		go k.tap.Drip(dripping, k.scale.perSecond, bound)
 		k.awaitDeath(ctx, p, kind)
 	}
 	stop()
@@ -148,14 +140,14 @@ func (k *kills) life(ctx context.Context, kind string, bound int64) {
 }
 
 // killAtRandom kills some way behind the first checkpoint and the first output of this life.
-func (k *kills) killAtRandom(ctx context.Context, p *process, r running) {
+func (k *kills) killAtRandom(ctx context.Context, p *process, r platformtest.Running) {
 	k.t.Helper()
 	before := k.output(ctx)
-	r.awaitDescription(ctx, "a checkpoint", checkpointed(1))
+	r.AwaitDescription(ctx, "a checkpoint", platformtest.Checkpointed(1))
 	k.complete = true
-	await(ctx, k.t, "output of this life", func() bool { return k.output(ctx) > before })
+	platformtest.Await(ctx, k.t, "output of this life", func() bool { return k.output(ctx) > before })
 	select {
-	case <-time.After(time.Duration(k.random.Int64N(int64(4 * k.job.interval)))): // the moment that was drawn
+	case <-time.After(time.Duration(k.random.Int64N(int64(4 * k.job.Interval)))): // the moment that was drawn
 	case <-p.Ended:
 		k.t.Fatalf("the process ended by itself: %v\n%s", p.Err, p.lastWords())
 	}
@@ -202,14 +194,14 @@ func (k *kills) output(ctx context.Context) int64 {
 // lastLife lets the job come to its end. A job whose end was stored by a process that was killed is not there any more.
 func (k *kills) lastLife(ctx context.Context) {
 	k.t.Helper()
-	k.tap.raise(k.load.perPart)
-	if err := k.written.wait(); err != nil {
+	k.tap.Raise(k.load.PerPart)
+	if err := k.written.Wait(); err != nil {
 		k.t.Fatal(err)
 	}
 	p := startProcess(ctx, k.t, k.spec, "")
-	r := run(ctx, k.t, p.jobs, k.job.graph(k.t))
-	if _, err := p.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: r.id}); status.Code(err) != codes.NotFound {
-		r.finish(ctx)
+	r := platformtest.Run(ctx, k.t, p.jobs, k.job.Graph(k.t))
+	if _, err := p.jobs.DescribeJob(ctx, &apiv1.DescribeJobRequest{JobId: r.ID}); status.Code(err) != codes.NotFound {
+		r.Finish(ctx)
 	}
 	_ = p.input.Close()
 	<-p.Ended

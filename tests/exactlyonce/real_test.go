@@ -21,6 +21,7 @@ import (
 	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
+	"millrace/tests/platformtest"
 )
 
 const realEvents = "testdata/bids.jsonl.gz"
@@ -37,14 +38,14 @@ type realBid struct {
 }
 
 func (r realBid) at() int64 {
-	at, err := time.Parse(timeLayout, r.DateTime)
+	at, err := time.Parse(platformtest.TimeLayout, r.DateTime)
 	if err != nil {
 		panic(err) // an oracle that can't read its input is of no use
 	}
 	return at.UnixMilli()
 }
 
-func (r realBid) bid() bid { return bid{r.Auction, r.Price, r.at()} }
+func (r realBid) bid() platformtest.Bid { return platformtest.Bid{Auction: r.Auction, Price: r.Price, Millis: r.at()} }
 
 // normal has the time in one form.
 func (r realBid) normal() realBid {
@@ -140,7 +141,7 @@ func realCases() (whole, restored []realCase) {
 // knows every late row; with two the late rows are those that the job gives away, and the windows must be the rest.
 // Restored cases end the cluster twice in the middle and go on with other slots, hence at another parallelism.
 func TestRealEvents(t *testing.T) {
-	b := sharedBroker(t)
+	b := platformtest.SharedBroker(t)
 	whole, restored := realCases()
 	cases := append(matrix.Sample(t, 3, whole), matrix.Sample(t, 2, restored)...)
 	for i, c := range cases {
@@ -151,21 +152,21 @@ func TestRealEvents(t *testing.T) {
 }
 
 func countReal(t *testing.T, b *realkafka.Broker, c realCase, name string) {
-	ctx := limited(t, testLimit)
+	ctx := platformtest.Limited(t, testLimit)
 	events := eventsOf(t, c.partitions, c.shuffled, matrix.Rand(t))
-	j := job{
-		brokers: b.Addr(), in: name, out: name + "-out", raw: c.raw, interval: 100 * time.Millisecond,
+	j := platformtest.Job{
+		Brokers: b.Addr(), In: name, Out: name + "-out", Raw: c.raw, Interval: 100 * time.Millisecond,
 	}
-	createTopics(ctx, t, b, c.partitions, j.in, j.out)
+	platformtest.CreateTopics(ctx, t, b, c.partitions, j.In, j.Out)
 	if c.raw {
-		j.late = name + "-late"
-		createTopics(ctx, t, b, 1, j.late)
+		j.Late = name + "-late"
+		platformtest.CreateTopics(ctx, t, b, 1, j.Late)
 	}
 	for _, p := range events {
-		j.ends = append(j.ends, int64(len(p)))
+		j.Ends = append(j.Ends, int64(len(p)))
 	}
-	tap := newTap()
-	written := write(ctx, b, j.in, tap, j.ends, func(p, o int64) []byte {
+	tap := platformtest.NewTap()
+	written := platformtest.Write(ctx, b, j.In, tap, j.Ends, func(p, o int64) []byte {
 		text, err := json.Marshal(events[p][o])
 		if err != nil {
 			panic(err) // a struct of numbers and texts
@@ -173,28 +174,28 @@ func countReal(t *testing.T, b *realkafka.Broker, c realCase, name string) {
 		return text
 	})
 	d := runAtWidths(ctx, t, c.widths, j, tap)
-	if err := written.wait(); err != nil {
+	if err := written.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	checkReal(ctx, t, b, c, j, events, d)
 }
 
 // runAtWidths runs the job in one cluster after the other on one folder, each with as many slots as the job is to be wide.
-func runAtWidths(ctx context.Context, t *testing.T, widths []int, j job, tap *tap) (d *apiv1.DescribeJobResponse) {
+func runAtWidths(ctx context.Context, t *testing.T, widths []int, j platformtest.Job, tap *platformtest.Tap) (d *apiv1.DescribeJobResponse) {
 	t.Helper()
 	dir := t.TempDir()
 	for i, width := range widths {
 		c, end := startCluster(t, cluster.Options{Dir: dir, TaskManagers: 1, Slots: width, Policy: scheduler.Policy{Adaptive: true}})
-		r := run(ctx, t, c.Jobs(), j.graph(t))
+		r := platformtest.Run(ctx, t, c.Jobs(), j.Graph(t))
 		if i == len(widths)-1 {
-			tap.raise(slices.Max(j.ends))
-			d = r.finish(ctx)
+			tap.Raise(slices.Max(j.Ends))
+			d = r.Finish(ctx)
 		} else {
-			part := slices.Max(j.ends) * int64(i+1) / int64(len(widths))
+			part := slices.Max(j.Ends) * int64(i+1) / int64(len(widths))
 			dripping, stop := context.WithCancel(ctx)
-			go tap.drip(dripping, part, part)
-			d = r.awaitDescription(ctx, "checkpoints behind rows", func(d *apiv1.DescribeJobResponse) bool {
-				return d.CheckpointsCompleted >= 3 && count(d, recordsOut) > 0
+			go tap.Drip(dripping, part, part)
+			d = r.AwaitDescription(ctx, "checkpoints behind rows", func(d *apiv1.DescribeJobResponse) bool {
+				return d.CheckpointsCompleted >= 3 && platformtest.Count(d, platformtest.RecordsOut) > 0
 			})
 			stop()
 		}
@@ -204,13 +205,6 @@ func runAtWidths(ctx context.Context, t *testing.T, widths []int, j job, tap *ta
 		end()
 	}
 	return d
-}
-
-func recordsOut(d *apiv1.TaskDescription) int64 {
-	if d.VertexId != "bids-per-auction" {
-		return 0
-	}
-	return d.Progress.GetRecordsOut()
 }
 
 func lateRows(d *apiv1.TaskDescription) int64 { return d.Progress.GetLate() }
@@ -225,25 +219,25 @@ func tasksOf(d *apiv1.DescribeJobResponse, vertex string) (n int) {
 }
 
 // checkReal compares windows and late rows with the model.
-func checkReal(ctx context.Context, t *testing.T, b *realkafka.Broker, c realCase, j job, events [][]realBid, d *apiv1.DescribeJobResponse) {
+func checkReal(ctx context.Context, t *testing.T, b *realkafka.Broker, c realCase, j platformtest.Job, events [][]realBid, d *apiv1.DescribeJobResponse) {
 	t.Helper()
 	known, direct, late := knownModel(events)
 	switch {
 	case c.raw:
-		given := readAll[realBid](ctx, t, b, j.late)
+		given := platformtest.ReadAll[realBid](ctx, t, b, j.Late)
 		if c.partitions == 1 || !c.shuffled {
 			if diff := gocmp.Diff(sorted(late), sorted(given)); diff != "" {
 				t.Errorf("late rows (-want +got):\n%s", diff)
 			}
 		}
 		checkLate(t, given, events)
-		verify(ctx, t, b, j.out, without(events, given))
-		t.Logf("%d bids, %d late", direct.bids(), len(given))
+		platformtest.Verify(ctx, t, b, j.Out, without(events, given))
+		t.Logf("%d bids, %d late", direct.Bids(), len(given))
 	case c.partitions == 1 || !c.shuffled:
-		r := verify(ctx, t, b, j.out, known)
-		t.Logf("%d bids, %d late, %d windows of an auction", direct.bids(), len(late), r.records)
-		if len(c.widths) == 1 && count(d, lateRows) != int64(len(late)) {
-			t.Errorf("the job counts %d late rows, want %d", count(d, lateRows), len(late))
+		r := platformtest.Verify(ctx, t, b, j.Out, known)
+		t.Logf("%d bids, %d late, %d windows of an auction", direct.Bids(), len(late), r.Records)
+		if len(c.widths) == 1 && platformtest.Count(d, lateRows) != int64(len(late)) {
+			t.Errorf("the job counts %d late rows, want %d", platformtest.Count(d, lateRows), len(late))
 		}
 	default:
 		checkCounts(ctx, t, b, c, j, direct, d)
@@ -252,16 +246,16 @@ func checkReal(ctx context.Context, t *testing.T, b *realkafka.Broker, c realCas
 
 // knownModel returns the windows as they must be if every partition decides by itself which rows are late, those of all
 // rows, and the late rows.
-func knownModel(events [][]realBid) (known, direct model, late []realBid) {
-	known, direct = model{}, model{}
+func knownModel(events [][]realBid) (known, direct platformtest.Model, late []realBid) {
+	known, direct = platformtest.Model{}, platformtest.Model{}
 	for _, p := range events {
 		var l lateness
 		for _, r := range p {
-			direct.add(r.bid())
+			direct.Add(r.bid())
 			if l.late(r.bid()) {
 				late = append(late, r)
 			} else {
-				known.add(r.bid())
+				known.Add(r.bid())
 			}
 		}
 	}
@@ -269,19 +263,19 @@ func knownModel(events [][]realBid) (known, direct model, late []realBid) {
 }
 
 // without returns the model of all events but those rows.
-func without(events [][]realBid, rows []realBid) model {
+func without(events [][]realBid, rows []realBid) platformtest.Model {
 	out := make(map[realBid]int)
 	for _, r := range rows {
 		out[r.normal()]++
 	}
-	m := model{}
+	m := platformtest.Model{}
 	for _, p := range events {
 		for _, r := range p {
 			if out[r.normal()] > 0 {
 				out[r.normal()]--
 				continue
 			}
-			m.add(r.bid())
+			m.Add(r.bid())
 		}
 	}
 	return m
@@ -305,28 +299,28 @@ func checkLate(t *testing.T, given []realBid, events [][]realBid) {
 
 // checkCounts checks what can be said where neither the model knows the late rows nor the job gives them away: no window
 // twice, none with more than there is, and every row is in a window or counted as late.
-func checkCounts(ctx context.Context, t *testing.T, b *realkafka.Broker, c realCase, j job, direct model, d *apiv1.DescribeJobResponse) {
+func checkCounts(ctx context.Context, t *testing.T, b *realkafka.Broker, c realCase, j platformtest.Job, direct platformtest.Model, d *apiv1.DescribeJobResponse) {
 	t.Helper()
-	seen := make(map[key]bool)
+	seen := make(map[platformtest.Key]bool)
 	var counted int64
-	for _, r := range readAll[result](ctx, t, b, j.out) {
-		k, got, err := r.parse()
+	for _, r := range platformtest.ReadAll[platformtest.Result](ctx, t, b, j.Out) {
+		k, got, err := r.Parse()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if most := direct[k]; seen[k] || got.bids > most.bids || got.total > most.total || got.highest > most.highest {
+		if most := direct[k]; seen[k] || got.Bids > most.Bids || got.Total > most.Total || got.Highest > most.Highest {
 			t.Errorf("%+v is there twice or more than there is: %+v", r, most)
 		}
 		seen[k] = true
-		counted += got.bids
+		counted += got.Bids
 	}
-	late := count(d, lateRows)
-	t.Logf("%d bids, %d counted, %d late", direct.bids(), counted, late)
-	if len(c.widths) == 1 && counted+late != direct.bids() {
-		t.Errorf("%d rows in windows and %d late ones, of %d", counted, late, direct.bids())
+	late := platformtest.Count(d, lateRows)
+	t.Logf("%d bids, %d counted, %d late", direct.Bids(), counted, late)
+	if len(c.widths) == 1 && counted+late != direct.Bids() {
+		t.Errorf("%d rows in windows and %d late ones, of %d", counted, late, direct.Bids())
 	}
-	if counted > direct.bids() || counted < direct.bids()*9/10 {
-		t.Errorf("%d rows in windows, of %d", counted, direct.bids())
+	if counted > direct.Bids() || counted < direct.Bids()*9/10 {
+		t.Errorf("%d rows in windows, of %d", counted, direct.Bids())
 	}
 }
 

@@ -1,0 +1,57 @@
+package platformtest
+
+import (
+	"bufio"
+	"os"
+	"strings"
+	"testing"
+
+	"millrace/internal/crash"
+)
+
+// Address is where the part serves.
+func (p *Part) Address() string { return p.address }
+
+// Hold makes the part pause when it comes to a crash point, with the write that it has decided. It returns at once.
+func (p *Part) Hold(t *testing.T, point string) {
+	t.Helper()
+	if err := crash.Order(p.orders, point, true); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Unhold takes an order back that was not carried out. It tells whether there was one.
+func (p *Part) Unhold() bool { return os.Remove(p.orders) == nil }
+
+// Said returns the lines of all that the part has ever logged that have every one of the texts.
+func (p *Part) Said(t *testing.T, texts ...string) (lines []string) {
+	t.Helper()
+	f, err := os.Open(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := bufio.NewScanner(f)
+	all.Buffer(nil, logLineBytesMax)
+	for all.Scan() {
+		if hasAll(all.Text(), texts) {
+			lines = append(lines, all.Text())
+		}
+	}
+	if err := all.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// logLineBytesMax bounds a line of a log; stacks of a panic are lines of their own.
+const logLineBytesMax = 4 << 20
+
+func hasAll(said string, texts []string) bool {
+	for _, text := range texts {
+		if !strings.Contains(said, text) {
+			return false
+		}
+	}
+	return true
+}
