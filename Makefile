@@ -81,6 +81,19 @@ sim: ## 1,000 schedules of the simulator, with faults, from seed SIM_FROM on
 sim-mutants: ## plant every known bug in the engine; the simulator must find each
 	$(GO) run -tags simmutants ./sim/run -mutants -seeds $(SIM_SEEDS) -from $(SIM_FROM)
 
+# How long `make chaos` lasts, with a fault every 27 s, and how many leaders `make zombies` pauses.
+CHAOS_TIME ?= 30m
+ZOMBIES ?= 100
+PROOF = $(GO) test -v -count 1 -timeout 0 -tags '$(TAGS)'
+
+.PHONY: chaos
+chaos: ## everything goes wrong for CHAOS_TIME, on real processes; for root also networks and a disk
+	CHAOS_TIME=$(CHAOS_TIME) $(PROOF) -run '^TestChaos$$' ./tests/chaos
+
+.PHONY: zombies
+zombies: ## ZOMBIES leaders, one after the other, are paused with a write that they have decided
+	MILLRACE_ZOMBIES=$(ZOMBIES) $(PROOF) -run '^TestZombieLeaders$$' ./tests/exactlyonce
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint over everything, and buf lint
 	$(BIN)/golangci-lint run $(LINT_FLAGS) ./...

@@ -14,6 +14,7 @@ import (
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 	"millrace/types"
 )
 
@@ -36,7 +37,7 @@ func (p *platform) run(name string, lasts time.Duration, parallelism int) *count
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	await(p.ctx, p.t, "a leader that takes the job", func() bool {
+	platformtest.Await(p.ctx, p.t, "a leader that takes the job", func() bool {
 		r, err := p.jobs.SubmitJob(p.ctx, &apiv1.SubmitJobRequest{Graph: g, IdempotencyKey: name})
 		if err != nil && status.Code(err) != codes.Unavailable {
 			p.t.Fatal(err)
@@ -69,7 +70,7 @@ func (j *counted) graph(name string, parallelism int) *jobgraph.Graph {
 func (j *counted) describe() *apiv1.DescribeJobResponse {
 	j.p.t.Helper()
 	var d *apiv1.DescribeJobResponse
-	await(j.p.ctx, j.p.t, "a leader that knows the job", func() (ok bool) {
+	platformtest.Await(j.p.ctx, j.p.t, "a leader that knows the job", func() (ok bool) {
 		var err error
 		d, err = j.p.jobs.DescribeJob(j.p.ctx, &apiv1.DescribeJobRequest{JobId: j.id})
 		if err != nil && status.Code(err) != codes.Unavailable {
@@ -85,7 +86,7 @@ func (j *counted) awaitCheckpoints(n int64) *apiv1.DescribeJobResponse {
 	j.p.t.Helper()
 	d := j.describe()
 	from := d.CheckpointsCompleted
-	await(j.p.ctx, j.p.t, "checkpoints", func() bool {
+	platformtest.Await(j.p.ctx, j.p.t, "checkpoints", func() bool {
 		d = j.describe()
 		from = min(from, d.CheckpointsCompleted) // another leader counts anew
 		if d.Summary.Ended != nil {
@@ -99,7 +100,7 @@ func (j *counted) awaitCheckpoints(n int64) *apiv1.DescribeJobResponse {
 // finish waits for the job's end and compares the lines with the events.
 func (j *counted) finish() {
 	j.p.t.Helper()
-	await(j.p.ctx, j.p.t, "the job's end", func() bool {
+	platformtest.Await(j.p.ctx, j.p.t, "the job's end", func() bool {
 		s := j.describe().Summary
 		if s.State == apiv1.JobState_JOB_STATE_FAILED {
 			j.p.t.Fatalf("the job failed: %s", s.Failure)

@@ -48,31 +48,6 @@ func binary(t *testing.T, version string) string {
 	return path
 }
 
-// limited returns the test's context with a bound.
-func limited(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// pollInterval lies between two looks at a condition.
-const pollInterval = 20 * time.Millisecond
-
-// await looks at a condition until it holds.
-func await(ctx context.Context, t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	ticks := time.NewTicker(pollInterval)
-	defer ticks.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s: %v", what, ctx.Err())
-		case <-ticks.C:
-		}
-	}
-}
-
 // pass lets time pass in which something is away.
 func pass(ctx context.Context, t *testing.T, d time.Duration) {
 	t.Helper()

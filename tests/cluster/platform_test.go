@@ -16,6 +16,7 @@ import (
 	"millrace/internal/testutil/reals3"
 	"millrace/internal/testutil/realserver"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 const (
@@ -48,7 +49,7 @@ type part struct {
 // newPlatform starts a server of etcd, and one of S3 where checkpoints are to be in a bucket.
 func newPlatform(t *testing.T, bucket bool) *platform {
 	t.Helper()
-	p := &platform{t: t, ctx: limited(t), dir: t.TempDir(), etcd: realetcd.Start(t, 1).Members()[0]}
+	p := &platform{t: t, ctx: platformtest.Limited(t, testLimit), dir: t.TempDir(), etcd: realetcd.Start(t, 1).Members()[0]}
 	p.store = filepath.Join(p.dir, "checkpoints")
 	if bucket {
 		p.s3 = reals3.Start(t)
@@ -108,7 +109,7 @@ func (p *platform) start(name, address string, arguments, env []string) *part {
 	log := filepath.Join(p.dir, name+".log")
 	s, err := realserver.Start(p.ctx, realserver.Spec{
 		Program: "millrace", Path: binary(p.t, thisVersion), Arguments: arguments, Env: p.environment(env...),
-		Log: log, Ready: func(ctx context.Context) error { return reachable(ctx, address) },
+		Log: log, Ready: func(ctx context.Context) error { return platformtest.Reachable(ctx, address) },
 	})
 	if err != nil {
 		p.t.Fatalf("start %s: %v", name, err)
@@ -122,14 +123,6 @@ func (p *platform) start(name, address string, arguments, env []string) *part {
 	return &part{s, name, log}
 }
 
-func reachable(ctx context.Context, address string) error {
-	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	return c.Close()
-}
-
 // restart starts a part again.
 func (p *platform) restart(s interface{ Restart(context.Context) error }) {
 	p.t.Helper()
@@ -141,22 +134,13 @@ func (p *platform) restart(s interface{ Restart(context.Context) error }) {
 // says waits until a process has said all of that.
 func (p *platform) says(of *part, texts ...string) {
 	p.t.Helper()
-	await(p.ctx, p.t, of.name+" to say "+strings.Join(texts, ", "), func() bool {
+	platformtest.Await(p.ctx, p.t, of.name+" to say "+strings.Join(texts, ", "), func() bool {
 		log, err := os.ReadFile(of.log)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		return hasAll(string(log), texts)
+		return platformtest.HasAll(string(log), texts)
 	})
-}
-
-func hasAll(said string, texts []string) bool {
-	for _, text := range texts {
-		if !strings.Contains(said, text) {
-			return false
-		}
-	}
-	return true
 }
 
 // ends runs a process that is to end by itself, and returns its exit code and what it said.
@@ -206,16 +190,16 @@ func (p *platform) awaitCommand(arguments []string, texts ...string) {
 			p.t.Logf("millrace %s said at last:\n%s", strings.Join(arguments, " "), said)
 		}
 	})
-	await(p.ctx, p.t, strings.Join(texts, ", "), func() bool {
+	platformtest.Await(p.ctx, p.t, strings.Join(texts, ", "), func() bool {
 		_, said = p.ends(thisVersion, arguments)
-		return hasAll(said, texts)
+		return platformtest.HasAll(said, texts)
 	})
 }
 
 // awaitTaskManagers waits until so many are connected.
 func (p *platform) awaitTaskManagers(n int) {
 	p.t.Helper()
-	await(p.ctx, p.t, "task managers", func() bool {
+	platformtest.Await(p.ctx, p.t, "task managers", func() bool {
 		d, err := apiv1.NewClusterServiceClient(p.client).DescribeCluster(p.ctx, &apiv1.DescribeClusterRequest{})
 		return err == nil && len(d.TaskManagers) == n
 	})

@@ -45,7 +45,9 @@ func (r realBid) at() int64 {
 	return at.UnixMilli()
 }
 
-func (r realBid) bid() platformtest.Bid { return platformtest.Bid{Auction: r.Auction, Price: r.Price, Millis: r.at()} }
+func (r realBid) bid() platformtest.Bid {
+	return platformtest.Bid{Auction: r.Auction, Price: r.Price, Millis: r.at()}
+}
 
 // normal has the time in one form.
 func (r realBid) normal() realBid {

@@ -20,6 +20,14 @@ func (p *Part) Hold(t *testing.T, point string) {
 	}
 }
 
+// CrashAt makes the part end, as by kill -9, when it comes to a crash point. It returns at once.
+func (p *Part) CrashAt(t *testing.T, point string) {
+	t.Helper()
+	if err := crash.Order(p.orders, point, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Unhold takes an order back that was not carried out. It tells whether there was one.
 func (p *Part) Unhold() bool { return os.Remove(p.orders) == nil }
 
@@ -34,7 +42,7 @@ func (p *Part) Said(t *testing.T, texts ...string) (lines []string) {
 	all := bufio.NewScanner(f)
 	all.Buffer(nil, logLineBytesMax)
 	for all.Scan() {
-		if hasAll(all.Text(), texts) {
+		if HasAll(all.Text(), texts) {
 			lines = append(lines, all.Text())
 		}
 	}
@@ -47,7 +55,8 @@ func (p *Part) Said(t *testing.T, texts ...string) (lines []string) {
 // logLineBytesMax bounds a line of a log; stacks of a panic are lines of their own.
 const logLineBytesMax = 4 << 20
 
-func hasAll(said string, texts []string) bool {
+// HasAll tells whether a text has every one of the others.
+func HasAll(said string, texts []string) bool {
 	for _, text := range texts {
 		if !strings.Contains(said, text) {
 			return false

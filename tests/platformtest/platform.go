@@ -56,6 +56,9 @@ type Spec struct {
 	Network *netns.Network
 	// Interposed makes it possible to delay the hosts of job managers.
 	Interposed bool
+	// Prepare, if any, is called with the platform when its addresses and folders are known and none of millrace's processes
+	// runs.
+	Prepare func(*Platform)
 }
 
 // Part is a process of the platform.
@@ -95,6 +98,7 @@ func millraceBinary(t *testing.T) string {
 	return millrace.path
 }
 
+// RemoveBinary removes what was built for the tests.
 func RemoveBinary() {
 	if millrace.path != "" {
 		_ = os.RemoveAll(filepath.Dir(millrace.path))
@@ -116,6 +120,9 @@ func Start(ctx context.Context, t *testing.T, spec Spec) *Platform {
 		p.JobManagers[0].crashPoint = spec.CrashPoint
 	}
 	p.address()
+	if spec.Prepare != nil {
+		spec.Prepare(p)
+	}
 	addresses := []string{p.JobManagers[0].address, p.JobManagers[1].address}
 	var err error
 	if p.finder, err = leader.New(addresses); err != nil {
@@ -201,7 +208,7 @@ func (p *Platform) start(ctx context.Context, part *Part, arguments ...string) {
 		Env: []string{
 			"AWS_ACCESS_KEY_ID=" + reals3.KeyID, "AWS_SECRET_ACCESS_KEY=" + reals3.SecretKey, "HOME=" + p.dir, crash.Env + "=" + part.crashPoint,
 		},
-		Ready: func(ctx context.Context) error { return reachable(ctx, part.address) },
+		Ready: func(ctx context.Context) error { return Reachable(ctx, part.address) },
 	})
 	if err != nil {
 		p.T.Fatalf("start %s: %v", part.Name, err)
@@ -218,7 +225,8 @@ func (p *Platform) start(ctx context.Context, part *Part, arguments ...string) {
 // Dir is the folder of a task manager: what it keeps there survives its death.
 func (p *Platform) Dir(part *Part) string { return filepath.Join(p.dir, part.Name) }
 
-func reachable(ctx context.Context, address string) error {
+// Reachable tells, by its error, whether somebody accepts connections there.
+func Reachable(ctx context.Context, address string) error {
 	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return err

@@ -75,6 +75,12 @@ func (b *Broker) LogPath() string { return filepath.Join(b.dir, "broker.log") }
 // Kill ends the broker with SIGKILL and returns when it is gone. A broker that is down stays down.
 func (b *Broker) Kill() { b.process.Kill() }
 
+// Pause stops the broker where it is (SIGSTOP): its connections stay open and nothing answers on them. Kill ends a paused one.
+func (b *Broker) Pause() { b.process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused broker go on.
+func (b *Broker) Resume() { b.process.Signal(syscall.SIGCONT) }
+
 // Stop asks the broker to end in good order, and kills it if that takes too long.
 func (b *Broker) Stop() {
 	b.process.Signal(syscall.SIGTERM)
