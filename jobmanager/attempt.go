@@ -118,11 +118,11 @@ func (a *attempt) uses(id types.TaskManagerID) bool {
 	return false
 }
 
-// tasks returns the tasks of some regions, in order.
+// tasks returns the tasks of some regions, of all that are not gone for nil, in order.
 func (a *attempt) tasks(regions []int) []types.TaskID {
 	var out []types.TaskID
 	for id := range a.slots {
-		if a.has(regions, id) {
+		if regions == nil || a.has(regions, id) {
 			out = append(out, id)
 		}
 	}

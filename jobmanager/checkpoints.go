@@ -17,6 +17,7 @@ import (
 	"millrace/internal/crash"
 	"millrace/internal/events"
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -36,7 +37,9 @@ func (d *driver) coordinate(e checkpoint.Event) {
 			return
 		}
 	}
+	d.see(e)
 	for _, fx := range d.at.coordinator.Step(e) {
+		d.see(fx)
 		d.carryOutCheckpoint(fx)
 		if d.at == nil {
 			return
@@ -61,7 +64,7 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 	case checkpoint.NotifyAborted:
 		d.toAttempt(d.abortMessage(fx.ID))
 	case checkpoint.Retire:
-		d.deletions.Go(func() { d.retire(fx) })
+		d.delete(func() { d.retire(fx) })
 	case checkpoint.Completed:
 		d.checkpointCompleted(fx)
 	case checkpoint.CommitsConfirmed:
@@ -140,7 +143,7 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	failed := func(err error) checkpoint.Event {
 		return checkpoint.PersistFailed{ID: fx.ID, Reason: err.Error(), Fenced: overruled(err) || d.ctx.Err() != nil}
 	}
-	crash.Here(crash.BeforeManifest)
+	crash.In(d.ctx, crash.BeforeManifest)
 	data, sum, err := checkpointcodec.Encode(fx.Manifest)
 	if err != nil {
 		return failed(err)
@@ -150,6 +153,9 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	}.Path()
 	if err != nil {
 		return failed(err)
+	}
+	if mutant.On(mutant.ZombieCollects) {
+		d.retire(checkpoint.Retire{Dropped: fx.Drop, Retained: fx.Retain})
 	}
 	err = d.patiently(func() error {
 		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
@@ -172,9 +178,9 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 		}
 		return failed(err)
 	}
-	crash.Here(crash.AfterComplete)
+	crash.In(d.ctx, crash.AfterComplete)
 	if checkpoint.KindOf(fx.Manifest.Kind) == checkpoint.Final {
-		crash.Here(crash.InFinalCheckpoint)
+		crash.In(d.ctx, crash.InFinalCheckpoint)
 	}
 	return checkpoint.Persisted{ID: fx.ID, ManifestKey: key, Sum: sum}
 }

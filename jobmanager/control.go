@@ -33,7 +33,7 @@ func (j *JobManager) Connect(s controlStream) error {
 	if reason := j.refuse(reg); reason != "" {
 		return l.refuse(s, reason)
 	}
-	c, err := l.registry.join(reg, j.Clock.Now())
+	c, err := l.registry.join(reg, j.elapsed())
 	switch {
 	case errors.Is(err, errUndecided):
 		return status.Error(codes.Unavailable, err.Error())
@@ -204,7 +204,7 @@ func (l *leadership) take(m *member, msg *controlv1.TaskManagerMessage) {
 
 // heartbeat passes figures on. Tasks of a job that has ended, or that nobody knows, have missed that.
 func (l *leadership) heartbeat(m *member, hb *controlv1.Heartbeat) {
-	m.beat(l.jm.Clock.Now())
+	m.beat(l.jm.elapsed())
 	m.session.Acknowledge()
 	for _, p := range hb.Tasks {
 		if d := l.driver(types.JobID(p.JobId)); d != nil {

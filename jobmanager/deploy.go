@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"millrace/checkpoint"
+	"millrace/internal/mutant"
 	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -28,7 +29,7 @@ type restored struct {
 func (d *driver) readRestore(before types.CheckpointID) {
 	n, widths, confirmed := d.at.last.attempt, maps.Clone(d.at.widths), d.confirmed
 	d.later(func() any {
-		r := restoreRead{attempt: n}
+		r := restoreRead{attempt: n, before: before}
 		r.err = d.patiently(func() (err error) {
 			r.restored, err = d.restorePlan(before, widths, confirmed)
 			return err
@@ -56,6 +57,9 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 		if before == 0 || p.ID < before {
 			r.from, r.older = p, i
 		}
+		if mutant.On(mutant.OldestRestored) && r.from.ID != 0 {
+			break
+		}
 	}
 	if r.from.ID == 0 && l != nil {
 		return r, fmt.Errorf("%w: none of the retained checkpoints can be restored", errNoCheckpoint)
@@ -66,7 +70,7 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 			return r, err
 		}
 		if r.from.ID > confirmed && commits(m) {
-			if err = verify(d.ctx, d.store.blob, m); err != nil {
+			if err = verify(d.ctx, d.store.blob, m, d.l.reads); err != nil {
 				return r, err
 			}
 		}

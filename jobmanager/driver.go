@@ -3,6 +3,7 @@ package jobmanager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"slices"
 	"sync"
@@ -116,6 +117,7 @@ type (
 	}
 	restoreRead struct {
 		attempt types.Attempt
+		before  types.CheckpointID
 		restored
 		err error
 	}
@@ -174,33 +176,60 @@ func newDriver(l *leadership, store *jobStore, rec *checkpointv1.JobRecord) (*dr
 
 // run is the driver's goroutine. It ends with the job or the leadership.
 func (d *driver) run(ctx context.Context) {
-	defer close(d.done)
+	defer d.end()
 	d.later(func() any { return d.readGraph() })
 	for !d.over() {
 		select {
 		case <-ctx.Done():
-			d.view.end(d.l.jm.Clock.Now())
 			return
 		case <-d.inbox.ready:
-			for _, e := range d.take() {
-				if ctx.Err() != nil {
-					break // whoever leads next goes on with what runs: that task managers go there is no loss
-				}
-				d.handle(e)
-			}
+			d.turn(ctx)
 		case <-d.l.jm.Clock.After(tickInterval):
 			d.tick()
 		}
 	}
+}
+
+// turn handles what waits.
+func (d *driver) turn(ctx context.Context) {
+	for _, e := range d.take() {
+		if ctx.Err() != nil {
+			return // whoever leads next goes on with what runs: that task managers go there is no loss
+		}
+		d.handle(e)
+	}
+}
+
+// end tells those who watch that nothing follows.
+func (d *driver) end() {
 	d.view.end(d.l.jm.Clock.Now())
-	d.l.jm.Metrics.RemoveJob(d.metrics)
+	if d.over() {
+		d.l.jm.Metrics.RemoveJob(d.metrics)
+	}
+	close(d.done)
 }
 
 func (d *driver) over() bool { return d.machine != nil && d.machine.State().Terminal() && d.at == nil }
 
 // later runs f beside the driver and posts what it returns.
 func (d *driver) later(f func() any) {
-	d.l.wait.Go(func() { d.post(f()) })
+	d.l.beside(func() { d.post(f()) })
+}
+
+// delete runs f beside the driver; the job has not ended before it.
+func (d *driver) delete(f func()) {
+	d.deletions.Add(1)
+	d.l.beside(func() {
+		defer d.deletions.Done()
+		f()
+	})
+}
+
+// see tells who watches the cores.
+func (d *driver) see(what fmt.Stringer) {
+	if d.l.saw != nil {
+		d.l.saw(what)
+	}
 }
 
 // patiently is the function of that name for this driver's stores.
@@ -280,7 +309,7 @@ func (d *driver) begin(r graphRead) {
 	_, _ = seed.Write([]byte(d.store.job))
 	d.machine = lifecycle.New(lifecycle.Config{Restart: r.graph.Restart, Rescale: d.l.jm.Rescale.RescaleSpec, Regions: d.regions, Seed: seed.Sum64()})
 	d.tick()
-	d.deletions.Go(d.finishDeletions)
+	d.delete(d.finishDeletions)
 	if r.last == 0 && d.rec.Phase == checkpointv1.JobPhase_JOB_PHASE_ACTIVE {
 		d.stopCollecting()
 		d.step(lifecycle.Start{})
@@ -442,6 +471,7 @@ func (d *driver) answer(e any) {
 		if d.at != nil && d.at.last.attempt == e.attempt {
 			if e.err == nil {
 				d.l.jm.Log.Info("restores", "job", d.store.job, "attempt", e.attempt, "checkpoint", e.from.ID)
+				d.see(Restores{Attempt: e.attempt, From: e.from.ID, Before: e.before})
 			}
 			d.restoreRead(e)
 		}
@@ -473,7 +503,9 @@ func (d *driver) ok(what string, err error) bool {
 
 // step feeds the lifecycle and carries its effects out.
 func (d *driver) step(e lifecycle.Event) {
+	d.see(e)
 	for _, fx := range d.machine.Step(e) {
+		d.see(fx)
 		d.carryOut(fx)
 	}
 }

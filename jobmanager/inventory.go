@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -146,6 +147,13 @@ func (r *foundRegion) open(complete types.CheckpointID) (ids []types.CheckpointI
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// ids returns the tasks that are there, in order.
+func (r *foundRegion) ids() []types.TaskID {
+	return slices.SortedFunc(maps.Keys(r.tasks), func(a, b types.TaskID) int {
+		return cmp.Or(cmp.Compare(a.Vertex, b.Vertex), cmp.Compare(a.Subtask, b.Subtask))
+	})
 }
 
 // states returns the tasks with their states.

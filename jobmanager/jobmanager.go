@@ -99,6 +99,9 @@ func (j *JobManager) trouble() string {
 	return j.mu.trouble
 }
 
+// elapsed is the time by which task managers are judged silent: it never jumps.
+func (j *JobManager) elapsed() time.Time { return time.UnixMilli(j.Clock.NowMillis()) }
+
 func (j *JobManager) setLeading(l *leadership) {
 	j.mu.Lock()
 	j.mu.lead = l
@@ -155,7 +158,14 @@ type leadership struct {
 	garbage  *collector
 	ctx      context.Context
 	wait     sync.WaitGroup
-	mu       struct {
+	// beside has something done that may block, on a goroutine that wait waits for; carry has a driver run until its job or
+	// the leadership ends. Stepped has its own, and saw, which is told what cores take and decide; nil tells nobody.
+	beside func(func())
+	carry  func(*driver)
+	saw    func(fmt.Stringer)
+	// reads is how many files are read at a time where a checkpoint is verified.
+	reads int
+	mu    struct {
 		sync.Mutex
 		drivers map[types.JobID]*driver
 		// ended has what clients see of jobs that have no driver any more.
@@ -163,10 +173,8 @@ type leadership struct {
 	}
 }
 
-// lead recovers every job and serves until the leadership or the context ends.
-func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
-	ctx, cancel := context.WithCancel(ctx)
-	l := &leadership{since: j.Clock.Now(), jm: j, term: won.Term(), ctx: ctx}
+func (j *JobManager) newLeadership(ctx context.Context, term types.Term) *leadership {
+	l := &leadership{since: j.Clock.Now(), jm: j, term: term, ctx: ctx, reads: verifyReadsMax}
 	l.registry = newRegistry(l.term, j.Clock, j.Dial)
 	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
 	l.garbage = newCollector(l)
@@ -175,6 +183,21 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 		j.Log.Warn("task manager lost", "id", id, "why", why)
 		l.toAll(taskManagerLost{id, why})
 	}
+	l.beside = func(f func()) { l.wait.Go(f) }
+	l.carry = func(d *driver) {
+		l.wait.Go(func() {
+			d.run(l.ctx)
+			d.deletions.Wait()
+			l.carried(d)
+		})
+	}
+	return l
+}
+
+// lead recovers every job and serves until the leadership or the context ends.
+func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
+	ctx, cancel := context.WithCancel(ctx)
+	l := j.newLeadership(ctx, won.Term())
 	defer func() {
 		j.setLeading(nil)
 		cancel()
@@ -200,7 +223,7 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 		case <-ctx.Done():
 			return nil
 		case <-j.Clock.After(HeartbeatInterval):
-			l.registry.expire(j.Clock.Now())
+			l.registry.expire(j.elapsed())
 		}
 	}
 }
@@ -244,15 +267,16 @@ func (l *leadership) start(store *jobStore, rec *checkpointv1.JobRecord) error {
 	l.mu.Lock()
 	l.mu.drivers[store.job] = d
 	l.mu.Unlock()
-	l.wait.Go(func() {
-		d.run(l.ctx)
-		d.deletions.Wait()
-		if d.over() {
-			l.registry.release(store.job) // of what was reserved for it meanwhile
-			l.settled(d)
-		}
-	})
+	l.carry(d)
 	return nil
+}
+
+// carried takes a driver back whose job or leadership has ended.
+func (l *leadership) carried(d *driver) {
+	if d.over() {
+		l.registry.release(d.store.job) // of what was reserved for it meanwhile
+		l.settled(d)
+	}
 }
 
 func (l *leadership) driver(id types.JobID) *driver {

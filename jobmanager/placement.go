@@ -73,8 +73,8 @@ func (d *driver) pinned(p *deployment) *jobgraph.Graph {
 
 // moves names a task that runs and would not stay in its slot, "" if there is none.
 func (d *driver) moves(a scheduler.Assignment) string {
-	for t, slot := range d.at.slots {
-		if a.Tasks[t] != slot {
+	for _, t := range d.at.tasks(nil) {
+		if a.Tasks[t] != d.at.slots[t] {
 			return t.String()
 		}
 	}
@@ -109,7 +109,7 @@ func (d *driver) notePlacement() {
 	}
 	slices.Sort(on)
 	on = slices.Compact(on)
-	d.l.wait.Go(func() {
+	d.l.beside(func() {
 		if err := d.store.storePlacement(d.ctx, on); err != nil && d.ctx.Err() == nil {
 			d.l.jm.Log.Warn("the placement is not noted: another leader may wait longer for task managers", "job", d.store.job, "cause", err)
 		}

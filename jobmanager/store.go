@@ -16,6 +16,7 @@ import (
 	checkpointcodec "millrace/checkpoint/codec"
 	"millrace/internal/crash"
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	"millrace/jobmanager/coord"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
@@ -224,6 +225,10 @@ func (s *jobStore) allot(ctx context.Context, regions int) (allotment, error) {
 		coord.Put(s.keys.AttemptFloor(), numberValue(attempt+1)),
 		coord.Put(s.keys.AttemptRegions(), numbersValue(numbers)),
 		coord.Put(s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved)))
+	if err == nil && mutant.On(mutant.CheckpointIDReused) {
+		l, _, _ := s.latest(ctx)
+		a.next = types.CheckpointID(l.GetCheckpointId() + 1)
+	}
 	return a, err
 }
 
@@ -394,7 +399,7 @@ func (s *jobStore) complete(ctx context.Context, previous types.CheckpointID, l 
 		}
 		intents = append(intents, coord.Put(key, []byte(p.ManifestKey)))
 	}
-	crash.Here(crash.BeforeComplete)
+	crash.In(ctx, crash.BeforeComplete)
 	return s.write(ctx, []coord.Compare{when}, s.keys.CheckpointLatest(), value, intents...)
 }
 

@@ -2,6 +2,7 @@ package jobmanager
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -116,7 +117,8 @@ func (d *driver) readAdoption(plan []*foundRegion) (adoption, error) {
 	var a adoption
 	var err error
 	for _, r := range plan {
-		for v, e := range r.enumerator {
+		for _, v := range slices.Sorted(maps.Keys(r.enumerator)) {
+			e := r.enumerator[v]
 			if r.missing != "" || e.Assigned == nil {
 				continue
 			}
@@ -160,8 +162,8 @@ func (d *driver) lostInventory(id types.TaskManagerID) {
 	c := d.collecting
 	delete(c.found, id)
 	for _, r := range c.plan {
-		for t, f := range r.tasks {
-			if f.on.TaskManager == id {
+		for _, t := range r.ids() {
+			if r.tasks[t].on.TaskManager == id {
 				r.lacks("task %s was on task manager %s, which is lost", t, id)
 			}
 		}
@@ -180,9 +182,7 @@ func (d *driver) collected() {
 	d.adopting = c
 	d.step(e)
 	d.adopting = nil
-	for id, regions := range c.found {
-		d.inventoried(inventoried{id, regions})
-	}
+	d.inventoriedAll(c.found)
 	for _, s := range c.said {
 		d.message(s.msg)
 	}
@@ -196,8 +196,12 @@ func (d *driver) collected() {
 func (d *driver) stopCollecting() {
 	c := d.collecting
 	d.collecting = nil
-	for id, regions := range c.found {
-		d.inventoried(inventoried{id, regions})
+	d.inventoriedAll(c.found)
+}
+
+func (d *driver) inventoriedAll(found inventories) {
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		d.inventoried(inventoried{id, found[id]})
 	}
 }
 
@@ -324,8 +328,8 @@ func (r *foundRegion) describe(v *checkpoint.Vertex) {
 
 // assignAgain gives readers all splits that they were ever given, or should have been: task managers know which are new.
 func (d *driver) assignAgain(r *foundRegion) {
-	for _, e := range r.enumerator {
-		if e.Assigned != nil {
+	for _, v := range slices.Sorted(maps.Keys(r.enumerator)) {
+		if e := r.enumerator[v]; e.Assigned != nil {
 			d.assign(e.Assigned)
 		}
 	}

@@ -24,10 +24,15 @@ import (
 //
 // The files that the checkpoint itself wrote are read and compared with their
 // digests, as far as verifyBytesMax goes; of the others, which the checkpoint
-// before it needs as well, only the presence counts.
-func verify(ctx context.Context, store blobstore.Store, m *checkpointv1.Manifest) error {
+// before it needs as well, only the presence counts. It reads so many files at a
+// time.
+func verify(ctx context.Context, store blobstore.Store, m *checkpointv1.Manifest, atOnce int) error {
 	var g errgroup.Group
-	g.SetLimit(verifyReadsMax)
+	g.SetLimit(atOnce)
+	run := g.Go
+	if atOnce == 1 { // no goroutine: who asks for that has reasons
+		run = func(f func() error) { _ = f() }
+	}
 	var damage struct {
 		sync.Mutex
 		errs []error
@@ -39,7 +44,7 @@ func verify(ctx context.Context, store blobstore.Store, m *checkpointv1.Manifest
 			left -= f.Bytes
 			check = checkDigest
 		}
-		g.Go(func() error {
+		run(func() error {
 			if err := check(ctx, store, f); err != nil {
 				damage.Lock()
 				damage.errs = append(damage.errs, err)

@@ -52,7 +52,7 @@ func TestVerify(t *testing.T) {
 		m := &checkpointv1.Manifest{CheckpointId: 7, Vertices: []*checkpointv1.VertexState{{Tasks: []*checkpointv1.TaskState{
 			{Files: []*checkpointv1.StateFile{put(7, "whole"+strings.ReplaceAll(c.name, " ", ""), content), c.file}},
 		}}}}
-		err := verify(t.Context(), store, m)
+		err := verify(t.Context(), store, m, verifyReadsMax)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
