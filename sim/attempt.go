@@ -21,13 +21,14 @@ import (
 
 // attempt is what a task manager runs of one attempt of a region.
 type attempt struct {
-	tm         *taskManager
-	region     types.RegionID
-	number     types.Attempt
-	term       types.Term // of the leader that deployed it
-	tasks      []*runningTask
-	committers map[types.VertexID]*committer
-	over       bool
+	tm           *taskManager
+	region       types.RegionID
+	number       types.Attempt
+	term         types.Term     // of the leader that deployed it
+	tasks        []*runningTask // in the order of their ids
+	coordinators []*coordinator
+	committers   map[types.VertexID]*committer
+	over         bool
 }
 
 // end ends everything of the attempt; tasks report that they are cancelled.
@@ -42,16 +43,18 @@ func (a *attempt) end(why string) {
 	for _, t := range a.tasks {
 		if !t.done {
 			t.close()
-			a.changed(t.id, controlv1.TaskState_TASK_STATE_CANCELED, nil)
+			t.changed(controlv1.TaskState_TASK_STATE_CANCELED, nil)
 		}
 	}
 }
 
-func (a *attempt) changed(id types.TaskID, s controlv1.TaskState, err error) {
+func (t *runningTask) changed(s controlv1.TaskState, err error) {
+	a, id, f := t.a, t.id, t.tm.failureOf(err)
 	a.tm.tell("task %s of attempt %d: %s %v", id, a.number, s, err)
+	t.told.note(s, f)
 	a.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{TaskChanged: &controlv1.TaskChanged{
 		JobId: string(jobName), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask, State: s,
-		Failure: a.tm.failureOf(err),
+		Failure: f,
 	}}})
 }
 
@@ -66,6 +69,7 @@ type runningTask struct {
 	a       *attempt
 	tm      *taskManager
 	id      types.TaskID
+	d       *controlv1.TaskDeployment
 	source  bool
 	groups  types.KeyGroupRange
 	box     *task.Mailbox
@@ -73,6 +77,10 @@ type runningTask struct {
 	uploads *uploads
 	awake   bool
 	done    bool
+
+	told     told
+	assigned uint64 // assignments that it was given
+	metrics  *metrics.Task
 }
 
 func (t *runningTask) after(millis int64, do func()) {
@@ -111,7 +119,7 @@ func (t *runningTask) step() {
 		t.fail(fmt.Errorf("task %s: %w", t.id, err))
 	case p == task.Finished:
 		t.close()
-		t.a.changed(t.id, controlv1.TaskState_TASK_STATE_FINISHED, nil)
+		t.changed(controlv1.TaskState_TASK_STATE_FINISHED, nil)
 	case p == task.Worked:
 		t.Wake()
 	case wakeAt > 0:
@@ -121,7 +129,7 @@ func (t *runningTask) step() {
 
 func (t *runningTask) fail(err error) {
 	t.close()
-	t.a.changed(t.id, controlv1.TaskState_TASK_STATE_FAILED, err)
+	t.changed(controlv1.TaskState_TASK_STATE_FAILED, err)
 }
 
 func (t *runningTask) close() {
@@ -132,7 +140,7 @@ func (t *runningTask) close() {
 }
 
 // Ended implements task.Reporter.
-func (t *runningTask) Ended() { t.a.changed(t.id, controlv1.TaskState_TASK_STATE_ENDED, nil) }
+func (t *runningTask) Ended() { t.changed(controlv1.TaskState_TASK_STATE_ENDED, nil) }
 
 // Snapshotted implements task.Reporter.
 func (t *runningTask) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {
@@ -151,8 +159,13 @@ func (t *runningTask) Declined(id types.CheckpointID, reason error) {
 	}}})
 }
 
-// Passed implements task.Reporter. A new leader would ask for it; those of the simulator restart what runs.
-func (t *runningTask) Passed(types.CheckpointID) {}
+// Passed implements task.Reporter: a new leader asks for it.
+func (t *runningTask) Passed(id types.CheckpointID) {
+	if t.told.first == 0 {
+		t.told.first = id
+	}
+	t.told.last = id
+}
 
 // deploy starts tasks.
 func (tm *taskManager) deploy(d *controlv1.Deploy) {
@@ -170,10 +183,10 @@ func (tm *taskManager) deploy(d *controlv1.Deploy) {
 	}
 	for _, td := range d.Tasks {
 		v := b.graph.Vertex(types.VertexID(td.VertexId))
-		t := &runningTask{a: a, tm: tm, id: types.TaskID{Vertex: v.ID, Subtask: td.Subtask}, source: v.Source != nil, box: task.NewMailbox()}
+		t := &runningTask{a: a, tm: tm, id: types.TaskID{Vertex: v.ID, Subtask: td.Subtask}, d: td, metrics: &metrics.Task{}, source: v.Source != nil, box: task.NewMailbox()}
 		t.groups = types.KeyGroupRangeOf(int(td.Subtask), int(td.Parallelism), b.graph.KeyGroups())
 		a.tasks = append(a.tasks, t)
-		a.changed(t.id, controlv1.TaskState_TASK_STATE_DEPLOYING, err)
+		t.changed(controlv1.TaskState_TASK_STATE_DEPLOYING, err)
 		t.after(tm.w.between(1, 40), func() { b.start(t, td) })
 	}
 }
@@ -195,8 +208,9 @@ func (b *builder) start(t *runningTask, d *controlv1.TaskDeployment) {
 		return
 	}
 	t.task = task.New(*p, t.box)
-	b.a.changed(t.id, controlv1.TaskState_TASK_STATE_RUNNING, nil)
+	t.changed(controlv1.TaskState_TASK_STATE_RUNNING, nil)
 	b.tm.w.oracle.runs(t)
+	b.tm.highest[b.a.region] = max(b.tm.highest[b.a.region], b.a.number)
 	t.Wake()
 }
 
@@ -204,7 +218,7 @@ func (b *builder) parts(t *runningTask, d *controlv1.TaskDeployment) (*task.Part
 	v := b.graph.Vertex(t.id.Vertex)
 	p := &task.Parts{
 		ID: t.id, Report: t, Clock: b.tm, BufferTimeout: jobgraph.DefaultBufferTimeout,
-		Metrics:    &metrics.Task{},
+		Metrics:    t.metrics,
 		Watermarks: make(map[types.OperatorUID]stream.Watermark),
 	}
 	for _, w := range d.Watermarks {

@@ -11,13 +11,11 @@ import (
 )
 
 // client is what a process has of Kafka. It implements kafka.Cluster, so that the production reader, enumerator and
-// committer stand upon it. It never blocks: what can't be answered now, or whose answer is lost, ends the call that is
-// under way (doubt), and whoever made that calls again.
+// committer stand upon it. What can't be answered now, or whose answer is lost, ends the call of a coordinator that is under
+// way (routine.doubt), and whoever made that calls again. Tasks never wait for it.
 type client struct {
 	p      *process
 	broker *broker
-	// doubt ends the context of the call that is under way.
-	doubt func()
 }
 
 var _ kafka.Cluster = (*client)(nil)
@@ -25,26 +23,39 @@ var _ kafka.Cluster = (*client)(nil)
 var errKafkaAway = errors.New("the broker does not answer")
 
 func (c *client) away(what string) error {
-	if c.doubt != nil {
-		c.doubt()
-	}
+	c.doubt()
 	return failure.External(fmt.Errorf("%s: %w", what, errKafkaAway), failure.Backoff)
 }
 
-// call performs a request, unless it or its answer is lost.
-func (c *client) call(what string, do func() int16) (int16, error) {
-	w := c.p.w
-	if !w.reaches(c.p.name, "kafka") || w.chance(w.faults.kafka) {
-		return 0, c.away(what)
+// doubt ends the call that is under way.
+func (c *client) doubt() {
+	if r := c.p.w.current; r != nil && r.doubt != nil {
+		r.doubt()
 	}
-	code := do()
-	lost := !w.reaches("kafka", c.p.name) || w.chance(w.faults.kafka)
-	c.p.tell("kafka %s: code %d, lost %t", what, code, lost)
+}
+
+// ask performs a request, unless it or its answer is lost.
+func (c *client) ask(what string, do func() int16) (code int16, lost bool) {
+	c.p.remote(func() {
+		w := c.p.w
+		if lost = !w.reaches(c.p.name, "kafka") || w.chance(w.faults.kafka); lost {
+			return
+		}
+		code = do()
+		lost = !w.reaches("kafka", c.p.name) || w.chance(w.faults.kafka)
+		c.p.tell("kafka %s: code %d, lost %t", what, code, lost)
+	})
+	return code, lost
+}
+
+// call is ask for requests of which every code asks for patience: the caller is patient.
+func (c *client) call(what string, do func() int16) (int16, error) {
+	code, lost := c.ask(what, do)
 	if lost {
 		return 0, c.away(what)
 	}
-	if code != codeNone && c.doubt != nil {
-		c.doubt() // whatever asks for patience: the caller is patient
+	if code != codeNone {
+		c.doubt()
 	}
 	return code, nil
 }
@@ -125,16 +136,16 @@ func (c *client) EndTxn(_ context.Context, t kafka.Transaction) (int16, error) {
 	return c.callPatiently("commit "+t.TransactionalID, func() int16 { return c.broker.commit(t) })
 }
 
-// callPatiently is call for requests of whose codes only codeConcurrent asks to come again: the others are judged.
+// callPatiently is call for requests of whose codes only some ask to come again: the others are judged.
 func (c *client) callPatiently(what string, do func() int16) (int16, error) {
-	doubt := c.doubt
-	c.doubt = nil
-	defer func() { c.doubt = doubt }()
-	code, err := c.call(what, do)
-	if doubt != nil && (err != nil || code == codeConcurrent || code == codeUnstable) {
-		doubt()
+	code, lost := c.ask(what, do)
+	if lost {
+		return 0, c.away(what)
 	}
-	return code, err
+	if code == codeConcurrent || code == codeUnstable {
+		c.doubt()
+	}
+	return code, nil
 }
 
 // ReadMarker implements kafka.Cluster.

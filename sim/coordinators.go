@@ -3,6 +3,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"millrace/connectors"
 	"millrace/internal/crash"
@@ -22,8 +23,10 @@ func (tm *taskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
 	}
 	for _, c := range d.Coordinators {
 		k := &coordinator{tm: tm, a: a, d: c, vertex: tm.w.job.graph.Vertex(types.VertexID(c.VertexId))}
+		a.coordinators = append(a.coordinators, k)
 		run := k.enumerate
 		if c.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER {
+			k.told.committed = types.CheckpointID(c.CheckpointId)
 			run = (&committer{coordinator: k}).run
 		}
 		k.after(tm.w.between(0, 20), run)
@@ -36,6 +39,13 @@ type coordinator struct {
 	a      *attempt
 	d      *controlv1.CoordinatorDeployment
 	vertex *jobgraph.Vertex
+	// told is what the job manager was told.
+	told struct {
+		ready     bool
+		failure   *controlv1.Failure
+		assigned  *controlv1.EnumeratorAssigned
+		committed types.CheckpointID
+	}
 }
 
 func (k *coordinator) after(millis int64, do func()) {
@@ -47,24 +57,27 @@ func (k *coordinator) after(millis int64, do func()) {
 }
 
 // patiently makes a call until it succeeds, or fails in a way that waiting does not help. A call is over as soon as an
-// answer is in doubt: what happens meanwhile may come between it and the next.
+// answer is in doubt: what waits in it waits by the real clock.
 func (k *coordinator) patiently(call func(context.Context) error, then func()) {
-	ctx, cancel := context.WithCancel(k.tm.w.ctx)
-	k.tm.doubt = cancel
-	err := call(ctx)
-	cancel()
-	k.tm.doubt = func() {}
-	switch {
-	case err == nil:
-		then()
-	case isDoubt(err):
-		k.after(k.tm.w.between(retryMin, 5*retryMin), func() { k.patiently(call, then) })
-	default:
-		k.failed(err)
-	}
+	k.tm.beside(func() {
+		ctx, cancel := context.WithCancel(k.tm.w.ctx)
+		k.tm.w.current.doubt = cancel
+		err := call(ctx)
+		cancel()
+		switch {
+		case k.a.over:
+		case err == nil:
+			then()
+		case isDoubt(err):
+			k.after(k.tm.w.between(retryMin, 5*retryMin), func() { k.patiently(call, then) })
+		default:
+			k.failed(err)
+		}
+	})
 }
 
 func (k *coordinator) ready() {
+	k.told.ready = true
 	k.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{CoordinatorReady: &controlv1.CoordinatorReady{
 		JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role,
 	}}})
@@ -72,8 +85,9 @@ func (k *coordinator) ready() {
 
 func (k *coordinator) failed(err error) {
 	k.tm.tell("coordinator of %s fails: %v", k.vertex.ID, err)
+	k.told.failure = k.tm.failureOf(err)
 	k.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{CoordinatorFailed: &controlv1.CoordinatorFailed{
-		JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role, Failure: k.tm.failureOf(err),
+		JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role, Failure: k.told.failure,
 	}}})
 }
 
@@ -123,12 +137,16 @@ func (k *coordinator) assign(e connectors.Enumerator, found []connectors.Assignm
 		return
 	}
 	m := &controlv1.EnumeratorAssigned{JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), State: state}
+	before := k.told.assigned.GetAssignments()
 	for _, f := range found {
-		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore}
+		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore, Sequence: uint64(len(before) + len(m.Assignments) + 1)}
 		for _, p := range f.Splits {
 			s.Splits = append(s.Splits, task.SplitToProto(p))
 		}
 		m.Assignments = append(m.Assignments, s)
+	}
+	k.told.assigned = &controlv1.EnumeratorAssigned{
+		JobId: m.JobId, Attempt: m.Attempt, VertexId: m.VertexId, State: state, Assignments: slices.Concat(before, m.Assignments),
 	}
 	k.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_EnumeratorAssigned{EnumeratorAssigned: m}})
 }
@@ -197,7 +215,11 @@ func (c *committer) next() {
 }
 
 func (c *committer) carryOut(r commitRequest) {
+	if r.id <= c.told.committed {
+		r.committables = nil
+	}
 	done := func() {
+		c.told.committed = max(c.told.committed, r.id)
 		c.tm.tell("%s committed %d", c.vertex.ID, r.id)
 		c.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{Committed: &controlv1.Committed{
 			JobId: string(jobName), Attempt: uint64(c.a.number), VertexId: string(c.vertex.ID), CheckpointId: uint64(r.id),

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/connectors/kafka"
 	"millrace/expr"
@@ -13,10 +15,12 @@ import (
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
+	"millrace/jobmanager/coord"
 	"millrace/operators"
 	"millrace/operators/calc"
 	"millrace/operators/union"
 	"millrace/operators/window"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/types"
 )
@@ -88,6 +92,37 @@ func newJob(p faults) (*job, error) {
 	return &job{graph: g, proto: proto, regions: g.Regions()}, err
 }
 
+// submit stores the job as a leader does whom a client has given it, before anything can go wrong.
+func (w *world) submit() {
+	s := w.etcd.Open()
+	lead, err := s.Campaign(w.ctx, "user")
+	must(err)
+	graph := marshal(w.job.proto)
+	key, err := blobstore.GraphKey{Job: jobName, Version: 1, Unique: "sim"}.Path()
+	must(err)
+	must(w.blob.Create(w.ctx, key, blobstore.Bytes(graph)))
+	sum := sha256.Sum256(graph)
+	w.oracle.graph = key
+	record := marshal(&checkpointv1.JobRecord{
+		FormatVersion: 1, JobId: string(jobName), Name: "bids", GraphObject: key, GraphSha256: sum[:],
+		Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, SubmittedUnixMillis: w.wallMillis(),
+	})
+	must(s.Txn(w.ctx, lead.Term(), nil, []coord.Op{coord.Put(jobKeys().State(), record)}))
+	must(lead.Resign(w.ctx))
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err) // the models do not fail by themselves
+	}
+}
+
+func jobKeys() coord.JobKeys {
+	keys, err := coord.ForJob(jobName)
+	must(err)
+	return keys
+}
+
 func millis(n int) string { return fmt.Sprintf("%.3fs", float64(n)/1000) }
 
 var jsonFormat = formats.Registry{"json": {
@@ -107,7 +142,7 @@ func (tm *taskManager) wiring() (*operators.Registry, *connectors.Registry) {
 	window.Register(ops)
 	union.Register(ops)
 	k := &kafka.Connector{Formats: jsonFormat, CommitsAtOnce: 1, Connect: func(kafka.ClusterSpec) (kafka.Cluster, error) {
-		return &client{p: tm.process, broker: tm.w.kafka, doubt: func() { tm.doubt() }}, nil
+		return &client{p: tm.process, broker: tm.w.kafka}, nil
 	}}
 	all.RegisterSource(kafka.Name, k.Source())
 	f := k.Sink()

@@ -1,39 +1,57 @@
 package sim
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
+	"millrace/checkpoint"
+	"millrace/internal/crash"
+	"millrace/internal/metrics"
+	"millrace/jobmanager"
 	"millrace/jobmanager/coord"
-	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/jobmanager/lifecycle"
 	"millrace/scheduler"
 	"millrace/types"
 )
 
-// jobManager is one life of a job manager: it campaigns, and while it leads it has members and the driver of the job.
+// jobManager is one life of a job manager: it campaigns, and while it leads it has a term of package jobmanager, which it
+// moves.
 type jobManager struct {
 	*process
 	store   etcd
 	blob    blobs
+	metrics *metrics.Registry
 	lead    coord.Leadership
 	term    types.Term
 	renewed int64
-	members map[types.TaskManagerID]*link
-	driver  *driver
+	engine  *jobmanager.Stepped // nil until it serves
+	cancel  context.CancelFunc
+	links   map[types.TaskManagerID]*link
+	poked   bool
 }
 
 func (w *world) startJobManager(i int) *jobManager {
 	jm := &jobManager{
-		process: &process{w: w, name: "jm" + strconv.Itoa(i), ahead: w.between(0, 100_000)}, members: make(map[types.TaskManagerID]*link),
+		process: &process{w: w, name: "jm" + strconv.Itoa(i), ahead: w.between(0, 100_000)}, links: make(map[types.TaskManagerID]*link),
 	}
 	jm.store, jm.blob = etcd{w.etcd.Open(), jm.process}, blobs{w.blob, jm.process}
+	var err error
+	if jm.metrics, err = metrics.New(jm.process); err != nil {
+		panic(err)
+	}
+	jm.moved = jm.poke
 	jm.onKill = func() {
-		jm.lead = nil
-		for _, id := range jm.memberIDs() {
-			l := jm.members[id]
+		jm.lead, jm.engine = nil, nil
+		for _, id := range jm.linkIDs() {
+			l := jm.links[id]
 			w.after(w.between(1, 50), func() {
-				if l.connected && !l.over {
+				if l.connected {
 					l.breaks()
 				}
 			})
@@ -47,12 +65,10 @@ func (w *world) startJobManager(i int) *jobManager {
 	return jm
 }
 
-// leads tells whether it leads, as far as it knows, in that term.
-func (jm *jobManager) leads(term types.Term) bool {
-	return !jm.dead && jm.lead != nil && jm.term == term
-}
+// serves tells whether it leads, as far as it knows, and takes task managers in.
+func (jm *jobManager) serves() bool { return !jm.dead && jm.lead != nil && jm.engine != nil }
 
-func (jm *jobManager) memberIDs() []types.TaskManagerID { return slices.Sorted(maps.Keys(jm.members)) }
+func (jm *jobManager) linkIDs() []types.TaskManagerID { return slices.Sorted(maps.Keys(jm.links)) }
 
 // campaign enters for the leadership when nobody leads.
 func (jm *jobManager) campaign() {
@@ -71,9 +87,59 @@ func (jm *jobManager) campaign() {
 		jm.lead, jm.term, jm.renewed = lead, lead.Term(), jm.w.now
 		jm.w.leases[jm.name] = jm.w.now
 		jm.tell("leads in term %d", jm.term)
-		jm.driver = newDriver(jm)
-		jm.driver.begin()
+		jm.begin()
 	})
+}
+
+// begin makes the term, reads which jobs there are, and serves then.
+func (jm *jobManager) begin() {
+	ctx, cancel := context.WithCancel(crash.Instead(jm.w.ctx, jm.here))
+	jm.cancel = cancel
+	term := jm.term
+	engine := jobmanager.NewStepped(ctx, jobmanager.SteppedOptions{
+		Options: jobmanager.Options{
+			Cluster: "sim", Address: jm.name, Coord: jm.store, Store: jm.blob, Metrics: jm.metrics, Clock: jm.process,
+			Log: slog.New(journal{process: jm.process}), Policy: scheduler.Policy{AllowLower: jm.w.faults.adaptive},
+			Retention: jobmanager.Retention{Age: collectAge * time.Millisecond},
+		},
+		Beside: jm.beside, Saw: jm.saw,
+	}, term)
+	jm.beside(func() {
+		err := engine.Recover()
+		switch {
+		case jm.lead == nil || jm.term != term:
+		case err != nil:
+			jm.stepDown("it can't read the jobs: " + err.Error())
+		default:
+			jm.engine = engine
+			jm.collect(engine)
+		}
+	})
+}
+
+// collect looks for garbage now and then.
+func (jm *jobManager) collect(engine *jobmanager.Stepped) {
+	jm.after(collectEvery, func() {
+		if jm.engine == engine {
+			jm.beside(engine.CollectGarbage)
+			jm.collect(engine)
+		}
+	})
+}
+
+// saw writes the trace, and tells the oracle what nobody sees from outside.
+func (jm *jobManager) saw(what fmt.Stringer) {
+	switch e := what.(type) {
+	case lifecycle.Tick, checkpoint.Tick:
+		return
+	case checkpoint.Trigger:
+		jm.w.oracle.triggered(e.ID)
+	case checkpoint.PersistFailed:
+		jm.w.oracle.notPersisted(e.ID, e.Reason)
+	case jobmanager.Restores:
+		jm.w.oracle.restores(e.From, e.Before)
+	}
+	jm.tell("%s", what)
 }
 
 // keepAlive renews the lease, and finds out when it is over.
@@ -83,11 +149,13 @@ func (jm *jobManager) keepAlive() {
 		if jm.lead == nil {
 			return
 		}
+		deaf := jm.w.faults.deaf && !jm.w.healed
 		if jm.w.answers(jm.name, "etcd") {
-			jm.store.Notice()
+			if !deaf {
+				jm.store.Notice()
+			}
 			jm.renewed, jm.w.leases[jm.name] = jm.w.now, jm.w.now
 		}
-		deaf := jm.w.faults.deaf && !jm.w.healed
 		if !deaf && (jm.isFenced() || jm.w.now-jm.renewed > leaseTTL) {
 			jm.stepDown("its lease is over")
 		}
@@ -118,7 +186,7 @@ func (w *world) expireLeases() {
 	})
 }
 
-// stepDown ends the leadership: nothing more is done for the job.
+// stepDown ends the leadership: nothing more is done for the job, but what is decided already.
 func (jm *jobManager) stepDown(why string) {
 	if jm.lead == nil {
 		return
@@ -127,82 +195,78 @@ func (jm *jobManager) stepDown(why string) {
 	if jm.w.answers(jm.name, "etcd") {
 		_ = jm.lead.Resign(jm.w.ctx) // it ends either way
 	}
+	jm.cancel()
 	jm.store = etcd{jm.w.etcd.Open(), jm.process}
 	delete(jm.w.leases, jm.name)
-	jm.lead, jm.driver.stopped = nil, true
-	for _, id := range jm.memberIDs() {
-		if l := jm.members[id]; l.connected {
+	jm.lead, jm.engine = nil, nil
+	for _, id := range jm.linkIDs() {
+		if l := jm.links[id]; l.connected {
 			l.breaks()
 		}
 	}
-	clear(jm.members)
+	clear(jm.links)
 }
 
-// tick tells the driver the time, and finds members that are silent.
+// tick tells the engine the time.
 func (jm *jobManager) tick() {
 	jm.after(driverTick, func() {
 		defer jm.tick()
-		if jm.lead == nil {
-			return
-		}
-		for _, id := range jm.memberIDs() {
-			if l := jm.members[id]; l != nil && jm.w.now-l.heard > heartbeatTimeout {
-				jm.lose(l, "silent")
-			}
-		}
-		if jm.lead != nil {
-			jm.driver.tick()
+		if jm.serves() {
+			jm.engine.Tick()
+			jm.poke()
 		}
 	})
 }
 
-// joined takes a task manager in.
-func (jm *jobManager) joined(l *link) {
-	id := types.TaskManagerID(l.tm.name)
-	if old := jm.members[id]; old != nil {
-		jm.lose(old, "another session")
+// poke has the engine take a turn soon.
+func (jm *jobManager) poke() {
+	if jm.poked || jm.dead || jm.lead == nil {
+		return
 	}
-	jm.members[id] = l
-	jm.after(jm.w.latency(), func() {
-		if jm.lead != nil {
-			jm.driver.slotsChanged()
+	jm.poked = true
+	jm.after(jm.w.between(0, 1), jm.turn)
+}
+
+// turn lets the engine handle what has come, and carries to task managers what it says to them.
+func (jm *jobManager) turn() {
+	jm.poked = false
+	switch {
+	case jm.lead == nil:
+	case jm.isFenced():
+		jm.stepDown("fenced")
+	case jm.engine != nil:
+		jm.engine.Turn()
+		for _, id := range jm.linkIDs() {
+			jm.links[id].pumpDown()
 		}
+	}
+}
+
+// errNotServing puts a task manager off.
+var errNotServing = errors.New("it does not lead")
+
+// journal writes what an engine logs into the trace.
+type journal struct {
+	slog.Handler
+	*process
+}
+
+// Enabled implements slog.Handler.
+func (journal) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+
+// Handle implements slog.Handler.
+func (j journal) Handle(_ context.Context, r slog.Record) error {
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+		return true
 	})
+	j.tell("%s", text)
+	return nil
 }
 
-// refused says that the process behind a session is dead.
-func (jm *jobManager) refused(l *link) {
-	if jm.lead != nil && jm.members[types.TaskManagerID(l.tm.name)] == l {
-		jm.lose(l, "refused")
-	}
-}
+// WithAttrs implements slog.Handler.
+func (j journal) WithAttrs([]slog.Attr) slog.Handler { return j }
 
-func (jm *jobManager) lose(l *link, why string) {
-	id := types.TaskManagerID(l.tm.name)
-	l.over = true
-	delete(jm.members, id)
-	jm.tell("%s is lost: %s", id, why)
-	jm.driver.lost(id)
-}
-
-// receive passes a message to the driver.
-func (jm *jobManager) receive(m *controlv1.TaskManagerMessage) {
-	if jm.lead != nil {
-		jm.driver.message(m)
-	}
-}
-
-// send says something to a member.
-func (jm *jobManager) send(id types.TaskManagerID, m *controlv1.JobManagerMessage) {
-	if l := jm.members[id]; l != nil {
-		l.toTaskManager(m)
-	}
-}
-
-func (jm *jobManager) cluster() scheduler.Cluster {
-	var c scheduler.Cluster
-	for _, id := range jm.memberIDs() {
-		c.TaskManagers = append(c.TaskManagers, scheduler.TaskManager{ID: id, Slots: slotsEach})
-	}
-	return c
-}
+// WithGroup implements slog.Handler.
+func (j journal) WithGroup(string) slog.Handler { return j }

@@ -27,11 +27,11 @@ const (
 	redialEvery      = 300
 	channelTimeout   = 5_000
 	retryMin         = 100
-	retryMax         = 2_000
 	sessionMax       = 1 << 16
 
-	// idsReserved is how many checkpoint ids an attempt reserves.
-	idsReserved = 1 << 20
+	// collectEvery is how often a leader looks for garbage, collectAge how old that must be.
+	collectEvery = 7_000
+	collectAge   = 4_000
 	// chainMax is how long a task's chain of files grows before it is merged.
 	chainMax = 4
 	// inlineMax is the largest file that goes into the manifest: small, so that most go to the blob store.

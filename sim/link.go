@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"millrace/internal/delivery"
+	"millrace/jobmanager"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -16,26 +17,34 @@ type link struct {
 	jm   *jobManager
 	term types.Term
 
-	tmSide, jmSide *delivery.Session[[]byte]
-	stream         int // a stream that breaks has another behind it
-	connected      bool
-	toTM, toJM     int64 // when what was sent last arrives
-	heard          int64 // when the job manager last heard
-	over           bool  // the job manager has given the task manager up, or there is another session
+	tmSide     *delivery.Session[[]byte]
+	peer       *jobmanager.Peer
+	stream     int // a stream that breaks has another behind it
+	connected  bool
+	over       bool  // the task manager's side can't go on
+	toTM, toJM int64 // when what was sent last arrives
 }
 
-func newLink(tm *taskManager, jm *jobManager) *link {
-	return &link{
-		w: tm.w, tm: tm, jm: jm, term: jm.term, connected: true, heard: tm.w.now,
-		tmSide: delivery.New[[]byte](sessionMax), jmSide: delivery.New[[]byte](sessionMax),
+// connect opens a stream to a job manager, and goes on with the session where both sides still have it.
+func (tm *taskManager) connect(jm *jobManager) error {
+	if !jm.serves() {
+		return errNotServing
 	}
-}
-
-// toTaskManager says something to the task manager.
-func (l *link) toTaskManager(m *controlv1.JobManagerMessage) {
-	m.Term = uint64(l.term)
-	l.jmSide.Put(marshal(m))
-	l.pumpDown()
+	reg := tm.registration()
+	peer, err := jm.engine.Join(reg)
+	if err != nil {
+		tm.tell("%s puts it off: %v", jm.name, err)
+		return err
+	}
+	tm.heard = tm.w.now
+	defer jm.poke()
+	if l := tm.link; peer.Resumed() {
+		l.peer = peer
+		l.resume()
+		return nil
+	}
+	tm.begin(jm, &link{w: tm.w, tm: tm, jm: jm, term: jm.term, peer: peer, connected: true, tmSide: delivery.New[[]byte](sessionMax)})
+	return nil
 }
 
 // toJobManager says something to the job manager.
@@ -53,17 +62,24 @@ func marshal(m proto.Message) []byte {
 	return data
 }
 
+// pumpDown carries what the job manager says.
 func (l *link) pumpDown() {
-	if !l.connected || l.over {
+	if !l.connected {
 		return
 	}
-	frames, err := l.jmSide.Take()
+	if l.peer.Over() {
+		l.breaks() // the job manager has given the task manager up
+		return
+	}
+	frames, err := l.peer.Session().Take()
 	if err != nil {
-		l.over = true
+		l.breaks()
 		return
 	}
 	for _, f := range frames {
-		l.fly(&l.toTM, l.jm.process, l.tm.process, func() { l.atTaskManager(f) })
+		bytes := delivery.Frame[[]byte]{Sequence: f.Sequence, Acknowledged: f.Acknowledged}
+		bytes.Message = marshal(&controlv1.JobManagerMessage{Term: uint64(l.term), Message: f.Message.GetMessage()})
+		l.fly(&l.toTM, l.jm.process, l.tm.process, func() { l.atTaskManager(bytes) })
 	}
 }
 
@@ -81,7 +97,8 @@ func (l *link) pumpUp() {
 	}
 }
 
-// fly carries a frame over the stream, in order; a frame that is lost takes the stream with it.
+// fly carries a frame over the stream, in order; a frame that is lost takes the stream with it. Frames of different streams
+// overtake each other.
 func (l *link) fly(last *int64, from, to *process, arrive func()) {
 	*last = max(*last, l.w.now+l.w.latency())
 	stream := l.stream
@@ -91,7 +108,7 @@ func (l *link) fly(last *int64, from, to *process, arrive func()) {
 	}
 	for range times {
 		to.after(*last-l.w.now, func() {
-			if l.stream != stream || l.over {
+			if l.stream != stream {
 				return
 			}
 			if !l.w.reaches(from.name, to.name) || l.w.chance(l.w.faults.breaks) {
@@ -108,21 +125,20 @@ func (l *link) breaks() {
 	l.stream++
 	l.connected = false
 	l.w.tell(l.tm.name, "stream with %s breaks", l.jm.name)
+	l.peer.Broke("its connection broke")
+	l.jm.poke()
 }
 
 // resume begins another stream: both sides say what they received last.
-func (l *link) resume() bool {
+func (l *link) resume() {
 	l.stream++
-	if l.jmSide.Resume(l.tmSide.Received()) != nil || l.tmSide.Resume(l.jmSide.Received()) != nil {
+	if l.tmSide.Resume(l.peer.Session().Received()) != nil {
 		l.over = true
-		return false
 	}
-	l.connected, l.heard = true, l.w.now
+	l.connected = true
 	l.toTM, l.toJM = l.w.now, l.w.now
 	l.w.tell(l.tm.name, "stream with %s resumes", l.jm.name)
-	l.pumpDown()
 	l.pumpUp()
-	return true
 }
 
 func (l *link) atTaskManager(f delivery.Frame[[]byte]) {
@@ -143,40 +159,31 @@ func (l *link) atTaskManager(f delivery.Frame[[]byte]) {
 }
 
 func (l *link) atJobManager(f delivery.Frame[[]byte]) {
-	fresh, err := l.jmSide.Receive(f.Sequence, f.Acknowledged)
+	if l.peer.Over() || !l.jm.serves() || l.jm.term != l.term {
+		return
+	}
+	fresh, err := l.peer.Session().Receive(f.Sequence, f.Acknowledged)
 	if err != nil {
 		l.w.oracle.violate("session", "%s: %v", l.jm.name, err)
 		return
 	}
-	l.heard = l.w.now
 	if fresh {
 		m := &controlv1.TaskManagerMessage{}
 		if err := proto.Unmarshal(f.Message, m); err != nil {
 			panic(err)
 		}
-		l.jm.receive(m)
+		l.peer.Take(m)
 	}
-	l.pumpDown()
+	l.jm.poke()
 }
 
-// beat is the task manager's heartbeat and its answer.
-func (l *link) beat() {
-	if !l.connected || l.over {
-		return
+// died says that the task manager's process is no more: the stream breaks, and its address refuses another.
+func (l *link) died() {
+	if l.connected {
+		l.breaks()
 	}
-	stream := l.stream
-	l.jm.after(l.w.latency(), func() {
-		switch {
-		case l.stream != stream || l.over:
-		case !l.w.answers(l.tm.name, l.jm.name):
-			l.breaks()
-		default:
-			l.heard = l.w.now
-			l.tm.heard = l.w.now
-			l.jmSide.Acknowledge()
-			l.tmSide.Acknowledge()
-			l.pumpDown()
-			l.pumpUp()
-		}
+	l.jm.after(l.w.between(5, 500), func() {
+		l.peer.Refused()
+		l.jm.poke()
 	})
 }

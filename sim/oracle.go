@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -32,6 +33,7 @@ type oracle struct {
 	model    model
 	trigger  map[types.CheckpointID]bool
 	latest   *checkpointv1.LatestCheckpoint
+	graph    string           // the object of the job's graph
 	needed   []string         // objects of the retained checkpoints
 	position map[string]int64 // by vertex and split, in the last complete checkpoint
 	end      *checkpointv1.JobRecord
@@ -71,9 +73,9 @@ func (o *oracle) restores(from, before types.CheckpointID) {
 }
 
 // notPersisted holds: only a fence, a conflict or the clock keeps a decided checkpoint from being complete.
-func (o *oracle) notPersisted(id types.CheckpointID, err error) {
-	if strings.Contains(err.Error(), blobstore.ErrExists.Error()) {
-		o.violate("manifest-own", "the manifest of checkpoint %d is refused for one of its writer's own: %v", id, err)
+func (o *oracle) notPersisted(id types.CheckpointID, reason string) {
+	if strings.Contains(reason, blobstore.ErrExists.Error()) {
+		o.violate("manifest-own", "the manifest of checkpoint %d is refused for one of its writer's own: %s", id, reason)
 	}
 }
 
@@ -127,11 +129,21 @@ func (o *oracle) written(ops []coord.Op) {
 			o.completed(l)
 		case keys.State():
 			rec := &checkpointv1.JobRecord{}
-			if err := proto.Unmarshal(op.Value, rec); err == nil && terminal(rec.Phase) {
+			if err := proto.Unmarshal(op.Value, rec); err == nil && hasEnded(rec.Phase) {
 				o.end = rec
 				o.w.over = true
 			}
 		}
+	}
+}
+
+func hasEnded(p checkpointv1.JobPhase) bool {
+	switch p {
+	case checkpointv1.JobPhase_JOB_PHASE_FINISHED, checkpointv1.JobPhase_JOB_PHASE_CANCELED,
+		checkpointv1.JobPhase_JOB_PHASE_FAILED, checkpointv1.JobPhase_JOB_PHASE_STOPPED:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -181,6 +193,30 @@ func (o *oracle) present() {
 	}
 }
 
+// neededAtEnd returns the objects that a job needs which has ended: of one that was stopped the last checkpoint, of one that
+// failed all that are retained.
+func (o *oracle) neededAtEnd() (map[string]bool, error) {
+	out := map[string]bool{o.graph: true}
+	for i, r := range o.latest.GetRetained() {
+		if o.end.Phase == checkpointv1.JobPhase_JOB_PHASE_STOPPED && i < len(o.latest.Retained)-1 {
+			continue
+		}
+		data, err := o.w.blob.Read(o.w.ctx, r.ManifestObject)
+		if err != nil {
+			return nil, err
+		}
+		m, err := checkpointcodec.DecodeVerified(data, checkpoint.Sum(r.ManifestSha256))
+		if err != nil {
+			return nil, err
+		}
+		out[r.ManifestObject] = true
+		for f := range checkpoint.Objects(m) {
+			out[f.GetObject()] = true
+		}
+	}
+	return out, nil
+}
+
 // watch looks again and again at what must hold at any time.
 func (o *oracle) watch() {
 	o.w.after(500, func() {
@@ -195,7 +231,7 @@ func (o *oracle) watch() {
 // is missing.
 func (o *oracle) latestManifest(m *checkpointv1.Manifest) {
 	e, err := o.w.etcd.Open().Get(o.w.ctx, jobKeys().AttemptFloor())
-	if err == nil && string(numberValue(m.Attempt)) != string(e.Value) {
+	if err == nil && binary.BigEndian.Uint64(e.Value) != m.Attempt {
 		o.violate("one-attempt", "checkpoint %d is of attempt %d, and a later one was allotted", m.CheckpointId, m.Attempt)
 	}
 	for _, v := range m.Vertices {

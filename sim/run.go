@@ -1,14 +1,12 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 	"slices"
 	"time"
 
 	"millrace/blobstore"
-	"millrace/jobmanager/garbage"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 )
 
@@ -43,6 +41,7 @@ func Run(seed uint64) (r Result) {
 	if w.job, err = newJob(w.faults); err != nil {
 		panic(err)
 	}
+	defer w.end()
 	w.start()
 	w.run(healAt + progressWithin)
 	w.conclude()
@@ -68,6 +67,7 @@ func (w *world) start() {
 	for n := range w.faults.regions {
 		w.kafka.create(fmt.Sprint(outputTopic, n), 2)
 	}
+	w.submit()
 	for i := range jobManagers {
 		w.jms = append(w.jms, w.startJobManager(i))
 	}
@@ -80,6 +80,13 @@ func (w *world) start() {
 	in.begin()
 	w.scheduleStrikes()
 	w.stopWhenRead()
+}
+
+// end unwinds what still waits.
+func (w *world) end() {
+	for _, p := range w.processes() {
+		p.endRoutines()
+	}
 }
 
 // input writes bids.
@@ -155,8 +162,9 @@ func (w *world) stopWhenRead() {
 	w.after(500, func() {
 		if w.now > healAt+1_500 && w.allRead() {
 			for _, jm := range w.jms {
-				if jm.lead != nil && !jm.dead {
-					jm.driver.stopAsked()
+				if jm.serves() {
+					jm.engine.Stop(jobName, true)
+					jm.poke()
 				}
 			}
 		}
@@ -209,30 +217,43 @@ func (w *world) conclude() {
 	w.collectAtEnd()
 }
 
-// collectAtEnd collects the garbage of the job that has ended: nothing else is left, and nothing needed is gone.
+// collectAtEnd has another leader collect the garbage of the job that has ended: nothing else is left, and nothing needed is
+// gone. The one before may have looked before some process woke up that wrote what nobody needs any more.
 func (w *world) collectAtEnd() {
-	user := &process{w: w, name: "user"}
-	s := &jobStore{etcd: etcd{w.etcd.Open(), user}, blob: blobs{w.blob, user}, keys: jobKeys()}
-	d := &driver{jm: &jobManager{process: user}, store: s}
-	w.healed = true
 	clear(w.cuts)
-	r, err := d.roots(0)
-	if err == nil {
-		_, err = garbage.Sweep(w.ctx, s.blob, r, func(context.Context) error { return nil })
+	for _, jm := range w.jms {
+		if jm.lead != nil {
+			jm.stepDown("the job has ended")
+		}
 	}
+	asked, collected := false, false
+	until := w.now + 2*leaseTTL
+	for at := w.now; !collected && at < until; at += 50 {
+		for _, jm := range w.jms {
+			if engine := jm.engine; jm.serves() && !asked {
+				asked = true
+				jm.beside(func() {
+					engine.CollectGarbage()
+					collected = true
+				})
+			}
+		}
+		w.run(at)
+	}
+	needed, err := w.oracle.neededAtEnd()
 	if err != nil {
 		w.oracle.violate("garbage", "%v", err)
 		return
 	}
 	left := 0
-	for info, err := range blobstore.Walk(w.ctx, s.blob, "") {
-		if err != nil || !r.Needed[info.Key] {
+	for info, err := range blobstore.Walk(w.ctx, w.blob, "") {
+		if err != nil || !needed[info.Key] {
 			w.oracle.violate("garbage", "%s is left: %v", info.Key, err)
 			return
 		}
 		left++
 	}
-	if left != len(r.Needed) {
-		w.oracle.violate("garbage", "%d objects are needed, %d are there", len(r.Needed), left)
+	if left != len(needed) {
+		w.oracle.violate("garbage", "%d objects are needed, %d are there", len(needed), left)
 	}
 }

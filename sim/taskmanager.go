@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"millrace/connectors"
@@ -31,29 +32,31 @@ type taskManager struct {
 	blob       blobs
 	network    *end
 
-	term     types.Term
+	term     types.Term // the highest
+	joined   types.Term // that took it in last
+	resumes  bool       // the session with that may go on
 	link     *link
 	heard    int64 // of a job manager
 	attempts map[types.RegionID]*attempt
-	highest  map[types.RegionID]types.Attempt // ever deployed here
+	highest  map[types.RegionID]types.Attempt // ever deployed here: for the oracle
 	objects  int
 	lives    int
-	doubt    func() // ends the call of a coordinator that is under way
+	slowDisk int64 // until when
 }
 
 func (w *world) startTaskManager(i, lives int) *taskManager {
 	tm := &taskManager{
 		process: &process{w: w, name: "tm" + strconv.Itoa(i), ahead: w.between(0, 100_000)}, index: i, lives: lives,
 		backend: columnar.New(), pool: &stream.Pool{}, heard: w.now, attempts: make(map[types.RegionID]*attempt),
-		highest: make(map[types.RegionID]types.Attempt), doubt: func() {},
+		highest: make(map[types.RegionID]types.Attempt),
 	}
 	tm.blob = blobs{w.blob, tm.process}
 	tm.network = &end{wires: w.wires, p: tm.process, floor: make(map[types.RegionID]types.Attempt)}
 	tm.ops, tm.connectors = tm.wiring()
 	tm.onKill = func() {
 		w.wires.lost(tm.process)
-		if l := tm.link; l != nil {
-			l.jm.after(w.between(5, 500), func() { l.jm.refused(l) })
+		if tm.link != nil {
+			tm.link.died()
 		}
 		w.after(w.between(100, 6_000), func() { w.tms[i] = w.startTaskManager(i, lives+1) })
 	}
@@ -69,56 +72,83 @@ func (tm *taskManager) unique(n int) string {
 	return fmt.Sprintf("%s.%d.%d.%d", tm.name, tm.lives, tm.objects, n)
 }
 
+// beat sends heartbeats while there is a stream.
 func (tm *taskManager) beat() {
 	tm.after(heartbeatEvery, func() {
-		if tm.link != nil {
-			tm.link.beat()
+		if l := tm.link; l != nil && l.connected {
+			tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{Heartbeat: tm.figures()}})
 		}
 		if tm.w.now-tm.heard > orphanTimeout {
+			tm.resumes = false
 			tm.cancelAll("no job manager")
 		}
 		tm.beat()
 	})
 }
 
-// redial looks for a leader while there is no stream to one.
+func (tm *taskManager) figures() *controlv1.Heartbeat {
+	out := &controlv1.Heartbeat{}
+	for _, a := range tm.inOrder() {
+		for _, t := range a.tasks {
+			out.Tasks = append(out.Tasks, &controlv1.TaskProgress{
+				JobId: string(jobName), Attempt: uint64(a.number), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
+			})
+		}
+	}
+	return out
+}
+
+// redial looks for a leader while there is no stream to one, or the one that there is brings nothing.
 func (tm *taskManager) redial() {
 	tm.after(tm.w.between(redialEvery/2, redialEvery), func() {
+		if l := tm.link; l != nil && l.connected && tm.w.now-tm.heard > heartbeatTimeout {
+			tm.tell("%s is silent", l.jm.name)
+			l.breaks()
+		}
 		tm.dial()
 		tm.redial()
 	})
 }
 
 func (tm *taskManager) dial() {
-	l := tm.link
-	if l != nil && l.connected && !l.over && !l.jm.dead {
-		return
-	}
-	if l != nil && !l.over && l.jm.leads(l.term) && tm.w.answers(tm.name, l.jm.name) && l.jm.paused <= tm.w.now {
-		l.resume()
+	if l := tm.link; l != nil && l.connected && !l.over {
 		return
 	}
 	for _, k := range tm.w.rng.Perm(len(tm.w.jms)) {
 		jm := tm.w.jms[k]
-		if jm.lead != nil && (jm.term > tm.term || jm.term == tm.term && (l == nil || l.over) || mutant.On(mutant.StaleTerm)) &&
-			jm.paused <= tm.w.now && tm.w.answers(tm.name, jm.name) {
-			tm.join(jm)
+		if jm.serves() && (jm.term >= tm.term || mutant.On(mutant.StaleTerm)) && jm.paused <= tm.w.now && tm.w.answers(tm.name, jm.name) &&
+			tm.connect(jm) == nil {
 			return
 		}
 	}
 }
 
-// join begins a session: whatever ran for another one ends.
-func (tm *taskManager) join(jm *jobManager) {
-	tm.cancelAll("another session")
-	if tm.link != nil {
-		tm.link.over = true
+// registration says who it is, and whether the session goes on.
+func (tm *taskManager) registration() *controlv1.Register {
+	r := &controlv1.Register{
+		Cluster: "sim", TaskManagerId: tm.name, Incarnation: fmt.Sprintf("%s.%d", tm.name, tm.lives), Slots: slotsEach, DataAddress: tm.name,
+		Term: uint64(tm.joined),
 	}
-	tm.link, tm.heard = newLink(tm, jm), tm.w.now
+	if l := tm.link; l != nil {
+		tm.resumes = tm.resumes && !l.over
+		r.Resumes, r.Received = tm.resumes, l.tmSide.Received()
+	}
+	return r
+}
+
+// begin begins a session with an inventory. What runs goes on under a leader of another term; the one of this term has
+// given it up.
+func (tm *taskManager) begin(jm *jobManager, l *link) {
 	tm.term = max(tm.term, jm.term)
 	tm.w.oracle.joins(tm, jm.term)
+	if jm.term == tm.joined {
+		tm.cancelAll("the session is over")
+	}
+	tm.link = l
+	tm.joined, tm.resumes = jm.term, true
+	jm.links[types.TaskManagerID(tm.name)] = l
 	tm.tell("joins %s in term %d", jm.name, jm.term)
-	jm.joined(tm.link)
+	tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Inventory{Inventory: tm.inventory()}})
 }
 
 // send says something to the job manager.
@@ -148,12 +178,7 @@ func (tm *taskManager) receive(m *controlv1.JobManagerMessage) {
 	case *controlv1.JobManagerMessage_CheckpointCompleted:
 		c := m.CheckpointCompleted
 		tm.post(c.Attempt, func(t *runningTask) bool {
-			for _, v := range c.VertexIds {
-				if v == string(t.id.Vertex) {
-					return true
-				}
-			}
-			return false
+			return len(c.VertexIds) == 0 || slices.Contains(c.VertexIds, string(t.id.Vertex))
 		}, task.Completed{ID: types.CheckpointID(c.CheckpointId)})
 	case *controlv1.JobManagerMessage_CheckpointAborted:
 		tm.post(m.CheckpointAborted.Attempt, nil, task.Aborted{ID: types.CheckpointID(m.CheckpointAborted.CheckpointId)})
@@ -190,7 +215,7 @@ func (tm *taskManager) assign(m *controlv1.AssignSplits) {
 		c.Splits = append(c.Splits, task.SplitFromProto(s))
 	}
 	id := types.TaskID{Vertex: types.VertexID(m.VertexId), Subtask: m.Assignment.Subtask}
-	tm.post(m.Attempt, func(t *runningTask) bool { return t.id == id }, c)
+	tm.post(m.Attempt, func(t *runningTask) bool { return t.id == id && t.isNew(m.Assignment.Sequence) }, c)
 }
 
 // post gives a command to the tasks of an attempt that match.
@@ -213,29 +238,36 @@ func (tm *taskManager) attempt(number uint64) *attempt {
 	return nil
 }
 
-// enter returns the attempt to deploy to; a higher one of a region ends the lower, a lower one is nil.
+// enter returns the attempt to deploy to; a higher one of a region ends the lower, for a lower one it is nil.
 func (tm *taskManager) enter(region int32, number uint64) *attempt {
 	id, n := types.RegionID{Job: jobName, Index: region}, types.Attempt(number)
 	old := tm.attempts[id]
 	switch {
 	case old != nil && old.number == n:
 		return old
-	case n < tm.highest[id]:
+	case old != nil && old.number > n:
 		return nil
 	case old != nil:
 		old.end("another attempt")
 	}
-	tm.highest[id] = max(tm.highest[id], n)
 	a := &attempt{tm: tm, region: id, number: n, term: tm.link.term, committers: make(map[types.VertexID]*committer)}
 	tm.attempts[id] = a
 	return a
 }
 
-func (tm *taskManager) cancelAll(why string) {
+// inOrder returns what runs, by region.
+func (tm *taskManager) inOrder() (out []*attempt) {
 	for i := range int32(len(tm.w.job.regions)) {
 		if a := tm.attempts[types.RegionID{Job: jobName, Index: i}]; a != nil {
-			a.end(why)
+			out = append(out, a)
 		}
+	}
+	return out
+}
+
+func (tm *taskManager) cancelAll(why string) {
+	for _, a := range tm.inOrder() {
+		a.end(why)
 	}
 }
 

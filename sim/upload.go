@@ -43,7 +43,7 @@ func (u *uploads) next() {
 	u.queue = u.queue[1:]
 	w := u.t.tm.w
 	millis := w.between(0, 30)
-	if w.chance(w.faults.slow) {
+	if w.chance(w.faults.slow) || u.t.tm.slowDisk > w.now {
 		millis = w.between(500, 6_000)
 	}
 	u.t.after(millis, func() { u.write(s) })

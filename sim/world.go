@@ -42,6 +42,9 @@ type world struct {
 	wires  *wires
 	oracle *oracle
 	over   bool
+
+	current *routine // that runs; nil for none
+	remotes bool     // a call of a routine arrives
 }
 
 // event is something that happens at a time; those of one time happen in the order in which they were made.
@@ -159,6 +162,8 @@ type process struct {
 	ahead    int64         // of its processing time, in milliseconds: clocks of two processes never agree
 	deferred []func()      // meanwhile
 	onKill   func()
+	moved    func() // a routine has run; nil where nobody asks
+	routines []*routine
 }
 
 // after has something happen later, if the process still lives, and when it runs.
@@ -216,6 +221,7 @@ func (p *process) here(point string) {
 		w.faults.pauseAt[point] = 0
 		p.paused = w.now + w.between(500, 20_000)
 		p.tell("paused at %s until %d", point, p.paused)
+		w.sleep(0)
 	}
 }
 
@@ -225,6 +231,7 @@ func (w *world) kill(p *process) {
 	}
 	p.dead = true
 	p.tell("dies")
+	p.endRoutines()
 	p.onKill()
 }
 
@@ -237,5 +244,13 @@ func (p *process) NowMillis() int64 { return p.w.clock.NowMillis() + p.ahead }
 // NewTimer implements clock.Clock; nothing in the simulator waits for one.
 func (p *process) NewTimer(d time.Duration) clock.Timer { return p.w.clock.NewTimer(d) }
 
-// After implements clock.Clock; nothing in the simulator waits for it.
-func (p *process) After(d time.Duration) <-chan time.Time { return p.w.clock.After(d) }
+// After implements clock.Clock. A routine waits in it: the time has come when it returns.
+func (p *process) After(d time.Duration) <-chan time.Time {
+	if p.w.current == nil {
+		return p.w.clock.After(d)
+	}
+	p.w.sleep(d.Milliseconds())
+	now := make(chan time.Time, 1)
+	now <- p.Now()
+	return now
+}

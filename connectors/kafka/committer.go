@@ -125,9 +125,13 @@ func (k *committer) commit(ctx context.Context, encoded [][]byte) (map[string]bo
 func eachOf[T any](ctx context.Context, atOnce int, items []T, f func(context.Context, T) error) error {
 	var g errgroup.Group
 	g.SetLimit(atOnce)
+	run := g.Go
+	if atOnce == 1 { // no goroutine: who asks for that has reasons
+		run = func(f func() error) { _ = f() }
+	}
 	errs := make([]error, len(items))
 	for i, item := range items {
-		g.Go(func() error {
+		run(func() error {
 			errs[i] = f(ctx, item)
 			return nil
 		})
