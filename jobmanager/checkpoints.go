@@ -213,17 +213,21 @@ func (d *driver) commit(p checkpoint.CommitPermit) {
 }
 
 func (d *driver) notifyComplete(fx checkpoint.NotifyComplete) {
+	d.toAttempt(d.completeMessage(fx.ID, fx.Vertices))
+}
+
+func (d *driver) completeMessage(id types.CheckpointID, of []types.VertexID) func(uint64) *controlv1.JobManagerMessage {
 	var vertices []string
-	for _, v := range fx.Vertices {
+	for _, v := range of {
 		vertices = append(vertices, string(v))
 	}
-	d.toAttempt(func(attempt uint64) *controlv1.JobManagerMessage {
+	return func(attempt uint64) *controlv1.JobManagerMessage {
 		return &controlv1.JobManagerMessage{Message: &controlv1.JobManagerMessage_CheckpointCompleted{
 			CheckpointCompleted: &controlv1.CheckpointCompleted{
-				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(fx.ID), VertexIds: vertices,
+				JobId: string(d.store.job), Attempt: attempt, CheckpointId: uint64(id), VertexIds: vertices,
 			},
 		}}
-	})
+	}
 }
 
 func (d *driver) checkpointCompleted(c checkpoint.Completed) {

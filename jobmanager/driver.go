@@ -13,6 +13,7 @@ import (
 	"millrace/internal/events"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
+	"millrace/internal/mutant"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/jobmanager/lifecycle"
@@ -324,7 +325,7 @@ func (d *driver) begin(r graphRead) {
 // recovered begins with what another leader left.
 func (d *driver) recovered(r graphRead) {
 	d.takeover = true
-	known := r.floor != 0 && len(r.found.numbers) == len(d.regions)
+	known := r.floor != 0 && len(r.found.numbers) == len(d.regions) && !mutant.On(mutant.TakeoverRestarts)
 	d.floor = r.last
 	if known {
 		d.floor, d.collecting.numbers, d.collecting.placed = r.floor, r.found.numbers, r.found.placed

@@ -293,7 +293,12 @@ func (s *jobStore) reserve(ctx context.Context) (first types.CheckpointID, err e
 	if err != nil {
 		return 0, err
 	}
-	return types.CheckpointID(next), s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.CheckpointNext(), e, nil)},
+	first = types.CheckpointID(next)
+	if mutant.On(mutant.TakeoverIDReused) {
+		l, _, _ := s.latest(ctx)
+		first = types.CheckpointID(l.GetCheckpointId() + 1)
+	}
+	return first, s.write(ctx, []coord.Compare{coord.Unchanged(s.keys.CheckpointNext(), e, nil)},
 		s.keys.CheckpointNext(), numberValue(next+checkpointIDsReserved))
 }
 

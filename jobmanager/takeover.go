@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/checkpoint"
+	"millrace/internal/mutant"
 	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -329,7 +330,7 @@ func (r *foundRegion) describe(v *checkpoint.Vertex) {
 // assignAgain gives readers all splits that they were ever given, or should have been: task managers know which are new.
 func (d *driver) assignAgain(r *foundRegion) {
 	for _, v := range slices.Sorted(maps.Keys(r.enumerator)) {
-		if e := r.enumerator[v]; e.Assigned != nil {
+		if e := r.enumerator[v]; e.Assigned != nil && !mutant.On(mutant.TakeoverNoSplits) {
 			d.assign(e.Assigned)
 		}
 	}
@@ -342,12 +343,16 @@ func (d *driver) settleCheckpoints(regions []int, c *collecting) {
 	for _, region := range regions {
 		r := c.plan[region]
 		for _, id := range r.open(latest) {
+			if mutant.On(mutant.AdoptedCompleted) {
+				d.toRegion(region, d.completeMessage(id, d.regions[region]))
+				continue
+			}
 			d.toRegion(region, d.abortMessage(id))
 		}
 		if len(regions) < len(d.regions) {
 			d.unblock(region, c.restore.next)
 		}
-		if r.tookPart(latest) {
+		if r.tookPart(latest) && !mutant.On(mutant.TakeoverNoCommits) {
 			adopted.Vertices = append(adopted.Vertices, d.regions[region]...)
 		}
 	}

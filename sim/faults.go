@@ -26,6 +26,7 @@ type faults struct {
 	regions           int  // of the job
 	parallelism       int
 	adaptive          bool // fewer slots will do
+	takeover          bool // nothing goes wrong but that leaders end: no task may notice
 }
 
 // drawFaults decides what will go wrong, and what the job is. A third of the rates are zero in each schedule, so that what the
@@ -43,6 +44,19 @@ func (w *world) drawFaults() {
 		produce: rate(4), crashAt: make(map[string]int), pauseAt: make(map[string]int),
 		shortTransactions: r.IntN(25) == 0, recreate: r.IntN(25) == 0, fromLatest: r.IntN(3) == 0, deaf: r.IntN(3) == 0,
 		regions: 1 + r.IntN(2), parallelism: 1 + r.IntN(4), adaptive: r.IntN(2) == 0,
+	}
+	if r.IntN(8) == 0 {
+		f := w.faults
+		w.faults = faults{
+			takeover: true, fromLatest: f.fromLatest, deaf: f.deaf, regions: f.regions, parallelism: f.parallelism,
+			crashAt: make(map[string]int), pauseAt: make(map[string]int),
+		}
+		if r.IntN(2) == 0 {
+			ends := []string{crash.BeforeManifest, crash.BeforeComplete, crash.AfterComplete}
+			w.faults.crashAt[ends[r.IntN(len(ends))]] = 3 + r.IntN(6)
+		}
+		w.tell("sim", "%+v", w.faults)
+		return
 	}
 	for _, point := range crash.Points {
 		if r.IntN(3) == 0 {
@@ -65,10 +79,26 @@ var strikes = []func(*world){
 	(*world).strikeKillTaskManager, (*world).strikeKillTaskManager, (*world).strikeKillAllTaskManagers, (*world).strikeKillLeader,
 	(*world).strikePause, (*world).strikePauseLeader, (*world).strikePartition, (*world).strikePartition, (*world).strikeLease,
 	(*world).strikeClock, (*world).strikePartitions, (*world).strikeEtcd, (*world).strikeBlob, (*world).strikeKafka,
+	(*world).strikeSlowDisk, (*world).strikeSlowStores,
 }
+
+// endings are the disasters that only end a leadership.
+var endings = []func(*world){(*world).strikeKillLeader, (*world).strikeLongPause, (*world).strikeCutLeader, (*world).strikeLease}
 
 // scheduleStrikes spreads some disasters over the time of faults.
 func (w *world) scheduleStrikes() {
+	w.after(healAt, w.heal)
+	if w.faults.takeover {
+		for range 1 + w.rng.IntN(3) {
+			strike := endings[w.rng.IntN(len(endings))]
+			w.after(w.between(faultsFrom+3_000, healAt-2_000), func() {
+				if w.oracle.latest != nil { // all tasks have run
+					strike(w)
+				}
+			})
+		}
+		return
+	}
 	for range w.rng.IntN(7) {
 		strike := strikes[w.rng.IntN(len(strikes))]
 		w.after(w.between(faultsFrom, healAt-2_000), func() { strike(w) })
@@ -76,7 +106,6 @@ func (w *world) scheduleStrikes() {
 	if w.faults.recreate {
 		w.after(w.between(faultsFrom, healAt-2_000), func() { w.kafka.recreate(inputTopic) })
 	}
-	w.after(healAt, w.heal)
 }
 
 // heal ends all faults: whatever is dead is started, whatever is cut is whole.
@@ -112,6 +141,20 @@ func (w *world) strikeKillLeader() { w.kill(w.leader().process) }
 func (w *world) pause(p *process) {
 	p.paused = w.now + w.between(200, 20_000)
 	p.tell("paused until %d", p.paused)
+}
+
+// strikeLongPause lasts until the lease is over: a leader that comes back sooner finds that task managers were silent for it.
+func (w *world) strikeLongPause() {
+	p := w.leader().process
+	p.paused = w.now + leaseTTL + w.between(2_000, 12_000)
+	p.tell("paused until %d", p.paused)
+}
+
+// strikeCutLeader cuts the leader off from etcd, until its lease is over.
+func (w *world) strikeCutLeader() {
+	name := w.leader().name
+	w.tell("sim", "%s can't reach etcd", name)
+	w.cuts[[2]string{name, "etcd"}] = w.now + leaseTTL + w.between(2_000, 6_000)
 }
 
 func (w *world) strikePause()       { w.pause(w.tms[w.rng.IntN(len(w.tms))].process) }
@@ -155,6 +198,19 @@ func (w *world) cutAll(place string, until int64) {
 func (w *world) strikeEtcd()  { w.cutAll("etcd", w.now+w.between(300, 6_000)) }
 func (w *world) strikeBlob()  { w.cutAll("blob", w.now+w.between(300, 12_000)) }
 func (w *world) strikeKafka() { w.cutAll("kafka", w.now+w.between(300, 8_000)) }
+
+// strikeSlowDisk has a task manager's disk write slowly for a while.
+func (w *world) strikeSlowDisk() {
+	tm := w.tms[w.rng.IntN(len(w.tms))]
+	tm.slowDisk = w.now + w.between(2_000, 15_000)
+	tm.tell("its disk is slow until %d", tm.slowDisk)
+}
+
+// strikeSlowStores has the disks of etcd and of the blob store write slowly for a while: calls take seconds.
+func (w *world) strikeSlowStores() {
+	w.slowStores = w.now + w.between(1_000, 8_000)
+	w.tell("sim", "stores are slow until %d", w.slowStores)
+}
 
 // strikeLease ends the leader's lease while it lives.
 func (w *world) strikeLease() {

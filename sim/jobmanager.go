@@ -134,6 +134,8 @@ func (jm *jobManager) saw(what fmt.Stringer) {
 		return
 	case checkpoint.Trigger:
 		jm.w.oracle.triggered(e.ID)
+	case lifecycle.AdoptRegions:
+		jm.w.adoptions++
 	case checkpoint.PersistFailed:
 		jm.w.oracle.notPersisted(e.ID, e.Reason)
 	case jobmanager.Restores:

@@ -38,6 +38,7 @@ type oracle struct {
 	position map[string]int64 // by vertex and split, in the last complete checkpoint
 	end      *checkpointv1.JobRecord
 	terms    map[*process]types.Term
+	ran      []*runningTask
 	newest   map[types.RegionID]types.Attempt // that ran
 
 	recreated bool // the input topic: the job must fail, and name it
@@ -89,12 +90,35 @@ func (o *oracle) failed(who string, c failure.Class, err error) {
 // runs holds: what begins to run on a task manager was deployed by no leader, and is of no attempt, older than those that it
 // has had.
 func (o *oracle) runs(t *runningTask) {
+	if o.w.faults.takeover && o.latest != nil {
+		o.violate("takeover", "%s runs %s again, of attempt %d, and only leaders have ended", t.tm.name, t.id, t.a.number)
+	}
+	o.ran = append(o.ran, t)
 	o.newest[t.a.region] = max(o.newest[t.a.region], t.a.number)
 	if t.a.number < t.tm.highest[t.a.region] {
 		o.violate("one-attempt", "%s runs %s of attempt %d, and has had %d", t.tm.name, t.id, t.a.number, t.tm.highest[t.a.region])
 	}
 	if t.a.term < o.terms[t.tm.process] {
 		o.violate("one-attempt", "%s runs %s, deployed in term %d, and has had %d", t.tm.name, t.id, t.a.term, o.terms[t.tm.process])
+	}
+}
+
+// noGap holds, where only leaders have ended: every record was read by the one life of its reader, once.
+func (o *oracle) noGap() {
+	read := make(map[types.RegionID]int64)
+	for _, t := range o.ran {
+		if t.source {
+			read[t.a.region] += t.metrics.RecordsIn.Load()
+		}
+	}
+	written := int64(-o.w.unread)
+	for _, p := range o.w.kafka.topics[inputTopic].partitions {
+		written += int64(len(p.records))
+	}
+	for region := range o.w.faults.regions {
+		if n := read[types.RegionID{Job: jobName, Index: int32(region)}]; n != written {
+			o.violate("takeover", "tasks of region %d have read %d records, and there are %d", region, n, written)
+		}
 	}
 }
 

@@ -87,6 +87,14 @@ func (w *world) sleep(millis int64) {
 	}
 }
 
+// storeLatency is how long a store thinks: not at all, as a rule.
+func (w *world) storeLatency() int64 {
+	if w.slowStores > w.now && !w.healed {
+		return w.between(100, 2_500)
+	}
+	return 0
+}
+
 // during returns the context of a call that is on its way: one that has ended ends no call of a routine, it comes too late.
 // Those with deadlines go by the real clock, which has no part in a schedule.
 func (p *process) during(ctx context.Context) context.Context {
@@ -105,7 +113,7 @@ func (p *process) remote(do func()) {
 		do()
 		return
 	}
-	w.after(w.latency(), func() {
+	w.after(w.latency()+w.storeLatency(), func() {
 		w.remotes = true
 		do()
 		w.remotes = false

@@ -23,6 +23,7 @@ type Result struct {
 	Passed, Crashed map[string]int
 	// Checkpoints is how many were triggered, Attempts how many were allotted.
 	Checkpoints int
+	Adoptions   int    // by leaders that took the job over as it ran
 	Ended       string // the job's phase
 }
 
@@ -52,6 +53,7 @@ func (w *world) result() Result {
 	r := Result{
 		Seed: w.seed, Violations: w.oracle.broken, Trace: w.trace.String(), Events: w.events, Simulated: time.Duration(w.now) * time.Millisecond,
 		Passed: w.points, Crashed: w.crashed, Checkpoints: len(w.oracle.trigger), Windows: len(w.oracle.model), Ended: "running",
+		Adoptions: w.adoptions,
 	}
 	if w.oracle.end != nil {
 		r.Ended = w.oracle.end.Phase.String()
@@ -104,6 +106,7 @@ func (in *input) begin() {
 		for p := range partitionsEach {
 			for range w.rng.IntN(5) {
 				w.kafka.append(inputTopic, p, record{value: bid(1, 1, w.wallMillis())})
+				w.unread++
 			}
 		}
 	}
@@ -210,6 +213,9 @@ func (w *world) conclude() {
 	}
 	if ids = w.kafka.openTransactions(); len(ids) > 0 {
 		o.violate("no-open-transaction", "even behind their timeout: %v", ids)
+	}
+	if w.faults.takeover {
+		o.noGap()
 	}
 	for n := range w.faults.regions {
 		o.output(fmt.Sprint(outputTopic, n), stopped)

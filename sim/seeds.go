@@ -50,11 +50,15 @@ func each(from uint64, n, workers int, take func(Result) bool) {
 	}
 }
 
-// Seeds plays seeds and prints those that violate a property, then what was covered. It returns the exit code.
+// coverageSeeds is how many seeds must strike at every crash point.
+const coverageSeeds = 1_000
+
+// Seeds plays seeds and prints those that violate a property, then what was covered. It returns the exit code, which is not 0
+// where a property was violated, or where many seeds have left a crash point out.
 func Seeds(out io.Writer, from uint64, n, workers int) int {
 	passed, crashed := make(map[string]int), make(map[string]int)
 	ended := make(map[string]int)
-	failed, events := 0, 0
+	failed, events, adoptions := 0, 0, 0
 	var simulated time.Duration
 	each(from, n, workers, func(r Result) bool {
 		if len(r.Violations) > 0 {
@@ -62,6 +66,7 @@ func Seeds(out io.Writer, from uint64, n, workers int) int {
 			r.Print(out)
 		}
 		events += r.Events
+		adoptions += r.Adoptions
 		simulated += r.Simulated
 		ended[r.Ended]++
 		for _, p := range crash.Points {
@@ -77,8 +82,12 @@ func Seeds(out io.Writer, from uint64, n, workers int) int {
 			struckAt++
 		}
 	}
-	fmt.Fprintf(out, "%d of %d crash points struck\n", struckAt, len(crash.Points))
-	fmt.Fprintf(out, "%d seeds from %d, %d events, %s simulated, ends %v, %d failed\n", n, from, events, simulated, ended, failed)
+	fmt.Fprintf(out, "crash points struck: %d of %d, %d %%\n", struckAt, len(crash.Points), 100*struckAt/len(crash.Points))
+	fmt.Fprintf(out, "%d seeds from %d, %d events, %s simulated, ends %v, %d takeovers of what ran, %d failed\n", n, from, events, simulated, ended, adoptions, failed)
+	if n >= coverageSeeds && struckAt < len(crash.Points) {
+		fmt.Fprintln(out, "a crash point was never struck: what it stands for is not proved")
+		return 1
+	}
 	return min(failed, 1)
 }
 

@@ -25,23 +25,26 @@ type world struct {
 	events int
 	trace  strings.Builder
 
-	faults  faults
-	cuts    map[[2]string]int64 // one way: until when nothing gets through
-	healed  bool
-	points  map[string]int // crash points passed
-	crashed map[string]int // and struck
+	faults     faults
+	cuts       map[[2]string]int64 // one way: until when nothing gets through
+	healed     bool
+	slowStores int64          // until when
+	points     map[string]int // crash points passed
+	crashed    map[string]int // and struck
 
-	ctx    context.Context //nolint:containedctx // never ends: the world has no other
-	etcd   *memory.Cluster
-	leases map[string]int64 // by candidate: when it was renewed
-	blob   *blobmemory.Store
-	kafka  *broker
-	job    *job
-	jms    []*jobManager
-	tms    []*taskManager
-	wires  *wires
-	oracle *oracle
-	over   bool
+	ctx       context.Context //nolint:containedctx // never ends: the world has no other
+	etcd      *memory.Cluster
+	leases    map[string]int64 // by candidate: when it was renewed
+	blob      *blobmemory.Store
+	kafka     *broker
+	job       *job
+	jms       []*jobManager
+	tms       []*taskManager
+	wires     *wires
+	oracle    *oracle
+	over      bool
+	adoptions int // by a new leader, of some or all regions
+	unread    int // records that were there before a job that begins at the latest
 
 	current *routine // that runs; nil for none
 	remotes bool     // a call of a routine arrives

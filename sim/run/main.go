@@ -9,6 +9,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -17,19 +18,35 @@ import (
 	"millrace/sim"
 )
 
+// The exit codes.
+const (
+	holds    = 0
+	violated = 1
+	misused  = 2
+)
+
 func main() {
-	from := flag.Uint64("from", 1, "first seed")
-	seeds := flag.Int("seeds", 100, "how many seeds")
-	one := flag.Uint64("seed", 0, "play this seed only")
-	trace := flag.Bool("trace", false, "print the whole trace of -seed")
-	mutants := flag.Bool("mutants", false, "find every planted bug")
-	bug := flag.String("mutant", "", "play with this planted bug, or with -mutants look for it only")
-	workers := flag.Int("workers", runtime.GOMAXPROCS(0), "schedules at a time")
-	flag.Parse()
-	debug.SetGCPercent(400) // a schedule makes little garbage of long life
+	debug.SetGCPercent(400)                         // a schedule makes little garbage of long life
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) //nolint:forbidigo // a program's end
+}
+
+// run plays what the arguments ask for and returns the exit code.
+func run(args []string, out, problems io.Writer) int {
+	flags := flag.NewFlagSet("run", flag.ContinueOnError)
+	flags.SetOutput(problems)
+	from := flags.Uint64("from", 1, "first seed")
+	seeds := flags.Int("seeds", 100, "how many seeds")
+	one := flags.Uint64("seed", 0, "play this seed only")
+	trace := flags.Bool("trace", false, "print the whole trace of -seed")
+	mutants := flags.Bool("mutants", false, "find every planted bug")
+	bug := flags.String("mutant", "", "play with this planted bug, or with -mutants look for it only")
+	workers := flags.Int("workers", runtime.GOMAXPROCS(0), "schedules at a time")
+	if err := flags.Parse(args); err != nil {
+		return misused
+	}
 	if (*mutants || *bug != "") && !mutant.Built {
-		fmt.Fprintln(os.Stderr, "planted bugs need the build tag simmutants")
-		os.Exit(2)
+		fmt.Fprintln(problems, "planted bugs need the build tag simmutants")
+		return misused
 	}
 	mutant.Use(mutant.Name(*bug))
 	switch {
@@ -38,17 +55,23 @@ func main() {
 		if *bug != "" {
 			bugs = []mutant.Name{mutant.Name(*bug)}
 		}
-		os.Exit(sim.Mutants(os.Stdout, bugs, *from, *seeds, *workers))
+		return sim.Mutants(out, bugs, *from, *seeds, *workers)
 	case *one != 0:
-		r := sim.Run(*one)
-		if *trace {
-			fmt.Print(r.Trace)
-		}
-		r.Print(os.Stdout)
-		if len(r.Violations) > 0 {
-			os.Exit(1)
-		}
+		return play(out, *one, *trace)
 	default:
-		os.Exit(sim.Seeds(os.Stdout, *from, *seeds, *workers))
+		return sim.Seeds(out, *from, *seeds, *workers)
 	}
+}
+
+// play plays one seed.
+func play(out io.Writer, seed uint64, trace bool) int {
+	r := sim.Run(seed)
+	if trace {
+		fmt.Fprint(out, r.Trace)
+	}
+	r.Print(out)
+	if len(r.Violations) > 0 {
+		return violated
+	}
+	return holds
 }
