@@ -48,7 +48,7 @@ func (w *world) drawFaults() {
 	if r.IntN(8) == 0 {
 		f := w.faults
 		w.faults = faults{
-			takeover: true, fromLatest: f.fromLatest, deaf: f.deaf, regions: f.regions, parallelism: f.parallelism,
+			takeover: true, fromLatest: f.fromLatest, regions: f.regions, parallelism: f.parallelism,
 			crashAt: make(map[string]int), pauseAt: make(map[string]int),
 		}
 		if r.IntN(2) == 0 {
@@ -91,8 +91,10 @@ func (w *world) scheduleStrikes() {
 	if w.faults.takeover {
 		for range 1 + w.rng.IntN(3) {
 			strike := endings[w.rng.IntN(len(endings))]
-			w.after(w.between(faultsFrom+3_000, healAt-2_000), func() {
-				if w.oracle.latest != nil { // all tasks have run
+			w.after(w.between(faultsFrom+3_000, healAt-leaseTTL-endingMax), func() {
+				// All tasks have run, and one thing goes wrong at a time: a leader that can't learn that it has lost its lease keeps task
+				// managers for longer than the next one waits for them.
+				if jm := w.leader(); w.oracle.latest != nil && jm.paused <= w.now && w.answers(jm.name, "etcd") {
 					strike(w)
 				}
 			})
@@ -146,7 +148,7 @@ func (w *world) pause(p *process) {
 // strikeLongPause lasts until the lease is over: a leader that comes back sooner finds that task managers were silent for it.
 func (w *world) strikeLongPause() {
 	p := w.leader().process
-	p.paused = w.now + leaseTTL + w.between(2_000, 12_000)
+	p.paused = w.now + leaseTTL + w.between(2_000, endingMax)
 	p.tell("paused until %d", p.paused)
 }
 
@@ -154,7 +156,7 @@ func (w *world) strikeLongPause() {
 func (w *world) strikeCutLeader() {
 	name := w.leader().name
 	w.tell("sim", "%s can't reach etcd", name)
-	w.cuts[[2]string{name, "etcd"}] = w.now + leaseTTL + w.between(2_000, 6_000)
+	w.cuts[[2]string{name, "etcd"}] = w.now + leaseTTL + w.between(2_000, endingMax)
 }
 
 func (w *world) strikePause()       { w.pause(w.tms[w.rng.IntN(len(w.tms))].process) }

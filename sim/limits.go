@@ -17,7 +17,9 @@ const (
 	// eventsMax bounds a schedule whatever happens in it.
 	eventsMax = 3_000_000
 
-	leaseTTL         = 8_000
+	leaseTTL = 8_000
+	// endingMax is how much longer than its lease a leader is away that is to lose it.
+	endingMax        = 6_000
 	keepAliveEvery   = 2_000
 	campaignEvery    = 400
 	driverTick       = 100
