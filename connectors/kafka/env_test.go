@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -41,6 +42,7 @@ type env struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	fake    *kfake.Cluster // nil with a real broker
+	network dial           // how the test's own clients connect; nil is the usual way
 	wires   *wires
 	heard   *heard
 	around  func(Cluster) Cluster // what stands before the cluster, nil for nothing
@@ -124,8 +126,13 @@ func realBroker(t *testing.T) *realkafka.Broker {
 	return b
 }
 
-// everywhere runs the scenarios on the fake, and some of them on a real broker.
+// everywhere runs the scenarios on the fake, by the real clock and in a bubble, and some of them on a real broker.
 func everywhere(t *testing.T, scenarios []scenario) {
+	t.Run("bubble", func(t *testing.T) {
+		for _, s := range scenarios {
+			t.Run(s.name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { s.run(bubbleEnv(t, s.partitions)) }) })
+		}
+	})
 	t.Run("fake", func(t *testing.T) {
 		for _, s := range scenarios {
 			t.Run(s.name, func(t *testing.T) { s.run(fakeEnv(t, s.partitions)) })
@@ -144,23 +151,35 @@ func everywhere(t *testing.T, scenarios []scenario) {
 
 func fakeEnv(t *testing.T, partitions int) *env {
 	t.Helper()
-	return fakeEnvWith(t, partitions)
+	return fakeEnvOver(t, nil, partitions)
 }
 
-// creatingEnv is a fake that creates topics that somebody asks for.
-func creatingEnv(t *testing.T) *env {
+// creating is another fake, which creates topics that somebody asks for.
+func (e *env) creating() *env {
+	e.Helper()
+	opts := []kfake.Opt{kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1)}
+	if e.network != nil {
+		return bubbleEnv(e.T, 1, opts...)
+	}
+	return fakeEnvOver(e.T, nil, 1, opts...)
+}
+
+// bubbleEnv is a fake that is reached without the operating system: in a bubble of testing/synctest time goes on when nobody
+// has anything to do, and a minute of patience takes no time.
+func bubbleEnv(t *testing.T, partitions int, opts ...kfake.Opt) *env {
 	t.Helper()
-	return fakeEnvWith(t, 1, kfake.AllowAutoTopicCreation(), kfake.DefaultNumPartitions(1))
+	network := &kfake.VirtualNetwork{}
+	return fakeEnvOver(t, network.DialContext, partitions, append(opts, kfake.ListenFn(network.Listen), kfake.Ports(9092))...)
 }
 
-func fakeEnvWith(t *testing.T, partitions int, opts ...kfake.Opt) *env {
+func fakeEnvOver(t *testing.T, network dial, partitions int, opts ...kfake.Opt) *env {
 	t.Helper()
 	c, err := kfake.NewCluster(append(opts, kfake.NumBrokers(1))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	e := newEnv(t, c.ListenAddrs(), partitions)
+	e := newEnvOver(t, network, c.ListenAddrs(), partitions)
 	e.fake = c
 	return e
 }
@@ -177,19 +196,34 @@ func (e *env) address() (host string, port int32) {
 
 func newEnv(t *testing.T, brokers []string, partitions int) *env {
 	t.Helper()
+	return newEnvOver(t, nil, brokers, partitions)
+}
+
+func newEnvOver(t *testing.T, network dial, brokers []string, partitions int) *env {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testLimit)
 	t.Cleanup(cancel)
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
 	e := &env{
-		T: t, ctx: ctx, brokers: brokers, client: client, admin: kadm.NewClient(client), wires: &wires{}, heard: &heard{},
+		T: t, ctx: ctx, brokers: brokers, network: network, wires: &wires{network: network}, heard: &heard{},
 		topic: fmt.Sprintf("t%d", shared.topics.Add(1)),
 	}
+	e.client = e.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	t.Cleanup(e.client.Close)
+	e.admin = kadm.NewClient(e.client)
 	e.createTopic(max(partitions, 1))
 	return e
+}
+
+// newClient is one of the test's own; the test closes it.
+func (e *env) newClient(opts ...kgo.Opt) *kgo.Client {
+	e.Helper()
+	opts = append(opts, kgo.SeedBrokers(e.brokers...))
+	if e.network != nil {
+		opts = append(opts, kgo.Dialer(e.network))
+	}
+	client, err := kgo.NewClient(opts...)
+	e.check(err)
+	return client
 }
 
 func (e *env) check(err error) {
@@ -288,9 +322,7 @@ func produceWith(ctx context.Context, client *kgo.Client, topic string, partitio
 // transact writes values in a transaction of some other producer and ends it.
 func (e *env) transact(commit bool, partition int32, values ...string) {
 	e.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.TransactionalID("other-"+e.topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	e.check(err)
+	client := e.newClient(kgo.TransactionalID("other-"+e.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	defer client.Close()
 	e.check(client.BeginTransaction())
 	e.check(produceWith(e.ctx, client, e.topic, partition, values...))
@@ -312,9 +344,8 @@ func (e *env) committed() []string {
 	if len(left) == 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{e.topic: starts}),
+	client := e.newClient(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{e.topic: starts}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	e.check(err)
 	defer client.Close()
 	var values []string
 	for len(left) > 0 {

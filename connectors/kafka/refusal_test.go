@@ -65,7 +65,7 @@ func refusedMissingPlain(e *env) {
 
 // refusedCreated has a broker that creates what it does not have.
 func refusedCreated(e *env) {
-	e = creatingEnv(e.T)
+	e = e.creating()
 	e.topic = "created"
 	j := e.job(nil)
 	j.start(1)

@@ -270,8 +270,7 @@ func sinkKeys(e *env) {
 	j.write(0, values...)
 	j.prepare(1)
 	partitions := map[string]int32{}
-	client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ConsumeTopics(e.topic))
-	e.check(err)
+	client := e.newClient(kgo.ConsumeTopics(e.topic))
 	defer client.Close()
 	for n := 0; n < 100; {
 		fetches := client.PollFetches(e.ctx)
@@ -565,8 +564,7 @@ func (j *job) overthrow(committable []byte) {
 	j.Helper()
 	c, err := decodeCommittable(committable)
 	j.check(err)
-	client, err := kgo.NewClient(kgo.SeedBrokers(j.brokers...), kgo.TransactionalID(c.TransactionalID))
-	j.check(err)
+	client := j.newClient(kgo.TransactionalID(c.TransactionalID))
 	defer client.Close()
 	_, _, err = client.ProducerID(j.ctx)
 	j.check(err)

@@ -367,8 +367,7 @@ func readCompressed(e *env) {
 	for name, codec := range map[string]kgo.CompressionCodec{
 		"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	} {
-		client, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-		e.check(err)
+		client := e.newClient(kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		var values []string
 		for i := range 100 {
 			values = append(values, fmt.Sprintf("%s %03d %s", name, i, strings.Repeat("x", 50)))
@@ -393,8 +392,7 @@ func readPartitionAdded(e *env) {
 	var found []connectors.Assignment
 	// The client that produces learns of the partition in its own time; another
 	// one knows it from the start.
-	fresh, err := kgo.NewClient(kgo.SeedBrokers(e.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	e.check(err)
+	fresh := e.newClient(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	defer fresh.Close()
 	e.check(produceWith(e.ctx, fresh, e.topic, 1, "before discovery"))
 	found, err = r.enumerator.Discover(e.ctx)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -20,6 +22,62 @@ type wires struct {
 	late map[int16]chan struct{} // answers wait until it is closed
 	away bool                    // nobody answers and nobody listens
 	open map[*wire]bool          // connections
+	// network is how connections are made; nil is the usual way.
+	network dial
+	strike  strike
+	latency time.Duration // of every answer; set before there are connections
+}
+
+// strike is the death of a process at a request of the protocol: before it is sent, or when its answer has come.
+type strike struct {
+	at       int  // counted from 1; 0: never
+	answered bool // the broker has carried the request out
+	seen     int
+	wire     *wire // whose answer is awaited
+	id       int32
+	happens  func()
+}
+
+// steps are the requests by which a sink changes something, or finds out what is.
+var steps = []kmsg.Key{
+	kmsg.InitProducerID, kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn, kmsg.Produce, kmsg.TxnOffsetCommit, kmsg.EndTxn, kmsg.OffsetFetch,
+	kmsg.OffsetCommit,
+}
+
+// sends counts a request; false if the process dies before it sends it.
+func (w *wires) sends(on *wire, id int32, key int16) bool {
+	w.mu.Lock()
+	s := &w.strike
+	if slices.ContainsFunc(steps, func(k kmsg.Key) bool { return k.Int16() == key }) {
+		s.seen++
+	}
+	dies := s.at > 0 && s.seen == s.at && s.wire == nil
+	if dies {
+		s.wire, s.id = on, id
+	}
+	dies = dies && !s.answered
+	w.mu.Unlock()
+	if dies {
+		w.dies()
+	}
+	return !dies
+}
+
+// answers tells whether it is the answer at which the process dies.
+func (w *wires) answers(on *wire, id int32) bool {
+	w.mu.Lock()
+	dies := w.strike.answered && w.strike.wire == on && w.strike.id == id
+	w.mu.Unlock()
+	if dies {
+		w.dies()
+	}
+	return dies
+}
+
+// dies ends all that the process could still say.
+func (w *wires) dies() {
+	w.goAway()
+	w.strike.happens()
 }
 
 // errAway is how a broker that is not there refuses.
@@ -109,8 +167,11 @@ func (w *wires) loses(key int16) bool {
 }
 
 func (w *wires) dial(ctx context.Context, network, host string) (net.Conn, error) {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, network, host)
+	reach := w.network
+	if reach == nil {
+		reach = (&net.Dialer{}).DialContext
+	}
+	c, err := reach(ctx, network, host)
 	if err != nil {
 		return nil, err
 	}
@@ -136,15 +197,22 @@ type wire struct {
 
 func (w *wire) Write(p []byte) (int, error) {
 	if len(p) >= 12 {
+		id, key := int32(binary.BigEndian.Uint32(p[8:])), int16(binary.BigEndian.Uint16(p[4:]))
 		w.mu.Lock()
-		w.keys[int32(binary.BigEndian.Uint32(p[8:]))] = int16(binary.BigEndian.Uint16(p[4:]))
+		w.keys[id] = key
 		w.mu.Unlock()
+		if !w.wires.sends(w, id, key) {
+			return 0, errTampered
+		}
 	}
 	return w.Conn.Write(p)
 }
 
 func (w *wire) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	if wait := w.wires.latency; wait > 0 {
+		sleep(context.Background(), wait)
+	}
 	lost, until := w.inspect(p[:n])
 	if until != nil {
 		<-until
@@ -172,7 +240,7 @@ func (w *wire) inspect(p []byte) (lost bool, until <-chan struct{}) {
 			id := int32(binary.BigEndian.Uint32(w.head[4:]))
 			key := w.keys[id]
 			delete(w.keys, id)
-			if w.wires.loses(key) {
+			if w.wires.loses(key) || w.wires.answers(w, id) {
 				return true, until
 			}
 			if late := w.wires.delayed(key); late != nil {
