@@ -16,6 +16,7 @@ func (c *Coordinator) persisted(e Persisted) {
 	}
 	c.complete(p, e)
 	c.commit(p.manifest, func(types.VertexID) bool { return true })
+	c.save(p)
 	c.retire(p)
 	if p.kind == Final || p.kind == Suspend {
 		c.last = &FinalComplete{ID: p.id, Kind: p.kind}
@@ -99,6 +100,7 @@ func (c *Coordinator) committed(e Committed) {
 	}
 	c.emit(NotifyComplete{ID: e.ID, Vertices: []types.VertexID{e.Vertex}})
 	c.confirm(func(types.CheckpointID) bool { return true })
+	c.saved()
 	c.conclude()
 }
 
@@ -111,9 +113,10 @@ func (c *Coordinator) awaits(e Committed) bool {
 	return false
 }
 
-// conclude says that the job may finish once its last checkpoint is complete and everything is confirmed.
+// conclude says that the job may finish once its last checkpoint is complete, everything is confirmed, and what savepoints
+// are made of is copied.
 func (c *Coordinator) conclude() {
-	if c.last == nil || len(c.outstanding) > 0 && !mutant.On(mutant.FinalNotAwaited) {
+	if c.last == nil || c.saving != nil || len(c.outstanding) > 0 && !mutant.On(mutant.FinalNotAwaited) {
 		return
 	}
 	c.phase = halted

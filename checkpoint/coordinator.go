@@ -37,6 +37,10 @@ type Coordinator struct {
 	suspendWanted        bool
 	retryAt, retryDelay  int64
 	last                 *FinalComplete // the last checkpoint is complete, its commits are awaited
+
+	saving      *saving
+	savesWanted []uint64 // requests whose checkpoint is not triggered yet
+	savesLast   bool     // a savepoint is made of the job's last checkpoint
 }
 
 // phase tells how far a coordinator's life has come.
@@ -93,6 +97,9 @@ func (c *Coordinator) Step(ev Event) []Effect {
 		c.takeClosing(ev)
 	case closed:
 	}
+	if r, ok := ev.(TriggerRequested); ok && r.Kind == Savepoint && c.phase != live {
+		c.emit(SavepointFailed{Request: r.Request, Reason: "the job's attempt is ending"})
+	}
 	out := c.out
 	c.out = nil
 	return out
@@ -133,6 +140,12 @@ func (c *Coordinator) take(ev Event) {
 		c.adopted(ev)
 	case Committed:
 		c.committed(ev)
+	case StateCopied:
+		c.stateCopied(ev)
+	case SavepointPersisted:
+		c.savepointPersisted(ev)
+	case SavepointPersistFailed:
+		c.savepointPersistFailed(ev)
 	case IDsAllotted:
 		c.through = max(c.through, ev.Through)
 	case Close:
@@ -165,6 +178,7 @@ func (c *Coordinator) emit(e Effect) { c.out = append(c.out, e) }
 
 func (c *Coordinator) closed() {
 	c.phase = closed
+	c.endSavings("the job's attempt has ended")
 	c.emit(Closed{})
 }
 
@@ -187,19 +201,21 @@ func (c *Coordinator) tick(e Tick) {
 	if p := c.pending; p != nil && !p.persisting && c.now >= p.deadline {
 		c.fail(c.timeoutReason(p))
 	}
+	c.savingTick()
 }
 
 func (c *Coordinator) triggerRequested(e TriggerRequested) {
 	switch e.Kind {
 	case Periodic:
 		c.periodicWanted = true
+	case Savepoint:
+		c.savepointRequested(e.Request)
 	case Suspend:
-		c.suspendWanted = true
+		c.suspendWanted, c.savesLast = true, c.savesLast || e.Savepoint
 	case Final:
 		// It follows the end of all tasks, asked for or not.
+		c.savesLast = c.savesLast || e.Savepoint
 	default:
-		// Files of a savepoint must stand on their own; ours are shared with checkpoints that are dropped.
-		c.emit(Failed{Kind: e.Kind, Reason: e.Kind.String() + " checkpoints are not supported"})
 	}
 }
 
@@ -221,9 +237,11 @@ func (c *Coordinator) triggerDue() {
 func (c *Coordinator) due() (Kind, bool) {
 	switch {
 	case c.allEnded():
-		return Final, c.now >= c.retryAt
+		return Final, c.now >= c.retryAt && !(c.savesLast && c.saving != nil)
 	case c.suspendWanted:
-		return Suspend, c.now >= c.retryAt
+		return Suspend, c.now >= c.retryAt && !(c.savesLast && c.saving != nil)
+	case len(c.savesWanted) > 0 && c.saving == nil:
+		return Savepoint, true
 	case c.periodicWanted:
 		return Periodic, true
 	case c.cfg.Spec.Interval <= 0 || len(c.outstanding) >= UnconfirmedMax:
@@ -247,6 +265,7 @@ func (c *Coordinator) trigger(kind Kind) {
 	if kind == Periodic {
 		c.periodicWanted = false
 	}
+	c.beginSaving(c.pending.id, kind)
 	c.emit(Trigger{ID: c.pending.id, Kind: kind})
 }
 
@@ -262,16 +281,21 @@ func (c *Coordinator) allot() {
 }
 
 // fail ends the pending checkpoint. Failures of the last one of a job are not counted: restarting the job would bring it
-// back to the same place.
+// back to the same place. Nor are those of savepoints: whoever wants one asks again.
 func (c *Coordinator) fail(reason string) {
 	p := c.pending
 	c.pending, c.lastEnd = nil, c.now
 	c.emit(NotifyAborted{ID: p.id})
 	c.emit(Failed{ID: p.id, Kind: p.kind, Reason: reason})
-	if p.kind != Periodic {
+	c.checkpointFailed(p.id, reason)
+	switch p.kind {
+	case Savepoint:
+		return
+	case Suspend, Final:
 		c.retryDelay = min(max(2*c.retryDelay, retryMinMillis), retryMaxMillis)
 		c.retryAt = c.now + c.retryDelay
 		return
+	case Periodic:
 	}
 	c.failures++
 	if c.failures > c.cfg.Spec.TolerableFailures {

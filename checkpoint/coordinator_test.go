@@ -35,6 +35,9 @@ import (
 //	        committed sink 1            allotted 64          close cancelled
 //	        adopted src a               (the tasks of these vertices took part in the last complete one)
 //	        stopped a: why              restored 3 a=2       ack-of 2 a/1 2 (of a parallelism that is not the first one)
+//	        trigger savepoint 1         trigger suspend savepoint
+//	        copied 1 src/0 | copied 1 all | not-copied 1 src/0 why
+//	        saved 1                     not-saved 1 why      save-fenced 1 why
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/coordinator", func(t *testing.T, path string) {
 		var s script
@@ -151,7 +154,23 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 	case "decline":
 		return s.each(word(2), func(task types.TaskID) Event { return Declined{ID: id, Task: task, Reason: rest(3)} })
 	case "trigger":
-		return []Event{TriggerRequested{map[string]Kind{"suspend": Suspend, "final": Final, "periodic": Periodic, "savepoint": Savepoint}[word(1)]}}
+		kind := map[string]Kind{"suspend": Suspend, "final": Final, "periodic": Periodic, "savepoint": Savepoint}[word(1)]
+		request, _ := strconv.ParseUint(word(2), 10, 64)
+		return []Event{TriggerRequested{Kind: kind, Request: request, Savepoint: word(2) == "savepoint"}}
+	case "copied":
+		return s.each(word(2), func(task types.TaskID) Event {
+			file := s.state(task).Files[0]
+			file.At = &checkpointv1.StateFile_Object{Object: "copy-" + task.String()}
+			return StateCopied{ID: id, Task: task, File: file}
+		})
+	case "not-copied":
+		return s.each(word(2), func(task types.TaskID) Event { return StateCopied{ID: id, Task: task, Reason: rest(3)} })
+	case "saved":
+		return []Event{SavepointPersisted{ID: id, ManifestKey: fmt.Sprintf("s%d", id)}}
+	case "not-saved":
+		return []Event{SavepointPersistFailed{ID: id, Reason: rest(2)}}
+	case "save-fenced":
+		return []Event{SavepointPersistFailed{ID: id, Reason: rest(2), Fenced: true}}
 	case "enumerator":
 		return []Event{EnumeratorState{Vertex: types.VertexID(word(1)), State: []byte(rest(2))}}
 	case "persisted":

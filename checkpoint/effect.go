@@ -97,6 +97,48 @@ type FinalComplete struct {
 	Kind Kind
 }
 
+// CopyState asks that the state of tasks at a complete checkpoint be copied into a savepoint: the files of each folded into
+// one, under a key in the savepoint's folder or in the answer itself. StateCopied answers for each task. It may come again
+// for tasks whose answer was a failure. The checkpoint's files stay until the savepoint is whole or given up.
+type CopyState struct {
+	ID    types.CheckpointID
+	Tasks []StateCopy // in order; never empty
+}
+
+// StateCopy is what is to be copied of one task.
+type StateCopy struct {
+	Task  types.TaskID
+	Files []*checkpointv1.StateFile // shared; do not change them
+}
+
+// PersistSavepoint makes a savepoint whole: write the manifest into its folder by a conditional put, then the fenced
+// transaction that names it. Its checkpoint is complete, and all sinks have confirmed it. Deadline is as in Persist; 0 is
+// none. SavepointPersisted or SavepointPersistFailed answers.
+type PersistSavepoint struct {
+	ID       types.CheckpointID
+	Manifest *checkpointv1.Manifest // do not change it
+	Bytes    int64                  // of its files
+	Deadline int64
+}
+
+// SavepointCompleted reports that a savepoint is whole. Request is 0 where it is of the job's last checkpoint.
+type SavepointCompleted struct {
+	Request     uint64
+	ID          types.CheckpointID
+	Kind        Kind  // of its checkpoint
+	TriggeredAt int64 // milliseconds
+	ManifestKey string
+	Bytes       int64
+}
+
+// SavepointFailed reports that there will be no savepoint for a request. With Request 0 it is of the job's last checkpoint,
+// and is tried again.
+type SavepointFailed struct {
+	Request uint64
+	ID      types.CheckpointID // 0: its checkpoint was not triggered
+	Reason  string
+}
+
 // Quiet says that no checkpoint is under way, nor will be before TasksRunning. It answers RegionsStopped.
 type Quiet struct{}
 
@@ -118,6 +160,11 @@ func (FailJob) isEffect()          {}
 func (StepDown) isEffect()         {}
 func (FinalComplete) isEffect()    {}
 func (Closed) isEffect()           {}
+
+func (CopyState) isEffect()          {}
+func (PersistSavepoint) isEffect()   {}
+func (SavepointCompleted) isEffect() {}
+func (SavepointFailed) isEffect()    {}
 
 // CommitPermit proves that a checkpoint is complete. Only this package makes one; the zero value permits nothing.
 type CommitPermit struct {
@@ -196,6 +243,30 @@ func (e Quiet) String() string { return "quiet" }
 
 // String prints the effect on one line.
 func (e Closed) String() string { return "closed" }
+
+// String prints the effect on one line.
+func (e CopyState) String() string {
+	text := fmt.Sprintf("copy-state id=%d", e.ID)
+	for _, t := range e.Tasks {
+		text += fmt.Sprintf(" %s(files=%d)", t.Task, len(t.Files))
+	}
+	return text
+}
+
+// String prints the effect on one line, with the shape of the manifest.
+func (e PersistSavepoint) String() string {
+	return fmt.Sprintf("persist-savepoint id=%d bytes=%d manifest={%s}", e.ID, e.Bytes, Describe(e.Manifest))
+}
+
+// String prints the effect on one line.
+func (e SavepointCompleted) String() string {
+	return fmt.Sprintf("savepoint-completed request=%d id=%d kind=%s key=%s bytes=%d", e.Request, e.ID, e.Kind, e.ManifestKey, e.Bytes)
+}
+
+// String prints the effect on one line.
+func (e SavepointFailed) String() string {
+	return fmt.Sprintf("savepoint-failed request=%d id=%d reason=%q", e.Request, e.ID, e.Reason)
+}
 
 func pointerIDs(ps []Pointer) string {
 	ids := make([]string, len(ps))

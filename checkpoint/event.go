@@ -25,9 +25,14 @@ type TasksRunning struct{}
 type TaskEnded struct{ Task types.TaskID }
 
 // TriggerRequested asks for a checkpoint beyond the periodic ones: Suspend is retried until it completes; Final waits
-// until all tasks have ended, and then is what happens anyway; Periodic asks for one as soon as possible. Savepoints are
-// refused with a Failed report.
-type TriggerRequested struct{ Kind Kind }
+// until all tasks have ended, and then is what happens anyway; Periodic asks for one as soon as possible. Savepoint asks for
+// a savepoint, in the order of requests: SavepointCompleted or SavepointFailed answers its Request, which is not 0. With
+// Savepoint, Suspend and Final make one of the job's last checkpoint, before FinalComplete.
+type TriggerRequested struct {
+	Kind      Kind
+	Request   uint64
+	Savepoint bool
+}
 
 // Acknowledged says that a task's part of a checkpoint is safe. The coordinator takes State over. Repeated ones, and those
 // of checkpoints that are not pending, are ignored.
@@ -72,6 +77,29 @@ type PersistFailed struct {
 type Committed struct {
 	Vertex types.VertexID
 	ID     types.CheckpointID
+}
+
+// StateCopied answers CopyState for a task: File has its state at the checkpoint, and nothing else is needed to read it. A
+// Reason says why there is none. The coordinator takes File over.
+type StateCopied struct {
+	ID     types.CheckpointID
+	Task   types.TaskID
+	File   *checkpointv1.StateFile
+	Reason string
+}
+
+// SavepointPersisted says that the transaction of a PersistSavepoint succeeded: the savepoint is whole.
+type SavepointPersisted struct {
+	ID          types.CheckpointID
+	ManifestKey string
+}
+
+// SavepointPersistFailed says that no transaction of a PersistSavepoint is under way, and that none was found to have
+// happened. Fenced says that the leadership is over.
+type SavepointPersistFailed struct {
+	ID     types.CheckpointID
+	Reason string
+	Fenced bool
 }
 
 // IDsAllotted says that the ids up to Through, inclusive, are durably this coordinator's: the answer to AllotIDs.
@@ -120,6 +148,10 @@ func (RegionsStopped) isEvent()   {}
 func (RegionsRestored) isEvent()  {}
 func (Adopted) isEvent()          {}
 
+func (StateCopied) isEvent()            {}
+func (SavepointPersisted) isEvent()     {}
+func (SavepointPersistFailed) isEvent() {}
+
 // String prints the event on one line.
 func (e Tick) String() string { return fmt.Sprintf("tick now=%d", e.Now) }
 
@@ -130,7 +162,16 @@ func (e TasksRunning) String() string { return "tasks-running" }
 func (e TaskEnded) String() string { return fmt.Sprintf("task-ended %s", e.Task) }
 
 // String prints the event on one line.
-func (e TriggerRequested) String() string { return fmt.Sprintf("trigger-requested kind=%s", e.Kind) }
+func (e TriggerRequested) String() string {
+	text := "trigger-requested kind=" + e.Kind.String()
+	if e.Savepoint {
+		text += " savepoint"
+	}
+	if e.Request != 0 {
+		text += fmt.Sprintf(" request=%d", e.Request)
+	}
+	return text
+}
 
 // String prints the event on one line.
 func (e Acknowledged) String() string { return fmt.Sprintf("acknowledged id=%d %s", e.ID, e.Task) }
@@ -181,3 +222,18 @@ func (e Adopted) String() string {
 
 // String prints the event on one line.
 func (e Close) String() string { return fmt.Sprintf("close reason=%q", e.Reason) }
+
+// String prints the event on one line.
+func (e StateCopied) String() string {
+	return fmt.Sprintf("state-copied id=%d %s reason=%q", e.ID, e.Task, e.Reason)
+}
+
+// String prints the event on one line.
+func (e SavepointPersisted) String() string {
+	return fmt.Sprintf("savepoint-persisted id=%d key=%s", e.ID, e.ManifestKey)
+}
+
+// String prints the event on one line.
+func (e SavepointPersistFailed) String() string {
+	return fmt.Sprintf("savepoint-persist-failed id=%d fenced=%v reason=%q", e.ID, e.Fenced, e.Reason)
+}

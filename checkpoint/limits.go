@@ -6,6 +6,8 @@ const (
 	// UnconfirmedMax is how many completed checkpoints may await the confirmation of a sink's committer. At the limit no
 	// periodic checkpoint is triggered: output that nobody can see is not worth an ever longer list.
 	UnconfirmedMax = 32
+	// SavepointsWaitingMax is how many savepoints may wait for the one before them.
+	SavepointsWaitingMax = 16
 	// ManifestBytesMax is the most bytes of an encoded manifest.
 	ManifestBytesMax = 64 << 20
 	// InlineBytesMax is the most bytes of a state file that stands in the manifest itself.

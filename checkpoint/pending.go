@@ -111,11 +111,11 @@ func (c *Coordinator) manifest(p *pending) *checkpointv1.Manifest {
 }
 
 // retention divides the retained checkpoints into those that are kept beside a new one and those that are dropped. What
-// sinks have not confirmed is kept: it says what there is to commit.
+// sinks have not confirmed is kept: it says what there is to commit. So is what a savepoint is being made of.
 func (c *Coordinator) retention() (retain, drop []Pointer) {
 	surplus := len(c.retained) + 1 - c.cfg.Spec.Retained
 	for _, r := range c.retained {
-		if surplus > 0 && !c.isUnconfirmed(r.ID) {
+		if surplus > 0 && !c.isUnconfirmed(r.ID) && !c.keeps(r.ID) {
 			drop = append(drop, r)
 			surplus--
 			continue

@@ -7,7 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
 
@@ -39,6 +38,7 @@ type world struct {
 	epochs []types.CheckpointID
 	// promised is what the sink task acknowledged for the pending checkpoint. A confirmation may come after it.
 	promised [][]byte
+	saves    saves
 }
 
 var (
@@ -71,7 +71,9 @@ func (w *world) step(ev Event) {
 // effect checks one effect and does what the shell would.
 func (w *world) effect(e Effect, cause Event) {
 	if w.over {
-		if _, ok := e.(Closed); !ok {
+		switch e.(type) {
+		case Closed, SavepointFailed:
+		default:
 			w.t.Fatalf("%s after the end", e)
 		}
 	}
@@ -115,8 +117,8 @@ func (w *world) effect(e Effect, cause Event) {
 		w.aborted[e.ID], w.triggered = true, 0
 	case Retire:
 		for _, d := range e.Dropped {
-			if d.ID == w.latest || d.ID > w.confirmed {
-				w.t.Fatalf("%s with latest %d, confirmed %d", e, w.latest, w.confirmed)
+			if d.ID == w.latest || d.ID > w.confirmed || d.ID == w.saves.of {
+				w.t.Fatalf("%s with latest %d, confirmed %d, a savepoint of %d", e, w.latest, w.confirmed, w.saves.of)
 			}
 		}
 	case FinalComplete:
@@ -126,6 +128,8 @@ func (w *world) effect(e Effect, cause Event) {
 		w.final, w.over = true, true
 	case FailJob, StepDown:
 		w.over = true
+	default:
+		w.savepoint(e)
 	}
 }
 
@@ -180,7 +184,7 @@ func (w *world) tick(t *rapid.T) {
 func (w *world) acknowledge(t *rapid.T) {
 	task := rapid.SampledFrom(tasks).Draw(t, "task")
 	id := w.anyID(t)
-	state := &checkpointv1.TaskState{Ended: w.ended[task]}
+	state := w.state(task)
 	if task == sink {
 		state.Committables = w.committables(id)
 	}
@@ -242,7 +246,15 @@ func (w *world) decline(t *rapid.T) {
 }
 
 func (w *world) trigger(t *rapid.T) {
-	w.step(TriggerRequested{rapid.SampledFrom([]Kind{Periodic, Savepoint, Suspend, Final}).Draw(t, "kind")})
+	e := TriggerRequested{Kind: rapid.SampledFrom([]Kind{Periodic, Savepoint, Savepoint, Suspend, Final}).Draw(t, "kind")}
+	switch e.Kind {
+	case Savepoint:
+		w.ask(&e)
+	case Suspend, Final:
+		e.Savepoint = rapid.Bool().Draw(t, "savepoint")
+	default:
+	}
+	w.step(e)
 }
 
 // stop ends the tasks of one vertex, as a failure does.
@@ -284,7 +296,7 @@ func TestNever(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"tick": w.tick, "ack": w.acknowledge, "ack2": w.acknowledge, "ack3": w.acknowledge, "persist": w.answerPersist,
 			"confirm": w.confirm, "end": w.endTask, "decline": w.decline, "trigger": w.trigger, "round": w.round, "round2": w.round,
-			"stop": w.stop, "restore": w.restore, "restore2": w.restore,
+			"stop": w.stop, "restore": w.restore, "restore2": w.restore, "copy": w.copy, "copy2": w.copy, "save": w.answerSave,
 		})
 	})
 }
@@ -298,7 +310,7 @@ func TestFinalComesAfterHealing(t *testing.T) {
 		w.c = New(w.cfg)
 		w.step(TasksRunning{})
 		for range rapid.IntRange(0, 40).Draw(t, "steps") {
-			rapid.SampledFrom([]func(*rapid.T){w.tick, w.acknowledge, w.answerPersist, w.confirm, w.decline, w.endTask, w.round, w.round, w.stop, w.restore}).Draw(t, "what")(t)
+			rapid.SampledFrom([]func(*rapid.T){w.tick, w.acknowledge, w.answerPersist, w.confirm, w.decline, w.endTask, w.round, w.round, w.stop, w.restore, w.askOne, w.askLast, w.copy, w.answerSave}).Draw(t, "what")(t)
 		}
 		w.heal()
 		w.restore(t)
@@ -329,7 +341,7 @@ func (w *world) acknowledgeAll() {
 		if w.triggered == 0 || w.persists != nil || w.acked[task] {
 			continue
 		}
-		state := &checkpointv1.TaskState{Ended: w.ended[task]}
+		state := w.state(task)
 		if task == sink {
 			state.Committables = w.committables(w.triggered)
 			w.promised = state.Committables
@@ -357,5 +369,6 @@ func (w *world) heal() {
 		w.commits, w.confirmed = nil, id
 		w.step(Committed{Vertex: "sink", ID: id})
 	}
+	w.healSave()
 	w.step(Tick{w.now})
 }

@@ -18,6 +18,10 @@ func (c *Coordinator) regionsStopped(e RegionsStopped) {
 		c.pending, c.lastEnd = nil, c.now
 		c.emit(NotifyAborted{ID: p.id})
 		c.emit(Failed{ID: p.id, Kind: p.kind, Reason: e.Reason})
+		c.checkpointFailed(p.id, e.Reason)
+	}
+	if s := c.saving; s != nil && s.manifest != nil && !s.persisting {
+		c.savingFailed(e.Reason) // who was copying may be gone, and its output be given up with the checkpoint
 	}
 	c.quiet()
 }
@@ -49,6 +53,8 @@ func (c *Coordinator) regionsRestored(e RegionsRestored) {
 		}
 	}
 	c.confirm(func(id types.CheckpointID) bool { return id <= e.From })
+	c.saved()
+	c.conclude()
 }
 
 // confirm forgets checkpoints for which nobody waits any more, and says so of those that are confirmed.

@@ -25,6 +25,7 @@ type attempt struct {
 	reasons     map[types.TaskID]string
 	widths      map[types.VertexID]int32
 	coordinator *checkpoint.Coordinator
+	savepoint   string                // the part of savepoints' folders that is this coordinator's own
 	live        map[types.TaskID]bool // deployed, and not known to have ended
 	cancelling  bool
 	closed      bool
@@ -61,7 +62,7 @@ func newAttempt(a allotment, regions [][]types.VertexID) *attempt {
 	out := &attempt{
 		allotment: a, number: a.attempt, regionOf: make(map[types.VertexID]int), of: make([]*deployment, len(regions)),
 		slots: make(map[types.TaskID]types.SlotID), reasons: make(map[types.TaskID]string), widths: make(map[types.VertexID]int32),
-		live: make(map[types.TaskID]bool),
+		live: make(map[types.TaskID]bool), savepoint: string(jobID(""))[:savepointUnique],
 	}
 	for i, vertices := range regions {
 		for _, v := range vertices {
@@ -173,6 +174,10 @@ func (d *driver) message(msg *controlv1.TaskManagerMessage) {
 			d.coordinate(checkpoint.Declined{
 				ID: types.CheckpointID(c.CheckpointId), Task: taskID(c.VertexId, c.Subtask), Reason: c.Failure.GetMessage(),
 			})
+		}
+	case *controlv1.TaskManagerMessage_StateCopied:
+		if c := r.StateCopied; d.deployment(c.VertexId, c.Attempt) != nil && c.Savepoint == d.at.savepoint {
+			d.coordinate(stateCopied(c))
 		}
 	case *controlv1.TaskManagerMessage_CoordinatorReady:
 		if c := r.CoordinatorReady; d.deployment(c.VertexId, c.Attempt) != nil {

@@ -82,6 +82,16 @@ func (d *driver) carryOutCheckpoint(fx checkpoint.Effect) {
 		d.ok("complete a checkpoint", errors.New(fx.Reason))
 	case checkpoint.FinalComplete:
 		d.step(lifecycle.FinalComplete{Attempt: d.at.number, ID: fx.ID})
+	case checkpoint.CopyState:
+		d.copyState(fx)
+	case checkpoint.PersistSavepoint:
+		n := d.at.number
+		unique := d.at.savepoint
+		d.later(func() any { return persisted{n, d.persistSavepoint(fx, unique)} })
+	case checkpoint.SavepointCompleted:
+		d.savepointCompleted(fx)
+	case checkpoint.SavepointFailed:
+		d.savepointFailed(fx)
 	case checkpoint.Quiet:
 		d.at.quiet = true
 		d.maybeGone()

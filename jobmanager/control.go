@@ -257,6 +257,8 @@ func jobOf(msg *controlv1.TaskManagerMessage) types.JobID {
 		return types.JobID(r.TaskSnapshotted.JobId)
 	case *controlv1.TaskManagerMessage_CheckpointDeclined:
 		return types.JobID(r.CheckpointDeclined.JobId)
+	case *controlv1.TaskManagerMessage_StateCopied:
+		return types.JobID(r.StateCopied.JobId)
 	case *controlv1.TaskManagerMessage_CoordinatorReady:
 		return types.JobID(r.CoordinatorReady.JobId)
 	case *controlv1.TaskManagerMessage_EnumeratorAssigned:

@@ -56,6 +56,7 @@ type driver struct {
 	collecting, adopting *collecting
 	floor                types.Attempt
 	findings             []*controlv1.EnumeratorAssigned // that are not stored, in order
+	saves                savepoints
 	// confirmed is the newest checkpoint of which this leader knows that its output is committed.
 	confirmed types.CheckpointID
 
@@ -84,7 +85,7 @@ type (
 	}
 	cancelAsked struct{ reply chan error }
 	stopAsked   struct {
-		drain bool
+		how   lifecycle.StopRequested
 		reply chan error
 	}
 	// graphRead, attemptAllotted, ... answer what the driver has set off.
@@ -94,11 +95,13 @@ type (
 		last  types.Attempt
 		at    types.CheckpointID // the last complete one
 		found collecting         // what is known of where the job ran
-		floor types.Attempt
-		err   error
+
+		savepoints *checkpointv1.JobSavepoints
+		floor      types.Attempt
+		err        error
 	}
 	stopStored struct {
-		drain bool
+		how   lifecycle.StopRequested
 		reply chan error
 		err   error
 	}
@@ -271,6 +274,12 @@ func (d *driver) readGraph() graphRead {
 	if r.err == nil && r.last != 0 {
 		r.err = d.patiently(func() error { return d.readDeployment(&r) })
 	}
+	if r.err == nil {
+		r.err = d.patiently(func() (err error) {
+			r.savepoints, _, err = d.store.savepoints(d.ctx)
+			return err
+		})
+	}
 	return r
 }
 
@@ -301,7 +310,8 @@ func (d *driver) begin(r graphRead) {
 	d.proto, d.graph, d.view.graph = r.proto, withParallelism(r.graph, d.rec), r.graph
 	d.regions = r.graph.Regions()
 	d.view.update(func(j *apiv1.DescribeJobResponse) {
-		j.Explanation, j.Attempt = jobgraph.Explain(r.graph), uint64(r.last)
+		j.Explanation, j.Attempt, j.RestoredFrom = jobgraph.Explain(r.graph), uint64(r.last), d.rec.RestoredFrom
+		j.Savepoints = d.l.jm.describeSavepoints(r.savepoints)
 		if r.at != 0 {
 			j.LastCheckpoint = &apiv1.CheckpointDescription{CheckpointId: uint64(r.at)}
 		}
@@ -318,7 +328,7 @@ func (d *driver) begin(r graphRead) {
 		d.recovered(r)
 	}
 	if d.rec.Stop != checkpointv1.JobStop_JOB_STOP_UNSPECIFIED {
-		d.step(lifecycle.StopRequested{Drain: d.rec.Stop == checkpointv1.JobStop_JOB_STOP_DRAIN})
+		d.step(lifecycle.StopRequested{Drain: d.rec.Stop == checkpointv1.JobStop_JOB_STOP_DRAIN, Savepoint: d.rec.StopSavepoint})
 	}
 }
 
@@ -395,15 +405,17 @@ func (d *driver) handle(e any) {
 			d.step(lifecycle.CancelRequested{})
 		}
 		e.reply <- e.err
+	case savepointAsked:
+		d.savepointAsked(e)
 	case rescaleAsked:
 		d.rescaleAsked(e)
 	case rescaleStored:
 		d.rescaleStored(e)
 	case stopAsked:
-		d.later(func() any { return stopStored{e.drain, e.reply, d.store.stop(d.ctx, e.drain)} })
+		d.later(func() any { return stopStored{e.how, e.reply, d.store.stop(d.ctx, e.how)} })
 	case stopStored:
 		if e.err == nil {
-			d.step(lifecycle.StopRequested{Drain: e.drain})
+			d.step(e.how)
 		}
 		e.reply <- e.err
 	default:
@@ -435,6 +447,8 @@ func (d *driver) tooEarly(e any) {
 	case stopAsked:
 		d.keep(e, e.reply)
 	case rescaleAsked:
+		d.keep(e, e.reply)
+	case savepointAsked:
 		d.keep(e, e.reply)
 	}
 }
@@ -544,7 +558,7 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 	case lifecycle.Rescale:
 		d.noteRescale(fx.Reason)
 	case lifecycle.RequestFinal:
-		d.coordinate(checkpoint.TriggerRequested{Kind: fx.Kind})
+		d.coordinate(checkpoint.TriggerRequested{Kind: fx.Kind, Savepoint: fx.Savepoint})
 	case lifecycle.DrainSources:
 		d.toAttempt(d.drainMessage)
 	case lifecycle.FinishTasks:

@@ -93,6 +93,10 @@ func (j *JobManager) recall(ctx context.Context, rec *checkpointv1.JobRecord, in
 			into.Explanation = jobgraph.Explain(g)
 		}
 	}
+	into.RestoredFrom = rec.RestoredFrom
+	if saved, _, err := s.savepoints(ctx); err == nil {
+		into.Savepoints = j.describeSavepoints(saved)
+	}
 	if latest, _, err := s.latest(ctx); err == nil && latest != nil {
 		into.LastCheckpoint = s.describeCheckpoint(ctx, rec, latest)
 	}

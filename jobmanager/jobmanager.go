@@ -29,6 +29,8 @@ type Options struct {
 	Version string
 	Coord   coord.Store
 	Store   blobstore.Store
+	// Place is how people name Store, before the keys of its objects.
+	Place string
 	// Probe finds out whether Store may be trusted; nil is blobstore.Probe.
 	Probe func(context.Context) error
 	// Known has the sources, sinks and functions that graphs may name.

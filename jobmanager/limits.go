@@ -20,6 +20,11 @@ const (
 	// checkpointIDsReserved is how many checkpoint ids an attempt reserves at a
 	// time; none is used twice, used or not.
 	checkpointIDsReserved = 1 << 20
+	// savepointsMax is how many savepoints of a job its record names, and a
+	// description shows; older ones are where they are, all the same.
+	savepointsMax = 32
+	// savepointUnique is how many letters of a savepoint's folder are random.
+	savepointUnique = 12
 	// storeTimeout bounds a call to the coordination store.
 	storeTimeout = 10 * time.Second
 	// leaderTimeout bounds the question who leads, for those who asked in vain.

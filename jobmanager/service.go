@@ -18,6 +18,7 @@ import (
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/jobmanager/coord"
+	"millrace/jobmanager/lifecycle"
 	apiv1 "millrace/proto/millrace/api/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/scheduler"
@@ -214,7 +215,9 @@ func (j *JobManager) CancelJob(ctx context.Context, r *apiv1.CancelJobRequest) (
 
 // StopJob implements apiv1.JobServiceServer.
 func (j *JobManager) StopJob(ctx context.Context, r *apiv1.StopJobRequest) (*apiv1.StopJobResponse, error) {
-	return &apiv1.StopJobResponse{}, j.ask(ctx, r.JobId, func(reply chan error) any { return stopAsked{r.Drain, reply} })
+	return &apiv1.StopJobResponse{}, j.ask(ctx, r.JobId, func(reply chan error) any {
+		return stopAsked{lifecycle.StopRequested{Drain: r.Drain, Savepoint: r.Savepoint}, reply}
+	})
 }
 
 // ask gives a driver a request and waits until it has taken it.

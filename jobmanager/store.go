@@ -18,6 +18,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/internal/mutant"
 	"millrace/jobmanager/coord"
+	"millrace/jobmanager/lifecycle"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/types"
@@ -327,16 +328,19 @@ func (s *jobStore) placement(ctx context.Context) ([]types.TaskManagerID, error)
 }
 
 // stop makes the wish to stop durable. One that was there before stands.
-func (s *jobStore) stop(ctx context.Context, drain bool) error {
+func (s *jobStore) stop(ctx context.Context, how lifecycle.StopRequested) error {
 	rec, e, err := s.record(ctx)
 	if err != nil {
 		return err
 	}
+	if how.Savepoint && rec.Stop != checkpointv1.JobStop_JOB_STOP_UNSPECIFIED && !rec.StopSavepoint {
+		return failure.Userf("the job is being stopped already, without a savepoint; its last checkpoint can be restored as well: job show names it")
+	}
 	if terminal(rec.Phase) || rec.Stop != checkpointv1.JobStop_JOB_STOP_UNSPECIFIED {
 		return nil
 	}
-	rec.Stop = checkpointv1.JobStop_JOB_STOP_SUSPEND
-	if drain {
+	rec.Stop, rec.StopSavepoint = checkpointv1.JobStop_JOB_STOP_SUSPEND, how.Savepoint
+	if how.Drain {
 		rec.Stop = checkpointv1.JobStop_JOB_STOP_DRAIN
 	}
 	value, err := marshal(rec)

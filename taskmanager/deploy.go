@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/internal/failure"
@@ -162,7 +163,7 @@ func (b *builder) state(ctx context.Context) error {
 	b.closes = append(b.closes, func() { _ = store.Close() })
 	b.parts.Store = store
 	var chain []*checkpointv1.StateFile
-	if len(b.d.Chains) == 1 && ownChain(b.d.Chains[0].Files, groups) {
+	if len(b.d.Chains) == 1 && ownChain(b.a.region.Job, b.d.Chains[0].Files, groups) {
 		chain = b.d.Chains[0].Files
 	}
 	b.parts.FullSnapshot = len(chain) == 0
@@ -176,10 +177,18 @@ func (b *builder) state(ctx context.Context) error {
 }
 
 // ownChain tells whether the files are of exactly these groups, so that deltas
-// may follow them.
-func ownChain(files []*checkpointv1.StateFile, groups types.KeyGroupRange) bool {
+// may follow them, and the job's own: a savepoint is the user's and may be gone
+// tomorrow, another job's checkpoint is that job's, so no checkpoint of this one
+// builds on them.
+func ownChain(job types.JobID, files []*checkpointv1.StateFile, groups types.KeyGroupRange) bool {
 	for _, f := range files {
 		if f.FirstKeyGroup != uint32(groups.First) || f.LastKeyGroup != uint32(groups.Last) {
+			return false
+		}
+		if f.GetObject() == "" {
+			continue
+		}
+		if k, err := blobstore.ParseChunkKey(f.GetObject()); err != nil || k.Job != job {
 			return false
 		}
 	}

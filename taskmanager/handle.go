@@ -31,6 +31,8 @@ func (m *TaskManager) handle(msg *controlv1.JobManagerMessage) {
 			id := types.TaskID{Vertex: types.VertexID(r.RewriteState.VertexId), Subtask: r.RewriteState.Subtask}
 			a.post(func(t *running) bool { return t.id == id }, task.Rewrite{})
 		}
+	case *controlv1.JobManagerMessage_CopyState:
+		m.copyState(r.CopyState)
 	case *controlv1.JobManagerMessage_AssignSplits:
 		m.assign(r.AssignSplits)
 	case *controlv1.JobManagerMessage_Commit:

@@ -21,6 +21,8 @@ const (
 	coordinatorRetryMax = 10 * time.Second
 	// addressesMax is how many addresses of peers are remembered.
 	addressesMax = 1 << 14
+	// copiesMax is how many tasks' state is written into savepoints at once.
+	copiesMax = 2
 	// troubleBytesMax cuts what a connector says of its trouble.
 	troubleBytesMax = 2048
 )

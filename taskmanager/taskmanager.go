@@ -78,6 +78,7 @@ type TaskManager struct {
 		leaving  bool
 	}
 	released chan struct{} // closed when the job manager lets the task manager go
+	copies   chan struct{} // has one for each copy of state that is under way
 	wait     sync.WaitGroup
 }
 
@@ -86,7 +87,7 @@ func New(o Options) *TaskManager {
 	if o.RowsMax == 0 {
 		o.RowsMax = stream.RowsMax
 	}
-	m := &TaskManager{Options: o, released: make(chan struct{})}
+	m := &TaskManager{Options: o, released: make(chan struct{}), copies: make(chan struct{}, copiesMax)}
 	m.mu.attempts = make(map[types.RegionID]*attempt)
 	m.outbox.Session = delivery.New[*controlv1.TaskManagerMessage](outboxMax)
 	return m

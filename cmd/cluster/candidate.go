@@ -27,7 +27,7 @@ func (c *Cluster) startJobManager(ctx context.Context, listen string) error {
 		return err
 	}
 	j, err := StartJobManager(ctx, listen, jobmanager.Options{
-		Cluster: c.Cluster, Version: c.Version, Coord: coord, Store: c.store, Probe: c.store.Probe, Known: c.Wiring.Known(),
+		Cluster: c.Cluster, Version: c.Version, Coord: coord, Store: c.store, Place: c.store.Place, Probe: c.store.Probe, Known: c.Wiring.Known(),
 		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention, Scrub: c.Scrub,
 		Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})

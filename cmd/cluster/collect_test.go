@@ -94,7 +94,7 @@ func (w *collectWriter) Write(b *stream.Batch) error {
 
 func (w *collectWriter) Prepare(id types.CheckpointID) error {
 	if len(w.open) > 0 {
-		head := fmt.Sprintf("%d/%d/%d\n", w.ctx.Attempt, w.ctx.Subtask, id)
+		head := fmt.Sprintf("%s/%d/%d/%d\n", w.ctx.Job, w.ctx.Attempt, w.ctx.Subtask, id)
 		w.prepared[id] = append([]byte(head), w.open...)
 		w.open = nil
 	}

@@ -18,6 +18,8 @@ import (
 // Storage is the blob store of a process, with retries around it.
 type Storage struct {
 	blobstore.Store
+	// Place is how people name it: a folder or a URI.
+	Place string
 	// Probe finds out whether the store may be trusted, as blobstore.Probe does.
 	Probe func(context.Context) error
 	close io.Closer
@@ -28,7 +30,7 @@ type Storage struct {
 // wrap, if it is not nil, puts something around the store, beneath the retries. It
 // reaches out to nobody; Close closes the store.
 func OpenStorage(ctx context.Context, place string, c clock.Clock, wrap func(blobstore.Store) blobstore.Store) (*Storage, error) {
-	s := &Storage{}
+	s := &Storage{Place: place}
 	if strings.HasPrefix(place, "s3:") {
 		bucket, err := s3.Open(ctx, place, s3.Options{Clock: c})
 		if err != nil {
@@ -44,7 +46,7 @@ func OpenStorage(ctx context.Context, place string, c clock.Clock, wrap func(blo
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint folder: %w", err)
 		}
-		s.Store, s.close = folder, folder
+		s.Store, s.close, s.Place = folder, folder, dir
 		s.Probe = func(ctx context.Context) error { return blobstore.Probe(ctx, folder) }
 	}
 	if wrap != nil {

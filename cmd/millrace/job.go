@@ -15,7 +15,7 @@ func newJob(a *app) *cobra.Command {
 		RunE: onlyHelp,
 	}
 	cmd.PersistentFlags().String("cluster", "", clusterFlagDoc)
-	cmd.AddCommand(newJobList(a), newJobShow(a), newJobCancel(a), newJobStop(a), newJobRescale(a), newJobWatch(a))
+	cmd.AddCommand(newJobList(a), newJobShow(a), newJobCancel(a), newJobStop(a), newJobSavepoint(a), newJobRescale(a), newJobWatch(a))
 	return cmd
 }
 

@@ -19,14 +19,18 @@ func newJobCancel(a *app) *cobra.Command {
 }
 
 func newJobStop(a *app) *cobra.Command {
-	var drain bool
+	var drain, savepoint bool
 	cmd := a.onJob("stop", "End a job behind a last checkpoint whose output is committed", func(cmd *cobra.Command, c *client.Client, id string) error {
-		if err := c.Stop(cmd.Context(), id, drain); err != nil {
+		if err := c.Stop(cmd.Context(), id, drain, savepoint); err != nil {
 			return err
+		}
+		if savepoint {
+			return awaitSavepoint(cmd, c, id)
 		}
 		_, err := fmt.Fprintf(cmd.OutOrStdout(), "job %s is being stopped\n", id)
 		return err
 	})
 	cmd.Flags().BoolVar(&drain, "drain", false, "let open windows fire first: the job can't be resumed as if nothing had happened")
+	cmd.Flags().BoolVar(&savepoint, "savepoint", false, "make a savepoint of the last checkpoint, wait for the end and print where it is")
 	return cmd
 }

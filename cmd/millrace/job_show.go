@@ -74,6 +74,10 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 	if c := d.LastCheckpoint; c != nil {
 		add("last checkpoint", lastCheckpoint(c))
 	}
+	for _, s := range d.Savepoints {
+		add("savepoint", s.Path)
+	}
+	add("restored from", d.RestoredFrom)
 	add("checkpoint failure", d.LastCheckpointFailure)
 	add("waiting for", d.WaitingFor)
 	add("failure", s.Failure)

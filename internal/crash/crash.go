@@ -34,6 +34,9 @@ var Points = []string{
 // Points: no checkpoint passes it.
 var Writes = []string{BeforeManifest, BeforeComplete, BeforeRecord}
 
+// SavepointPoints are those that a savepoint passes, beside those of its checkpoint, in their order.
+var SavepointPoints = []string{BeforeCopy, BeforeSavepointManifest, BeforeSavepoint, AfterSavepoint}
+
 // The names.
 const (
 	BeforePrepare     = "before-prepare"      // the barrier is at the sink, nothing is flushed
@@ -45,6 +48,11 @@ const (
 	AfterCommit       = "after-commit"        // it is committed, nobody told
 	InFinalCheckpoint = "in-final-checkpoint" // the final checkpoint is complete, its commit not
 	BeforeRecord      = "before-record"       // the job is to be cancelled, stopped, rescaled or ended, and its record is not written
+
+	BeforeCopy              = "before-copy"               // a task's state is about to be copied into a savepoint
+	BeforeSavepointManifest = "before-savepoint-manifest" // everything is copied and confirmed, no manifest written
+	BeforeSavepoint         = "before-savepoint"          // the manifest is written, the savepoint is in no record
+	AfterSavepoint          = "after-savepoint"           // the savepoint is whole, nobody told
 )
 
 type plan struct {
@@ -81,13 +89,13 @@ func Arm(text string) error {
 			return fmt.Errorf("crash point %q: want name or name@n", text)
 		}
 	}
-	if slices.Contains(Points, name) || slices.Contains(Writes, name) {
+	if slices.Contains(slices.Concat(Points, Writes, SavepointPoints), name) {
 		a := &plan{name: name, pause: pause}
 		a.left.Store(n)
 		armed.Store(a)
 		return nil
 	}
-	return fmt.Errorf("crash point %q is not one of %v or %v", name, Points, Writes)
+	return fmt.Errorf("crash point %q is not one of %v, %v or %v", name, Points, Writes, SavepointPoints)
 }
 
 // Order makes the process that was armed with "order:" and that path pause at a point, or end there. It returns when the

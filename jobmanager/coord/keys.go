@@ -22,6 +22,7 @@ import (
 //	jobs/<id>/checkpoint/next           the next checkpoint id: allotted before use, never reused
 //	jobs/<id>/checkpoint/latest         the last complete checkpoint; its write is the commit point
 //	jobs/<id>/checkpoint/abort/<id>     the decision that a checkpoint never completes
+//	jobs/<id>/savepoints                the last savepoints that are whole
 //	jobs/<id>/enumerator/<vertex>       the splits that a source's enumerator has found
 //	jobs/<id>/delete/<name>             the intent to delete objects, written before the first is deleted
 //
@@ -42,12 +43,13 @@ const (
 	FieldPlacement        JobField = "placement"
 	FieldCheckpointNext   JobField = "checkpoint/next"
 	FieldCheckpointLatest JobField = "checkpoint/latest"
+	FieldSavepoints       JobField = "savepoints"
 	FieldAbort            JobField = "checkpoint/abort"
 	FieldEnumerator       JobField = "enumerator"
 	FieldDelete           JobField = "delete"
 )
 
-var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldAttemptFloor, FieldAttemptRegions, FieldPlacement, FieldCheckpointNext, FieldCheckpointLatest}
+var plainFields = []JobField{FieldGraph, FieldState, FieldAttempt, FieldAttemptFloor, FieldAttemptRegions, FieldPlacement, FieldCheckpointNext, FieldCheckpointLatest, FieldSavepoints}
 
 // ClusterPrefix returns what all of a cluster's keys begin with in a store that clusters share. The name is one part of
 // a key; ErrInvalid otherwise.
@@ -102,6 +104,9 @@ func (k JobKeys) CheckpointNext() string { return k.prefix + string(FieldCheckpo
 
 // CheckpointLatest returns the key of the last complete checkpoint.
 func (k JobKeys) CheckpointLatest() string { return k.prefix + string(FieldCheckpointLatest) }
+
+// Savepoints returns the key of the list of savepoints.
+func (k JobKeys) Savepoints() string { return k.prefix + string(FieldSavepoints) }
 
 // Abort returns the key of the decision that the checkpoint never completes.
 func (k JobKeys) Abort(id types.CheckpointID) string {

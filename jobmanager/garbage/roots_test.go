@@ -47,6 +47,8 @@ func TestGarbage(t *testing.T) {
 	savepoint := blobstore.SavepointKey{Job: "j", Savepoint: 1, Unique: "s"}
 	saved, err := savepoint.Manifest()
 	saved = key(t, saved, err)
+	copied, err := savepoint.Chunk(types.TaskID{Vertex: "v"}, "u")
+	copied = key(t, copied, err)
 	running := &garbage.Roots{Job: "j", Attempt: 3, OldBefore: start.Add(time.Hour), Needed: map[string]bool{
 		graph(t, "here"): true, manifest(t, 5, "2"): true, chunk(t, "j", 1, 2, "needed"): true,
 	}}
@@ -70,6 +72,7 @@ func TestGarbage(t *testing.T) {
 		{"the graph", graph(t, "here"), false, false},
 		{"another graph", graph(t, "there"), true, true},
 		{"a savepoint", saved, false, false},
+		{"a chunk of a savepoint", copied, false, false},
 		{"somebody else's", "j/notes/readme", false, false},
 	}
 	for _, c := range cases {

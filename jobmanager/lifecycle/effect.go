@@ -64,6 +64,8 @@ type RequestCheckpoint struct{ Attempt types.Attempt }
 type RequestFinal struct {
 	Attempt types.Attempt
 	Kind    checkpoint.Kind // Final or Suspend
+	// Savepoint asks for a savepoint of it.
+	Savepoint bool
 }
 
 // DrainSources ends the input of every source task, as if it were bounded here.
@@ -189,7 +191,7 @@ func (e StartCheckpointing) String() string {
 
 // String prints the effect on one line.
 func (e RequestFinal) String() string {
-	return fmt.Sprintf("request-final attempt=%d kind=%s", e.Attempt, e.Kind)
+	return fmt.Sprintf("request-final attempt=%d kind=%s", e.Attempt, e.Kind) + savepointWord(e.Savepoint)
 }
 
 // String prints the effect on one line.

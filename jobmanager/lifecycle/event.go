@@ -157,7 +157,11 @@ type CancelRequested struct{}
 
 // StopRequested is the user's wish to end the job behind a last checkpoint; with Drain after the maximum watermark. A job
 // that is not running yet stops once it is.
-type StopRequested struct{ Drain bool }
+type StopRequested struct {
+	Drain bool
+	// Savepoint makes a savepoint of the last checkpoint.
+	Savepoint bool
+}
 
 // AttemptGone answers CancelAttempt: every task and coordinator task of the attempt has reported its end or is on a task
 // manager that is lost, and its checkpoint coordinator is closed.
@@ -294,7 +298,16 @@ func (e FinalComplete) String() string {
 func (e CancelRequested) String() string { return "cancel-requested" }
 
 // String prints the event on one line.
-func (e StopRequested) String() string { return fmt.Sprintf("stop-requested drain=%v", e.Drain) }
+func (e StopRequested) String() string {
+	return fmt.Sprintf("stop-requested drain=%v", e.Drain) + savepointWord(e.Savepoint)
+}
+
+func savepointWord(savepoint bool) string {
+	if savepoint {
+		return " savepoint"
+	}
+	return ""
+}
 
 // String prints the event on one line.
 func (e AttemptGone) String() string { return fmt.Sprintf("attempt-gone %d", e.Attempt) }

@@ -113,6 +113,8 @@ func everyEvent() []Event {
 		CancelRequested{},
 		StopRequested{},
 		StopRequested{Drain: true},
+		StopRequested{Savepoint: true},
+		StopRequested{Drain: true, Savepoint: true},
 		TerminalStored{},
 		RescaleRequested{Reason: "more"},
 	}

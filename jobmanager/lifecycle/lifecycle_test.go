@@ -35,6 +35,7 @@ import (
 //	        coordinator sink no broker                 lost tm-1          final 3
 //	        corrupt 7 older=1 bad checksum             completed 8        too-often why
 //	        cancel           stop | stop drain         gone               stored
+//	        stop now savepoint | stop drain savepoint
 //	        stale up (the event, of the attempt before)
 //	    with regions also
 //	        part missing why           part resources            part ready            part corrupt 7 older=1 why
@@ -233,7 +234,7 @@ func (s *script) events(t *testing.T, words corescript.Line) []Event {
 	case "cancel":
 		return []Event{CancelRequested{}}
 	case "stop":
-		return []Event{StopRequested{Drain: word(1) == "drain"}}
+		return []Event{StopRequested{Drain: word(1) == "drain", Savepoint: word(2) == "savepoint"}}
 	case "rescale":
 		return []Event{RescaleRequested{Reason: rest(1)}}
 	case "better":

@@ -364,10 +364,13 @@ func (m *Machine) stopRequested(e StopRequested) {
 func (m *Machine) beginStop() {
 	m.move(Stopping, "")
 	if m.stop.Drain {
+		if m.stop.Savepoint {
+			m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Final, Savepoint: true}) // it comes when all tasks have ended
+		}
 		m.emit(DrainSources{Attempt: m.attempt})
 		return
 	}
-	m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Suspend})
+	m.emit(RequestFinal{Attempt: m.attempt, Kind: checkpoint.Suspend, Savepoint: m.stop.Savepoint})
 }
 
 // finalComplete ends the job: all of its work is committed, whatever becomes of its tasks now.

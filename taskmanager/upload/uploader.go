@@ -29,6 +29,8 @@ type Options struct {
 	Store     blobstore.Store
 	Backend   statebackend.Backend
 	Clock     clock.Clock
+	// Savepoint, if it is not zero, is where files go in place of the attempt's own keys.
+	Savepoint blobstore.SavepointKey
 	// Dir is where large files are spooled.
 	Dir string
 	// Cache keeps a copy of what goes to the store; nil keeps none.
@@ -191,7 +193,7 @@ func (u *Uploader) create(ctx context.Context, id types.CheckpointID) (string, e
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		// A key a try: the outcome of a failed one may be open, and two objects
 		// of which one is never referenced are harmless.
-		key, err := blobstore.ChunkKey{Job: u.Job, Attempt: u.Attempt, Checkpoint: id, Task: u.Task, Unique: unique()}.Path()
+		key, err := u.key(id)
 		if err == nil {
 			err = u.Store.Create(ctx, key, &u.spool)
 		}
@@ -210,6 +212,14 @@ func (u *Uploader) create(ctx context.Context, id types.CheckpointID) (string, e
 		case <-u.Clock.After(wait):
 		}
 	}
+}
+
+// key returns a key that was never used.
+func (u *Uploader) key(id types.CheckpointID) (string, error) {
+	if u.Savepoint != (blobstore.SavepointKey{}) {
+		return u.Savepoint.Chunk(u.Task, unique())
+	}
+	return blobstore.ChunkKey{Job: u.Job, Attempt: u.Attempt, Checkpoint: id, Task: u.Task, Unique: unique()}.Path()
 }
 
 func unique() string {

@@ -110,10 +110,17 @@ func (c *Client) Cancel(ctx context.Context, job string) error {
 	return understand(err)
 }
 
-// Stop ends a job behind a last checkpoint, with drain after its windows have fired. It does not wait for the end.
-func (c *Client) Stop(ctx context.Context, job string, drain bool) error {
-	_, err := c.jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain})
+// Stop ends a job behind a last checkpoint, with drain after its windows have fired; with savepoint, a savepoint is made of
+// that. It does not wait for the end.
+func (c *Client) Stop(ctx context.Context, job string, drain, savepoint bool) error {
+	_, err := c.jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: job, Drain: drain, Savepoint: savepoint})
 	return understand(err)
+}
+
+// Savepoint takes a savepoint of a running job and returns when it is whole. When the answer is lost, Describe lists it.
+func (c *Client) Savepoint(ctx context.Context, job string) (*apiv1.SavepointDescription, error) {
+	answer, err := c.jobs.TriggerSavepoint(ctx, &apiv1.TriggerSavepointRequest{JobId: job})
+	return answer.GetSavepoint(), understand(err)
 }
 
 // Rescale gives a job another parallelism: of every vertex, and of those that are named. It does not wait for it.

@@ -26,6 +26,64 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type Fate int32
+
+const (
+	Fate_FATE_UNSPECIFIED Fate = 0
+	Fate_FATE_KEPT        Fate = 1
+	// It is kept, in another layout.
+	Fate_FATE_MIGRATED Fate = 2
+	// The graph has no place for it.
+	Fate_FATE_DROPPED Fate = 3
+	// The graph has it and the savepoint has not: it begins empty.
+	Fate_FATE_NEW Fate = 4
+)
+
+// Enum value maps for Fate.
+var (
+	Fate_name = map[int32]string{
+		0: "FATE_UNSPECIFIED",
+		1: "FATE_KEPT",
+		2: "FATE_MIGRATED",
+		3: "FATE_DROPPED",
+		4: "FATE_NEW",
+	}
+	Fate_value = map[string]int32{
+		"FATE_UNSPECIFIED": 0,
+		"FATE_KEPT":        1,
+		"FATE_MIGRATED":    2,
+		"FATE_DROPPED":     3,
+		"FATE_NEW":         4,
+	}
+)
+
+func (x Fate) Enum() *Fate {
+	p := new(Fate)
+	*p = x
+	return p
+}
+
+func (x Fate) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Fate) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_api_v1_api_proto_enumTypes[0].Descriptor()
+}
+
+func (Fate) Type() protoreflect.EnumType {
+	return &file_millrace_api_v1_api_proto_enumTypes[0]
+}
+
+func (x Fate) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Fate.Descriptor instead.
+func (Fate) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{0}
+}
+
 type JobState int32
 
 const (
@@ -106,11 +164,11 @@ func (x JobState) String() string {
 }
 
 func (JobState) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_api_v1_api_proto_enumTypes[0].Descriptor()
+	return file_millrace_api_v1_api_proto_enumTypes[1].Descriptor()
 }
 
 func (JobState) Type() protoreflect.EnumType {
-	return &file_millrace_api_v1_api_proto_enumTypes[0]
+	return &file_millrace_api_v1_api_proto_enumTypes[1]
 }
 
 func (x JobState) Number() protoreflect.EnumNumber {
@@ -119,7 +177,7 @@ func (x JobState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use JobState.Descriptor instead.
 func (JobState) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{0}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{1}
 }
 
 type DescribeClusterRequest struct {
@@ -572,8 +630,13 @@ type SubmitJobRequest struct {
 	DryRun bool                   `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Repeating a submit with the same key gives the same job.
 	IdempotencyKey string `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// A savepoint, or the manifest of a checkpoint, from which the job starts;
+	// empty: it starts without state.
+	FromSavepoint string `protobuf:"bytes,40,opt,name=from_savepoint,json=fromSavepoint,proto3" json:"from_savepoint,omitempty"`
+	// State in it for which the graph has no place may be left behind.
+	AllowNonRestoredState bool `protobuf:"varint,41,opt,name=allow_non_restored_state,json=allowNonRestoredState,proto3" json:"allow_non_restored_state,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
 }
 
 func (x *SubmitJobRequest) Reset() {
@@ -627,6 +690,20 @@ func (x *SubmitJobRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *SubmitJobRequest) GetFromSavepoint() string {
+	if x != nil {
+		return x.FromSavepoint
+	}
+	return ""
+}
+
+func (x *SubmitJobRequest) GetAllowNonRestoredState() bool {
+	if x != nil {
+		return x.AllowNonRestoredState
+	}
+	return false
+}
+
 type SubmitJobResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -634,9 +711,14 @@ type SubmitJobResponse struct {
 	Placements []*PlacementReason `protobuf:"bytes,2,rep,name=placements,proto3" json:"placements,omitempty"`
 	Problems   []*Problem         `protobuf:"bytes,3,rep,name=problems,proto3" json:"problems,omitempty"`
 	// The graph in words.
-	Explanation   string `protobuf:"bytes,4,opt,name=explanation,proto3" json:"explanation,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Explanation string `protobuf:"bytes,4,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	// What becomes of the state in from_savepoint, by vertex and table.
+	State []*StateFate `protobuf:"bytes,40,rep,name=state,proto3" json:"state,omitempty"`
+	// The checkpoint of which it is, and the job that took it.
+	RestoredCheckpointId uint64 `protobuf:"varint,41,opt,name=restored_checkpoint_id,json=restoredCheckpointId,proto3" json:"restored_checkpoint_id,omitempty"`
+	RestoredJobId        string `protobuf:"bytes,42,opt,name=restored_job_id,json=restoredJobId,proto3" json:"restored_job_id,omitempty"`
+	unknownFields        protoimpl.UnknownFields
+	sizeCache            protoimpl.SizeCache
 }
 
 func (x *SubmitJobResponse) Reset() {
@@ -697,6 +779,290 @@ func (x *SubmitJobResponse) GetExplanation() string {
 	return ""
 }
 
+func (x *SubmitJobResponse) GetState() []*StateFate {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
+func (x *SubmitJobResponse) GetRestoredCheckpointId() uint64 {
+	if x != nil {
+		return x.RestoredCheckpointId
+	}
+	return 0
+}
+
+func (x *SubmitJobResponse) GetRestoredJobId() string {
+	if x != nil {
+		return x.RestoredJobId
+	}
+	return ""
+}
+
+// StateFate says what becomes of a piece of state when a job starts from a
+// savepoint.
+type StateFate struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	VertexId string                 `protobuf:"bytes,1,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	// Of the operator, and the name of its table; empty where it is not a table.
+	OperatorUid string `protobuf:"bytes,2,opt,name=operator_uid,json=operatorUid,proto3" json:"operator_uid,omitempty"`
+	Table       string `protobuf:"bytes,3,opt,name=table,proto3" json:"table,omitempty"`
+	// What it is, in a word: table, positions, committables.
+	What string `protobuf:"bytes,4,opt,name=what,proto3" json:"what,omitempty"`
+	Fate Fate   `protobuf:"varint,5,opt,name=fate,proto3,enum=millrace.api.v1.Fate" json:"fate,omitempty"`
+	// More for people: rows and bytes, or why.
+	Detail        string `protobuf:"bytes,6,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateFate) Reset() {
+	*x = StateFate{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateFate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateFate) ProtoMessage() {}
+
+func (x *StateFate) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateFate.ProtoReflect.Descriptor instead.
+func (*StateFate) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *StateFate) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *StateFate) GetOperatorUid() string {
+	if x != nil {
+		return x.OperatorUid
+	}
+	return ""
+}
+
+func (x *StateFate) GetTable() string {
+	if x != nil {
+		return x.Table
+	}
+	return ""
+}
+
+func (x *StateFate) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *StateFate) GetFate() Fate {
+	if x != nil {
+		return x.Fate
+	}
+	return Fate_FATE_UNSPECIFIED
+}
+
+func (x *StateFate) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+type TriggerSavepointRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TriggerSavepointRequest) Reset() {
+	*x = TriggerSavepointRequest{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TriggerSavepointRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TriggerSavepointRequest) ProtoMessage() {}
+
+func (x *TriggerSavepointRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TriggerSavepointRequest.ProtoReflect.Descriptor instead.
+func (*TriggerSavepointRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *TriggerSavepointRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+type TriggerSavepointResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Savepoint     *SavepointDescription  `protobuf:"bytes,1,opt,name=savepoint,proto3" json:"savepoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TriggerSavepointResponse) Reset() {
+	*x = TriggerSavepointResponse{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TriggerSavepointResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TriggerSavepointResponse) ProtoMessage() {}
+
+func (x *TriggerSavepointResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TriggerSavepointResponse.ProtoReflect.Descriptor instead.
+func (*TriggerSavepointResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TriggerSavepointResponse) GetSavepoint() *SavepointDescription {
+	if x != nil {
+		return x.Savepoint
+	}
+	return nil
+}
+
+type SavepointDescription struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	SavepointId uint64                 `protobuf:"varint,1,opt,name=savepoint_id,json=savepointId,proto3" json:"savepoint_id,omitempty"`
+	// Where it is: what --from-savepoint and state inspect take.
+	Path      string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Triggered *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=triggered,proto3" json:"triggered,omitempty"`
+	Bytes     int64                  `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// Taken by stopping the job, and whether with drain.
+	Stopped       bool `protobuf:"varint,5,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	Drained       bool `protobuf:"varint,6,opt,name=drained,proto3" json:"drained,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SavepointDescription) Reset() {
+	*x = SavepointDescription{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SavepointDescription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SavepointDescription) ProtoMessage() {}
+
+func (x *SavepointDescription) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SavepointDescription.ProtoReflect.Descriptor instead.
+func (*SavepointDescription) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SavepointDescription) GetSavepointId() uint64 {
+	if x != nil {
+		return x.SavepointId
+	}
+	return 0
+}
+
+func (x *SavepointDescription) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *SavepointDescription) GetTriggered() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Triggered
+	}
+	return nil
+}
+
+func (x *SavepointDescription) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *SavepointDescription) GetStopped() bool {
+	if x != nil {
+		return x.Stopped
+	}
+	return false
+}
+
+func (x *SavepointDescription) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
+}
+
 // Problem is one thing that is wrong with a graph.
 type Problem struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -710,7 +1076,7 @@ type Problem struct {
 
 func (x *Problem) Reset() {
 	*x = Problem{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -722,7 +1088,7 @@ func (x *Problem) String() string {
 func (*Problem) ProtoMessage() {}
 
 func (x *Problem) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[9]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -735,7 +1101,7 @@ func (x *Problem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Problem.ProtoReflect.Descriptor instead.
 func (*Problem) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{9}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Problem) GetVertexId() string {
@@ -780,7 +1146,7 @@ type PlacementReason struct {
 
 func (x *PlacementReason) Reset() {
 	*x = PlacementReason{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +1158,7 @@ func (x *PlacementReason) String() string {
 func (*PlacementReason) ProtoMessage() {}
 
 func (x *PlacementReason) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[10]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +1171,7 @@ func (x *PlacementReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReason.ProtoReflect.Descriptor instead.
 func (*PlacementReason) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{10}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PlacementReason) GetVertexId() string {
@@ -858,7 +1224,7 @@ type JobSummary struct {
 
 func (x *JobSummary) Reset() {
 	*x = JobSummary{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +1236,7 @@ func (x *JobSummary) String() string {
 func (*JobSummary) ProtoMessage() {}
 
 func (x *JobSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[11]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +1249,7 @@ func (x *JobSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSummary.ProtoReflect.Descriptor instead.
 func (*JobSummary) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{11}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *JobSummary) GetJobId() string {
@@ -943,7 +1309,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1321,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[12]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1334,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{12}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 type ListJobsResponse struct {
@@ -980,7 +1346,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1358,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[13]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1371,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{13}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobSummary {
@@ -1024,7 +1390,7 @@ type DescribeJobRequest struct {
 
 func (x *DescribeJobRequest) Reset() {
 	*x = DescribeJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1402,7 @@ func (x *DescribeJobRequest) String() string {
 func (*DescribeJobRequest) ProtoMessage() {}
 
 func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[14]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1415,7 @@ func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobRequest.ProtoReflect.Descriptor instead.
 func (*DescribeJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{14}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DescribeJobRequest) GetJobId() string {
@@ -1081,14 +1447,18 @@ type DescribeJobResponse struct {
 	Takeover string `protobuf:"bytes,13,opt,name=takeover,proto3" json:"takeover,omitempty"`
 	// Files of retained checkpoints that were not what was written when they were
 	// examined last, with the checkpoints that can't be restored for it.
-	DamagedFiles  []string `protobuf:"bytes,14,rep,name=damaged_files,json=damagedFiles,proto3" json:"damaged_files,omitempty"`
+	DamagedFiles []string `protobuf:"bytes,14,rep,name=damaged_files,json=damagedFiles,proto3" json:"damaged_files,omitempty"`
+	// The last ones that are whole, oldest first.
+	Savepoints []*SavepointDescription `protobuf:"bytes,40,rep,name=savepoints,proto3" json:"savepoints,omitempty"`
+	// From which the job was started; empty if it was started without state.
+	RestoredFrom  string `protobuf:"bytes,41,opt,name=restored_from,json=restoredFrom,proto3" json:"restored_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DescribeJobResponse) Reset() {
 	*x = DescribeJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1470,7 @@ func (x *DescribeJobResponse) String() string {
 func (*DescribeJobResponse) ProtoMessage() {}
 
 func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1483,7 @@ func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobResponse.ProtoReflect.Descriptor instead.
 func (*DescribeJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DescribeJobResponse) GetSummary() *JobSummary {
@@ -1214,6 +1584,20 @@ func (x *DescribeJobResponse) GetDamagedFiles() []string {
 	return nil
 }
 
+func (x *DescribeJobResponse) GetSavepoints() []*SavepointDescription {
+	if x != nil {
+		return x.Savepoints
+	}
+	return nil
+}
+
+func (x *DescribeJobResponse) GetRestoredFrom() string {
+	if x != nil {
+		return x.RestoredFrom
+	}
+	return ""
+}
+
 type TaskDescription struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	VertexId        string                 `protobuf:"bytes,1,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
@@ -1232,7 +1616,7 @@ type TaskDescription struct {
 
 func (x *TaskDescription) Reset() {
 	*x = TaskDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1628,7 @@ func (x *TaskDescription) String() string {
 func (*TaskDescription) ProtoMessage() {}
 
 func (x *TaskDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1641,7 @@ func (x *TaskDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDescription.ProtoReflect.Descriptor instead.
 func (*TaskDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TaskDescription) GetVertexId() string {
@@ -1337,7 +1721,7 @@ type CheckpointDescription struct {
 
 func (x *CheckpointDescription) Reset() {
 	*x = CheckpointDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1733,7 @@ func (x *CheckpointDescription) String() string {
 func (*CheckpointDescription) ProtoMessage() {}
 
 func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1746,7 @@ func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDescription.ProtoReflect.Descriptor instead.
 func (*CheckpointDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *CheckpointDescription) GetCheckpointId() uint64 {
@@ -1416,7 +1800,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1812,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1825,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -1459,7 +1843,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1855,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,21 +1868,23 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 type StopJobRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
 	// Sends the maximum watermark first, so that open windows fire.
-	Drain         bool `protobuf:"varint,2,opt,name=drain,proto3" json:"drain,omitempty"`
+	Drain bool `protobuf:"varint,2,opt,name=drain,proto3" json:"drain,omitempty"`
+	// Makes a savepoint of the last checkpoint.
+	Savepoint     bool `protobuf:"varint,40,opt,name=savepoint,proto3" json:"savepoint,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1510,7 +1896,7 @@ func (x *StopJobRequest) String() string {
 func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1523,7 +1909,7 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StopJobRequest) GetJobId() string {
@@ -1540,6 +1926,13 @@ func (x *StopJobRequest) GetDrain() bool {
 	return false
 }
 
+func (x *StopJobRequest) GetSavepoint() bool {
+	if x != nil {
+		return x.Savepoint
+	}
+	return false
+}
+
 type StopJobResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1548,7 +1941,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1560,7 +1953,7 @@ func (x *StopJobResponse) String() string {
 func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1573,7 +1966,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 type WatchJobRequest struct {
@@ -1585,7 +1978,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1597,7 +1990,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1610,7 +2003,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -1637,7 +2030,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +2042,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +2055,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *WatchJobResponse) GetTime() *timestamppb.Timestamp {
@@ -1770,7 +2163,7 @@ type JobStateChanged struct {
 
 func (x *JobStateChanged) Reset() {
 	*x = JobStateChanged{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +2175,7 @@ func (x *JobStateChanged) String() string {
 func (*JobStateChanged) ProtoMessage() {}
 
 func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +2188,7 @@ func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChanged.ProtoReflect.Descriptor instead.
 func (*JobStateChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *JobStateChanged) GetState() JobState {
@@ -1822,7 +2215,7 @@ type CheckpointFailed struct {
 
 func (x *CheckpointFailed) Reset() {
 	*x = CheckpointFailed{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +2227,7 @@ func (x *CheckpointFailed) String() string {
 func (*CheckpointFailed) ProtoMessage() {}
 
 func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +2240,7 @@ func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointFailed.ProtoReflect.Descriptor instead.
 func (*CheckpointFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CheckpointFailed) GetCheckpointId() uint64 {
@@ -1874,7 +2267,7 @@ type Restarted struct {
 
 func (x *Restarted) Reset() {
 	*x = Restarted{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1886,7 +2279,7 @@ func (x *Restarted) String() string {
 func (*Restarted) ProtoMessage() {}
 
 func (x *Restarted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1899,7 +2292,7 @@ func (x *Restarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restarted.ProtoReflect.Descriptor instead.
 func (*Restarted) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Restarted) GetAttempt() uint64 {
@@ -1933,7 +2326,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2338,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2351,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Progress) GetSourceRecords() int64 {
@@ -2066,18 +2459,41 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x12RescaleJobResponse\"$\n" +
 	"\n" +
 	"NotLeading\x12\x16\n" +
-	"\x06leader\x18\x01 \x01(\tR\x06leader\"\x85\x01\n" +
+	"\x06leader\x18\x01 \x01(\tR\x06leader\"\xe5\x01\n" +
 	"\x10SubmitJobRequest\x12/\n" +
 	"\x05graph\x18\x01 \x01(\v2\x19.millrace.job.v1.JobGraphR\x05graph\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12'\n" +
-	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\"\xc4\x01\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\x12%\n" +
+	"\x0efrom_savepoint\x18( \x01(\tR\rfromSavepoint\x127\n" +
+	"\x18allow_non_restored_state\x18) \x01(\bR\x15allowNonRestoredState\"\xd4\x02\n" +
 	"\x11SubmitJobResponse\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12@\n" +
 	"\n" +
 	"placements\x18\x02 \x03(\v2 .millrace.api.v1.PlacementReasonR\n" +
 	"placements\x124\n" +
 	"\bproblems\x18\x03 \x03(\v2\x18.millrace.api.v1.ProblemR\bproblems\x12 \n" +
-	"\vexplanation\x18\x04 \x01(\tR\vexplanation\"j\n" +
+	"\vexplanation\x18\x04 \x01(\tR\vexplanation\x120\n" +
+	"\x05state\x18( \x03(\v2\x1a.millrace.api.v1.StateFateR\x05state\x124\n" +
+	"\x16restored_checkpoint_id\x18) \x01(\x04R\x14restoredCheckpointId\x12&\n" +
+	"\x0frestored_job_id\x18* \x01(\tR\rrestoredJobId\"\xb8\x01\n" +
+	"\tStateFate\x12\x1b\n" +
+	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12!\n" +
+	"\foperator_uid\x18\x02 \x01(\tR\voperatorUid\x12\x14\n" +
+	"\x05table\x18\x03 \x01(\tR\x05table\x12\x12\n" +
+	"\x04what\x18\x04 \x01(\tR\x04what\x12)\n" +
+	"\x04fate\x18\x05 \x01(\x0e2\x15.millrace.api.v1.FateR\x04fate\x12\x16\n" +
+	"\x06detail\x18\x06 \x01(\tR\x06detail\"0\n" +
+	"\x17TriggerSavepointRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"_\n" +
+	"\x18TriggerSavepointResponse\x12C\n" +
+	"\tsavepoint\x18\x01 \x01(\v2%.millrace.api.v1.SavepointDescriptionR\tsavepoint\"\xd1\x01\n" +
+	"\x14SavepointDescription\x12!\n" +
+	"\fsavepoint_id\x18\x01 \x01(\x04R\vsavepointId\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x128\n" +
+	"\ttriggered\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\ttriggered\x12\x14\n" +
+	"\x05bytes\x18\x04 \x01(\x03R\x05bytes\x12\x18\n" +
+	"\astopped\x18\x05 \x01(\bR\astopped\x12\x18\n" +
+	"\adrained\x18\x06 \x01(\bR\adrained\"j\n" +
 	"\aProblem\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x14\n" +
 	"\x05field\x18\x02 \x01(\tR\x05field\x12\x18\n" +
@@ -2102,7 +2518,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x94\x05\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x80\x06\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -2119,7 +2535,11 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x0frecent_rescales\x18\v \x03(\tR\x0erecentRescales\x121\n" +
 	"\x14ledger_discrepancies\x18\f \x03(\tR\x13ledgerDiscrepancies\x12\x1a\n" +
 	"\btakeover\x18\r \x01(\tR\btakeover\x12#\n" +
-	"\rdamaged_files\x18\x0e \x03(\tR\fdamagedFiles\"\xdf\x02\n" +
+	"\rdamaged_files\x18\x0e \x03(\tR\fdamagedFiles\x12E\n" +
+	"\n" +
+	"savepoints\x18( \x03(\v2%.millrace.api.v1.SavepointDescriptionR\n" +
+	"savepoints\x12#\n" +
+	"\rrestored_from\x18) \x01(\tR\frestoredFrom\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +
@@ -2141,10 +2561,11 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\tcommitted\x18\x06 \x01(\bR\tcommitted\")\n" +
 	"\x10CancelJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x13\n" +
-	"\x11CancelJobResponse\"=\n" +
+	"\x11CancelJobResponse\"[\n" +
 	"\x0eStopJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
-	"\x05drain\x18\x02 \x01(\bR\x05drain\"\x11\n" +
+	"\x05drain\x18\x02 \x01(\bR\x05drain\x12\x1c\n" +
+	"\tsavepoint\x18( \x01(\bR\tsavepoint\"\x11\n" +
 	"\x0fStopJobResponse\"(\n" +
 	"\x0fWatchJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xa9\x03\n" +
@@ -2174,7 +2595,13 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\fdead_letters\x18\x06 \x01(\x03R\vdeadLetters\x12\x1a\n" +
 	"\brestarts\x18\a \x01(\x05R\brestarts\x12O\n" +
 	"\x0flast_checkpoint\x18\b \x01(\v2&.millrace.api.v1.CheckpointDescriptionR\x0elastCheckpoint\x12\x18\n" +
-	"\atrouble\x18\t \x01(\tR\atrouble*\xce\x03\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble*^\n" +
+	"\x04Fate\x12\x14\n" +
+	"\x10FATE_UNSPECIFIED\x10\x00\x12\r\n" +
+	"\tFATE_KEPT\x10\x01\x12\x11\n" +
+	"\rFATE_MIGRATED\x10\x02\x12\x10\n" +
+	"\fFATE_DROPPED\x10\x03\x12\f\n" +
+	"\bFATE_NEW\x10\x04*\xce\x03\n" +
 	"\bJobState\x12\x19\n" +
 	"\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11JOB_STATE_CREATED\x10\x01\x12#\n" +
@@ -2194,14 +2621,15 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
 	"\x13JOB_STATE_RESCALING\x10\x0f\x12\x18\n" +
 	"\x14JOB_STATE_RECOVERING\x10\x10\x12\x16\n" +
-	"\x12JOB_STATE_ADOPTING\x10\x112\xd7\x04\n" +
+	"\x12JOB_STATE_ADOPTING\x10\x112\xc0\x05\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +
 	"\bListJobs\x12 .millrace.api.v1.ListJobsRequest\x1a!.millrace.api.v1.ListJobsResponse\x12X\n" +
 	"\vDescribeJob\x12#.millrace.api.v1.DescribeJobRequest\x1a$.millrace.api.v1.DescribeJobResponse\x12R\n" +
 	"\tCancelJob\x12!.millrace.api.v1.CancelJobRequest\x1a\".millrace.api.v1.CancelJobResponse\x12L\n" +
-	"\aStopJob\x12\x1f.millrace.api.v1.StopJobRequest\x1a .millrace.api.v1.StopJobResponse\x12U\n" +
+	"\aStopJob\x12\x1f.millrace.api.v1.StopJobRequest\x1a .millrace.api.v1.StopJobResponse\x12g\n" +
+	"\x10TriggerSavepoint\x12(.millrace.api.v1.TriggerSavepointRequest\x1a).millrace.api.v1.TriggerSavepointResponse\x12U\n" +
 	"\n" +
 	"RescaleJob\x12\".millrace.api.v1.RescaleJobRequest\x1a#.millrace.api.v1.RescaleJobResponse\x12Q\n" +
 	"\bWatchJob\x12 .millrace.api.v1.WatchJobRequest\x1a!.millrace.api.v1.WatchJobResponse0\x012v\n" +
@@ -2220,95 +2648,107 @@ func file_millrace_api_v1_api_proto_rawDescGZIP() []byte {
 	return file_millrace_api_v1_api_proto_rawDescData
 }
 
-var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_millrace_api_v1_api_proto_goTypes = []any{
-	(JobState)(0),                   // 0: millrace.api.v1.JobState
-	(*DescribeClusterRequest)(nil),  // 1: millrace.api.v1.DescribeClusterRequest
-	(*DescribeClusterResponse)(nil), // 2: millrace.api.v1.DescribeClusterResponse
-	(*TaskManagerDescription)(nil),  // 3: millrace.api.v1.TaskManagerDescription
-	(*WaitingJob)(nil),              // 4: millrace.api.v1.WaitingJob
-	(*RescaleJobRequest)(nil),       // 5: millrace.api.v1.RescaleJobRequest
-	(*RescaleJobResponse)(nil),      // 6: millrace.api.v1.RescaleJobResponse
-	(*NotLeading)(nil),              // 7: millrace.api.v1.NotLeading
-	(*SubmitJobRequest)(nil),        // 8: millrace.api.v1.SubmitJobRequest
-	(*SubmitJobResponse)(nil),       // 9: millrace.api.v1.SubmitJobResponse
-	(*Problem)(nil),                 // 10: millrace.api.v1.Problem
-	(*PlacementReason)(nil),         // 11: millrace.api.v1.PlacementReason
-	(*JobSummary)(nil),              // 12: millrace.api.v1.JobSummary
-	(*ListJobsRequest)(nil),         // 13: millrace.api.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),        // 14: millrace.api.v1.ListJobsResponse
-	(*DescribeJobRequest)(nil),      // 15: millrace.api.v1.DescribeJobRequest
-	(*DescribeJobResponse)(nil),     // 16: millrace.api.v1.DescribeJobResponse
-	(*TaskDescription)(nil),         // 17: millrace.api.v1.TaskDescription
-	(*CheckpointDescription)(nil),   // 18: millrace.api.v1.CheckpointDescription
-	(*CancelJobRequest)(nil),        // 19: millrace.api.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),       // 20: millrace.api.v1.CancelJobResponse
-	(*StopJobRequest)(nil),          // 21: millrace.api.v1.StopJobRequest
-	(*StopJobResponse)(nil),         // 22: millrace.api.v1.StopJobResponse
-	(*WatchJobRequest)(nil),         // 23: millrace.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),        // 24: millrace.api.v1.WatchJobResponse
-	(*JobStateChanged)(nil),         // 25: millrace.api.v1.JobStateChanged
-	(*CheckpointFailed)(nil),        // 26: millrace.api.v1.CheckpointFailed
-	(*Restarted)(nil),               // 27: millrace.api.v1.Restarted
-	(*Progress)(nil),                // 28: millrace.api.v1.Progress
-	nil,                             // 29: millrace.api.v1.TaskManagerDescription.LabelsEntry
-	nil,                             // 30: millrace.api.v1.RescaleJobRequest.VerticesEntry
-	(*timestamppb.Timestamp)(nil),   // 31: google.protobuf.Timestamp
-	(*v1.JobGraph)(nil),             // 32: millrace.job.v1.JobGraph
-	(v11.TaskState)(0),              // 33: millrace.control.v1.TaskState
-	(*v11.TaskProgress)(nil),        // 34: millrace.control.v1.TaskProgress
+	(Fate)(0),                        // 0: millrace.api.v1.Fate
+	(JobState)(0),                    // 1: millrace.api.v1.JobState
+	(*DescribeClusterRequest)(nil),   // 2: millrace.api.v1.DescribeClusterRequest
+	(*DescribeClusterResponse)(nil),  // 3: millrace.api.v1.DescribeClusterResponse
+	(*TaskManagerDescription)(nil),   // 4: millrace.api.v1.TaskManagerDescription
+	(*WaitingJob)(nil),               // 5: millrace.api.v1.WaitingJob
+	(*RescaleJobRequest)(nil),        // 6: millrace.api.v1.RescaleJobRequest
+	(*RescaleJobResponse)(nil),       // 7: millrace.api.v1.RescaleJobResponse
+	(*NotLeading)(nil),               // 8: millrace.api.v1.NotLeading
+	(*SubmitJobRequest)(nil),         // 9: millrace.api.v1.SubmitJobRequest
+	(*SubmitJobResponse)(nil),        // 10: millrace.api.v1.SubmitJobResponse
+	(*StateFate)(nil),                // 11: millrace.api.v1.StateFate
+	(*TriggerSavepointRequest)(nil),  // 12: millrace.api.v1.TriggerSavepointRequest
+	(*TriggerSavepointResponse)(nil), // 13: millrace.api.v1.TriggerSavepointResponse
+	(*SavepointDescription)(nil),     // 14: millrace.api.v1.SavepointDescription
+	(*Problem)(nil),                  // 15: millrace.api.v1.Problem
+	(*PlacementReason)(nil),          // 16: millrace.api.v1.PlacementReason
+	(*JobSummary)(nil),               // 17: millrace.api.v1.JobSummary
+	(*ListJobsRequest)(nil),          // 18: millrace.api.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 19: millrace.api.v1.ListJobsResponse
+	(*DescribeJobRequest)(nil),       // 20: millrace.api.v1.DescribeJobRequest
+	(*DescribeJobResponse)(nil),      // 21: millrace.api.v1.DescribeJobResponse
+	(*TaskDescription)(nil),          // 22: millrace.api.v1.TaskDescription
+	(*CheckpointDescription)(nil),    // 23: millrace.api.v1.CheckpointDescription
+	(*CancelJobRequest)(nil),         // 24: millrace.api.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 25: millrace.api.v1.CancelJobResponse
+	(*StopJobRequest)(nil),           // 26: millrace.api.v1.StopJobRequest
+	(*StopJobResponse)(nil),          // 27: millrace.api.v1.StopJobResponse
+	(*WatchJobRequest)(nil),          // 28: millrace.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 29: millrace.api.v1.WatchJobResponse
+	(*JobStateChanged)(nil),          // 30: millrace.api.v1.JobStateChanged
+	(*CheckpointFailed)(nil),         // 31: millrace.api.v1.CheckpointFailed
+	(*Restarted)(nil),                // 32: millrace.api.v1.Restarted
+	(*Progress)(nil),                 // 33: millrace.api.v1.Progress
+	nil,                              // 34: millrace.api.v1.TaskManagerDescription.LabelsEntry
+	nil,                              // 35: millrace.api.v1.RescaleJobRequest.VerticesEntry
+	(*timestamppb.Timestamp)(nil),    // 36: google.protobuf.Timestamp
+	(*v1.JobGraph)(nil),              // 37: millrace.job.v1.JobGraph
+	(v11.TaskState)(0),               // 38: millrace.control.v1.TaskState
+	(*v11.TaskProgress)(nil),         // 39: millrace.control.v1.TaskProgress
 }
 var file_millrace_api_v1_api_proto_depIdxs = []int32{
-	31, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
-	3,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
-	4,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
-	29, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
-	31, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
-	31, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
-	30, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
-	32, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
-	11, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
-	10, // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
-	0,  // 10: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
-	31, // 11: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
-	31, // 12: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
-	12, // 13: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
-	12, // 14: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
-	17, // 15: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
-	18, // 16: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	33, // 17: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
-	34, // 18: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
-	31, // 19: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
-	31, // 20: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
-	25, // 21: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
-	18, // 22: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
-	26, // 23: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
-	27, // 24: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
-	28, // 25: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
-	0,  // 26: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
-	18, // 27: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	8,  // 28: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
-	13, // 29: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
-	15, // 30: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
-	19, // 31: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
-	21, // 32: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
-	5,  // 33: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
-	23, // 34: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
-	1,  // 35: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
-	9,  // 36: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
-	14, // 37: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
-	16, // 38: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
-	20, // 39: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
-	22, // 40: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
-	6,  // 41: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
-	24, // 42: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
-	2,  // 43: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
-	36, // [36:44] is the sub-list for method output_type
-	28, // [28:36] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	36, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
+	4,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
+	5,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
+	34, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
+	36, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
+	36, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
+	35, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
+	37, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
+	16, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
+	15, // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
+	11, // 10: millrace.api.v1.SubmitJobResponse.state:type_name -> millrace.api.v1.StateFate
+	0,  // 11: millrace.api.v1.StateFate.fate:type_name -> millrace.api.v1.Fate
+	14, // 12: millrace.api.v1.TriggerSavepointResponse.savepoint:type_name -> millrace.api.v1.SavepointDescription
+	36, // 13: millrace.api.v1.SavepointDescription.triggered:type_name -> google.protobuf.Timestamp
+	1,  // 14: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
+	36, // 15: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
+	36, // 16: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
+	17, // 17: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
+	17, // 18: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
+	22, // 19: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
+	23, // 20: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	14, // 21: millrace.api.v1.DescribeJobResponse.savepoints:type_name -> millrace.api.v1.SavepointDescription
+	38, // 22: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
+	39, // 23: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
+	36, // 24: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
+	36, // 25: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
+	30, // 26: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
+	23, // 27: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
+	31, // 28: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
+	32, // 29: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
+	33, // 30: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
+	1,  // 31: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
+	23, // 32: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	9,  // 33: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
+	18, // 34: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
+	20, // 35: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
+	24, // 36: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
+	26, // 37: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
+	12, // 38: millrace.api.v1.JobService.TriggerSavepoint:input_type -> millrace.api.v1.TriggerSavepointRequest
+	6,  // 39: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
+	28, // 40: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
+	2,  // 41: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
+	10, // 42: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
+	19, // 43: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
+	21, // 44: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
+	25, // 45: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
+	27, // 46: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
+	13, // 47: millrace.api.v1.JobService.TriggerSavepoint:output_type -> millrace.api.v1.TriggerSavepointResponse
+	7,  // 48: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
+	29, // 49: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
+	3,  // 50: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
+	42, // [42:51] is the sub-list for method output_type
+	33, // [33:42] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_millrace_api_v1_api_proto_init() }
@@ -2316,7 +2756,7 @@ func file_millrace_api_v1_api_proto_init() {
 	if File_millrace_api_v1_api_proto != nil {
 		return
 	}
-	file_millrace_api_v1_api_proto_msgTypes[23].OneofWrappers = []any{
+	file_millrace_api_v1_api_proto_msgTypes[27].OneofWrappers = []any{
 		(*WatchJobResponse_State)(nil),
 		(*WatchJobResponse_CheckpointCompleted)(nil),
 		(*WatchJobResponse_CheckpointFailed)(nil),
@@ -2328,8 +2768,8 @@ func file_millrace_api_v1_api_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_api_v1_api_proto_rawDesc), len(file_millrace_api_v1_api_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   30,
+			NumEnums:      2,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

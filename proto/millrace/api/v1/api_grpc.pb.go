@@ -21,13 +21,14 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	JobService_SubmitJob_FullMethodName   = "/millrace.api.v1.JobService/SubmitJob"
-	JobService_ListJobs_FullMethodName    = "/millrace.api.v1.JobService/ListJobs"
-	JobService_DescribeJob_FullMethodName = "/millrace.api.v1.JobService/DescribeJob"
-	JobService_CancelJob_FullMethodName   = "/millrace.api.v1.JobService/CancelJob"
-	JobService_StopJob_FullMethodName     = "/millrace.api.v1.JobService/StopJob"
-	JobService_RescaleJob_FullMethodName  = "/millrace.api.v1.JobService/RescaleJob"
-	JobService_WatchJob_FullMethodName    = "/millrace.api.v1.JobService/WatchJob"
+	JobService_SubmitJob_FullMethodName        = "/millrace.api.v1.JobService/SubmitJob"
+	JobService_ListJobs_FullMethodName         = "/millrace.api.v1.JobService/ListJobs"
+	JobService_DescribeJob_FullMethodName      = "/millrace.api.v1.JobService/DescribeJob"
+	JobService_CancelJob_FullMethodName        = "/millrace.api.v1.JobService/CancelJob"
+	JobService_StopJob_FullMethodName          = "/millrace.api.v1.JobService/StopJob"
+	JobService_TriggerSavepoint_FullMethodName = "/millrace.api.v1.JobService/TriggerSavepoint"
+	JobService_RescaleJob_FullMethodName       = "/millrace.api.v1.JobService/RescaleJob"
+	JobService_WatchJob_FullMethodName         = "/millrace.api.v1.JobService/WatchJob"
 )
 
 // JobServiceClient is the client API for JobService service.
@@ -47,6 +48,9 @@ type JobServiceClient interface {
 	CancelJob(ctx context.Context, in *CancelJobRequest, opts ...grpc.CallOption) (*CancelJobResponse, error)
 	// StopJob ends a job behind a last checkpoint whose output is committed.
 	StopJob(ctx context.Context, in *StopJobRequest, opts ...grpc.CallOption) (*StopJobResponse, error)
+	// TriggerSavepoint takes a savepoint of a running job and answers when it is
+	// whole.
+	TriggerSavepoint(ctx context.Context, in *TriggerSavepointRequest, opts ...grpc.CallOption) (*TriggerSavepointResponse, error)
 	// RescaleJob gives a job another parallelism, for good. A running job goes on
 	// with it behind a checkpoint.
 	RescaleJob(ctx context.Context, in *RescaleJobRequest, opts ...grpc.CallOption) (*RescaleJobResponse, error)
@@ -112,6 +116,16 @@ func (c *jobServiceClient) StopJob(ctx context.Context, in *StopJobRequest, opts
 	return out, nil
 }
 
+func (c *jobServiceClient) TriggerSavepoint(ctx context.Context, in *TriggerSavepointRequest, opts ...grpc.CallOption) (*TriggerSavepointResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(TriggerSavepointResponse)
+	err := c.cc.Invoke(ctx, JobService_TriggerSavepoint_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *jobServiceClient) RescaleJob(ctx context.Context, in *RescaleJobRequest, opts ...grpc.CallOption) (*RescaleJobResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(RescaleJobResponse)
@@ -158,6 +172,9 @@ type JobServiceServer interface {
 	CancelJob(context.Context, *CancelJobRequest) (*CancelJobResponse, error)
 	// StopJob ends a job behind a last checkpoint whose output is committed.
 	StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error)
+	// TriggerSavepoint takes a savepoint of a running job and answers when it is
+	// whole.
+	TriggerSavepoint(context.Context, *TriggerSavepointRequest) (*TriggerSavepointResponse, error)
 	// RescaleJob gives a job another parallelism, for good. A running job goes on
 	// with it behind a checkpoint.
 	RescaleJob(context.Context, *RescaleJobRequest) (*RescaleJobResponse, error)
@@ -187,6 +204,9 @@ func (UnimplementedJobServiceServer) CancelJob(context.Context, *CancelJobReques
 }
 func (UnimplementedJobServiceServer) StopJob(context.Context, *StopJobRequest) (*StopJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StopJob not implemented")
+}
+func (UnimplementedJobServiceServer) TriggerSavepoint(context.Context, *TriggerSavepointRequest) (*TriggerSavepointResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method TriggerSavepoint not implemented")
 }
 func (UnimplementedJobServiceServer) RescaleJob(context.Context, *RescaleJobRequest) (*RescaleJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RescaleJob not implemented")
@@ -305,6 +325,24 @@ func _JobService_StopJob_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobService_TriggerSavepoint_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(TriggerSavepointRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).TriggerSavepoint(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_TriggerSavepoint_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).TriggerSavepoint(ctx, req.(*TriggerSavepointRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JobService_RescaleJob_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(RescaleJobRequest)
 	if err := dec(in); err != nil {
@@ -360,6 +398,10 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StopJob",
 			Handler:    _JobService_StopJob_Handler,
+		},
+		{
+			MethodName: "TriggerSavepoint",
+			Handler:    _JobService_TriggerSavepoint_Handler,
 		},
 		{
 			MethodName: "RescaleJob",

@@ -1050,7 +1050,12 @@ type JobRecord struct {
 	Parallelism       int32            `protobuf:"varint,10,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
 	VertexParallelism map[string]int32 `protobuf:"bytes,11,rep,name=vertex_parallelism,json=vertexParallelism,proto3" json:"vertex_parallelism,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// The user's wish that the job stop behind a checkpoint.
-	Stop          JobStop `protobuf:"varint,12,opt,name=stop,proto3,enum=millrace.checkpoint.v1.JobStop" json:"stop,omitempty"`
+	Stop JobStop `protobuf:"varint,12,opt,name=stop,proto3,enum=millrace.checkpoint.v1.JobStop" json:"stop,omitempty"`
+	// Of that checkpoint a savepoint is wanted.
+	StopSavepoint bool `protobuf:"varint,40,opt,name=stop_savepoint,json=stopSavepoint,proto3" json:"stop_savepoint,omitempty"`
+	// The manifest from which the job was started, where it was not started empty:
+	// for people.
+	RestoredFrom  string `protobuf:"bytes,41,opt,name=restored_from,json=restoredFrom,proto3" json:"restored_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1167,6 +1172,20 @@ func (x *JobRecord) GetStop() JobStop {
 		return x.Stop
 	}
 	return JobStop_JOB_STOP_UNSPECIFIED
+}
+
+func (x *JobRecord) GetStopSavepoint() bool {
+	if x != nil {
+		return x.StopSavepoint
+	}
+	return false
+}
+
+func (x *JobRecord) GetRestoredFrom() string {
+	if x != nil {
+		return x.RestoredFrom
+	}
+	return ""
 }
 
 // LatestCheckpoint is the pointer whose change completes a checkpoint.
@@ -1307,6 +1326,147 @@ func (x *RetainedCheckpoint) GetManifestSha256() []byte {
 	return nil
 }
 
+// JobSavepoints are the last savepoints of a job that are whole. They are the
+// user's: nothing is deleted or kept by this list.
+type JobSavepoints struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	FormatVersion uint32                 `protobuf:"varint,1,opt,name=format_version,json=formatVersion,proto3" json:"format_version,omitempty"`
+	// Oldest first; of very many the oldest are missing.
+	Savepoints    []*SavepointRecord `protobuf:"bytes,2,rep,name=savepoints,proto3" json:"savepoints,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JobSavepoints) Reset() {
+	*x = JobSavepoints{}
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JobSavepoints) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JobSavepoints) ProtoMessage() {}
+
+func (x *JobSavepoints) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JobSavepoints.ProtoReflect.Descriptor instead.
+func (*JobSavepoints) Descriptor() ([]byte, []int) {
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *JobSavepoints) GetFormatVersion() uint32 {
+	if x != nil {
+		return x.FormatVersion
+	}
+	return 0
+}
+
+func (x *JobSavepoints) GetSavepoints() []*SavepointRecord {
+	if x != nil {
+		return x.Savepoints
+	}
+	return nil
+}
+
+type SavepointRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// That of the checkpoint of which it is a copy.
+	SavepointId         uint64         `protobuf:"varint,1,opt,name=savepoint_id,json=savepointId,proto3" json:"savepoint_id,omitempty"`
+	ManifestObject      string         `protobuf:"bytes,2,opt,name=manifest_object,json=manifestObject,proto3" json:"manifest_object,omitempty"`
+	ManifestSha256      []byte         `protobuf:"bytes,3,opt,name=manifest_sha256,json=manifestSha256,proto3" json:"manifest_sha256,omitempty"`
+	Kind                CheckpointKind `protobuf:"varint,4,opt,name=kind,proto3,enum=millrace.checkpoint.v1.CheckpointKind" json:"kind,omitempty"`
+	TriggeredUnixMillis int64          `protobuf:"varint,5,opt,name=triggered_unix_millis,json=triggeredUnixMillis,proto3" json:"triggered_unix_millis,omitempty"`
+	// Of all its objects, the manifest not counted.
+	Bytes         int64 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SavepointRecord) Reset() {
+	*x = SavepointRecord{}
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SavepointRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SavepointRecord) ProtoMessage() {}
+
+func (x *SavepointRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_checkpoint_v1_checkpoint_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SavepointRecord.ProtoReflect.Descriptor instead.
+func (*SavepointRecord) Descriptor() ([]byte, []int) {
+	return file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SavepointRecord) GetSavepointId() uint64 {
+	if x != nil {
+		return x.SavepointId
+	}
+	return 0
+}
+
+func (x *SavepointRecord) GetManifestObject() string {
+	if x != nil {
+		return x.ManifestObject
+	}
+	return ""
+}
+
+func (x *SavepointRecord) GetManifestSha256() []byte {
+	if x != nil {
+		return x.ManifestSha256
+	}
+	return nil
+}
+
+func (x *SavepointRecord) GetKind() CheckpointKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CheckpointKind_CHECKPOINT_KIND_UNSPECIFIED
+}
+
+func (x *SavepointRecord) GetTriggeredUnixMillis() int64 {
+	if x != nil {
+		return x.TriggeredUnixMillis
+	}
+	return 0
+}
+
+func (x *SavepointRecord) GetBytes() int64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 var File_millrace_checkpoint_v1_checkpoint_proto protoreflect.FileDescriptor
 
 const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
@@ -1383,7 +1543,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x05split\x18\x01 \x01(\tR\x05split\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\tR\bposition\x12\x10\n" +
 	"\x03raw\x18\x03 \x01(\fR\x03raw\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xdb\x04\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xa7\x05\n" +
 	"\tJobRecord\x12%\n" +
 	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x12\x15\n" +
 	"\x06job_id\x18\x02 \x01(\tR\x05jobId\x12\x12\n" +
@@ -1397,7 +1557,9 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\vparallelism\x18\n" +
 	" \x01(\x05R\vparallelism\x12g\n" +
 	"\x12vertex_parallelism\x18\v \x03(\v28.millrace.checkpoint.v1.JobRecord.VertexParallelismEntryR\x11vertexParallelism\x123\n" +
-	"\x04stop\x18\f \x01(\x0e2\x1f.millrace.checkpoint.v1.JobStopR\x04stop\x1aD\n" +
+	"\x04stop\x18\f \x01(\x0e2\x1f.millrace.checkpoint.v1.JobStopR\x04stop\x12%\n" +
+	"\x0estop_savepoint\x18( \x01(\bR\rstopSavepoint\x12#\n" +
+	"\rrestored_from\x18) \x01(\tR\frestoredFrom\x1aD\n" +
 	"\x16VertexParallelismEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x05R\x05value:\x028\x01\"\xf8\x01\n" +
@@ -1410,7 +1572,19 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x12RetainedCheckpoint\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x04R\fcheckpointId\x12'\n" +
 	"\x0fmanifest_object\x18\x02 \x01(\tR\x0emanifestObject\x12'\n" +
-	"\x0fmanifest_sha256\x18\x03 \x01(\fR\x0emanifestSha256*\xa6\x01\n" +
+	"\x0fmanifest_sha256\x18\x03 \x01(\fR\x0emanifestSha256\"\x7f\n" +
+	"\rJobSavepoints\x12%\n" +
+	"\x0eformat_version\x18\x01 \x01(\rR\rformatVersion\x12G\n" +
+	"\n" +
+	"savepoints\x18\x02 \x03(\v2'.millrace.checkpoint.v1.SavepointRecordR\n" +
+	"savepoints\"\x8c\x02\n" +
+	"\x0fSavepointRecord\x12!\n" +
+	"\fsavepoint_id\x18\x01 \x01(\x04R\vsavepointId\x12'\n" +
+	"\x0fmanifest_object\x18\x02 \x01(\tR\x0emanifestObject\x12'\n" +
+	"\x0fmanifest_sha256\x18\x03 \x01(\fR\x0emanifestSha256\x12:\n" +
+	"\x04kind\x18\x04 \x01(\x0e2&.millrace.checkpoint.v1.CheckpointKindR\x04kind\x122\n" +
+	"\x15triggered_unix_millis\x18\x05 \x01(\x03R\x13triggeredUnixMillis\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\x03R\x05bytes*\xa6\x01\n" +
 	"\x0eCheckpointKind\x12\x1f\n" +
 	"\x1bCHECKPOINT_KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CHECKPOINT_KIND_PERIODIC\x10\x01\x12\x1d\n" +
@@ -1443,7 +1617,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_checkpoint_v1_checkpoint_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_millrace_checkpoint_v1_checkpoint_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(CheckpointKind)(0),        // 0: millrace.checkpoint.v1.CheckpointKind
 	(JobStop)(0),               // 1: millrace.checkpoint.v1.JobStop
@@ -1461,7 +1635,9 @@ var file_millrace_checkpoint_v1_checkpoint_proto_goTypes = []any{
 	(*JobRecord)(nil),          // 13: millrace.checkpoint.v1.JobRecord
 	(*LatestCheckpoint)(nil),   // 14: millrace.checkpoint.v1.LatestCheckpoint
 	(*RetainedCheckpoint)(nil), // 15: millrace.checkpoint.v1.RetainedCheckpoint
-	nil,                        // 16: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	(*JobSavepoints)(nil),      // 16: millrace.checkpoint.v1.JobSavepoints
+	(*SavepointRecord)(nil),    // 17: millrace.checkpoint.v1.SavepointRecord
+	nil,                        // 18: millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
 }
 var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	0,  // 0: millrace.checkpoint.v1.Manifest.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
@@ -1475,14 +1651,16 @@ var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	7,  // 8: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
 	12, // 9: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
 	2,  // 10: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	16, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	18, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
 	1,  // 12: millrace.checkpoint.v1.JobRecord.stop:type_name -> millrace.checkpoint.v1.JobStop
 	15, // 13: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	17, // 14: millrace.checkpoint.v1.JobSavepoints.savepoints:type_name -> millrace.checkpoint.v1.SavepointRecord
+	0,  // 15: millrace.checkpoint.v1.SavepointRecord.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }
@@ -1500,7 +1678,7 @@ func file_millrace_checkpoint_v1_checkpoint_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc), len(file_millrace_checkpoint_v1_checkpoint_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

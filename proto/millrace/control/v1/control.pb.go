@@ -266,6 +266,7 @@ type TaskManagerMessage struct {
 	//	*TaskManagerMessage_CoordinatorTrouble
 	//	*TaskManagerMessage_Leaving
 	//	*TaskManagerMessage_Inventory
+	//	*TaskManagerMessage_StateCopied
 	Message  isTaskManagerMessage_Message `protobuf_oneof:"message"`
 	Sequence uint64                       `protobuf:"varint,12,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// The highest sequence that came from the job manager in this session.
@@ -419,6 +420,15 @@ func (x *TaskManagerMessage) GetInventory() *Inventory {
 	return nil
 }
 
+func (x *TaskManagerMessage) GetStateCopied() *StateCopied {
+	if x != nil {
+		if x, ok := x.Message.(*TaskManagerMessage_StateCopied); ok {
+			return x.StateCopied
+		}
+	}
+	return nil
+}
+
 func (x *TaskManagerMessage) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
@@ -485,6 +495,10 @@ type TaskManagerMessage_Inventory struct {
 	Inventory *Inventory `protobuf:"bytes,14,opt,name=inventory,proto3,oneof"`
 }
 
+type TaskManagerMessage_StateCopied struct {
+	StateCopied *StateCopied `protobuf:"bytes,40,opt,name=state_copied,json=stateCopied,proto3,oneof"`
+}
+
 func (*TaskManagerMessage_Register) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Heartbeat) isTaskManagerMessage_Message() {}
@@ -509,6 +523,8 @@ func (*TaskManagerMessage_Leaving) isTaskManagerMessage_Message() {}
 
 func (*TaskManagerMessage_Inventory) isTaskManagerMessage_Message() {}
 
+func (*TaskManagerMessage_StateCopied) isTaskManagerMessage_Message() {}
+
 // JobManagerMessage goes from the job manager to a task manager.
 type JobManagerMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -529,6 +545,7 @@ type JobManagerMessage struct {
 	//	*JobManagerMessage_Drain
 	//	*JobManagerMessage_Released
 	//	*JobManagerMessage_RewriteState
+	//	*JobManagerMessage_CopyState
 	Message  isJobManagerMessage_Message `protobuf_oneof:"message"`
 	Sequence uint64                      `protobuf:"varint,15,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// The highest sequence that came from the task manager in this session.
@@ -707,6 +724,15 @@ func (x *JobManagerMessage) GetRewriteState() *RewriteState {
 	return nil
 }
 
+func (x *JobManagerMessage) GetCopyState() *CopyState {
+	if x != nil {
+		if x, ok := x.Message.(*JobManagerMessage_CopyState); ok {
+			return x.CopyState
+		}
+	}
+	return nil
+}
+
 func (x *JobManagerMessage) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
@@ -781,6 +807,10 @@ type JobManagerMessage_RewriteState struct {
 	RewriteState *RewriteState `protobuf:"bytes,30,opt,name=rewrite_state,json=rewriteState,proto3,oneof"`
 }
 
+type JobManagerMessage_CopyState struct {
+	CopyState *CopyState `protobuf:"bytes,40,opt,name=copy_state,json=copyState,proto3,oneof"`
+}
+
 func (*JobManagerMessage_Registered) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_Refused) isJobManagerMessage_Message() {}
@@ -808,6 +838,8 @@ func (*JobManagerMessage_Drain) isJobManagerMessage_Message() {}
 func (*JobManagerMessage_Released) isJobManagerMessage_Message() {}
 
 func (*JobManagerMessage_RewriteState) isJobManagerMessage_Message() {}
+
+func (*JobManagerMessage_CopyState) isJobManagerMessage_Message() {}
 
 // Leaving asks the job manager to move every task elsewhere: the process is
 // about to end. Released answers when nothing runs there any more.
@@ -3641,11 +3673,209 @@ func (x *RewriteState) GetSubtask() int32 {
 	return 0
 }
 
+// CopyState has a task manager write the state that a task had at a complete
+// checkpoint into a savepoint, as one file that needs no other.
+type CopyState struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	JobId        string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Attempt      uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	CheckpointId uint64                 `protobuf:"varint,3,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
+	VertexId     string                 `protobuf:"bytes,4,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	Subtask      int32                  `protobuf:"varint,5,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	// What the checkpoint has of the task: a base and what follows it.
+	Files []*v1.StateFile `protobuf:"bytes,6,rep,name=files,proto3" json:"files,omitempty"`
+	// The part of the savepoint's folder that is its own.
+	Savepoint     string `protobuf:"bytes,7,opt,name=savepoint,proto3" json:"savepoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CopyState) Reset() {
+	*x = CopyState{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CopyState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CopyState) ProtoMessage() {}
+
+func (x *CopyState) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CopyState.ProtoReflect.Descriptor instead.
+func (*CopyState) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *CopyState) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *CopyState) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *CopyState) GetCheckpointId() uint64 {
+	if x != nil {
+		return x.CheckpointId
+	}
+	return 0
+}
+
+func (x *CopyState) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *CopyState) GetSubtask() int32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
+func (x *CopyState) GetFiles() []*v1.StateFile {
+	if x != nil {
+		return x.Files
+	}
+	return nil
+}
+
+func (x *CopyState) GetSavepoint() string {
+	if x != nil {
+		return x.Savepoint
+	}
+	return ""
+}
+
+// StateCopied answers CopyState.
+type StateCopied struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	JobId        string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Attempt      uint64                 `protobuf:"varint,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	CheckpointId uint64                 `protobuf:"varint,3,opt,name=checkpoint_id,json=checkpointId,proto3" json:"checkpoint_id,omitempty"`
+	VertexId     string                 `protobuf:"bytes,4,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
+	Subtask      int32                  `protobuf:"varint,5,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	File         *v1.StateFile          `protobuf:"bytes,6,opt,name=file,proto3" json:"file,omitempty"`
+	// Why there is no file.
+	Failure       *Failure `protobuf:"bytes,7,opt,name=failure,proto3" json:"failure,omitempty"`
+	Savepoint     string   `protobuf:"bytes,8,opt,name=savepoint,proto3" json:"savepoint,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StateCopied) Reset() {
+	*x = StateCopied{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StateCopied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StateCopied) ProtoMessage() {}
+
+func (x *StateCopied) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StateCopied.ProtoReflect.Descriptor instead.
+func (*StateCopied) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *StateCopied) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *StateCopied) GetAttempt() uint64 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *StateCopied) GetCheckpointId() uint64 {
+	if x != nil {
+		return x.CheckpointId
+	}
+	return 0
+}
+
+func (x *StateCopied) GetVertexId() string {
+	if x != nil {
+		return x.VertexId
+	}
+	return ""
+}
+
+func (x *StateCopied) GetSubtask() int32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
+func (x *StateCopied) GetFile() *v1.StateFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *StateCopied) GetFailure() *Failure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
+func (x *StateCopied) GetSavepoint() string {
+	if x != nil {
+		return x.Savepoint
+	}
+	return ""
+}
+
 var File_millrace_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xf3\a\n" +
+	"!millrace/control/v1/control.proto\x12\x13millrace.control.v1\x1a'millrace/checkpoint/v1/checkpoint.proto\x1a\x19millrace/job/v1/job.proto\"\xba\b\n" +
 	"\x12TaskManagerMessage\x12;\n" +
 	"\bregister\x18\x01 \x01(\v2\x1d.millrace.control.v1.RegisterH\x00R\bregister\x12>\n" +
 	"\theartbeat\x18\x02 \x01(\v2\x1e.millrace.control.v1.HeartbeatH\x00R\theartbeat\x12E\n" +
@@ -3659,10 +3889,11 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x13coordinator_trouble\x18\n" +
 	" \x01(\v2'.millrace.control.v1.CoordinatorTroubleH\x00R\x12coordinatorTrouble\x128\n" +
 	"\aleaving\x18\v \x01(\v2\x1c.millrace.control.v1.LeavingH\x00R\aleaving\x12>\n" +
-	"\tinventory\x18\x0e \x01(\v2\x1e.millrace.control.v1.InventoryH\x00R\tinventory\x12\x1a\n" +
+	"\tinventory\x18\x0e \x01(\v2\x1e.millrace.control.v1.InventoryH\x00R\tinventory\x12E\n" +
+	"\fstate_copied\x18( \x01(\v2 .millrace.control.v1.StateCopiedH\x00R\vstateCopied\x12\x1a\n" +
 	"\bsequence\x18\f \x01(\x04R\bsequence\x12\"\n" +
 	"\facknowledged\x18\r \x01(\x04R\facknowledgedB\t\n" +
-	"\amessage\"\xbd\b\n" +
+	"\amessage\"\xfe\b\n" +
 	"\x11JobManagerMessage\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12A\n" +
 	"\n" +
@@ -3681,7 +3912,9 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x13deploy_coordinators\x18\f \x01(\v2'.millrace.control.v1.DeployCoordinatorsH\x00R\x12deployCoordinators\x122\n" +
 	"\x05drain\x18\r \x01(\v2\x1a.millrace.control.v1.DrainH\x00R\x05drain\x12;\n" +
 	"\breleased\x18\x0e \x01(\v2\x1d.millrace.control.v1.ReleasedH\x00R\breleased\x12H\n" +
-	"\rrewrite_state\x18\x1e \x01(\v2!.millrace.control.v1.RewriteStateH\x00R\frewriteState\x12\x1a\n" +
+	"\rrewrite_state\x18\x1e \x01(\v2!.millrace.control.v1.RewriteStateH\x00R\frewriteState\x12?\n" +
+	"\n" +
+	"copy_state\x18( \x01(\v2\x1e.millrace.control.v1.CopyStateH\x00R\tcopyState\x12\x1a\n" +
 	"\bsequence\x18\x0f \x01(\x04R\bsequence\x12\"\n" +
 	"\facknowledged\x18\x10 \x01(\x04R\facknowledgedB\t\n" +
 	"\amessage\"\t\n" +
@@ -3925,7 +4158,24 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
 	"\tvertex_id\x18\x03 \x01(\tR\bvertexId\x12\x18\n" +
-	"\asubtask\x18\x04 \x01(\x05R\asubtask*\xb8\x01\n" +
+	"\asubtask\x18\x04 \x01(\x05R\asubtask\"\xef\x01\n" +
+	"\tCopyState\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12#\n" +
+	"\rcheckpoint_id\x18\x03 \x01(\x04R\fcheckpointId\x12\x1b\n" +
+	"\tvertex_id\x18\x04 \x01(\tR\bvertexId\x12\x18\n" +
+	"\asubtask\x18\x05 \x01(\x05R\asubtask\x127\n" +
+	"\x05files\x18\x06 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\x12\x1c\n" +
+	"\tsavepoint\x18\a \x01(\tR\tsavepoint\"\xa7\x02\n" +
+	"\vStateCopied\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
+	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12#\n" +
+	"\rcheckpoint_id\x18\x03 \x01(\x04R\fcheckpointId\x12\x1b\n" +
+	"\tvertex_id\x18\x04 \x01(\tR\bvertexId\x12\x18\n" +
+	"\asubtask\x18\x05 \x01(\x05R\asubtask\x125\n" +
+	"\x04file\x18\x06 \x01(\v2!.millrace.checkpoint.v1.StateFileR\x04file\x126\n" +
+	"\afailure\x18\a \x01(\v2\x1c.millrace.control.v1.FailureR\afailure\x12\x1c\n" +
+	"\tsavepoint\x18\b \x01(\tR\tsavepoint*\xb8\x01\n" +
 	"\tTaskState\x12\x1a\n" +
 	"\x16TASK_STATE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14TASK_STATE_DEPLOYING\x10\x01\x12\x16\n" +
@@ -3964,7 +4214,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -4009,14 +4259,16 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*Finish)(nil),                // 40: millrace.control.v1.Finish
 	(*Drain)(nil),                 // 41: millrace.control.v1.Drain
 	(*RewriteState)(nil),          // 42: millrace.control.v1.RewriteState
-	nil,                           // 43: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 44: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 45: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 46: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 47: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.Ledger)(nil),             // 48: millrace.checkpoint.v1.Ledger
-	(*v1.StateFile)(nil),          // 49: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 50: millrace.checkpoint.v1.CheckpointKind
+	(*CopyState)(nil),             // 43: millrace.control.v1.CopyState
+	(*StateCopied)(nil),           // 44: millrace.control.v1.StateCopied
+	nil,                           // 45: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 46: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 47: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 48: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 49: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.Ledger)(nil),             // 50: millrace.checkpoint.v1.Ledger
+	(*v1.StateFile)(nil),          // 51: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 52: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -4031,62 +4283,67 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	27, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
 	6,  // 10: millrace.control.v1.TaskManagerMessage.leaving:type_name -> millrace.control.v1.Leaving
 	10, // 11: millrace.control.v1.TaskManagerMessage.inventory:type_name -> millrace.control.v1.Inventory
-	9,  // 12: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
-	14, // 13: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
-	30, // 14: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
-	34, // 15: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
-	35, // 16: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
-	36, // 17: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
-	37, // 18: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
-	38, // 19: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
-	39, // 20: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
-	40, // 21: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
-	28, // 22: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	41, // 23: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
-	7,  // 24: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
-	42, // 25: millrace.control.v1.JobManagerMessage.rewrite_state:type_name -> millrace.control.v1.RewriteState
-	43, // 26: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
-	11, // 27: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
-	12, // 28: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
-	13, // 29: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
-	0,  // 30: millrace.control.v1.TaskInventory.state:type_name -> millrace.control.v1.TaskState
-	18, // 31: millrace.control.v1.TaskInventory.failure:type_name -> millrace.control.v1.Failure
-	29, // 32: millrace.control.v1.CoordinatorInventory.deployment:type_name -> millrace.control.v1.CoordinatorDeployment
-	18, // 33: millrace.control.v1.CoordinatorInventory.failure:type_name -> millrace.control.v1.Failure
-	23, // 34: millrace.control.v1.CoordinatorInventory.assigned:type_name -> millrace.control.v1.EnumeratorAssigned
-	16, // 35: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
-	0,  // 36: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
-	18, // 37: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
-	1,  // 38: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
-	2,  // 39: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	44, // 40: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
-	20, // 41: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
-	18, // 42: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
-	3,  // 43: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
-	24, // 44: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	45, // 45: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	3,  // 46: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
-	18, // 47: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	46, // 48: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
-	29, // 49: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
-	3,  // 50: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	45, // 51: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	46, // 52: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
-	31, // 53: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	33, // 54: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	32, // 55: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	47, // 56: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	48, // 57: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	49, // 58: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	50, // 59: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	24, // 60: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	4,  // 61: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 62: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	62, // [62:63] is the sub-list for method output_type
-	61, // [61:62] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	44, // 12: millrace.control.v1.TaskManagerMessage.state_copied:type_name -> millrace.control.v1.StateCopied
+	9,  // 13: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
+	14, // 14: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
+	30, // 15: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
+	34, // 16: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
+	35, // 17: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
+	36, // 18: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
+	37, // 19: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
+	38, // 20: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
+	39, // 21: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
+	40, // 22: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
+	28, // 23: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
+	41, // 24: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	7,  // 25: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
+	42, // 26: millrace.control.v1.JobManagerMessage.rewrite_state:type_name -> millrace.control.v1.RewriteState
+	43, // 27: millrace.control.v1.JobManagerMessage.copy_state:type_name -> millrace.control.v1.CopyState
+	45, // 28: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	11, // 29: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
+	12, // 30: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
+	13, // 31: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
+	0,  // 32: millrace.control.v1.TaskInventory.state:type_name -> millrace.control.v1.TaskState
+	18, // 33: millrace.control.v1.TaskInventory.failure:type_name -> millrace.control.v1.Failure
+	29, // 34: millrace.control.v1.CoordinatorInventory.deployment:type_name -> millrace.control.v1.CoordinatorDeployment
+	18, // 35: millrace.control.v1.CoordinatorInventory.failure:type_name -> millrace.control.v1.Failure
+	23, // 36: millrace.control.v1.CoordinatorInventory.assigned:type_name -> millrace.control.v1.EnumeratorAssigned
+	16, // 37: millrace.control.v1.Heartbeat.tasks:type_name -> millrace.control.v1.TaskProgress
+	0,  // 38: millrace.control.v1.TaskChanged.state:type_name -> millrace.control.v1.TaskState
+	18, // 39: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
+	1,  // 40: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
+	2,  // 41: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
+	46, // 42: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	20, // 43: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
+	18, // 44: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
+	3,  // 45: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
+	24, // 46: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
+	47, // 47: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	3,  // 48: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
+	18, // 49: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
+	48, // 50: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	29, // 51: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
+	3,  // 52: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
+	47, // 53: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	48, // 54: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	31, // 55: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
+	33, // 56: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	32, // 57: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	49, // 58: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	50, // 59: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	51, // 60: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	52, // 61: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	24, // 62: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	51, // 63: millrace.control.v1.CopyState.files:type_name -> millrace.checkpoint.v1.StateFile
+	51, // 64: millrace.control.v1.StateCopied.file:type_name -> millrace.checkpoint.v1.StateFile
+	18, // 65: millrace.control.v1.StateCopied.failure:type_name -> millrace.control.v1.Failure
+	4,  // 66: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 67: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	67, // [67:68] is the sub-list for method output_type
+	66, // [66:67] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -4107,6 +4364,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*TaskManagerMessage_CoordinatorTrouble)(nil),
 		(*TaskManagerMessage_Leaving)(nil),
 		(*TaskManagerMessage_Inventory)(nil),
+		(*TaskManagerMessage_StateCopied)(nil),
 	}
 	file_millrace_control_v1_control_proto_msgTypes[1].OneofWrappers = []any{
 		(*JobManagerMessage_Registered)(nil),
@@ -4123,6 +4381,7 @@ func file_millrace_control_v1_control_proto_init() {
 		(*JobManagerMessage_Drain)(nil),
 		(*JobManagerMessage_Released)(nil),
 		(*JobManagerMessage_RewriteState)(nil),
+		(*JobManagerMessage_CopyState)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4130,7 +4389,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
