@@ -299,7 +299,7 @@ func (d *driver) deleteCheckpoints(dropped, retained []checkpoint.Pointer) error
 	if err != nil {
 		return err
 	}
-	keys := checkpoint.Unreferenced(gone, kept)
+	keys := slices.DeleteFunc(checkpoint.Unreferenced(gone, kept), func(key string) bool { return !d.store.owned(key) })
 	for _, p := range dropped {
 		keys = append(keys, p.ManifestKey)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millrace/blobstore"
+	"millrace/checkpoint"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
@@ -38,7 +39,11 @@ type Options struct {
 	// CheckJob refuses valid graphs that no cluster should run, such as sinks
 	// whose transactions end before their checkpoints may; nil refuses none.
 	CheckJob func(*jobgraph.Graph) error
-	Policy   scheduler.Policy
+	// Tables tells what becomes of the tables in the files of a vertex' task when a
+	// job starts from them with a graph that may lack the vertex. Without files every
+	// table is new. nil tells nothing.
+	Tables func(ctx context.Context, g *jobgraph.Graph, v types.VertexID, files []*checkpointv1.StateFile) ([]checkpoint.TableFate, error)
+	Policy scheduler.Policy
 	// Rescale says how readily jobs change their parallelism by themselves.
 	Rescale RescaleOptions
 	// Retention bounds what is kept of ended jobs.

@@ -72,11 +72,21 @@ func (j *JobManager) SubmitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (
 	id := jobID(r.IdempotencyKey)
 	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, j.Policy)
 	resp.Placements = placementReasons(report)
+	var from *beginning
+	if r.FromSavepoint != "" {
+		from, err = l.begin(ctx, id, g, r)
+		if from != nil && from.manifest != nil {
+			from.describe(resp)
+		}
+		if err != nil {
+			return nil, refusedOr(err)
+		}
+	}
 	if r.DryRun {
 		return resp, nil
 	}
 	resp.JobId = string(id)
-	return resp, asStatus(l.submit(ctx, id, g.Name, r.Graph))
+	return resp, asStatus(l.submit(ctx, id, g.Name, r.Graph, from))
 }
 
 // check decodes and validates a graph.
@@ -99,12 +109,12 @@ func (j *JobManager) check(p *jobv1.JobGraph) (*jobgraph.Graph, error) {
 
 // submit makes the job exist, then starts it. A job of the same idempotency key
 // is the same job.
-func (l *leadership) submit(ctx context.Context, id types.JobID, name string, g *jobv1.JobGraph) error {
+func (l *leadership) submit(ctx context.Context, id types.JobID, name string, g *jobv1.JobGraph, from *beginning) error {
 	store, err := newJobStore(l.jm.Coord, l.jm.Store, l.term, id)
 	if err != nil {
 		return err
 	}
-	rec, err := store.create(ctx, name, g, l.jm.Clock.Now())
+	rec, err := store.create(ctx, name, g, l.jm.Clock.Now(), from)
 	if errors.Is(err, coord.ErrConflict) {
 		return nil
 	}
@@ -140,6 +150,14 @@ func refusal(err error) error {
 		}
 	}
 	return st.Err()
+}
+
+// refusedOr is refusal for what is the user's, and asStatus for all else.
+func refusedOr(err error) error {
+	if failure.ClassOf(err).Domain == failure.DomainUser {
+		return refusal(err)
+	}
+	return asStatus(err)
 }
 
 // asStatus gives an error the status code of its class.

@@ -51,8 +51,9 @@ func marshal(m proto.Message) ([]byte, error) {
 }
 
 // create stores a graph and makes the job exist. It is not repeated under
-// another outcome: a job of that id that is there already is ErrConflict.
-func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGraph, now time.Time) (*checkpointv1.JobRecord, error) {
+// another outcome: a job of that id that is there already is ErrConflict. from is
+// the checkpoint with which it begins, nil for none.
+func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGraph, now time.Time, from *beginning) (*checkpointv1.JobRecord, error) {
 	data, err := marshal(graph)
 	if err != nil {
 		return nil, failure.Internal(fmt.Errorf("encode job graph: %w", err))
@@ -76,11 +77,18 @@ func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGrap
 		FormatVersion: recordFormat, JobId: string(s.job), Name: name, GraphObject: key, GraphSha256: sum[:],
 		Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, SubmittedUnixMillis: now.UnixMilli(),
 	}
+	var more []coord.Op
+	if from != nil {
+		rec.RestoredFrom = from.from
+		if more, err = from.write(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	value, err := marshal(rec)
 	if err != nil {
 		return nil, failure.Internal(err)
 	}
-	return rec, s.write(ctx, []coord.Compare{coord.Absent(s.keys.State())}, s.keys.State(), value)
+	return rec, s.write(ctx, []coord.Compare{coord.Absent(s.keys.State())}, s.keys.State(), value, more...)
 }
 
 // write puts one key under conditions. When the answer is lost it reads the key

@@ -28,7 +28,7 @@ func (c *Cluster) startJobManager(ctx context.Context, listen string) error {
 	}
 	j, err := StartJobManager(ctx, listen, jobmanager.Options{
 		Cluster: c.Cluster, Version: c.Version, Coord: coord, Store: c.store, Place: c.store.Place, Probe: c.store.Probe, Known: c.Wiring.Known(),
-		CheckJob: c.Wiring.CheckJob, Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention, Scrub: c.Scrub,
+		CheckJob: c.Wiring.CheckJob, Tables: c.Wiring.Tables(c.store), Policy: c.Policy, Rescale: c.Rescale, Retention: c.Retention, Scrub: c.Scrub,
 		Metrics: c.metrics, Clock: c.Clock, Log: c.Log,
 	})
 	if err != nil {

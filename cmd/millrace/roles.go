@@ -154,7 +154,7 @@ func (a *app) jobManager(cmd *cobra.Command, keys map[string]string) error {
 	defer func() { _ = coord.Close() }()
 	j, err := cluster.StartJobManager(cmd.Context(), listen, jobmanager.Options{
 		Cluster: c.Text(config.ClusterID), Address: c.Text(config.Advertised), Version: a.version, Coord: coord,
-		Store: r.storage, Place: r.storage.Place, Probe: r.storage.Probe, Known: r.wiring.Known(), CheckJob: r.wiring.CheckJob,
+		Store: r.storage, Place: r.storage.Place, Probe: r.storage.Probe, Known: r.wiring.Known(), CheckJob: r.wiring.CheckJob, Tables: r.wiring.Tables(r.storage),
 		Policy: scheduler.Policy{Adaptive: true, AllowLower: true}, Rescale: c.Rescale(),
 		Retention: jobmanager.Retention{EndedJobs: int(c.Int(config.EndedJobs))}, Scrub: c.Scrub(),
 		Metrics: r.metrics, Clock: clock.System(), Log: r.log,

@@ -30,6 +30,7 @@ type runFlags struct {
 	dryRun   bool
 	detached bool
 	output   string
+	from     client.From
 }
 
 func newRun(a *app) *cobra.Command {
@@ -47,6 +48,9 @@ func newRun(a *app) *cobra.Command {
 	cmd.Flags().BoolVar(&f.detached, "detached", false, "print the job's id and do not wait (with --cluster)")
 	cmd.Flags().Int("parallelism", 0, "parallelism, if the graph names none (default all slots)")
 	keys["parallelism"] = config.Parallelism
+	cmd.Flags().StringVarP(&f.from.Savepoint, "from-savepoint", "s", "", "start from this savepoint, or from this manifest of a checkpoint")
+	cmd.Flags().BoolVarP(&f.from.AllowNonRestored, "allow-non-restored-state", "n", false, "leave state behind for which the graph has no place")
+	cmd.Flags().SetNormalizeFunc(flinksNames)
 	outputFlag(cmd, &f.output)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.run(cmd, args[0], f, keys) }
 	return cmd
@@ -59,6 +63,12 @@ func (a *app) run(cmd *cobra.Command, file string, f runFlags, keys map[string]s
 	}
 	if f.detached && f.cluster == "" {
 		return failure.Message{Field: "--detached", Primary: "needs --cluster: without it the cluster ends with this command"}
+	}
+	if f.from.AllowNonRestored && f.from.Savepoint == "" {
+		return failure.Message{Field: "--allow-non-restored-state", Primary: "needs --from-savepoint: without it the job starts without state"}
+	}
+	if f.from.Savepoint, err = absolute(f.from.Savepoint); err != nil {
+		return err
 	}
 	g, err := readGraph(file)
 	if err != nil {
@@ -127,9 +137,12 @@ func (r *graphRun) submit() error {
 	if r.flags.dryRun {
 		return r.dry()
 	}
-	answer, err := r.client.Submit(r.cmd.Context(), r.graph, false, rand.Text())
+	answer, err := r.client.SubmitFrom(r.cmd.Context(), r.graph, r.flags.from, false, rand.Text())
 	if err != nil {
 		return fmt.Errorf("job graph %s: %w", r.file, err)
+	}
+	if err := writeFates(r.cmd.ErrOrStderr(), answer); err != nil {
+		return err
 	}
 	if r.flags.detached {
 		_, err := fmt.Fprintln(r.cmd.OutOrStdout(), answer.JobId)
@@ -179,7 +192,7 @@ const (
 // dry asks where tasks would run.
 func (r *graphRun) dry() error {
 	for look := 1; ; look++ {
-		answer, err := r.client.Submit(r.cmd.Context(), r.graph, true, "")
+		answer, err := r.client.SubmitFrom(r.cmd.Context(), r.graph, r.flags.from, true, "")
 		if err != nil {
 			return fmt.Errorf("job graph %s: %w", r.file, err)
 		}
@@ -209,6 +222,9 @@ func (r *graphRun) writePlan(answer *apiv1.SubmitJobResponse) error {
 		return writeMessage(w, answer, true)
 	}
 	fmt.Fprintf(w, "%s\n\n", answer.Explanation)
+	if err := writeFates(w, answer); err != nil {
+		return err
+	}
 	rows := [][]string{{"VERTEX", "SUBTASK", "TASK MANAGER", "SLOT", "WHY"}}
 	for _, p := range answer.Placements {
 		on, slot := p.TaskManagerId, strconv.Itoa(int(p.Slot))

@@ -165,14 +165,20 @@ func (m *merge) slice(ctx context.Context, groups types.KeyGroupRange, rows map[
 
 // readHeader reads what a file says of itself.
 func readHeader(ctx context.Context, f statebackend.File) (*fileHeader, error) {
+	h, _, err := readVersionedHeader(ctx, f)
+	return h, err
+}
+
+// readVersionedHeader reads the format version of a file, too.
+func readVersionedHeader(ctx context.Context, f statebackend.File) (*fileHeader, uint16, error) {
 	r, err := f.Open(ctx)
 	if err != nil {
-		return nil, named(f.Name(), err)
+		return nil, 0, named(f.Name(), err)
 	}
 	defer func() { _ = r.Close() }() // only read from
 	fr, err := openFile(r)
 	if err != nil {
-		return nil, named(f.Name(), err)
+		return nil, 0, named(f.Name(), err)
 	}
-	return fr.header, nil
+	return fr.header, fr.version, nil
 }

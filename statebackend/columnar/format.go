@@ -170,6 +170,7 @@ type fileReader struct {
 	sum     hash.Hash
 	offset  int64
 	payload bytes.Buffer
+	version uint16
 	header  *fileHeader
 	footer  *fileFooter
 }
@@ -220,6 +221,7 @@ func openFile(r io.Reader) (*fileReader, error) {
 	if h.kind != sectionHeaderJSON {
 		return nil, damaged("the header is missing")
 	}
+	f.version = version
 	if f.header, err = parseHeader(version, payload); err != nil {
 		return nil, damaged("%v", err)
 	}

@@ -77,16 +77,31 @@ func (c *Client) patiently(ctx context.Context, call func() error) error {
 	}
 }
 
-// Submit gives the cluster a graph, or asks what would become of it. It waits for a leader; key makes that safe: the same
-// key is the same job. A refusal is a *failure.Problems.
+// From says with which state a job starts; the zero value is none.
+type From struct {
+	// Savepoint is where a savepoint is, or a checkpoint's manifest.
+	Savepoint string
+	// AllowNonRestored leaves behind what the graph has no place for.
+	AllowNonRestored bool
+}
+
+// Submit is SubmitFrom of a job that starts without state.
 func (c *Client) Submit(ctx context.Context, g *jobgraph.Graph, dryRun bool, key string) (*apiv1.SubmitJobResponse, error) {
+	return c.SubmitFrom(ctx, g, From{}, dryRun, key)
+}
+
+// SubmitFrom gives the cluster a graph, or asks what would become of it. It waits for a leader; key makes that safe: the
+// same key is the same job. A refusal is a *failure.Problems.
+func (c *Client) SubmitFrom(ctx context.Context, g *jobgraph.Graph, from From, dryRun bool, key string) (*apiv1.SubmitJobResponse, error) {
 	message, err := codec.ToProto(g)
 	if err != nil {
 		return nil, err
 	}
 	var answer *apiv1.SubmitJobResponse
 	err = c.patiently(ctx, func() (err error) {
-		answer, err = c.jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: message, DryRun: dryRun, IdempotencyKey: key})
+		answer, err = c.jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{
+			Graph: message, DryRun: dryRun, IdempotencyKey: key, FromSavepoint: from.Savepoint, AllowNonRestoredState: from.AllowNonRestored,
+		})
 		return err
 	})
 	return answer, err

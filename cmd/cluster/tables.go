@@ -1,0 +1,85 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"millrace/blobstore"
+	"millrace/checkpoint"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/operators/layout"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/statebackend"
+	"millrace/statebackend/columnar"
+	"millrace/stream"
+	"millrace/taskmanager/upload"
+	"millrace/types"
+)
+
+// Tables returns what jobmanager.Options want to know of tables, for state in a store.
+func (w *Wiring) Tables(store blobstore.Store) func(context.Context, *jobgraph.Graph, types.VertexID, []*checkpointv1.StateFile) ([]checkpoint.TableFate, error) {
+	return func(ctx context.Context, g *jobgraph.Graph, id types.VertexID, files []*checkpointv1.StateFile) ([]checkpoint.TableFate, error) {
+		return w.fates(ctx, g, id, upload.Files(store, nil, files))
+	}
+}
+
+func (w *Wiring) fates(ctx context.Context, g *jobgraph.Graph, id types.VertexID, chain []statebackend.File) ([]checkpoint.TableFate, error) {
+	var had columnar.Layout
+	if len(chain) > 0 {
+		var err error
+		if had, err = columnar.ReadLayout(ctx, chain); err != nil {
+			return nil, failure.External(err, failure.ClassOf(err).Retry)
+		}
+	}
+	v := g.Vertex(id)
+	if v == nil {
+		return droppedTables(had.Tables, "the graph has no such vertex"), nil
+	}
+	// The state is opened as its task's would be. Its budget is none: no row is in it.
+	store, err := columnar.New().OpenLayout(ctx, statebackend.OpenSpec{
+		Task: types.TaskID{Vertex: id}, Parallelism: 1, KeyGroups: types.KeyGroupRangeOf(0, 1, g.KeyGroups()),
+		MaxParallelism: g.KeyGroups(), Pool: &stream.Pool{},
+	}, chain)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = store.Close() }()
+	declared, err := layout.Declared(w.Operators, g, v, store)
+	if err != nil {
+		return nil, err
+	}
+	left := make(map[statebackend.TableID]bool)
+	for _, t := range store.Undeclared() {
+		left[t] = true
+	}
+	var out []checkpoint.TableFate
+	known := make(map[statebackend.TableID]bool)
+	for _, t := range had.Tables {
+		known[t.ID] = true
+		switch {
+		case left[t.ID]:
+			out = append(out, droppedTables([]columnar.TableLayout{t}, "no operator of the vertex has it")...)
+		case had.Oldest < columnar.FormatVersion:
+			out = append(out, checkpoint.TableFate{
+				Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateMigrated,
+				Detail: fmt.Sprintf("from file format %d to %d", had.Oldest, columnar.FormatVersion),
+			})
+		default:
+			out = append(out, checkpoint.TableFate{Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateKept, Detail: t.Shape})
+		}
+	}
+	for _, t := range declared {
+		if !known[t] {
+			out = append(out, checkpoint.TableFate{Operator: t.Operator, Table: t.Name, Fate: checkpoint.FateNew, Detail: "it begins empty"})
+		}
+	}
+	return out, nil
+}
+
+func droppedTables(tables []columnar.TableLayout, why string) (out []checkpoint.TableFate) {
+	for _, t := range tables {
+		out = append(out, checkpoint.TableFate{Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateDropped, Detail: why})
+	}
+	return out
+}
