@@ -78,6 +78,6 @@ func (u *upward) readFrame(data mem.BufferSlice, total int) error {
 		return failure.Internalf("a frame of %d bytes in a message of %d", n, total)
 	}
 	from := newCursor(data)
-	from.skip(1 + k)
+	from.Skip(1 + k)
 	return u.frame(&from, int(n))
 }

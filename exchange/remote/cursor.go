@@ -11,8 +11,8 @@ type cursor struct {
 
 func newCursor(s mem.BufferSlice) cursor { return cursor{pieces: s, left: s.Len()} }
 
-// read fills to. The caller knows that so much is left.
-func (c *cursor) read(to []byte) {
+// Read fills to. The caller knows that so much is left.
+func (c *cursor) Read(to []byte) {
 	for len(to) > 0 && c.advance() {
 		n := copy(to, c.piece)
 		to, c.piece = to[n:], c.piece[n:]
@@ -20,7 +20,7 @@ func (c *cursor) read(to []byte) {
 	}
 }
 
-func (c *cursor) skip(n int) {
+func (c *cursor) Skip(n int) {
 	for n > 0 && c.advance() {
 		k := min(n, len(c.piece))
 		c.piece = c.piece[k:]

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/exchange/remote"
 	datav1 "millrace/proto/millrace/data/v1"
 	"millrace/stream"
@@ -536,21 +537,21 @@ func opened(number uint32) *datav1.ToConsumer {
 	return &datav1.ToConsumer{Message: &datav1.ToConsumer_Opened{Opened: &datav1.ChannelOpened{Number: number, Attempt: 5, From: 1, To: 2}}}
 }
 
-func frame(b ...byte) *datav1.ToConsumer {
+func frameOf(b ...byte) *datav1.ToConsumer {
 	return &datav1.ToConsumer{Message: &datav1.ToConsumer_Frame{Frame: b}}
 }
 
 // controlFrame is a frame of no body with these fields.
 func controlFrame(kind byte, number byte, attempt, sequence byte) *datav1.ToConsumer {
 	b := make([]byte, 64)
-	b[0], b[1], b[4], b[8], b[16] = remote.FrameVersion, kind, number, attempt, sequence
-	return frame(b...)
+	b[0], b[1], b[4], b[8], b[16] = frame.Version, kind, number, attempt, sequence
+	return frameOf(b...)
 }
 
 // Any library of protobuf can speak to a consumer; what breaks the protocol ends
 // the stream and says why.
 func TestProtocolErrorsEndTheStream(t *testing.T) {
-	const v = remote.FrameVersion
+	const v = frame.Version
 	watermark := byte(stream.WatermarkElement)
 	cases := []struct {
 		name, want string
@@ -559,7 +560,7 @@ func TestProtocolErrorsEndTheStream(t *testing.T) {
 		{"no hello", "begins with a hello", []*datav1.ToConsumer{opened(1)}},
 		{"version", "frame version 2, not 99", []*datav1.ToConsumer{hello(99)}},
 		{"second hello", "unexpected message", []*datav1.ToConsumer{hello(v), hello(v)}},
-		{"frame of nothing", "no header", []*datav1.ToConsumer{hello(v), frame()}},
+		{"frame of nothing", "no header", []*datav1.ToConsumer{hello(v), frameOf()}},
 		{"unknown channel", "channel number 7, which is not open", []*datav1.ToConsumer{hello(v), controlFrame(watermark, 7, 5, 1)}},
 		{"number twice", "announced twice", []*datav1.ToConsumer{hello(v), opened(1), opened(1)}},
 		{"sequence", "frame 2 of attempt 5 where frame 1", []*datav1.ToConsumer{hello(v), opened(1), controlFrame(watermark, 1, 5, 2)}},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"pgregory.net/rapid"
 
+	"millrace/exchange/frame"
 	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/stream/streamtest"
@@ -46,15 +47,15 @@ var zoo = types.NewSchema(
 // wire carries batches from an encoder to a decoder.
 type wire struct {
 	from, to stream.Pool
-	compact  compactor
+	compact  frame.Compactor
 	encode   encoder
-	decode   decoder
+	decode   frame.Decoder
 	frames   [][]byte
 }
 
 func newWire() *wire {
 	w := &wire{}
-	w.compact.pool, w.encode.flight, w.decode.pool = &w.from, newFlight(&w.from), &w.to
+	w.compact.Pool, w.encode.flight, w.decode.Pool = &w.from, newFlight(&w.from), &w.to
 	return w
 }
 
@@ -63,8 +64,8 @@ func (w *wire) carry(b *stream.Batch) ([]*stream.Batch, error) {
 	var out []*stream.Batch
 	w.frames = nil
 	schema := b.Schema
-	err := w.compact.each(b, func(b *stream.Batch) error {
-		m, err := w.encode.rows(header{channel: 1, attempt: 2, sequence: 3, value: 4}, b)
+	err := w.compact.Each(b, func(b *stream.Batch) error {
+		m, err := w.encode.rows(frame.Header{Channel: 1, Attempt: 2, Sequence: 3, Value: 4}, b)
 		if err != nil {
 			return err
 		}
@@ -89,21 +90,21 @@ func frameOf(message []byte) []byte {
 }
 
 // decodeFrame reads a frame that lies in pieces.
-func decodeFrame(d *decoder, s *types.Schema, frame []byte) (*stream.Batch, error) {
-	h, err := parseHeader(frame, len(frame))
+func decodeFrame(d *frame.Decoder, s *types.Schema, raw []byte) (*stream.Batch, error) {
+	h, err := frame.Parse(raw, len(raw))
 	if err != nil {
 		return nil, err
 	}
-	if h.kind != stream.RowsElement {
+	if h.Kind != stream.RowsElement {
 		return nil, failure.Internalf("control")
 	}
 	var pieces mem.BufferSlice
-	for p := range slices.Chunk(frame, 1000) {
+	for p := range slices.Chunk(raw, 1000) {
 		pieces = append(pieces, mem.SliceBuffer(p))
 	}
 	from := newCursor(pieces)
-	from.skip(headerBytes)
-	return d.rows(&h, s, &from)
+	from.Skip(frame.HeaderBytes)
+	return d.Rows(&h, s, &from)
 }
 
 func texts(batches ...*stream.Batch) []string {
@@ -189,8 +190,8 @@ func TestGoldenFrame(t *testing.T) {
 	for _, e := range []stream.Element{
 		stream.WatermarkOf(-5), stream.StatusOf(true), stream.BarrierOf(stream.Barrier{ID: 9, Kind: stream.Savepoint, Triggered: 0x1122334455667788}), stream.End(),
 	} {
-		h := controlHeader(e)
-		h.channel, h.attempt, h.sequence = 7, 8, 9
+		h := frame.ControlHeader(e)
+		h.Channel, h.Attempt, h.Sequence = 7, 8, 9
 		m := w.encode.control(h)
 		text += e.String() + "\n" + hex.Dump(frameOf(m.slice.Materialize()))
 		m.sent()
@@ -241,7 +242,7 @@ func TestLargeBatchesAreCut(t *testing.T) {
 	}
 	next := int64(0)
 	for _, p := range got {
-		if size := p.SizeBytes(); size > cutBytes {
+		if size := p.SizeBytes(); size > frame.CutBytes {
 			t.Errorf("a piece of %d bytes", size)
 		}
 		for i := range p.Rows() {
@@ -292,11 +293,11 @@ func TestFramesThatCannotBe(t *testing.T) {
 	}
 	got[0].Release()
 	good := w.frames[0]
-	h, err := parseHeader(good, len(good))
+	h, err := frame.Parse(good, len(good))
 	if err != nil {
 		t.Fatal(err)
 	}
-	lengths := headerBytes + h.nodes*nodeBytes
+	lengths := frame.HeaderBytes + 8*int(binary.LittleEndian.Uint32(good[40:]))
 	cases := []struct {
 		name, want string
 		change     func(f []byte) []byte
@@ -313,13 +314,13 @@ func TestFramesThatCannotBe(t *testing.T) {
 		{"body", "the limit is", func(f []byte) []byte { f[52] = 1; return f }},
 		{"unknown", "unknown fields", func(f []byte) []byte { f[60] = 1; return f }},
 		{"lengths", "in a body of", func(f []byte) []byte { f[lengths] = 0xFF; return f }},
-		{"encoding", "column n BIGINT: encoding 7", func(f []byte) []byte { f[headerBytes] = 7; return f }},
-		{"column's rows", "column n BIGINT: 1 rows of 2", func(f []byte) []byte { f[headerBytes+4] = 1; return f }},
+		{"encoding", "column n BIGINT: encoding 7", func(f []byte) []byte { f[frame.HeaderBytes] = 7; return f }},
+		{"column's rows", "column n BIGINT: 1 rows of 2", func(f []byte) []byte { f[frame.HeaderBytes+4] = 1; return f }},
 		{"offset", "column s STRING: offset", func(f []byte) []byte {
-			f[h.bodyAt()+64+8+1] = 9
+			f[h.BodyAt()+64+8+1] = 9
 			return f
 		}},
-		{"row kind", "row kinds: RowKind(8)", func(f []byte) []byte { f[h.bodyAt()+3*64] = 8; return f }},
+		{"row kind", "row kinds: RowKind(8)", func(f []byte) []byte { f[h.BodyAt()+3*64] = 8; return f }},
 	}
 	for _, c := range cases {
 		f := c.change(slices.Clone(good))
@@ -358,18 +359,18 @@ func FuzzFrame(f *testing.F) {
 		for _, b := range got {
 			b.Release()
 		}
-		for _, frame := range w.frames {
-			f.Add(frame)
+		for _, raw := range w.frames {
+			f.Add(raw)
 		}
 	}
-	f.Fuzz(func(t *testing.T, frame []byte) {
+	f.Fuzz(func(t *testing.T, raw []byte) {
 		var pool stream.Pool
-		d := decoder{pool: &pool}
-		b, err := decodeFrame(&d, zoo, frame)
+		d := frame.Decoder{Pool: &pool}
+		b, err := decodeFrame(&d, zoo, raw)
 		if err == nil {
 			touch(b)
-			if n := pool.LiveBytes(); n > int64(8*len(frame)+256*256) {
-				t.Errorf("%d bytes of memory for a frame of %d", n, len(frame))
+			if n := pool.LiveBytes(); n > int64(8*len(raw)+256*256) {
+				t.Errorf("%d bytes of memory for a frame of %d", n, len(raw))
 			}
 			b.Release()
 		}
@@ -406,7 +407,7 @@ func touch(b *stream.Batch) {
 // FuzzMessage: whatever a stream carries is a frame, a message or refused.
 func FuzzMessage(f *testing.F) {
 	f.Add([]byte{frameTag, 0})
-	f.Add([]byte{frameTag, 64, FrameVersion})
+	f.Add([]byte{frameTag, 64, frame.Version})
 	f.Add([]byte{0x1a, 2, 8, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		u := &upward{frame: func(from *cursor, n int) error {

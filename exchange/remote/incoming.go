@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
 	"millrace/internal/failure"
 	datav1 "millrace/proto/millrace/data/v1"
@@ -181,7 +182,7 @@ func (c *incoming) mayPush(e stream.Element) error {
 		return nil
 	case c.mu.ended:
 		return failure.Internalf("rows behind the end")
-	case c.mu.held > 2*c.mu.limit+2*bodyBytesMax:
+	case c.mu.held > 2*c.mu.limit+2*frame.BodyBytesMax:
 		return failure.Internalf("%d bytes are queued, the credit is %d", c.mu.held, c.mu.limit)
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/internal/failure"
 	"millrace/jobgraph/codec"
 	datav1 "millrace/proto/millrace/data/v1"
@@ -54,7 +55,7 @@ type intake struct {
 	peer    types.TaskManagerID
 	job     types.JobID
 	work    chan struct{} // one place: there is news
-	decoder decoder
+	decoder frame.Decoder
 
 	mu struct {
 		sync.Mutex
@@ -72,7 +73,7 @@ func (s service) Exchange(up grpc.BidiStreamingServer[datav1.ToConsumer, datav1.
 	}
 	defer n.leave()
 	in := &intake{network: n, stream: up, work: make(chan struct{}, 1)}
-	in.decoder.pool = n.o.Pool
+	in.decoder.Pool = n.o.Pool
 	in.mu.channels = make(map[uint32]*incoming)
 	if err := in.handshake(); err != nil {
 		return err
@@ -120,8 +121,8 @@ func (in *intake) handshake() error {
 	switch {
 	case h == nil:
 		return status.Error(codes.InvalidArgument, "a stream begins with a hello")
-	case h.FrameVersion != FrameVersion:
-		return status.Errorf(codes.FailedPrecondition, "task manager %s speaks frame version %d, not %d", n.o.ID, FrameVersion, h.FrameVersion)
+	case h.FrameVersion != frame.Version:
+		return status.Errorf(codes.FailedPrecondition, "task manager %s speaks frame version %d, not %d", n.o.ID, frame.Version, h.FrameVersion)
 	case h.Cluster != n.o.Cluster:
 		return status.Errorf(codes.FailedPrecondition, "task manager %s is of cluster %q, not of %q", n.o.ID, n.o.Cluster, h.Cluster)
 	case h.Consumer != string(n.o.ID):
@@ -130,7 +131,7 @@ func (in *intake) handshake() error {
 		return status.Errorf(codes.InvalidArgument, "a hello of task manager %q for job %q", h.Producer, h.JobId)
 	}
 	in.peer, in.job = types.TaskManagerID(h.Producer), types.JobID(h.JobId)
-	return in.stream.SendMsg(&datav1.ToProducer{Welcome: &datav1.Welcome{FrameVersion: FrameVersion}})
+	return in.stream.SendMsg(&datav1.ToProducer{Welcome: &datav1.Welcome{FrameVersion: frame.Version}})
 }
 
 // newsMax bounds the channels of which one message tells.
@@ -317,15 +318,15 @@ func (in *intake) schema(m *datav1.ChannelSchema) error {
 
 // frame takes a frame of that many bytes, while its memory is there.
 func (in *intake) frame(from *cursor, frameBytes int) error {
-	var raw [headerBytes]byte
-	from.read(raw[:min(headerBytes, max(frameBytes, 0))])
-	h, err := parseHeader(raw[:], frameBytes)
+	var raw [frame.HeaderBytes]byte
+	from.Read(raw[:min(frame.HeaderBytes, max(frameBytes, 0))])
+	h, err := frame.Parse(raw[:], frameBytes)
 	if err != nil {
 		return err
 	}
-	c := in.channel(h.channel)
+	c := in.channel(h.Channel)
 	if c == nil {
-		return failure.Internalf("a frame for channel number %d, which is not open", h.channel)
+		return failure.Internalf("a frame for channel number %d, which is not open", h.Channel)
 	}
 	k := &in.network.counters
 	k.FramesIn.Add(1)
@@ -336,24 +337,24 @@ func (in *intake) frame(from *cursor, frameBytes int) error {
 	return nil
 }
 
-func (in *intake) element(c *incoming, h *header, from *cursor) error {
+func (in *intake) element(c *incoming, h *frame.Header, from *cursor) error {
 	c.sequence++
-	if h.attempt != c.id.Attempt || h.sequence != c.sequence {
-		return failure.Internalf("frame %d of attempt %d where frame %d of attempt %d is due", h.sequence, h.attempt, c.sequence, c.id.Attempt)
+	if h.Attempt != c.id.Attempt || h.Sequence != c.sequence {
+		return failure.Internalf("frame %d of attempt %d where frame %d of attempt %d is due", h.Sequence, h.Attempt, c.sequence, c.id.Attempt)
 	}
 	if !c.takes() {
 		return nil
 	}
-	e := h.control()
-	if h.kind == stream.RowsElement {
-		b, err := in.decoder.rows(h, c.schema, from)
+	e := h.Control()
+	if h.Kind == stream.RowsElement {
+		b, err := in.decoder.Rows(h, c.schema, from)
 		if err != nil {
 			return err
 		}
 		in.network.counters.RowsIn.Add(int64(b.Rows()))
 		e = stream.RowsOf(b)
 	}
-	if err := c.push(e, int(h.value)); err != nil {
+	if err := c.push(e, int(h.Value)); err != nil {
 		in.broken([]exchange.ChannelID{c.id}, err)
 	}
 	return nil

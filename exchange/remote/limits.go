@@ -4,25 +4,13 @@ import (
 	"time"
 
 	"millrace/exchange"
-	"millrace/stream"
+	"millrace/exchange/frame"
 )
 
 // Bounds of what goes between processes.
 const (
-	// pieceBytes is about the size of the frames into which a large batch is cut,
-	// and cutBytes what is large.
-	pieceBytes = 1 << 20
-	cutBytes   = 4 << 20
-	// bodyBytesMax bounds a frame's body: the largest row, and what its vectors
-	// need around it.
-	bodyBytesMax = stream.RowBytesMax + 16<<20
 	// messageBytesMax bounds a message of the stream.
-	messageBytesMax = bodyBytesMax + 1<<20
-	// rowsMax bounds the rows of a frame.
-	rowsMax = 8 * stream.RowsMax
-	// partsMax bounds the vectors and the buffers of a frame, nested ones included.
-	partsMax = 1 << 16
-
+	messageBytesMax = frame.BodyBytesMax + 1<<20
 	// chargesMax is how many batches a channel's credit is good for at most: each
 	// costs at least that part of it.
 	chargesMax = 64

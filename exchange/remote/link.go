@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
 	"millrace/internal/failure"
 	datav1 "millrace/proto/millrace/data/v1"
@@ -58,7 +59,7 @@ func (l *link) open(id exchange.ChannelID, creditBytes int, w exchange.Waker) *o
 	defer l.mu.Unlock()
 	l.mu.last++
 	c := &outgoing{id: id, link: l, number: l.mu.last, waker: w, limit: creditBytes}
-	c.compactor.pool = l.network.o.Pool
+	c.compactor.Pool = l.network.o.Pool
 	l.mu.channels[c.number] = c
 	l.turn(c)
 	return c
@@ -346,6 +347,6 @@ func (s *session) send(t task) error {
 	case t.place.Element.Kind == stream.RowsElement:
 		return s.rows(t.c, t.place)
 	default:
-		return s.frame(s.encoder.control(t.c.header(controlHeader(t.place.Element))), 0)
+		return s.frame(s.encoder.control(t.c.header(frame.ControlHeader(t.place.Element))), 0)
 	}
 }

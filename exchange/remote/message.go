@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"millrace/exchange/frame"
 	"millrace/stream"
 )
 
@@ -140,7 +141,7 @@ func (m *message) add(p []byte) {
 		m.endRun()
 		m.addPiece(slices.Clip(p))
 	}
-	m.zeros(aligned(len(p)) - len(p))
+	m.zeros(frame.Aligned(len(p)) - len(p))
 }
 
 // endRun makes a piece of the message's own memory that was filled since the last.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
 	"millrace/internal/failure"
 	"millrace/stream"
@@ -34,7 +35,7 @@ type outgoing struct {
 	err                      error
 
 	// The writer's own.
-	compactor compactor
+	compactor frame.Compactor
 	sent      *types.Schema
 	sequence  uint64
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"millrace/exchange"
+	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
 	"millrace/internal/failure"
 	"millrace/jobgraph/codec"
@@ -110,7 +111,7 @@ func (s *session) handshake(ctx context.Context) error {
 	n := s.link.network
 	err := s.stream.SendMsg(&datav1.ToConsumer{Message: &datav1.ToConsumer_Hello{Hello: &datav1.Hello{
 		Cluster: n.o.Cluster, Producer: string(n.o.ID), Consumer: string(s.link.key.peer), JobId: string(s.link.key.job),
-		FrameVersion: FrameVersion,
+		FrameVersion: frame.Version,
 	}}})
 	if err != nil {
 		<-s.ended
@@ -140,8 +141,8 @@ func (s *session) read() {
 			return
 		}
 		if !welcomed {
-			if m.Welcome.GetFrameVersion() != FrameVersion {
-				s.cause = failure.Internalf("a welcome in frame version %d, want %d", m.Welcome.GetFrameVersion(), FrameVersion)
+			if m.Welcome.GetFrameVersion() != frame.Version {
+				s.cause = failure.Internalf("a welcome in frame version %d, want %d", m.Welcome.GetFrameVersion(), frame.Version)
 				return
 			}
 			welcomed = true
@@ -193,9 +194,9 @@ func (s *session) drain() error {
 }
 
 // header returns the next frame's header of a channel.
-func (c *outgoing) header(h header) header {
+func (c *outgoing) header(h frame.Header) frame.Header {
 	c.sequence++
-	h.channel, h.attempt, h.sequence = c.number, c.id.Attempt, c.sequence
+	h.Channel, h.Attempt, h.Sequence = c.number, c.id.Attempt, c.sequence
 	return h
 }
 
@@ -207,9 +208,9 @@ func (s *session) rows(c *outgoing, p queue.Place) error {
 		return err
 	}
 	charge := p.Bytes
-	err := c.compactor.each(b, func(b *stream.Batch) error {
+	err := c.compactor.Each(b, func(b *stream.Batch) error {
 		rows := b.Rows()
-		m, err := s.encoder.rows(c.header(header{value: int64(charge)}), b)
+		m, err := s.encoder.rows(c.header(frame.Header{Value: int64(charge)}), b)
 		if err != nil {
 			return err
 		}

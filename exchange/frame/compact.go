@@ -1,4 +1,4 @@
-package remote
+package frame
 
 import (
 	"millrace/internal/failure"
@@ -6,10 +6,11 @@ import (
 	"millrace/types"
 )
 
-// compactor brings batches into the shape in which they travel. It is owned by a
-// link's writer; each channel has its own, so that builders stay warm.
-type compactor struct {
-	pool      *stream.Pool
+// Compactor brings batches into the shape in which they travel. It is owned by one
+// goroutine; each channel has its own, so that builders stay warm.
+type Compactor struct {
+	// Pool is set before the first batch.
+	Pool      *stream.Pool
 	schema    *types.Schema
 	columns   []stream.Builder
 	positions []int32 // 0, 1, 2 …
@@ -19,11 +20,11 @@ type compactor struct {
 // unselected rows cost more on their way than gathering does.
 const sparse, sparseOf = 3, 4
 
-// each calls send with the batches that mean the same rows as b and fit into
+// Each calls send with the batches that mean the same rows as b and fit into
 // frames, each of which send takes over, as each takes b over. It ends at the
 // first error.
-func (c *compactor) each(b *stream.Batch, send func(*stream.Batch) error) error {
-	if b.SizeBytes() > cutBytes && b.Rows() > 1 || b.Len() > rowsMax {
+func (c *Compactor) Each(b *stream.Batch, send func(*stream.Batch) error) error {
+	if b.SizeBytes() > CutBytes && b.Rows() > 1 || b.Len() > rowsMax {
 		defer b.Release()
 		return c.cut(b, c.selected(b), pieces(b), send)
 	}
@@ -43,7 +44,7 @@ func pieces(b *stream.Batch) int {
 }
 
 // cut sends the rows at these positions in n pieces, or more where one is too large.
-func (c *compactor) cut(b *stream.Batch, positions []int32, n int, send func(*stream.Batch) error) error {
+func (c *Compactor) cut(b *stream.Batch, positions []int32, n int, send func(*stream.Batch) error) error {
 	for i := range n {
 		part := positions[i*len(positions)/n : (i+1)*len(positions)/n]
 		if len(part) == 0 {
@@ -53,7 +54,7 @@ func (c *compactor) cut(b *stream.Batch, positions []int32, n int, send func(*st
 		size := p.SizeBytes()
 		var err error
 		switch {
-		case size <= cutBytes || len(part) == 1 && size <= stream.RowBytesMax+pieceBytes:
+		case size <= CutBytes || len(part) == 1 && size <= stream.RowBytesMax+pieceBytes:
 			err = send(p)
 		case len(part) == 1:
 			p.Release()
@@ -70,7 +71,7 @@ func (c *compactor) cut(b *stream.Batch, positions []int32, n int, send func(*st
 }
 
 // selected returns the positions of the batch's rows.
-func (c *compactor) selected(b *stream.Batch) []int32 {
+func (c *Compactor) selected(b *stream.Batch) []int32 {
 	if b.Sel() != nil {
 		return b.Sel()
 	}
@@ -81,9 +82,9 @@ func (c *compactor) selected(b *stream.Batch) []int32 {
 }
 
 // pick returns a new batch of the rows at these positions.
-func (c *compactor) pick(b *stream.Batch, positions []int32) *stream.Batch {
+func (c *Compactor) pick(b *stream.Batch, positions []int32) *stream.Batch {
 	c.prepare(b.Schema)
-	out := c.pool.NewBatch(b.Schema, len(positions))
+	out := c.Pool.NewBatch(b.Schema, len(positions))
 	for i := range b.Columns {
 		out.Columns[i] = c.pickColumn(i, &b.Columns[i], positions)
 	}
@@ -97,22 +98,22 @@ func (c *compactor) pick(b *stream.Batch, positions []int32) *stream.Batch {
 }
 
 // prepare has a builder for each column. They hold no memory between batches.
-func (c *compactor) prepare(s *types.Schema) {
+func (c *Compactor) prepare(s *types.Schema) {
 	if c.schema == s {
 		return
 	}
 	c.schema = s
 	c.columns = make([]stream.Builder, s.Len())
 	for i := range c.columns {
-		c.columns[i].Init(c.pool, s.Fields[i].Type, stream.RowsMax/2)
+		c.columns[i].Init(c.Pool, s.Fields[i].Type, stream.RowsMax/2)
 	}
 }
 
-func (c *compactor) pickColumn(i int, v *stream.Vector, positions []int32) stream.Vector {
+func (c *Compactor) pickColumn(i int, v *stream.Vector, positions []int32) stream.Vector {
 	switch {
 	case len(positions) == 0:
 	case v.Encoding == stream.Constant && isPlain(v):
-		return stream.ConstantOf(c.pool, v, 0, len(positions))
+		return stream.ConstantOf(c.Pool, v, 0, len(positions))
 	case v.Encoding == stream.Dictionary && dictionaryPays(v, positions):
 		return c.pickIndices(v, positions)
 	}
@@ -121,8 +122,8 @@ func (c *compactor) pickColumn(i int, v *stream.Vector, positions []int32) strea
 }
 
 // pickIndices shares the dictionary.
-func (c *compactor) pickIndices(v *stream.Vector, positions []int32) stream.Vector {
-	indices := c.pool.Get(4 * len(positions))
+func (c *Compactor) pickIndices(v *stream.Vector, positions []int32) stream.Vector {
+	indices := c.Pool.Get(4 * len(positions))
 	to, from := stream.Int32s(indices), v.Indices()
 	for i, p := range positions {
 		to[i] = from[p]
@@ -130,7 +131,7 @@ func (c *compactor) pickIndices(v *stream.Vector, positions []int32) stream.Vect
 	v.Dict().Retain()
 	out := stream.DictionaryOf(v.Type, indices, len(positions), *v.Dict())
 	if v.HasNulls() {
-		valid := out.WithValidity(c.pool)
+		valid := out.WithValidity(c.Pool)
 		for i, p := range positions {
 			valid.Put(i, v.Valid().Get(int(p)))
 		}

@@ -1,4 +1,4 @@
-package remote
+package frame
 
 import (
 	"encoding/binary"
@@ -9,9 +9,17 @@ import (
 	"millrace/types"
 )
 
-// decoder makes batches of frames. It is owned by a stream's reader.
-type decoder struct {
-	pool  *stream.Pool
+// Source is where a frame's bytes come from. Who decodes knows that so many are left.
+type Source interface {
+	// Read fills to.
+	Read(to []byte)
+	Skip(n int)
+}
+
+// Decoder makes batches of frames. It is owned by one goroutine.
+type Decoder struct {
+	// Pool is set before the first frame.
+	Pool  *stream.Pool
 	parts []byte // nodes and lengths of the frame at hand
 
 	nodes   []byte // those that are left
@@ -21,27 +29,27 @@ type decoder struct {
 	end     int
 }
 
-// rows returns the batch of a frame whose header was checked; from stands behind
+// Rows returns the batch of a frame whose header was checked; from stands behind
 // the header. The body is copied once.
-func (d *decoder) rows(h *header, s *types.Schema, from *cursor) (*stream.Batch, error) {
+func (d *Decoder) Rows(h *Header, s *types.Schema, from Source) (*stream.Batch, error) {
 	if s == nil {
 		return nil, failure.Internalf("rows before their schema")
 	}
-	if cap(d.parts) < h.partsBytes() {
-		d.parts = make([]byte, h.partsBytes())
+	if cap(d.parts) < h.PartsBytes() {
+		d.parts = make([]byte, h.PartsBytes())
 	}
-	d.parts = d.parts[:h.partsBytes()]
-	from.read(d.parts)
+	d.parts = d.parts[:h.PartsBytes()]
+	from.Read(d.parts)
 	d.nodes, d.lengths = d.parts[:h.nodes*nodeBytes], d.parts[h.nodes*nodeBytes:]
 	if err := d.checkLengths(h); err != nil {
 		return nil, err
 	}
-	from.skip(h.bodyAt() - headerBytes - h.partsBytes())
-	d.body = d.pool.Get(h.body)
+	from.Skip(h.BodyAt() - HeaderBytes - h.PartsBytes())
+	d.body = d.Pool.Get(h.body)
 	defer d.body.Release() // every vector has a reference of its own
-	from.read(d.body.Bytes()[:h.body])
+	from.Read(d.body.Bytes()[:h.body])
 	d.at, d.end = 0, h.body
-	b := d.pool.NewBatch(s, h.rows)
+	b := d.Pool.NewBatch(s, h.rows)
 	if err := d.fill(h, b); err != nil {
 		b.Release()
 		return nil, failure.Internal(err)
@@ -51,10 +59,10 @@ func (d *decoder) rows(h *header, s *types.Schema, from *cursor) (*stream.Batch,
 
 // checkLengths sees to it that the buffers are the body, so that none of them
 // leaves it.
-func (d *decoder) checkLengths(h *header) error {
+func (d *Decoder) checkLengths(h *Header) error {
 	sum := 0
 	for at := 0; at < len(d.lengths); at += lengthBytes {
-		sum += aligned(int(binary.LittleEndian.Uint32(d.lengths[at:])))
+		sum += Aligned(int(binary.LittleEndian.Uint32(d.lengths[at:])))
 	}
 	if sum != h.body {
 		return failure.Internalf("buffers of %d bytes in a body of %d", sum, h.body)
@@ -62,7 +70,7 @@ func (d *decoder) checkLengths(h *header) error {
 	return nil
 }
 
-func (d *decoder) fill(h *header, b *stream.Batch) error {
+func (d *Decoder) fill(h *Header, b *stream.Batch) error {
 	for i := range b.Columns {
 		f := &b.Schema.Fields[i]
 		v, err := d.vector(f.Type, true)
@@ -85,7 +93,7 @@ func (d *decoder) fill(h *header, b *stream.Batch) error {
 }
 
 // fillRows gives the batch its kinds and its selection.
-func (d *decoder) fillRows(h *header, b *stream.Batch) error {
+func (d *Decoder) fillRows(h *Header, b *stream.Batch) error {
 	if h.flags&flagKinds != 0 {
 		at, _, err := d.next(h.rows)
 		if err != nil {
@@ -112,7 +120,7 @@ func (d *decoder) fillRows(h *header, b *stream.Batch) error {
 }
 
 // next takes the next buffer, which has at least that many bytes.
-func (d *decoder) next(least int) (at, n int, err error) {
+func (d *Decoder) next(least int) (at, n int, err error) {
 	if len(d.lengths) == 0 {
 		return 0, 0, fmt.Errorf("a buffer is missing")
 	}
@@ -122,11 +130,11 @@ func (d *decoder) next(least int) (at, n int, err error) {
 	}
 	d.lengths = d.lengths[lengthBytes:]
 	at = d.at
-	d.at += aligned(n)
+	d.at += Aligned(n)
 	return at, n, nil
 }
 
-func (d *decoder) nextBytes() ([]byte, error) {
+func (d *Decoder) nextBytes() ([]byte, error) {
 	at, n, err := d.next(0)
 	if err != nil {
 		return nil, err
@@ -136,7 +144,7 @@ func (d *decoder) nextBytes() ([]byte, error) {
 
 // vector takes the next vector. Only columns may be dictionaries: readers of
 // nested vectors don't expect them.
-func (d *decoder) vector(t types.Type, column bool) (stream.Vector, error) {
+func (d *Decoder) vector(t types.Type, column bool) (stream.Vector, error) {
 	if len(d.nodes) < nodeBytes {
 		return stream.Vector{}, fmt.Errorf("a vector is missing")
 	}
@@ -149,7 +157,7 @@ func (d *decoder) vector(t types.Type, column bool) (stream.Vector, error) {
 	case encoding == stream.Dictionary && !column:
 		return stream.Vector{}, fmt.Errorf("a dictionary inside a vector")
 	case rows == 0:
-		return stream.NewBuilder(d.pool, t, 0).Finish(), nil
+		return stream.NewBuilder(d.Pool, t, 0).Finish(), nil
 	}
 	p := stream.Parts{Encoding: encoding, Rows: int(rows), Owner: d.body}
 	v, err := d.build(t, &p, valid == 1)
@@ -167,7 +175,7 @@ func (d *decoder) vector(t types.Type, column bool) (stream.Vector, error) {
 
 // build fills the parts in and makes a vector of them. After an error the caller
 // releases children and dictionary.
-func (d *decoder) build(t types.Type, p *stream.Parts, valid bool) (stream.Vector, error) {
+func (d *Decoder) build(t types.Type, p *stream.Parts, valid bool) (stream.Vector, error) {
 	var err error
 	if valid {
 		if p.Valid, err = d.nextBytes(); err != nil {
@@ -190,7 +198,7 @@ func (d *decoder) build(t types.Type, p *stream.Parts, valid bool) (stream.Vecto
 	return v, nil
 }
 
-func (d *decoder) dictionary(t types.Type, p *stream.Parts) (err error) {
+func (d *Decoder) dictionary(t types.Type, p *stream.Parts) (err error) {
 	if p.Data, err = d.nextBytes(); err != nil {
 		return fmt.Errorf("indices: %w", err)
 	}
@@ -202,7 +210,7 @@ func (d *decoder) dictionary(t types.Type, p *stream.Parts) (err error) {
 	return nil
 }
 
-func (d *decoder) values(t types.Type, p *stream.Parts) (err error) {
+func (d *Decoder) values(t types.Type, p *stream.Parts) (err error) {
 	l := t.Layout()
 	if l == types.LayoutBytes || l == types.LayoutList {
 		offsets, err := d.nextBytes()
