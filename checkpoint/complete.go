@@ -39,6 +39,7 @@ func (c *Coordinator) complete(p *pending, e Persisted) {
 		ID: p.id, Kind: p.kind, TriggeredAt: p.triggeredAt, DurationMillis: c.now - p.triggeredAt,
 		WrittenBytes: p.figures.WrittenBytes, StateBytes: p.figures.StateBytes, AwaitsCommits: awaits,
 		ManifestKey: e.ManifestKey, SlowestAlignMicro: p.figures.AlignmentMicros,
+		UnalignedTasks: p.unaligned, InFlightBytes: p.figures.InFlightBytes,
 	})
 }
 

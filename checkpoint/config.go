@@ -108,4 +108,7 @@ type Figures struct {
 	UploadMicros    int64
 	WrittenBytes    int64
 	StateBytes      int64
+	// Unaligned says that the barrier overtook rows; InFlightBytes of WrittenBytes are those.
+	Unaligned     bool
+	InFlightBytes int64
 }

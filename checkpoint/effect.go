@@ -71,6 +71,8 @@ type Completed struct {
 	AwaitsCommits     bool // CommitsConfirmed follows
 	ManifestKey       string
 	SlowestAlignMicro int64
+	UnalignedTasks    int32 // in which the barrier overtook rows
+	InFlightBytes     int64 // of WrittenBytes, those rows
 }
 
 // CommitsConfirmed reports that all sinks have confirmed a checkpoint.

@@ -54,6 +54,15 @@ func TestAudit(t *testing.T) {
 		{"no ledgers", func(m *checkpointv1.Manifest) { m.Vertices[3].Tasks[0].Ledger = nil }, nil},
 		{"a row lost on its way", func(m *checkpointv1.Manifest) { ledger(m, 3, 0).Inputs[0]-- }, []string{"vertex win took 29 rows by input 0, its edges brought 30"}},
 		{"a row doubled on its way", func(m *checkpointv1.Manifest) { ledger(m, 1, 0).Inputs[1]++ }, []string{"vertex both took 5 rows by input 1, its edges brought 4"}},
+		{"rows in flight", func(m *checkpointv1.Manifest) {
+			ledger(m, 3, 0).Inputs[0] -= 4
+			ledger(m, 3, 0).Operators[0].RowsIn -= 4
+			ledger(m, 3, 0).Operators[0].Folded -= 4
+			m.Vertices[3].Tasks[0].InFlightRows = []int64{4}
+		}, nil},
+		{"a row in flight too many", func(m *checkpointv1.Manifest) {
+			m.Vertices[3].Tasks[0].InFlightRows = []int64{1}
+		}, []string{"vertex win took 30 rows by input 0, 1 more were in flight, its edges brought 30"}},
 		{"a broadcast row lost", func(m *checkpointv1.Manifest) { ledger(m, 0, 1).Inputs[0]-- }, []string{"vertex all took 59 rows by input 0, its edges brought 60"}},
 		{"a filter that loses a row", func(m *checkpointv1.Manifest) { ledger(m, 2, 1).Operators[0].Filtered-- }, []string{"operator filter took 60 rows, 59 are accounted for"}},
 		{"a window that folds one twice", func(m *checkpointv1.Manifest) { ledger(m, 3, 0).Operators[0].Folded++ }, []string{"operator window took 30 rows, 31 are accounted for"}},
@@ -73,7 +82,7 @@ func TestAudit(t *testing.T) {
 func TestLedgersGoOn(t *testing.T) {
 	_, m := audited()
 	sum := sumLedgers(m.Vertices[2].Tasks)
-	plan := restoreVertex(m.Vertices[2], 3, 128, false)
+	plan := restoreVertex(m.Vertices[2], 3, "calc", RestoreSpec{MaxParallelism: 128})
 	if diff := cmp.Diff([]int64{60}, plan.Tasks[0].Ledger.Inputs); diff != "" || plan.Tasks[1].Ledger != nil || plan.Tasks[2].Ledger != nil {
 		t.Errorf("the tasks go on from %v", plan.Tasks)
 	}

@@ -14,13 +14,14 @@ import (
 
 // FormatVersion is the version of manifests that this code writes; it reads all from 1 on. Since version 2 a vertex has the
 // splits that no reader has been given since the restore: without them a checkpoint that came before the enumerator lost
-// their positions.
-const FormatVersion = 2
+// their positions. Since version 3 a task may have what was in flight to it: a reader that does not know it would lose rows.
+const FormatVersion = 3
 
 // The kinds of state files, as they stand in manifests.
 const (
-	fileBase  = 1
-	fileDelta = 2
+	fileBase     = 1
+	fileDelta    = 2
+	fileInFlight = 3
 )
 
 // Validate tells everything that is wrong with a manifest: its version and ids, gaps in its lists, files without
@@ -139,6 +140,22 @@ func checkTask(t *checkpointv1.TaskState, subtask, parallelism, maxParallelism i
 			problems = append(problems, fmt.Sprintf("file %d: %s", i, problem))
 		}
 	}
+	return append(problems, checkInFlight(t)...)
+}
+
+// checkInFlight returns what is wrong with what was in flight to a task. It has no key groups of its own: rows are those of
+// the task's input, whatever that is dealt out by.
+func checkInFlight(t *checkpointv1.TaskState) (problems []string) {
+	if t.InFlight != nil {
+		if problem := checkFile(t.InFlight, fileInFlight, types.KeyGroupRange{}); problem != "" {
+			problems = append(problems, "in flight: "+problem)
+		}
+	}
+	for input, rows := range t.InFlightRows {
+		if rows < 0 || rows > 0 && t.InFlight == nil {
+			problems = append(problems, fmt.Sprintf("%d rows in flight by input %d", rows, input))
+		}
+	}
 	return problems
 }
 
@@ -222,6 +239,9 @@ func Objects(m *checkpointv1.Manifest) iter.Seq[*checkpointv1.StateFile] {
 						return
 					}
 				}
+				if file := t.GetInFlight(); file.GetObject() != "" && !yield(file) {
+					return
+				}
 			}
 		}
 	}
@@ -249,6 +269,9 @@ func Describe(m *checkpointv1.Manifest) string {
 			}
 			if n := len(t.GetCommittables()); n > 0 {
 				fmt.Fprintf(&b, " committables=%d", n)
+			}
+			if f := t.GetInFlight(); f != nil {
+				fmt.Fprintf(&b, " inflight=%dB", f.Bytes)
 			}
 			if t.GetEnded() {
 				b.WriteString(" ended")

@@ -48,7 +48,7 @@ func TestValidate(t *testing.T) {
 				task.Files = nil
 			}
 		}, ""},
-		{"version of the future", func(m *checkpointv1.Manifest) { m.FormatVersion = 3 }, "format_version: is 3, this build reads 1 to 2"},
+		{"version of the future", func(m *checkpointv1.Manifest) { m.FormatVersion = 4 }, "format_version: is 4, this build reads 1 to 3"},
 		{"no version", func(m *checkpointv1.Manifest) { m.FormatVersion = 0 }, "format_version: is 0"},
 		{"the first version", func(m *checkpointv1.Manifest) { m.FormatVersion = 1 }, ""},
 		{"no job", func(m *checkpointv1.Manifest) { m.JobId = "" }, "job_id: missing"},

@@ -17,6 +17,7 @@ type pending struct {
 	deadline    int64
 	states      map[types.TaskID]*checkpointv1.TaskState
 	figures     Figures // sums; AlignmentMicros is the largest
+	unaligned   int32   // tasks in which the barrier overtook rows
 	persisting  bool    // every task has acknowledged
 	// unassigned are the restored splits that no reader had when the checkpoint was triggered.
 	unassigned map[types.VertexID][]*checkpointv1.SplitState
@@ -63,6 +64,10 @@ func (c *Coordinator) acknowledged(e Acknowledged) {
 	p.states[e.Task] = e.State
 	p.figures.WrittenBytes += e.Figures.WrittenBytes
 	p.figures.StateBytes += e.Figures.StateBytes
+	p.figures.InFlightBytes += e.Figures.InFlightBytes
+	if e.Figures.Unaligned {
+		p.unaligned++
+	}
 	p.figures.AlignmentMicros = max(p.figures.AlignmentMicros, e.Figures.AlignmentMicros)
 	if len(p.states) == c.tasks {
 		c.persist(p)

@@ -8,6 +8,7 @@ import (
 
 	"millrace/internal/failure"
 	"millrace/internal/mutant"
+	"millrace/jobgraph"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -20,6 +21,20 @@ type RestoreSpec struct {
 	// Lists names the vertices with operator lists: after a rescale each of their tasks is given the files of every former
 	// task, whatever its key groups.
 	Lists map[types.VertexID]bool
+	// Hears names the vertices each of whose tasks hears every task before it (Hears).
+	Hears map[types.VertexID]bool
+}
+
+// Hears tells of which vertices each task hears every task before it: no source, and no edge that forwards.
+func Hears(g *jobgraph.Graph) map[types.VertexID]bool {
+	out := make(map[types.VertexID]bool)
+	for i := range g.Vertices {
+		out[g.Vertices[i].ID] = g.Vertices[i].Source == nil
+	}
+	for _, e := range g.Edges {
+		out[e.To] = out[e.To] && e.Kind != jobgraph.Forward
+	}
+	return out
 }
 
 // Plan is what a manifest means for the tasks and coordinator tasks of an attempt. It shares memory with the manifest.
@@ -47,8 +62,19 @@ type TaskPlan struct {
 	Chains [][]*checkpointv1.StateFile
 	// Ledger is what the task's ledger goes on from: with the first task that of all former ones.
 	Ledger *checkpointv1.Ledger
-	// Watermarks has for each operator the least event time of all former tasks of the vertex, ordered by uid.
+	// Watermarks has for each operator the least event time of all former tasks of the vertex, ordered by uid; where the
+	// tasks of the vertex hear every task before them, of those of which this one takes something over.
 	Watermarks []*checkpointv1.OperatorWatermark
+	// InFlight has what was in flight to every former task that had rows of this one, perhaps, in the order of former
+	// subtasks. Of its rows those are the task's that exchange.Reroute says.
+	InFlight []InFlight
+}
+
+// InFlight is what was in flight to a former task.
+type InFlight struct {
+	File        *checkpointv1.StateFile
+	Subtask     int32
+	Parallelism int32
 }
 
 // Restore deals a valid manifest out to the tasks of spec. A nil manifest is a new job: nothing is restored. A
@@ -76,12 +102,13 @@ func Restore(m *checkpointv1.Manifest, spec RestoreSpec) (*Plan, error) {
 		if p < 1 || int(p) > spec.MaxParallelism {
 			return nil, failure.Userf("vertex %s has parallelism %d, want 1 to %d", id, p, spec.MaxParallelism)
 		}
-		plan.Vertices[id] = restoreVertex(former[id], int(p), spec.MaxParallelism, spec.Lists[id])
+		plan.Vertices[id] = restoreVertex(former[id], int(p), id, spec)
 	}
 	return plan, nil
 }
 
-func restoreVertex(v *checkpointv1.VertexState, parallelism, maxParallelism int, lists bool) *VertexPlan {
+func restoreVertex(v *checkpointv1.VertexState, parallelism int, id types.VertexID, spec RestoreSpec) *VertexPlan {
+	maxParallelism, lists := spec.MaxParallelism, spec.Lists[id]
 	p := &VertexPlan{
 		Enumerator: v.GetEnumerator(), Committables: committablesOf(v),
 		LargestParallelism: max(v.GetLargestParallelism(), int32(parallelism)), Tasks: make([]TaskPlan, parallelism),
@@ -96,7 +123,13 @@ func restoreVertex(v *checkpointv1.VertexState, parallelism, maxParallelism int,
 		watermarks = nil
 	}
 	for i := range p.Tasks {
-		p.Tasks[i] = TaskPlan{Chains: chains(v.GetTasks(), i, parallelism, maxParallelism, lists), Watermarks: watermarks}
+		p.Tasks[i] = TaskPlan{
+			Chains: chains(v.GetTasks(), i, parallelism, maxParallelism, lists), Watermarks: watermarks,
+			InFlight: inFlight(v.GetTasks(), i, parallelism, maxParallelism),
+		}
+		if spec.Hears[id] && watermarks != nil {
+			p.Tasks[i].Watermarks = leastWatermarks(predecessors(v.GetTasks(), i, parallelism, maxParallelism))
+		}
 	}
 	if v != nil {
 		p.Tasks[0].Ledger = sumLedgers(v.Tasks)
@@ -115,6 +148,34 @@ func chains(former []*checkpointv1.TaskState, subtask, parallelism, maxParalleli
 				files = files[:max(len(files)-1, 1)]
 			}
 			out = append(out, files)
+		}
+	}
+	return out
+}
+
+// inherits tells whether a new subtask takes something over from a former one: key groups, or what was in flight to it and
+// may go to any task, which then goes to one.
+func inherits(former, of, subtask, parallelism, maxParallelism int) bool {
+	own := types.KeyGroupRangeOf(subtask, parallelism, maxParallelism)
+	return types.KeyGroupRangeOf(former, of, maxParallelism).Overlaps(own) || former%parallelism == subtask
+}
+
+// predecessors returns the former tasks from which the new subtask takes something over. Barriers that overtake let tasks
+// of a vertex stand at different event times in one checkpoint, all of them behind what the tasks before have promised: a
+// task that went back to the least of all would take rows in that were late for the state that it has.
+func predecessors(former []*checkpointv1.TaskState, subtask, parallelism, maxParallelism int) (out []*checkpointv1.TaskState) {
+	for i, t := range former {
+		if inherits(i, len(former), subtask, parallelism, maxParallelism) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func inFlight(former []*checkpointv1.TaskState, subtask, parallelism, maxParallelism int) (out []InFlight) {
+	for i, t := range former {
+		if t.InFlight != nil && inherits(i, len(former), subtask, parallelism, maxParallelism) {
+			out = append(out, InFlight{File: t.InFlight, Subtask: int32(i), Parallelism: int32(len(former))})
 		}
 	}
 	return out
@@ -148,7 +209,11 @@ func (p *VertexPlan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "largest=%d splits=%d committables=%s", p.LargestParallelism, len(p.Splits), quoted(p.Committables))
 	for i, t := range p.Tasks {
-		fmt.Fprintf(&b, " %d(chains=%d)", i, len(t.Chains))
+		fmt.Fprintf(&b, " %d(chains=%d", i, len(t.Chains))
+		for _, f := range t.InFlight {
+			fmt.Fprintf(&b, " inflight=%d/%d", f.Subtask, f.Parallelism)
+		}
+		b.WriteString(")")
 	}
 	return b.String()
 }

@@ -9,6 +9,10 @@
 // need credit; watermarks, barriers, statuses and ends don't, so that control
 // passes a slow channel's row limit.
 //
+// For the sake of a barrier that has waited too long, a task may go on without credit
+// (Overdraw), so that the barrier gets out; what it overtakes in the channels is stored
+// with the checkpoint by the consumer (docs/design/0009-unaligned-checkpoints.md).
+//
 // # Credit and memory
 //
 // A batch costs a channel all its bytes, selected or not: that is what the
@@ -20,8 +24,9 @@
 // # Waking
 //
 // Whoever finds nothing to do (Poll without an element, Credit that is not
-// positive) is woken when that changes. A wake-up is never lost and may be
-// spurious. A producer out of credit is woken when at most half of the bytes
+// positive) is woken when that changes. A barrier wakes its consumer in any case:
+// it may have to overtake what the consumer has not come to. A wake-up is never lost
+// and may be spurious. A producer out of credit is woken when at most half of the bytes
 // are still queued, so that it does not run a batch at a time.
 package exchange
 
@@ -63,6 +68,13 @@ type Receiver interface {
 	// Poll takes the next element; ok is false while there is none. Taking rows
 	// gives their credit back.
 	Poll() (e stream.Element, ok bool)
+	// Barrier returns the newest barrier that is queued, whatever stands before it.
+	Barrier() (stream.Barrier, bool)
+	// AppendBefore appends the elements that are queued before the barrier of a
+	// checkpoint, each batch with a reference for the caller: they stay queued, and
+	// keep their credit. It appends nothing and is false where that barrier is not
+	// queued.
+	AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool)
 	// Broken tells that the producer closed the channel without an End, or that
 	// the network lost it. Nothing comes from a broken channel any more.
 	Broken() bool
@@ -116,6 +128,9 @@ var ErrBroken = errors.New("broke")
 type Outlet interface {
 	// Ready tells whether every channel has credit for another batch.
 	Ready() bool
+	// Overdraw tells whether every channel would take a batch beyond its credit, for
+	// the sake of a barrier that can't wait: as much again as its credit, no more.
+	Overdraw() bool
 	// Rows takes a batch over, also where it fails, and deals its selected rows
 	// out. Small shares are held back until they are worth sending, Flush or
 	// control comes. What leaves has no Split.
@@ -143,6 +158,25 @@ type Gate interface {
 	// Aligning returns the barrier that has come on some channels only, as far as
 	// Poll has seen.
 	Aligning() (stream.Barrier, bool)
+	// Watch makes the gate look for barriers behind rows that are queued.
+	Watch()
+	// Coming returns the newest barrier that is on its way: that has come on some
+	// channels only or, with Watch, that is queued anywhere. Nothing is coming during
+	// a replay.
+	Coming() (stream.Barrier, bool)
+	// Overtake lets the barrier that is coming overtake all rows that are queued: Poll
+	// gives what is due already, then the barrier, before any rows. It is false where
+	// that may not be yet, since the barrier has not come on a channel that is kept in
+	// order. What it overtakes is recorded from here on.
+	Overtake(id types.CheckpointID) bool
+	// Recorded returns what the barrier of a checkpoint has overtaken, once, when all
+	// of it is known: nil until then. An error says that it will never be.
+	Recorded(id types.CheckpointID) (*InFlight, error)
+	// Forget gives up what is recorded for a checkpoint.
+	Forget(id types.CheckpointID)
+	// Replay makes the gate begin with what a checkpoint stored of its channels, and
+	// takes it over. It is called at most once, behind Restore and before the first Poll.
+	Replay(r *Replay)
 	// Restore sets the watermark at which every channel starts. It is called
 	// before the first Poll; that watermark itself does not come out of Poll.
 	Restore(w stream.Watermark)

@@ -18,6 +18,9 @@ type GateChannel struct {
 	ID          ChannelID
 	Producer    types.TaskManagerID
 	CreditBytes int
+	// InOrder says that no barrier overtakes anything on the channel: what was stored of
+	// it could not be given to others when the parallelism changes.
+	InOrder bool
 }
 
 // OpenGate opens the channels on the network and returns their gate. w is the
@@ -79,6 +82,11 @@ type gate struct {
 
 	broken   ChannelID
 	isBroken bool
+
+	watching bool
+	found    stream.Barrier // the newest barrier that was found in a queue
+	record   record
+	replay   *replay // nil once everything has been given
 }
 
 type gateChannel struct {
@@ -106,6 +114,9 @@ func newGate(channels []GateChannel, inputs int, w Waker) *gate {
 		g.channels[i] = gateChannel{id: c.ID, input: c.Input, ordinal: sizes[c.Input]}
 		sizes[c.Input]++
 		g.setReady(i)
+		if c.InOrder {
+			g.aligner.KeepInOrder(i)
+		}
 	}
 	if inputs > 1 {
 		for _, n := range sizes {
@@ -135,6 +146,12 @@ func (g *gate) Poll() (int, stream.Element, bool) {
 		if len(g.due) > 0 {
 			return 0, g.takeDue(), true
 		}
+		if g.replay != nil {
+			if input, e, ok := g.replayNext(); ok {
+				return input, e, true
+			}
+			continue
+		}
 		i, ok := g.turn()
 		if !ok {
 			return 0, stream.Element{}, false
@@ -146,6 +163,7 @@ func (g *gate) Poll() (int, stream.Element, bool) {
 			g.clearReady(i)
 			g.noteBroken(c)
 		case e.Kind == stream.RowsElement:
+			g.recordTaken(i, e)
 			return c.input, e, true
 		default:
 			g.control(i, e)
@@ -204,6 +222,9 @@ func (g *gate) gatherWoken() {
 			} else {
 				g.setReady(i)
 			}
+			if g.watching {
+				g.find(i)
+			}
 		}
 	}
 }
@@ -217,6 +238,7 @@ func (g *gate) noteBroken(c *gateChannel) {
 // control works an element that is not rows in, and notes what is due for it.
 func (g *gate) control(i int, e stream.Element) {
 	c := &g.channels[i]
+	g.recordTaken(i, e)
 	switch e.Kind {
 	case stream.WatermarkElement:
 		if g.inputs != nil {
@@ -273,6 +295,7 @@ func (g *gate) noteChange(c align.Change) {
 }
 
 func (g *gate) noteAligned(a align.Aligned) {
+	g.noteRecord(a)
 	if a.Complete {
 		g.due = append(g.due, stream.BarrierOf(a.Barrier))
 	}
@@ -298,6 +321,9 @@ func (g *gate) Restore(w stream.Watermark) {
 
 // Watermark returns the combined watermark of one input.
 func (g *gate) Watermark(input int) stream.Watermark {
+	if g.replay != nil {
+		return g.replay.watermark(input)
+	}
 	if g.inputs == nil {
 		return g.all.Watermark()
 	}
@@ -309,6 +335,8 @@ func (g *gate) Broken() (ChannelID, bool) { return g.broken, g.isBroken }
 
 // Close closes every channel.
 func (g *gate) Close() {
+	g.record.drop(g.record.id)
+	g.replay.close()
 	for i := range g.channels {
 		if r := g.channels[i].receiver; r != nil {
 			r.Close()

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +36,12 @@ func rowsOf(pool *stream.Pool, values ...int64) *stream.Batch {
 //	restore at=10
 //	send on=0                elements, one a line: rows 7, watermark 10, idle, active, barrier 1, end
 //	close on=0               the producer goes away
+//	watch                    the gate looks for barriers behind rows
+//	coming                   the barrier that is on its way
+//	overtake id=1            it overtakes the rows that are queued
+//	recorded id=1            what it has overtaken, so far as all of it is known
+//	replay inputs=(0,0)      what a checkpoint stored of so many channels, a line each: where it
+//	                         stood, then elements
 //	poll                     everything that there is to do
 //	watermarks               of each input
 //	credit on=0              whether the producer may send
@@ -67,14 +74,14 @@ func (s *gateScript) close() {
 }
 
 func (s *gateScript) run(t *testing.T, d *datadriven.TestData) string {
-	var on, at int
-	for name, p := range map[string]*int{"on": &on, "at": &at} {
+	var on, at, id int
+	for name, p := range map[string]*int{"on": &on, "at": &at, "id": &id} {
 		if d.HasArg(name) {
 			d.ScanArgs(t, name, p)
 		}
 	}
 	switch d.Cmd {
-	case "gate":
+	case "gate": // in-order=(1): those channels are kept in order
 		s.open(t, d)
 	case "restore":
 		s.gate.Restore(stream.Watermark(at))
@@ -90,6 +97,19 @@ func (s *gateScript) run(t *testing.T, d *datadriven.TestData) string {
 		return fmt.Sprintf("woken=%v\n", s.woken)
 	case "poll":
 		return s.poll()
+	case "watch":
+		s.gate.Watch()
+	case "coming":
+		if b, ok := s.gate.Coming(); ok {
+			return fmt.Sprintln(stream.BarrierOf(b))
+		}
+		return "nothing\n"
+	case "overtake":
+		return fmt.Sprintf("%v\n", s.gate.Overtake(types.CheckpointID(id)))
+	case "recorded":
+		return s.recorded(types.CheckpointID(id))
+	case "replay":
+		s.replay(t, d)
 	case "watermarks":
 		var sb strings.Builder
 		for i := range s.inputs {
@@ -116,7 +136,10 @@ func (s *gateScript) open(t *testing.T, d *datadriven.TestData) {
 			t.Fatal(err)
 		}
 		id := exchange.ChannelID{Region: types.RegionID{Job: "j"}, Edge: int32(input), From: int32(i)}
-		channels = append(channels, exchange.GateChannel{Input: input, ID: id, CreditBytes: 1})
+		kept, _ := d.Arg("in-order")
+		channels = append(channels, exchange.GateChannel{
+			Input: input, ID: id, CreditBytes: 1, InOrder: slices.Contains(kept.Vals, strconv.Itoa(i)),
+		})
 		s.inputs = max(s.inputs, input+1)
 		snd, err := n.Sender(id, "", 1, exchange.WakerFunc(func() {}))
 		if err != nil {
@@ -182,6 +205,52 @@ func (s *gateScript) poll() string {
 		return "nothing\n"
 	}
 	return sb.String()
+}
+
+func (s *gateScript) recorded(id types.CheckpointID) string {
+	f, err := s.gate.Recorded(id)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%v\n", err)
+	case f == nil:
+		return "not yet\n"
+	}
+	defer f.Release()
+	var sb strings.Builder
+	for i, c := range f.Channels {
+		fmt.Fprintf(&sb, "channel %d of edge %d from %d idle=%v:", i, c.Edge, c.From, c.Idle)
+		for _, e := range c.Elements {
+			if e.Kind == stream.RowsElement {
+				fmt.Fprintf(&sb, " rows %d", stream.Values[int64](&e.Batch.Columns[0])[0])
+				continue
+			}
+			fmt.Fprintf(&sb, " %s", e)
+		}
+		sb.WriteString("\n")
+	}
+	fmt.Fprintf(&sb, "rows by input: %v\n", f.Rows)
+	return sb.String()
+}
+
+func (s *gateScript) replay(t *testing.T, d *datadriven.TestData) {
+	r := &exchange.Replay{}
+	arg, _ := d.Arg("inputs")
+	lines := strings.Split(strings.TrimSpace(d.Input), "\n")
+	for i, v := range arg.Vals {
+		input, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, rest, _ := strings.Cut(lines[i], ":")
+		c := exchange.ReplayChannel{Input: input, Watermark: s.parse(t, "watermark "+at).Watermark}
+		r.Channels = append(r.Channels, c)
+		for word := range strings.SplitSeq(rest, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				r.Elements = append(r.Elements, exchange.ReplayElement{Channel: i, Element: s.parse(t, word)})
+			}
+		}
+	}
+	s.gate.Replay(r)
 }
 
 func TestGatesThatCannotBe(t *testing.T) {

@@ -13,6 +13,11 @@ const (
 	HoldRows = 1024
 	// HoldBytes is how many bytes held back for a channel are worth sending.
 	HoldBytes = stream.BatchBytesTarget
+	// overdraftBytes is how far a channel may be overdrawn for the sake of a barrier.
+	overdraftBytes = DefaultCreditBytes
+	// InFlightBytesMax bounds what is recorded of a gate's channels for one checkpoint:
+	// beyond it the checkpoint is declined.
+	InFlightBytesMax = 256 << 20
 	// ChannelsMax bounds the channels of one outlet or gate.
 	ChannelsMax = 1 << 15
 )

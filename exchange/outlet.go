@@ -75,6 +75,16 @@ func (c *channels) Ready() bool {
 	return true
 }
 
+// Overdraw tells whether every channel takes a batch beyond its credit.
+func (c *channels) Overdraw() bool {
+	for _, s := range c.senders {
+		if s.Credit() <= -overdraftBytes {
+			return false
+		}
+	}
+	return true
+}
+
 // Control sends an element that is not rows to every channel.
 func (c *channels) Control(e stream.Element) {
 	for _, s := range c.senders {

@@ -46,6 +46,9 @@ func (e *explainer) job() {
 	} else {
 		e.line(0, "no periodic checkpoints")
 	}
+	if c := g.Checkpoint; c.Interval > 0 && c.Unaligned {
+		e.line(0, "a barrier that waits for %s overtakes rows", c.AlignedTimeout)
+	}
 	if len(g.TaskManagerLabels) > 0 {
 		var labels []string
 		for _, name := range slices.Sorted(maps.Keys(g.TaskManagerLabels)) {

@@ -51,6 +51,11 @@ type CheckpointSpec struct {
 	TolerableFailures int
 	// Retained is how many completed checkpoints are kept; 0 means 3.
 	Retained int
+	// Unaligned lets the barriers of periodic checkpoints overtake rows once they have
+	// waited for AlignedTimeout (Flink: execution.checkpointing.unaligned.enabled and
+	// execution.checkpointing.aligned-checkpoint-timeout); 0 is at once.
+	Unaligned      bool
+	AlignedTimeout time.Duration
 }
 
 // The bounds of the timeout of checkpoints, where a graph names none.

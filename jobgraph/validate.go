@@ -120,6 +120,7 @@ func (v *validator) options() {
 	if c.Timeout > 0 && c.Timeout < CheckpointIntervalMin {
 		v.add("", "checkpoint.timeout", "%s is shorter than %s", c.Timeout, CheckpointIntervalMin)
 	}
+	v.interval("checkpoint.aligned_timeout", c.AlignedTimeout)
 	v.between("checkpoint.tolerable_failures", c.TolerableFailures, 0, math.MaxInt32)
 	v.between("checkpoint.retained", c.Retained, 0, RetainedMax)
 

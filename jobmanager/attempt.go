@@ -221,6 +221,7 @@ func figures(f *controlv1.SnapshotFigures) checkpoint.Figures {
 	return checkpoint.Figures{
 		AlignmentMicros: f.GetAlignmentMicros(), FreezeMicros: f.GetFreezeMicros(), UploadMicros: f.GetUploadMicros(),
 		WrittenBytes: f.GetWrittenBytes(), StateBytes: f.GetStateBytes(),
+		Unaligned: f.GetUnaligned(), InFlightBytes: f.GetInFlightBytes(),
 	}
 }
 

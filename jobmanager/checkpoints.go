@@ -243,11 +243,12 @@ func (d *driver) completeMessage(id types.CheckpointID, of []types.VertexID) fun
 func (d *driver) checkpointCompleted(c checkpoint.Completed) {
 	d.events.CheckpointCompleted(events.CheckpointCompletedInfo{
 		Job: string(d.store.job), Checkpoint: uint64(c.ID), Duration: time.Duration(c.DurationMillis) * time.Millisecond,
-		Bytes: c.WrittenBytes, FullBytes: c.StateBytes,
+		Bytes: c.WrittenBytes, FullBytes: c.StateBytes, UnalignedTasks: int(c.UnalignedTasks), InFlightBytes: c.InFlightBytes,
 	})
 	desc := &apiv1.CheckpointDescription{
 		CheckpointId: uint64(c.ID), Triggered: timestamppb.New(time.UnixMilli(c.TriggeredAt)), DurationMillis: c.DurationMillis,
 		WrittenBytes: c.WrittenBytes, StateBytes: c.StateBytes, Committed: !c.AwaitsCommits,
+		UnalignedTasks: c.UnalignedTasks, InFlightBytes: c.InFlightBytes, AlignmentMillis: c.SlowestAlignMicro / 1000,
 	}
 	d.view.update(func(j *apiv1.DescribeJobResponse) {
 		j.CheckpointsCompleted++

@@ -75,7 +75,7 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 			}
 		}
 	}
-	spec := checkpoint.RestoreSpec{Parallelism: widths, MaxParallelism: d.graph.KeyGroups()}
+	spec := checkpoint.RestoreSpec{Parallelism: widths, MaxParallelism: d.graph.KeyGroups(), Hears: checkpoint.Hears(d.graph)}
 	r.plan, err = checkpoint.Restore(m, spec)
 	return r, err
 }
@@ -214,6 +214,9 @@ func (d *driver) taskDeployment(of *deployment, id types.TaskID, slot types.Slot
 	}
 	for _, c := range p.Chains {
 		t.Chains = append(t.Chains, &controlv1.StateChain{Files: c})
+	}
+	for _, f := range p.InFlight {
+		t.InFlight = append(t.InFlight, &controlv1.InFlight{File: f.File, Subtask: f.Subtask, Parallelism: f.Parallelism})
 	}
 	return t
 }

@@ -121,10 +121,13 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 		ID: b.id, Report: reporter{b.a, b.running}, Metrics: b.running.metrics, Clock: b.m.Clock,
 		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks), Ledger: b.d.Ledger,
 	}
+	if c := b.plan.graph.Checkpoint; c.Unaligned {
+		b.parts.Unaligned = task.Unaligned{Enabled: true, After: c.AlignedTimeout}
+	}
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
 	}
-	for _, step := range []func(context.Context) error{b.state, b.head, b.chain, b.tail} {
+	for _, step := range []func(context.Context) error{b.state, b.head, b.replayed, b.chain, b.tail} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -170,9 +173,9 @@ func (b *builder) state(ctx context.Context) error {
 	box := b.running.box
 	b.running.upload = upload.New(upload.Options{
 		Job: b.a.region.Job, Attempt: b.a.number, Task: b.id, KeyGroups: groups, Store: b.m.Store, Backend: b.m.Backend,
-		Clock: b.m.Clock, Dir: b.m.Dir, Cache: b.m.Cache, Chain: chain, Post: func(u task.Uploaded) { _ = box.Post(u) },
+		Clock: b.m.Clock, Dir: b.m.Dir, Cache: b.m.Cache, Chain: chain, Pool: b.m.Pool, Post: func(c task.Command) { _ = box.Post(c) },
 	})
-	b.parts.Uploads = b.running.upload
+	b.parts.Uploads, b.parts.InFlights = b.running.upload, b.running.upload
 	return nil
 }
 
@@ -212,7 +215,7 @@ func (b *builder) head(context.Context) error {
 			channels = append(channels, exchange.GateChannel{
 				Input: e.Input, ID: b.channel(i, int32(from), b.id.Subtask),
 				Producer:    b.plan.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}],
-				CreditBytes: exchange.DefaultCreditBytes,
+				CreditBytes: exchange.DefaultCreditBytes, InOrder: exchange.InOrder(e.Kind),
 			})
 		}
 	}

@@ -103,6 +103,12 @@ func lastCheckpoint(c *apiv1.CheckpointDescription) string {
 	if c.DurationMillis > 0 || c.WrittenBytes > 0 {
 		text += fmt.Sprintf(": %d ms, %s written, %s of state", c.DurationMillis, progress.Bytes(c.WrittenBytes), progress.Bytes(c.StateBytes))
 	}
+	if c.UnalignedTasks > 0 {
+		text += fmt.Sprintf(", unaligned in %d tasks with %s in flight", c.UnalignedTasks, progress.Bytes(c.InFlightBytes))
+	}
+	if c.AlignmentMillis > 0 {
+		text += fmt.Sprintf(", aligned for %d ms", c.AlignmentMillis)
+	}
 	if c.Triggered != nil {
 		text += ", at " + moment(c.Triggered)
 	}

@@ -16,6 +16,9 @@ import (
 //	aligner channels=3      a new aligner
 //	barrier id=1 on=0       a barrier came on a channel
 //	end on=0                a channel ended
+//	in-order on=0           no barrier overtakes anything on the channel
+//	overtake id=1           a barrier is passed on ahead of what is under way
+//	known id=1 on=0         a barrier was found on a channel, not taken
 //
 //	valve channels=3        a new valve
 //	watermark on=0 at=10    a channel advanced
@@ -51,6 +54,13 @@ func (s *script) run(t *testing.T, d *datadriven.TestData) string {
 		return s.aligned(s.aligner.Barrier(on, stream.Barrier{ID: types.CheckpointID(id)}))
 	case "end":
 		return s.aligned(s.aligner.End(on))
+	case "in-order":
+		s.aligner.KeepInOrder(on)
+		return s.aligned(Aligned{})
+	case "overtake":
+		return s.aligned(s.aligner.Overtake(stream.Barrier{ID: types.CheckpointID(id)}))
+	case "known":
+		return s.aligned(s.aligner.Known(on, types.CheckpointID(id)))
 	case "valve":
 		s.valve = NewValve(channels)
 		return "ok\n"
@@ -81,10 +91,24 @@ func (s *script) aligned(a Aligned) string {
 	if a.Complete {
 		fmt.Fprintf(&sb, "pass barrier %d\n", a.Barrier.ID)
 	}
+	if a.Dropped != 0 {
+		fmt.Fprintf(&sb, "drop what was recorded for %d\n", a.Dropped)
+	}
+	if a.Recorded != 0 {
+		fmt.Fprintf(&sb, "all is recorded for %d\n", a.Recorded)
+	}
 	sb.WriteString("blocked:")
 	for i := range s.aligner.blocked {
 		if s.aligner.Blocked(i) {
 			fmt.Fprintf(&sb, " %d", i)
+		}
+	}
+	if s.aligner.RecordedFor() != 0 {
+		sb.WriteString("; recording:")
+		for i := range s.aligner.recording {
+			if s.aligner.Recording(i) {
+				fmt.Fprintf(&sb, " %d", i)
+			}
 		}
 	}
 	return sb.String() + "\n"

@@ -17,6 +17,8 @@ import (
 // the older one has been given up where it came from: the older alignment is
 // abandoned and its channels are released. A barrier of a checkpoint that is
 // complete or abandoned is ignored.
+//
+// A barrier may also overtake what is under way (Overtake, in overtake.go).
 type Aligner struct {
 	pending stream.Barrier // ID 0: none
 	last    types.CheckpointID
@@ -24,6 +26,7 @@ type Aligner struct {
 	ended   []bool
 	missing int // channels, not ended, on which pending hasn't come
 	open    int // channels that haven't ended
+	overtaking
 }
 
 // Aligned is the answer to an event.
@@ -35,11 +38,19 @@ type Aligned struct {
 	Abandoned types.CheckpointID
 	// Released says that channels which were blocked may no longer be so.
 	Released bool
+	// Recorded is the checkpoint all of whose overtaken elements have been told to
+	// the caller by now; 0: none.
+	Recorded types.CheckpointID
+	// Dropped is the checkpoint whose recording was given up; 0: none.
+	Dropped types.CheckpointID
 }
 
 // NewAligner returns an aligner of that many channels.
 func NewAligner(channels int) *Aligner {
-	return &Aligner{blocked: make([]bool, channels), ended: make([]bool, channels), open: channels}
+	return &Aligner{
+		blocked: make([]bool, channels), ended: make([]bool, channels), open: channels,
+		overtaking: overtaking{inOrder: make([]bool, channels), recording: make([]bool, channels)},
+	}
 }
 
 // Blocked tells whether the channel must wait for the others.
@@ -50,10 +61,10 @@ func (a *Aligner) Pending() (stream.Barrier, bool) { return a.pending, a.pending
 
 // Barrier says that a barrier came on a channel.
 func (a *Aligner) Barrier(channel int, b stream.Barrier) Aligned {
+	out := a.Known(channel, b.ID)
 	if b.ID <= a.last || b.ID < a.pending.ID {
-		return Aligned{}
+		return out
 	}
-	var out Aligned
 	if b.ID > a.pending.ID {
 		out.Abandoned = a.pending.ID
 		out.Released = a.pending.ID != 0
@@ -76,13 +87,14 @@ func (a *Aligner) End(channel int) Aligned {
 	}
 	a.ended[channel] = true
 	a.open--
+	out := a.recorded(channel)
 	if a.pending.ID == 0 {
-		return Aligned{}
+		return out
 	}
 	if !a.blocked[channel] {
 		a.missing--
 	}
-	return a.complete(Aligned{})
+	return a.complete(out)
 }
 
 func (a *Aligner) begin(b stream.Barrier) {

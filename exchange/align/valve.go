@@ -60,6 +60,15 @@ func (v *Valve) Restore(w stream.Watermark) {
 	}
 }
 
+// Channel returns where a channel stands. One that has ended stands at MaxWatermark.
+func (v *Valve) Channel(channel int) (at stream.Watermark, idle bool) {
+	c := &v.channels[channel]
+	if c.ended {
+		return stream.MaxWatermark, false
+	}
+	return c.at, c.idle
+}
+
 // Watermark returns the combined watermark.
 func (v *Valve) Watermark() stream.Watermark { return v.out }
 

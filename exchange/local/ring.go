@@ -6,6 +6,7 @@ import (
 	"millrace/exchange"
 	"millrace/exchange/internal/queue"
 	"millrace/stream"
+	"millrace/types"
 )
 
 // ring is a channel: a queue of elements with one producer and one consumer.
@@ -66,8 +67,8 @@ func (s sender) Credit() int {
 		return r.mu.limit
 	}
 	credit := r.mu.limit - r.mu.bytes
-	if r.mu.rows >= rowPlaces {
-		credit = min(credit, 0)
+	if over := r.mu.rows - rowPlaces; over >= 0 {
+		credit = min(credit, -over*(r.mu.limit/rowPlaces))
 	}
 	r.mu.producer.waits = credit <= 0
 	return credit
@@ -95,6 +96,9 @@ func (s sender) Send(e stream.Element) {
 		dropped.Put(queue.Place{Element: e})
 	}
 	w := r.mu.consumer.wake()
+	if e.Kind == stream.BarrierElement {
+		w = r.mu.consumer.waker
+	}
 	r.mu.Unlock()
 	wake(w)
 	dropped.Release()
@@ -170,6 +174,20 @@ func (c receiver) Poll() (stream.Element, bool) {
 	r.mu.Unlock()
 	wake(w)
 	return p.Element, true
+}
+
+// Barrier returns the newest barrier that is queued.
+func (c receiver) Barrier() (stream.Barrier, bool) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.r.mu.Barrier()
+}
+
+// AppendBefore appends the elements that are queued before a barrier.
+func (c receiver) AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	return c.r.mu.AppendBefore(to, id)
 }
 
 // Broken tells that nothing more comes though the producer hasn't ended.

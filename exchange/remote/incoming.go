@@ -167,6 +167,9 @@ func (c *incoming) push(e stream.Element, charge int) error {
 	}
 	c.mu.ended = c.mu.ended || e.Kind == stream.EndElement
 	w := c.wakeWaiting()
+	if e.Kind == stream.BarrierElement {
+		w = c.mu.waker
+	}
 	c.mu.Unlock()
 	wake(w)
 	return nil
@@ -186,6 +189,20 @@ func (c *incoming) mayPush(e stream.Element) error {
 		return failure.Internalf("%d bytes are queued, the credit is %d", c.mu.held, c.mu.limit)
 	}
 	return nil
+}
+
+// Barrier returns the newest barrier that is queued.
+func (c *incoming) Barrier() (stream.Barrier, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.Queue.Barrier()
+}
+
+// AppendBefore appends the elements that are queued before a barrier.
+func (c *incoming) AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.Queue.AppendBefore(to, id)
 }
 
 // takes tells that elements are worth decoding.

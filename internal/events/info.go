@@ -100,12 +100,20 @@ type CheckpointCompletedInfo struct {
 	Duration time.Duration
 	// Bytes were written for this checkpoint; FullBytes are what a restore from it reads.
 	Bytes, FullBytes int64
+	// UnalignedTasks is in how many tasks the barrier overtook rows; InFlightBytes of Bytes
+	// are those rows.
+	UnalignedTasks int
+	InFlightBytes  int64
 }
 
 // String prints the event on one line.
 func (i CheckpointCompletedInfo) String() string {
-	return fmt.Sprintf("job %s: checkpoint %d completed in %s, %d bytes written of %d",
+	text := fmt.Sprintf("job %s: checkpoint %d completed in %s, %d bytes written of %d",
 		i.Job, i.Checkpoint, i.Duration.Round(time.Millisecond), i.Bytes, i.FullBytes)
+	if i.UnalignedTasks > 0 {
+		text += fmt.Sprintf("; unaligned in %d tasks, %d bytes were in flight", i.UnalignedTasks, i.InFlightBytes)
+	}
+	return text
 }
 
 // Attrs returns the fields.

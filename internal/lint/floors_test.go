@@ -33,7 +33,7 @@ var levels = []level{
 
 // libraries are sub-folders that others may name: parts of a contract that stand on their own, not implementations of
 // it. Codecs are among them, and watermark generators, since a source task runs one a split.
-var libraries = []string{"internal", "proto", "expr/kernel", "exchange/align", "exchange/frame", "jobgraph/codec", "checkpoint/codec", "operators/watermark"}
+var libraries = []string{"internal", "proto", "expr/kernel", "exchange/align", "exchange/frame", "exchange/inflight", "jobgraph/codec", "checkpoint/codec", "operators/watermark"}
 
 func TestEveryFolderHasAFloor(t *testing.T) { report(t, checkKnown(packages(t))) }
 

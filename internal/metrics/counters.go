@@ -56,8 +56,10 @@ type Task struct {
 	InputWatermark, OutputWatermark Gauge
 
 	// The task's part of its last checkpoint: from barrier to uploaded, in milliseconds, and the bytes written; how long the
-	// alignment took and how old the barrier was when it arrived, in nanoseconds.
+	// alignment took and how old the barrier was when it arrived, in nanoseconds; and the bytes stored of what the barrier
+	// overtook.
 	CheckpointMillis, CheckpointBytes Gauge
+	PersistedBytes                    Gauge
 	AlignmentNanos, StartDelayNanos   Gauge
 
 	_ [cacheLine]byte
@@ -85,6 +87,7 @@ type Job struct {
 	CheckpointMillis    Gauge
 	CheckpointBytes     Gauge // written
 	CheckpointFullBytes Gauge // read by a restore
+	PersistedBytes      Gauge // of those written, what barriers overtook
 
 	_ [cacheLine]byte
 
@@ -150,6 +153,7 @@ const (
 	LastCheckpointDuration        = "lastCheckpointDuration" // of a job, and of a task's part
 	LastCheckpointSize            = "lastCheckpointSize"     // of a job, and of a task's part
 	LastCheckpointFullSize        = "lastCheckpointFullSize"
+	LastCheckpointPersistedData   = "lastCheckpointPersistedData" // of a job, and of a task's part
 	LastCompletedCheckpointID     = "lastCompletedCheckpointId"
 	TotalNumberOfCheckpoints      = "totalNumberOfCheckpoints"
 	NumberOfCompletedCheckpoints  = "numberOfCompletedCheckpoints"
@@ -181,6 +185,7 @@ var taskFigures = []figure[Task]{
 	gauged(CurrentOutputWatermark, "Watermark emitted, milliseconds since the epoch.", func(t *Task) *Gauge { return &t.OutputWatermark }),
 	gauged(LastCheckpointDuration, "From barrier to uploaded, milliseconds.", func(t *Task) *Gauge { return &t.CheckpointMillis }),
 	gauged(LastCheckpointSize, "Bytes written for the last checkpoint.", func(t *Task) *Gauge { return &t.CheckpointBytes }),
+	gauged(LastCheckpointPersistedData, "Of those, bytes of rows that the barrier overtook.", func(t *Task) *Gauge { return &t.PersistedBytes }),
 	gauged(CheckpointAlignmentTime, "Alignment of the last barrier, nanoseconds.", func(t *Task) *Gauge { return &t.AlignmentNanos }),
 	gauged(CheckpointStartDelayNanos, "Age of the last barrier at its arrival, nanoseconds.", func(t *Task) *Gauge { return &t.StartDelayNanos }),
 }
@@ -198,6 +203,7 @@ var jobFigures = []figure[Job]{
 	gauged(LastCheckpointDuration, "From trigger to commit point, milliseconds.", func(j *Job) *Gauge { return &j.CheckpointMillis }),
 	gauged(LastCheckpointSize, "Bytes written for the last checkpoint.", func(j *Job) *Gauge { return &j.CheckpointBytes }),
 	gauged(LastCheckpointFullSize, "Bytes that a restore from the last checkpoint reads.", func(j *Job) *Gauge { return &j.CheckpointFullBytes }),
+	gauged(LastCheckpointPersistedData, "Of those written, bytes of rows that barriers overtook.", func(j *Job) *Gauge { return &j.PersistedBytes }),
 }
 
 var jobManagerFigures = []figure[JobManager]{

@@ -35,4 +35,5 @@ func (j *Job) checkpointCompleted(i events.CheckpointCompletedInfo) {
 	j.CheckpointMillis.Set(i.Duration.Milliseconds())
 	j.CheckpointBytes.Set(i.Bytes)
 	j.CheckpointFullBytes.Set(i.FullBytes)
+	j.PersistedBytes.Set(i.InFlightBytes)
 }

@@ -29,6 +29,8 @@ const (
 	NoLeaderCompare      Name = "no-leader-compare"            // a transaction does not compare the leader's key
 	NotifyBeforeCommit   Name = "notify-before-commit"         // writers are told of a commit before it happened
 	OldestRestored       Name = "oldest-restored"              // a restore takes the oldest retained checkpoint
+	OvertakenLost        Name = "overtaken-rows-lost"          // rows that a barrier overtook are not stored
+	ReplayNotFiltered    Name = "replay-not-filtered"          // a stored row is given to every task that reads its file
 	RetentionDropsLatest Name = "retention-drops-latest"       // the new checkpoint is deleted in the place of the oldest
 	MessageDropped       Name = "session-message-dropped"      // a stream that resumes leaves out what comes first
 	SettleBeforeCommit   Name = "settle-before-commit"         // a committer initialises all ids before it commits
@@ -52,8 +54,8 @@ const (
 var All = []Name{
 	AckBeforeUpload, AdoptedCompleted, AdoptsStale, AlignmentSkipped, BarrierOvertakes, CarryOverLost, CheckpointIDReused, CommitBeforeManifest,
 	CommitterNoRecovery, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored, GroupDealtTwice,
-	DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, RetentionDropsLatest,
-	MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm,
+	DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, OvertakenLost, ReplayNotFiltered,
+	RetentionDropsLatest, MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm,
 	TakeoverNoCommits, TakeoverNoSplits, TakeoverIDReused, TakeoverRestarts, TombstoneDropped,
 	TransactionIDReused, UnassignedLeftOut, WatermarkNotRestored, WatermarkFromAny, ZombieCollects,
 }

@@ -73,6 +73,8 @@ func (d *decoder) checkpoint(c *jobv1.CheckpointSpec) jobgraph.CheckpointSpec {
 		Timeout:           d.duration("checkpoint.timeout", c.GetTimeout()),
 		TolerableFailures: int(c.GetTolerableFailures()),
 		Retained:          int(c.GetRetained()),
+		Unaligned:         c.GetUnaligned(),
+		AlignedTimeout:    d.duration("checkpoint.aligned_timeout", c.GetAlignedTimeout()),
 	}
 }
 

@@ -18,6 +18,7 @@ func drawGraph(t *rapid.T) *jobgraph.Graph {
 		BufferTimeout: drawDuration(t), WatermarkInterval: drawDuration(t), TaskManagerLabels: drawOptions(t),
 		Checkpoint: jobgraph.CheckpointSpec{
 			Interval: drawDuration(t), MinPause: drawDuration(t), Timeout: drawDuration(t),
+			Unaligned: rapid.Bool().Draw(t, "unaligned"), AlignedTimeout: drawDuration(t),
 			TolerableFailures: int(rapid.Int32().Draw(t, "tolerable")), Retained: int(rapid.Int32().Draw(t, "retained")),
 		},
 		Restart: jobgraph.RestartSpec{

@@ -71,6 +71,7 @@ func (e *encoder) checkpoint(c jobgraph.CheckpointSpec) *jobv1.CheckpointSpec {
 		Interval: duration(c.Interval), MinPause: duration(c.MinPause), Timeout: duration(c.Timeout),
 		TolerableFailures: e.int("checkpoint.tolerable_failures", c.TolerableFailures),
 		Retained:          e.int("checkpoint.retained", c.Retained),
+		Unaligned:         c.Unaligned, AlignedTimeout: duration(c.AlignedTimeout),
 	}
 }
 

@@ -1,6 +1,11 @@
 package codec
 
 import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"millrace/internal/failure"
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/types"
 )
@@ -25,4 +30,22 @@ func SchemaFromProto(m *jobv1.Schema) (*types.Schema, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// EncodeSchema returns a schema as bytes, the same for the same schema.
+func EncodeSchema(s *types.Schema) ([]byte, error) {
+	m, err := SchemaToProto(s)
+	if err != nil {
+		return nil, err
+	}
+	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+// DecodeSchema returns the schema of such bytes.
+func DecodeSchema(b []byte) (*types.Schema, error) {
+	m := &jobv1.Schema{}
+	if err := proto.Unmarshal(b, m); err != nil {
+		return nil, failure.Internal(fmt.Errorf("read a schema: %w", err))
+	}
+	return SchemaFromProto(m)
 }

@@ -20,6 +20,13 @@ type Trigger struct {
 	At      time.Time // when the task manager was asked
 }
 
+// barrier is the barrier to send.
+func (t Trigger) barrier() stream.Barrier {
+	b := t.Barrier
+	b.Triggered = t.At.UnixNano()
+	return b
+}
+
 // Completed says that a checkpoint is complete and, for a sink, committed.
 type Completed struct{ ID types.CheckpointID }
 
@@ -44,6 +51,14 @@ type Uploaded struct {
 	Err    error
 }
 
+// Stored says that what a barrier overtook is safe, or that storing it was given up.
+type Stored struct {
+	ID     types.CheckpointID
+	File   *checkpointv1.StateFile
+	Micros int64
+	Err    error
+}
+
 // Drain ends the input of a source task as if it were bounded here.
 type Drain struct{}
 
@@ -56,6 +71,7 @@ func (Aborted) isCommand()   {}
 func (Rewrite) isCommand()   {}
 func (Assign) isCommand()    {}
 func (Uploaded) isCommand()  {}
+func (Stored) isCommand()    {}
 func (Drain) isCommand()     {}
 func (Finish) isCommand()    {}
 

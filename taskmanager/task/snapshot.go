@@ -24,6 +24,10 @@ type pendingSnapshot struct {
 	uploaded bool
 	prepared bool
 	aborted  bool
+	// recording: not all is known that the barrier overtook. stored: it is safe, or there
+	// is nothing.
+	recording bool
+	stored    bool
 }
 
 // epoch is what the sink prepared for one checkpoint.
@@ -50,6 +54,7 @@ func (t *Task) noteAlignment(e stream.Element) {
 		} else {
 			t.noteStartDelay(e.Barrier)
 		}
+		t.alignmentTook = took
 		t.Metrics.AlignmentNanos.Set(took)
 	}
 	b, aligning := t.Gate.Aligning()
@@ -69,6 +74,9 @@ func (t *Task) snapshot(b stream.Barrier) error {
 		t.suspended = true
 	}
 	if len(t.pending) >= pendingSnapshotsMax {
+		if t.Gate != nil {
+			t.Gate.Forget(b.ID)
+		}
 		t.control(stream.BarrierOf(b))
 		t.Report.Declined(b.ID, failure.External(
 			fmt.Errorf("%d snapshots await their upload: the blob store does not keep up", len(t.pending)), failure.Backoff))
@@ -81,6 +89,9 @@ func (t *Task) snapshot(b stream.Barrier) error {
 	}
 	t.FullSnapshot = false
 	p := &pendingSnapshot{id: b.ID, state: t.state(), figures: &controlv1.SnapshotFigures{StateBytes: t.Store.SizeBytes()}}
+	p.recording = b.ID == t.barrier.overtook
+	p.stored = !p.recording
+	p.figures.Unaligned, p.figures.AlignmentMicros = p.recording, t.alignmentTook/int64(time.Microsecond)
 	p.figures.FreezeMicros = t.Clock.Now().Sub(start).Microseconds()
 	t.pending = append(t.pending, p)
 	t.Uploads.Submit(b.ID, frozen)
@@ -162,7 +173,8 @@ func (t *Task) uploaded(u Uploaded) error {
 		}
 		p.uploaded = true
 		p.state.Files = u.Files
-		p.figures.UploadMicros, p.figures.WrittenBytes = u.Micros, u.Bytes
+		p.figures.UploadMicros += u.Micros
+		p.figures.WrittenBytes += u.Bytes
 	}
 	t.acknowledge()
 	return nil
@@ -173,7 +185,7 @@ func (t *Task) uploaded(u Uploaded) error {
 func (t *Task) acknowledge() {
 	for len(t.pending) > 0 {
 		p := t.pending[0]
-		if !p.uploaded || !p.prepared {
+		if !p.uploaded || !p.prepared || !p.stored {
 			return
 		}
 		t.pending = t.pending[1:]
@@ -188,6 +200,7 @@ func (t *Task) acknowledge() {
 		if t.Source != nil && mutant.On(mutant.SnapshotLate) {
 			p.state.Splits = t.state().Splits
 		}
+		t.Metrics.PersistedBytes.Set(p.figures.InFlightBytes)
 		t.Metrics.CheckpointBytes.Set(p.figures.WrittenBytes)
 		t.Metrics.CheckpointMillis.Set((p.figures.FreezeMicros + p.figures.UploadMicros) / int64(time.Millisecond/time.Microsecond))
 		t.Report.Snapshotted(p.id, p.state, p.figures)
@@ -212,6 +225,7 @@ func (t *Task) completed(id types.CheckpointID) {
 }
 
 func (t *Task) aborted(id types.CheckpointID) {
+	t.giveUp(id)
 	for _, p := range t.pending {
 		if p.id == id {
 			p.aborted = true

@@ -75,6 +75,12 @@ type Parts struct {
 	Report      Reporter
 	Metrics     *metrics.Task
 	Clock       clock.Clock
+	// Unaligned says when barriers overtake rows. Where they do, InFlights stores them.
+	Unaligned Unaligned
+	InFlights InFlights
+	// Replay is what was in flight to the task at the checkpoint that is restored; nil:
+	// nothing. The task takes it over.
+	Replay *exchange.Replay
 	// BufferTimeout is how long rows may be held back.
 	BufferTimeout time.Duration
 	// FullSnapshot makes the first snapshot a base: the restored files are not
@@ -99,6 +105,9 @@ type Task struct {
 	// aligning is the checkpoint whose barrier came on some channels last, and since when.
 	aligning      types.CheckpointID
 	aligningSince time.Time
+	alignmentTook int64 // of the last barrier, in nanoseconds
+	barrier       waiting
+	urgent        bool // a barrier presses
 	pending       []*pendingSnapshot
 	epochs        []epoch // prepared and not known to be committed
 	input         stream.Watermark
@@ -119,6 +128,12 @@ func New(p Parts, box *Mailbox) *Task {
 	}
 	if p.Gate != nil {
 		p.Gate.Restore(t.input)
+		if p.Replay != nil {
+			p.Gate.Replay(p.Replay)
+		}
+		if p.Unaligned.Enabled {
+			p.Gate.Watch()
+		}
 	}
 	ops := make([]operators.Operator, len(p.Chain))
 	for i, l := range p.Chain {
@@ -156,6 +171,7 @@ func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
 	if err := t.pollPrepared(); err != nil {
 		return Finished, 0, err
 	}
+	t.pollRecorded()
 	worked := false
 	for range stepBatches {
 		p, wakeAt, err = t.advance()
@@ -175,6 +191,7 @@ func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
 
 // advance moves the chain, or gives it the next element.
 func (t *Task) advance() (Progress, int64, error) {
+	t.urgent = t.pressing()
 	if !t.chain.idle() {
 		worked, err := t.chain.pump()
 		if err != nil {
@@ -183,17 +200,22 @@ func (t *Task) advance() (Progress, int64, error) {
 		if worked {
 			return Worked, 0, nil
 		}
-		return Congested, 0, nil
+		return Congested, t.overtakeAt(), nil
 	}
 	if t.finishing && len(t.pending) == 0 {
 		return Finished, 0, nil
+	}
+	if t.urgent {
+		if took, err := t.overtake(); took || err != nil {
+			return Worked, 0, err
+		}
 	}
 	if t.flushDue() {
 		t.chain.flush()
 		return Worked, 0, nil
 	}
 	if len(t.Chain) == 0 && !t.ready() {
-		return Congested, 0, nil
+		return Congested, t.overtakeAt(), nil
 	}
 	took, wakeAt, err := t.take()
 	if err != nil {
@@ -212,6 +234,9 @@ func (t *Task) take() (bool, int64, error) {
 	}
 	input, e, ok := t.Gate.Poll()
 	t.noteAlignment(e)
+	if e.Kind == stream.BarrierElement {
+		t.passed(e.Barrier)
+	}
 	if !ok {
 		if id, broken := t.Gate.Broken(); broken && !t.ended {
 			return false, 0, failure.External(fmt.Errorf("channel from subtask %d of edge %d %w", id.From, id.Edge, exchange.ErrBroken), failure.Restart)
@@ -223,11 +248,7 @@ func (t *Task) take() (bool, int64, error) {
 
 func (t *Task) takeSource() (bool, int64, error) {
 	if len(t.triggers) > 0 && !t.Source.midBatch() {
-		c := t.triggers[0]
-		t.triggers = t.triggers[1:]
-		b := c.Barrier
-		b.Triggered = c.At.UnixNano()
-		return true, 0, t.accept(0, stream.BarrierOf(b))
+		return true, 0, t.trigger()
 	}
 	if t.suspended {
 		return false, 0, nil
@@ -243,6 +264,13 @@ func (t *Task) takeSource() (bool, int64, error) {
 		return false, wakeAt, nil
 	}
 	return true, 0, t.accept(0, e)
+}
+
+// trigger sends the barrier that was asked for first.
+func (t *Task) trigger() error {
+	c := t.triggers[0]
+	t.triggers = t.triggers[1:]
+	return t.accept(0, stream.BarrierOf(c.barrier()))
 }
 
 // accept starts an element on its way.
@@ -268,16 +296,22 @@ func (t *Task) flushDue() bool {
 	return t.unflushed && t.now-t.unflushedAt >= t.BufferTimeout.Milliseconds()
 }
 
-// wakeAt is the earlier of what the source asked for and the flush.
+// wakeAt is the earliest of what the source asked for, the flush, and when a barrier
+// overtakes.
 func (t *Task) wakeAt(source int64) int64 {
-	if !t.unflushed {
-		return source
+	at := earlier(source, t.overtakeAt())
+	if t.unflushed {
+		at = earlier(at, t.unflushedAt+t.BufferTimeout.Milliseconds())
 	}
-	flush := t.unflushedAt + t.BufferTimeout.Milliseconds()
-	if source == 0 || flush < source {
-		return flush
+	return at
+}
+
+// earlier returns the earlier of two times, of which 0 is never.
+func earlier(a, b int64) int64 {
+	if a == 0 || b != 0 && b < a {
+		return b
 	}
-	return source
+	return a
 }
 
 // ready implements terminal.
@@ -287,7 +321,7 @@ func (t *Task) ready() bool {
 	}
 	for _, port := range t.Outlets {
 		for _, o := range port {
-			if !o.Ready() {
+			if !o.Ready() && !(t.urgent && o.Overdraw()) {
 				return false
 			}
 		}
@@ -396,6 +430,8 @@ func (t *Task) command(c Command) error {
 		t.Source.drain()
 	case Uploaded:
 		return t.uploaded(c)
+	case Stored:
+		return t.stored(c)
 	case Completed:
 		t.completed(c.ID)
 	case Aborted:

@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 
 	"millrace/blobstore"
+	"millrace/exchange"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
+	"millrace/stream"
 	"millrace/taskmanager/cache"
 	"millrace/taskmanager/task"
 	"millrace/types"
@@ -31,17 +33,19 @@ type Options struct {
 	Clock     clock.Clock
 	// Savepoint, if it is not zero, is where files go in place of the attempt's own keys.
 	Savepoint blobstore.SavepointKey
+	// Pool is for frames of what was in flight.
+	Pool *stream.Pool
 	// Dir is where large files are spooled.
 	Dir string
 	// Cache keeps a copy of what goes to the store; nil keeps none.
 	Cache *cache.Cache
 	// Chain is what the task was restored from, where that is this task's own.
 	Chain []*checkpointv1.StateFile
-	// Post tells the task. It does not block.
-	Post func(task.Uploaded)
+	// Post tells the task of an Uploaded or a Stored. It does not block.
+	Post func(task.Command)
 }
 
-// Uploader implements task.Uploads.
+// Uploader implements task.Uploads and task.InFlights.
 type Uploader struct {
 	Options
 	queue  chan job
@@ -55,9 +59,18 @@ type Uploader struct {
 	trouble atomic.Pointer[string]
 }
 
+// job is a snapshot, or what was in flight.
 type job struct {
 	id       types.CheckpointID
 	snapshot statebackend.Snapshot
+	inFlight *exchange.InFlight
+}
+
+func (j job) release() {
+	j.inFlight.Release()
+	if j.snapshot != nil {
+		j.snapshot.Release()
+	}
 }
 
 // merge is the outcome of folding the first files of the chain into one.
@@ -80,7 +93,12 @@ func New(o Options) *Uploader {
 
 // Submit takes a snapshot over. The task never has more than queueMax under way.
 func (u *Uploader) Submit(id types.CheckpointID, s statebackend.Snapshot) {
-	u.queue <- job{id, s}
+	u.queue <- job{id: id, snapshot: s}
+}
+
+// SubmitInFlight takes over what was in flight. It is written behind the snapshots before it.
+func (u *Uploader) SubmitInFlight(id types.CheckpointID, f *exchange.InFlight) {
+	u.queue <- job{id: id, inFlight: f}
 }
 
 // Trouble says what the blob store refuses at the moment, "" when all is well.
@@ -99,7 +117,7 @@ func (u *Uploader) Close() {
 	for {
 		select {
 		case j := <-u.queue:
-			j.snapshot.Release()
+			j.release()
 		default:
 			return
 		}
@@ -114,6 +132,10 @@ func (u *Uploader) run(ctx context.Context) {
 		case m := <-u.merged:
 			u.adopt(m)
 		case j := <-u.queue:
+			if j.inFlight != nil {
+				u.storeInFlight(ctx, j)
+				continue
+			}
 			u.upload(ctx, j)
 			u.maybeMerge(ctx)
 		}
@@ -122,7 +144,7 @@ func (u *Uploader) run(ctx context.Context) {
 
 // upload writes one snapshot and tells the task.
 func (u *Uploader) upload(ctx context.Context, j job) {
-	defer j.snapshot.Release()
+	defer j.release()
 	start := u.Clock.Now()
 	var written int64
 	if !j.snapshot.Empty() || len(u.chain) == 0 {

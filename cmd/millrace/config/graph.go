@@ -38,10 +38,14 @@ func (c Config) Complete(g *jobgraph.Graph) *jobgraph.Graph {
 }
 
 func (c Config) checkpoint() jobgraph.CheckpointSpec {
-	return jobgraph.CheckpointSpec{
+	out := jobgraph.CheckpointSpec{
 		Interval: c.Duration(Interval), MinPause: c.Duration(MinPause), Timeout: c.Duration(Timeout),
-		TolerableFailures: int(c.Int(Tolerable)), Retained: int(c.Int(Retained)),
+		TolerableFailures: int(c.Int(Tolerable)), Retained: int(c.Int(Retained)), Unaligned: c.Bool(Unaligned),
 	}
+	if out.Unaligned {
+		out.AlignedTimeout = c.Duration(AlignedTimeout)
+	}
+	return out
 }
 
 func (c Config) restart() jobgraph.RestartSpec {

@@ -56,6 +56,8 @@ const (
 	Timeout         = "execution.checkpointing.timeout"
 	Tolerable       = "execution.checkpointing.tolerable-failed-checkpoints"
 	Retained        = "execution.checkpointing.num-retained"
+	Unaligned       = "execution.checkpointing.unaligned.enabled"
+	AlignedTimeout  = "execution.checkpointing.aligned-checkpoint-timeout"
 	Restart         = "restart-strategy.type"
 	FixedAttempts   = "restart-strategy.fixed-delay.attempts"
 	FixedDelay      = "restart-strategy.fixed-delay.delay"
@@ -177,6 +179,11 @@ var jobSpec = options.Spec{Options: []options.Option{
 	{Key: Timeout, Type: options.Duration, Min: "1 ms", Doc: "Time after which a checkpoint is given up, for the same jobs."},
 	{Key: Tolerable, Type: options.Int, Default: "0", Min: "0", Max: "1000000", Doc: "How many checkpoints in a row may fail before the same jobs restart."},
 	{Key: Retained, Type: options.Int, Min: "1", Max: "1000", Doc: "How many completed checkpoints the same jobs keep."},
+	{
+		Key: Unaligned, Type: options.Bool, Default: "false",
+		Doc: "Whether the barriers of the same jobs' checkpoints may overtake rows, which are stored with the checkpoint then: checkpoints are fast however slow a sink is.",
+	},
+	{Key: AlignedTimeout, Type: options.Duration, Default: "1 s", Doc: "How long a barrier waits behind rows before it overtakes them, for the same jobs. 0 is not at all."},
 	{
 		Key: Restart, Type: options.Enum, Values: []string{RestartExponential, RestartFixed, RestartNone}, Default: RestartExponential,
 		Doc: "What follows a failure of jobs that say nothing about it.",

@@ -4,7 +4,10 @@
 // owner has both.
 package queue
 
-import "millrace/stream"
+import (
+	"millrace/stream"
+	"millrace/types"
+)
 
 // placesMin is how many elements a queue has room for once it has one.
 const placesMin = 64
@@ -17,9 +20,11 @@ type Place struct {
 
 // Queue is a ring buffer that doubles when it is full. The zero value is empty.
 type Queue struct {
-	places []Place // a power of two of them
-	head   int
-	n      int
+	places   []Place // a power of two of them
+	head     int
+	n        int
+	barriers int            // how many of the elements are barriers
+	newest   stream.Barrier // the last of them, if there is one
 }
 
 // Len returns the number of elements.
@@ -34,6 +39,10 @@ func (q *Queue) Put(p Place) {
 	}
 	q.n++
 	*q.at(q.n - 1) = p
+	if p.Element.Kind == stream.BarrierElement {
+		q.barriers++
+		q.newest = p.Element.Barrier
+	}
 }
 
 // Take removes the first element. There is one.
@@ -43,7 +52,36 @@ func (q *Queue) Take() Place {
 	*p = Place{} // no reference to a batch that is someone else's now
 	q.head = (q.head + 1) & (len(q.places) - 1)
 	q.n--
+	if out.Element.Kind == stream.BarrierElement {
+		q.barriers--
+	}
 	return out
+}
+
+// Barrier returns the newest barrier that is queued.
+func (q *Queue) Barrier() (stream.Barrier, bool) { return q.newest, q.barriers > 0 }
+
+// AppendBefore appends the elements before the barrier of a checkpoint, each batch
+// with a reference for the caller. It appends nothing and is false where that barrier
+// is not queued.
+func (q *Queue) AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool) {
+	at := 0
+	for ; at < q.n; at++ {
+		if e := q.at(at).Element; e.Kind == stream.BarrierElement && e.Barrier.ID == id {
+			break
+		}
+	}
+	if q.barriers == 0 || at == q.n {
+		return to, false
+	}
+	for i := range at {
+		e := q.at(i).Element
+		if e.Kind == stream.RowsElement {
+			e.Batch.Retain()
+		}
+		to = append(to, e)
+	}
+	return to, true
 }
 
 func (q *Queue) grow() {

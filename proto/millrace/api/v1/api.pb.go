@@ -1715,8 +1715,13 @@ type CheckpointDescription struct {
 	WrittenBytes   int64                  `protobuf:"varint,4,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"`
 	StateBytes     int64                  `protobuf:"varint,5,opt,name=state_bytes,json=stateBytes,proto3" json:"state_bytes,omitempty"`
 	Committed      bool                   `protobuf:"varint,6,opt,name=committed,proto3" json:"committed,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// In how many tasks the barrier overtook rows, and how many bytes of them were stored.
+	UnalignedTasks int32 `protobuf:"varint,60,opt,name=unaligned_tasks,json=unalignedTasks,proto3" json:"unaligned_tasks,omitempty"`
+	InFlightBytes  int64 `protobuf:"varint,61,opt,name=in_flight_bytes,json=inFlightBytes,proto3" json:"in_flight_bytes,omitempty"`
+	// The longest that a task waited for the barrier on its last channel.
+	AlignmentMillis int64 `protobuf:"varint,62,opt,name=alignment_millis,json=alignmentMillis,proto3" json:"alignment_millis,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *CheckpointDescription) Reset() {
@@ -1789,6 +1794,27 @@ func (x *CheckpointDescription) GetCommitted() bool {
 		return x.Committed
 	}
 	return false
+}
+
+func (x *CheckpointDescription) GetUnalignedTasks() int32 {
+	if x != nil {
+		return x.UnalignedTasks
+	}
+	return 0
+}
+
+func (x *CheckpointDescription) GetInFlightBytes() int64 {
+	if x != nil {
+		return x.InFlightBytes
+	}
+	return 0
+}
+
+func (x *CheckpointDescription) GetAlignmentMillis() int64 {
+	if x != nil {
+		return x.AlignmentMillis
+	}
+	return 0
 }
 
 type CancelJobRequest struct {
@@ -2550,7 +2576,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x05state\x18\x06 \x01(\x0e2\x1e.millrace.control.v1.TaskStateR\x05state\x12)\n" +
 	"\x10placement_reason\x18\a \x01(\tR\x0fplacementReason\x12=\n" +
 	"\bprogress\x18\b \x01(\v2!.millrace.control.v1.TaskProgressR\bprogress\x12\x18\n" +
-	"\aattempt\x18\t \x01(\x04R\aattempt\"\x83\x02\n" +
+	"\aattempt\x18\t \x01(\x04R\aattempt\"\xff\x02\n" +
 	"\x15CheckpointDescription\x12#\n" +
 	"\rcheckpoint_id\x18\x01 \x01(\x04R\fcheckpointId\x128\n" +
 	"\ttriggered\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\ttriggered\x12'\n" +
@@ -2558,7 +2584,10 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\rwritten_bytes\x18\x04 \x01(\x03R\fwrittenBytes\x12\x1f\n" +
 	"\vstate_bytes\x18\x05 \x01(\x03R\n" +
 	"stateBytes\x12\x1c\n" +
-	"\tcommitted\x18\x06 \x01(\bR\tcommitted\")\n" +
+	"\tcommitted\x18\x06 \x01(\bR\tcommitted\x12'\n" +
+	"\x0funaligned_tasks\x18< \x01(\x05R\x0eunalignedTasks\x12&\n" +
+	"\x0fin_flight_bytes\x18= \x01(\x03R\rinFlightBytes\x12)\n" +
+	"\x10alignment_millis\x18> \x01(\x03R\x0falignmentMillis\")\n" +
 	"\x10CancelJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x13\n" +
 	"\x11CancelJobResponse\"[\n" +

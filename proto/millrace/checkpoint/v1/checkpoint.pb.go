@@ -419,7 +419,12 @@ type TaskState struct {
 	// The task had taken its last row.
 	Ended bool `protobuf:"varint,5,opt,name=ended,proto3" json:"ended,omitempty"`
 	// What became of every row so far. Since version 2.
-	Ledger        *Ledger `protobuf:"bytes,6,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	Ledger *Ledger `protobuf:"bytes,6,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// What the barrier overtook in the task's input channels, of kind 3; none where it
+	// overtook nothing. Since version 3.
+	InFlight *StateFile `protobuf:"bytes,60,opt,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// Its rows, by input.
+	InFlightRows  []int64 `protobuf:"varint,61,rep,packed,name=in_flight_rows,json=inFlightRows,proto3" json:"in_flight_rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -492,6 +497,20 @@ func (x *TaskState) GetEnded() bool {
 func (x *TaskState) GetLedger() *Ledger {
 	if x != nil {
 		return x.Ledger
+	}
+	return nil
+}
+
+func (x *TaskState) GetInFlight() *StateFile {
+	if x != nil {
+		return x.InFlight
+	}
+	return nil
+}
+
+func (x *TaskState) GetInFlightRows() []int64 {
+	if x != nil {
+		return x.InFlightRows
 	}
 	return nil
 }
@@ -663,7 +682,7 @@ type StateFile struct {
 	Sha256 []byte         `protobuf:"bytes,3,opt,name=sha256,proto3" json:"sha256,omitempty"`
 	Bytes  int64          `protobuf:"varint,4,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	Rows   int64          `protobuf:"varint,5,opt,name=rows,proto3" json:"rows,omitempty"`
-	// 1 base, 2 delta.
+	// 1 base, 2 delta, 3 what was in flight.
 	Kind uint32 `protobuf:"varint,6,opt,name=kind,proto3" json:"kind,omitempty"`
 	// Key groups of the task that wrote it, inclusive.
 	FirstKeyGroup uint32 `protobuf:"varint,7,opt,name=first_key_group,json=firstKeyGroup,proto3" json:"first_key_group,omitempty"`
@@ -1494,7 +1513,7 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"\x13largest_parallelism\x18\x05 \x01(\x05R\x12largestParallelism\x12B\n" +
 	"\n" +
 	"unassigned\x18\x06 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\n" +
-	"unassigned\"\xbd\x02\n" +
+	"unassigned\"\xa3\x03\n" +
 	"\tTaskState\x127\n" +
 	"\x05files\x18\x01 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\x12:\n" +
 	"\x06splits\x18\x02 \x03(\v2\".millrace.checkpoint.v1.SplitStateR\x06splits\x12I\n" +
@@ -1503,7 +1522,9 @@ const file_millrace_checkpoint_v1_checkpoint_proto_rawDesc = "" +
 	"watermarks\x12\"\n" +
 	"\fcommittables\x18\x04 \x03(\fR\fcommittables\x12\x14\n" +
 	"\x05ended\x18\x05 \x01(\bR\x05ended\x126\n" +
-	"\x06ledger\x18\x06 \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\"\x80\x01\n" +
+	"\x06ledger\x18\x06 \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\x12>\n" +
+	"\tin_flight\x18< \x01(\v2!.millrace.checkpoint.v1.StateFileR\binFlight\x12$\n" +
+	"\x0ein_flight_rows\x18= \x03(\x03R\finFlightRows\"\x80\x01\n" +
 	"\x06Ledger\x12\x16\n" +
 	"\x06inputs\x18\x01 \x03(\x03R\x06inputs\x12\x18\n" +
 	"\aoutputs\x18\x02 \x03(\x03R\aoutputs\x12D\n" +
@@ -1648,19 +1669,20 @@ var file_millrace_checkpoint_v1_checkpoint_proto_depIdxs = []int32{
 	9,  // 5: millrace.checkpoint.v1.TaskState.splits:type_name -> millrace.checkpoint.v1.SplitState
 	10, // 6: millrace.checkpoint.v1.TaskState.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
 	6,  // 7: millrace.checkpoint.v1.TaskState.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	7,  // 8: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
-	12, // 9: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
-	2,  // 10: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
-	18, // 11: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
-	1,  // 12: millrace.checkpoint.v1.JobRecord.stop:type_name -> millrace.checkpoint.v1.JobStop
-	15, // 13: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
-	17, // 14: millrace.checkpoint.v1.JobSavepoints.savepoints:type_name -> millrace.checkpoint.v1.SavepointRecord
-	0,  // 15: millrace.checkpoint.v1.SavepointRecord.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	8,  // 8: millrace.checkpoint.v1.TaskState.in_flight:type_name -> millrace.checkpoint.v1.StateFile
+	7,  // 9: millrace.checkpoint.v1.Ledger.operators:type_name -> millrace.checkpoint.v1.OperatorLedger
+	12, // 10: millrace.checkpoint.v1.DeadLetterBatch.letters:type_name -> millrace.checkpoint.v1.DeadLetter
+	2,  // 11: millrace.checkpoint.v1.JobRecord.phase:type_name -> millrace.checkpoint.v1.JobPhase
+	18, // 12: millrace.checkpoint.v1.JobRecord.vertex_parallelism:type_name -> millrace.checkpoint.v1.JobRecord.VertexParallelismEntry
+	1,  // 13: millrace.checkpoint.v1.JobRecord.stop:type_name -> millrace.checkpoint.v1.JobStop
+	15, // 14: millrace.checkpoint.v1.LatestCheckpoint.retained:type_name -> millrace.checkpoint.v1.RetainedCheckpoint
+	17, // 15: millrace.checkpoint.v1.JobSavepoints.savepoints:type_name -> millrace.checkpoint.v1.SavepointRecord
+	0,  // 16: millrace.checkpoint.v1.SavepointRecord.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_millrace_checkpoint_v1_checkpoint_proto_init() }

@@ -2033,8 +2033,11 @@ type SnapshotFigures struct {
 	FreezeMicros    int64                  `protobuf:"varint,2,opt,name=freeze_micros,json=freezeMicros,proto3" json:"freeze_micros,omitempty"`
 	UploadMicros    int64                  `protobuf:"varint,3,opt,name=upload_micros,json=uploadMicros,proto3" json:"upload_micros,omitempty"`
 	// Written for this checkpoint, and the state behind it in all.
-	WrittenBytes  int64 `protobuf:"varint,4,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"`
-	StateBytes    int64 `protobuf:"varint,5,opt,name=state_bytes,json=stateBytes,proto3" json:"state_bytes,omitempty"`
+	WrittenBytes int64 `protobuf:"varint,4,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"`
+	StateBytes   int64 `protobuf:"varint,5,opt,name=state_bytes,json=stateBytes,proto3" json:"state_bytes,omitempty"`
+	// The barrier overtook rows; so many bytes of them were stored.
+	Unaligned     bool  `protobuf:"varint,60,opt,name=unaligned,proto3" json:"unaligned,omitempty"`
+	InFlightBytes int64 `protobuf:"varint,61,opt,name=in_flight_bytes,json=inFlightBytes,proto3" json:"in_flight_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2100,6 +2103,20 @@ func (x *SnapshotFigures) GetWrittenBytes() int64 {
 func (x *SnapshotFigures) GetStateBytes() int64 {
 	if x != nil {
 		return x.StateBytes
+	}
+	return 0
+}
+
+func (x *SnapshotFigures) GetUnaligned() bool {
+	if x != nil {
+		return x.Unaligned
+	}
+	return false
+}
+
+func (x *SnapshotFigures) GetInFlightBytes() int64 {
+	if x != nil {
+		return x.InFlightBytes
 	}
 	return 0
 }
@@ -2897,7 +2914,9 @@ type TaskDeployment struct {
 	// For each operator the least event time of all former tasks.
 	Watermarks []*v1.OperatorWatermark `protobuf:"bytes,7,rep,name=watermarks,proto3" json:"watermarks,omitempty"`
 	// What the ledger of this task goes on from.
-	Ledger        *v1.Ledger `protobuf:"bytes,8,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	Ledger *v1.Ledger `protobuf:"bytes,8,opt,name=ledger,proto3" json:"ledger,omitempty"`
+	// What was in flight to former tasks, as far as some of it may be this one's.
+	InFlight      []*InFlight `protobuf:"bytes,60,rep,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2988,6 +3007,75 @@ func (x *TaskDeployment) GetLedger() *v1.Ledger {
 	return nil
 }
 
+func (x *TaskDeployment) GetInFlight() []*InFlight {
+	if x != nil {
+		return x.InFlight
+	}
+	return nil
+}
+
+// InFlight is what a barrier overtook on its way to a former task.
+type InFlight struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	File  *v1.StateFile          `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	// Which task that was, of how many.
+	Subtask       int32 `protobuf:"varint,2,opt,name=subtask,proto3" json:"subtask,omitempty"`
+	Parallelism   int32 `protobuf:"varint,3,opt,name=parallelism,proto3" json:"parallelism,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InFlight) Reset() {
+	*x = InFlight{}
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InFlight) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InFlight) ProtoMessage() {}
+
+func (x *InFlight) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InFlight.ProtoReflect.Descriptor instead.
+func (*InFlight) Descriptor() ([]byte, []int) {
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *InFlight) GetFile() *v1.StateFile {
+	if x != nil {
+		return x.File
+	}
+	return nil
+}
+
+func (x *InFlight) GetSubtask() int32 {
+	if x != nil {
+		return x.Subtask
+	}
+	return 0
+}
+
+func (x *InFlight) GetParallelism() int32 {
+	if x != nil {
+		return x.Parallelism
+	}
+	return 0
+}
+
 type StateChain struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Files         []*v1.StateFile        `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`
@@ -2997,7 +3085,7 @@ type StateChain struct {
 
 func (x *StateChain) Reset() {
 	*x = StateChain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3009,7 +3097,7 @@ func (x *StateChain) String() string {
 func (*StateChain) ProtoMessage() {}
 
 func (x *StateChain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[28]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3022,7 +3110,7 @@ func (x *StateChain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateChain.ProtoReflect.Descriptor instead.
 func (*StateChain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *StateChain) GetFiles() []*v1.StateFile {
@@ -3044,7 +3132,7 @@ type Placement struct {
 
 func (x *Placement) Reset() {
 	*x = Placement{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3056,7 +3144,7 @@ func (x *Placement) String() string {
 func (*Placement) ProtoMessage() {}
 
 func (x *Placement) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[29]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3069,7 +3157,7 @@ func (x *Placement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Placement.ProtoReflect.Descriptor instead.
 func (*Placement) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Placement) GetVertexId() string {
@@ -3110,7 +3198,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3122,7 +3210,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[30]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3135,7 +3223,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cancel) GetJobId() string {
@@ -3164,7 +3252,7 @@ type TriggerCheckpoint struct {
 
 func (x *TriggerCheckpoint) Reset() {
 	*x = TriggerCheckpoint{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3176,7 +3264,7 @@ func (x *TriggerCheckpoint) String() string {
 func (*TriggerCheckpoint) ProtoMessage() {}
 
 func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[31]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3189,7 +3277,7 @@ func (x *TriggerCheckpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerCheckpoint.ProtoReflect.Descriptor instead.
 func (*TriggerCheckpoint) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TriggerCheckpoint) GetJobId() string {
@@ -3235,7 +3323,7 @@ type CheckpointCompleted struct {
 
 func (x *CheckpointCompleted) Reset() {
 	*x = CheckpointCompleted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3247,7 +3335,7 @@ func (x *CheckpointCompleted) String() string {
 func (*CheckpointCompleted) ProtoMessage() {}
 
 func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[32]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3260,7 +3348,7 @@ func (x *CheckpointCompleted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointCompleted.ProtoReflect.Descriptor instead.
 func (*CheckpointCompleted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckpointCompleted) GetJobId() string {
@@ -3302,7 +3390,7 @@ type CheckpointAborted struct {
 
 func (x *CheckpointAborted) Reset() {
 	*x = CheckpointAborted{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3314,7 +3402,7 @@ func (x *CheckpointAborted) String() string {
 func (*CheckpointAborted) ProtoMessage() {}
 
 func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[33]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3327,7 +3415,7 @@ func (x *CheckpointAborted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointAborted.ProtoReflect.Descriptor instead.
 func (*CheckpointAborted) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{33}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CheckpointAborted) GetJobId() string {
@@ -3363,7 +3451,7 @@ type AssignSplits struct {
 
 func (x *AssignSplits) Reset() {
 	*x = AssignSplits{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3463,7 @@ func (x *AssignSplits) String() string {
 func (*AssignSplits) ProtoMessage() {}
 
 func (x *AssignSplits) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[34]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3476,7 @@ func (x *AssignSplits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignSplits.ProtoReflect.Descriptor instead.
 func (*AssignSplits) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{34}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *AssignSplits) GetJobId() string {
@@ -3432,7 +3520,7 @@ type Commit struct {
 
 func (x *Commit) Reset() {
 	*x = Commit{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3444,7 +3532,7 @@ func (x *Commit) String() string {
 func (*Commit) ProtoMessage() {}
 
 func (x *Commit) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[35]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3457,7 +3545,7 @@ func (x *Commit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Commit.ProtoReflect.Descriptor instead.
 func (*Commit) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{35}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Commit) GetJobId() string {
@@ -3507,7 +3595,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3519,7 +3607,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[36]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3532,7 +3620,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{36}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Finish) GetJobId() string {
@@ -3561,7 +3649,7 @@ type Drain struct {
 
 func (x *Drain) Reset() {
 	*x = Drain{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3573,7 +3661,7 @@ func (x *Drain) String() string {
 func (*Drain) ProtoMessage() {}
 
 func (x *Drain) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[37]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3586,7 +3674,7 @@ func (x *Drain) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drain.ProtoReflect.Descriptor instead.
 func (*Drain) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{37}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Drain) GetJobId() string {
@@ -3617,7 +3705,7 @@ type RewriteState struct {
 
 func (x *RewriteState) Reset() {
 	*x = RewriteState{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +3717,7 @@ func (x *RewriteState) String() string {
 func (*RewriteState) ProtoMessage() {}
 
 func (x *RewriteState) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[38]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +3730,7 @@ func (x *RewriteState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RewriteState.ProtoReflect.Descriptor instead.
 func (*RewriteState) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{38}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RewriteState) GetJobId() string {
@@ -3692,7 +3780,7 @@ type CopyState struct {
 
 func (x *CopyState) Reset() {
 	*x = CopyState{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3704,7 +3792,7 @@ func (x *CopyState) String() string {
 func (*CopyState) ProtoMessage() {}
 
 func (x *CopyState) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[39]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3717,7 +3805,7 @@ func (x *CopyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CopyState.ProtoReflect.Descriptor instead.
 func (*CopyState) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{39}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CopyState) GetJobId() string {
@@ -3787,7 +3875,7 @@ type StateCopied struct {
 
 func (x *StateCopied) Reset() {
 	*x = StateCopied{}
-	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3799,7 +3887,7 @@ func (x *StateCopied) String() string {
 func (*StateCopied) ProtoMessage() {}
 
 func (x *StateCopied) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_control_v1_control_proto_msgTypes[40]
+	mi := &file_millrace_control_v1_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3812,7 +3900,7 @@ func (x *StateCopied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateCopied.ProtoReflect.Descriptor instead.
 func (*StateCopied) Descriptor() ([]byte, []int) {
-	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{40}
+	return file_millrace_control_v1_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StateCopied) GetJobId() string {
@@ -4025,14 +4113,16 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\tvertex_id\x18\x04 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x05 \x01(\x05R\asubtask\x127\n" +
 	"\x05state\x18\x06 \x01(\v2!.millrace.checkpoint.v1.TaskStateR\x05state\x12>\n" +
-	"\afigures\x18\a \x01(\v2$.millrace.control.v1.SnapshotFiguresR\afigures\"\xcc\x01\n" +
+	"\afigures\x18\a \x01(\v2$.millrace.control.v1.SnapshotFiguresR\afigures\"\x92\x02\n" +
 	"\x0fSnapshotFigures\x12)\n" +
 	"\x10alignment_micros\x18\x01 \x01(\x03R\x0falignmentMicros\x12#\n" +
 	"\rfreeze_micros\x18\x02 \x01(\x03R\ffreezeMicros\x12#\n" +
 	"\rupload_micros\x18\x03 \x01(\x03R\fuploadMicros\x12#\n" +
 	"\rwritten_bytes\x18\x04 \x01(\x03R\fwrittenBytes\x12\x1f\n" +
 	"\vstate_bytes\x18\x05 \x01(\x03R\n" +
-	"stateBytes\"\xd9\x01\n" +
+	"stateBytes\x12\x1c\n" +
+	"\tunaligned\x18< \x01(\bR\tunaligned\x12&\n" +
+	"\x0fin_flight_bytes\x18= \x01(\x03R\rinFlightBytes\"\xd9\x01\n" +
 	"\x12CheckpointDeclined\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12#\n" +
@@ -4097,7 +4187,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"placements\x18\x05 \x03(\v2\x1e.millrace.control.v1.PlacementR\n" +
 	"placements\x12\x16\n" +
-	"\x06region\x18\x06 \x01(\x05R\x06region\"\xef\x02\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"\xab\x03\n" +
 	"\x0eTaskDeployment\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
@@ -4108,7 +4198,12 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"watermarks\x18\a \x03(\v2).millrace.checkpoint.v1.OperatorWatermarkR\n" +
 	"watermarks\x126\n" +
-	"\x06ledger\x18\b \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\"E\n" +
+	"\x06ledger\x18\b \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\x12:\n" +
+	"\tin_flight\x18< \x03(\v2\x1d.millrace.control.v1.InFlightR\binFlight\"}\n" +
+	"\bInFlight\x125\n" +
+	"\x04file\x18\x01 \x01(\v2!.millrace.checkpoint.v1.StateFileR\x04file\x12\x18\n" +
+	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
+	"\vparallelism\x18\x03 \x01(\x05R\vparallelism\"E\n" +
 	"\n" +
 	"StateChain\x127\n" +
 	"\x05files\x18\x01 \x03(\v2!.millrace.checkpoint.v1.StateFileR\x05files\"\x8d\x01\n" +
@@ -4214,7 +4309,7 @@ func file_millrace_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_millrace_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_millrace_control_v1_control_proto_goTypes = []any{
 	(TaskState)(0),                // 0: millrace.control.v1.TaskState
 	(FailureDomain)(0),            // 1: millrace.control.v1.FailureDomain
@@ -4248,27 +4343,28 @@ var file_millrace_control_v1_control_proto_goTypes = []any{
 	(*CoordinatorDeployment)(nil), // 29: millrace.control.v1.CoordinatorDeployment
 	(*Deploy)(nil),                // 30: millrace.control.v1.Deploy
 	(*TaskDeployment)(nil),        // 31: millrace.control.v1.TaskDeployment
-	(*StateChain)(nil),            // 32: millrace.control.v1.StateChain
-	(*Placement)(nil),             // 33: millrace.control.v1.Placement
-	(*Cancel)(nil),                // 34: millrace.control.v1.Cancel
-	(*TriggerCheckpoint)(nil),     // 35: millrace.control.v1.TriggerCheckpoint
-	(*CheckpointCompleted)(nil),   // 36: millrace.control.v1.CheckpointCompleted
-	(*CheckpointAborted)(nil),     // 37: millrace.control.v1.CheckpointAborted
-	(*AssignSplits)(nil),          // 38: millrace.control.v1.AssignSplits
-	(*Commit)(nil),                // 39: millrace.control.v1.Commit
-	(*Finish)(nil),                // 40: millrace.control.v1.Finish
-	(*Drain)(nil),                 // 41: millrace.control.v1.Drain
-	(*RewriteState)(nil),          // 42: millrace.control.v1.RewriteState
-	(*CopyState)(nil),             // 43: millrace.control.v1.CopyState
-	(*StateCopied)(nil),           // 44: millrace.control.v1.StateCopied
-	nil,                           // 45: millrace.control.v1.Register.LabelsEntry
-	(*v1.TaskState)(nil),          // 46: millrace.checkpoint.v1.TaskState
-	(*v1.SplitState)(nil),         // 47: millrace.checkpoint.v1.SplitState
-	(*v11.JobGraph)(nil),          // 48: millrace.job.v1.JobGraph
-	(*v1.OperatorWatermark)(nil),  // 49: millrace.checkpoint.v1.OperatorWatermark
-	(*v1.Ledger)(nil),             // 50: millrace.checkpoint.v1.Ledger
-	(*v1.StateFile)(nil),          // 51: millrace.checkpoint.v1.StateFile
-	(v1.CheckpointKind)(0),        // 52: millrace.checkpoint.v1.CheckpointKind
+	(*InFlight)(nil),              // 32: millrace.control.v1.InFlight
+	(*StateChain)(nil),            // 33: millrace.control.v1.StateChain
+	(*Placement)(nil),             // 34: millrace.control.v1.Placement
+	(*Cancel)(nil),                // 35: millrace.control.v1.Cancel
+	(*TriggerCheckpoint)(nil),     // 36: millrace.control.v1.TriggerCheckpoint
+	(*CheckpointCompleted)(nil),   // 37: millrace.control.v1.CheckpointCompleted
+	(*CheckpointAborted)(nil),     // 38: millrace.control.v1.CheckpointAborted
+	(*AssignSplits)(nil),          // 39: millrace.control.v1.AssignSplits
+	(*Commit)(nil),                // 40: millrace.control.v1.Commit
+	(*Finish)(nil),                // 41: millrace.control.v1.Finish
+	(*Drain)(nil),                 // 42: millrace.control.v1.Drain
+	(*RewriteState)(nil),          // 43: millrace.control.v1.RewriteState
+	(*CopyState)(nil),             // 44: millrace.control.v1.CopyState
+	(*StateCopied)(nil),           // 45: millrace.control.v1.StateCopied
+	nil,                           // 46: millrace.control.v1.Register.LabelsEntry
+	(*v1.TaskState)(nil),          // 47: millrace.checkpoint.v1.TaskState
+	(*v1.SplitState)(nil),         // 48: millrace.checkpoint.v1.SplitState
+	(*v11.JobGraph)(nil),          // 49: millrace.job.v1.JobGraph
+	(*v1.OperatorWatermark)(nil),  // 50: millrace.checkpoint.v1.OperatorWatermark
+	(*v1.Ledger)(nil),             // 51: millrace.checkpoint.v1.Ledger
+	(*v1.StateFile)(nil),          // 52: millrace.checkpoint.v1.StateFile
+	(v1.CheckpointKind)(0),        // 53: millrace.checkpoint.v1.CheckpointKind
 }
 var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	8,  // 0: millrace.control.v1.TaskManagerMessage.register:type_name -> millrace.control.v1.Register
@@ -4283,23 +4379,23 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	27, // 9: millrace.control.v1.TaskManagerMessage.coordinator_trouble:type_name -> millrace.control.v1.CoordinatorTrouble
 	6,  // 10: millrace.control.v1.TaskManagerMessage.leaving:type_name -> millrace.control.v1.Leaving
 	10, // 11: millrace.control.v1.TaskManagerMessage.inventory:type_name -> millrace.control.v1.Inventory
-	44, // 12: millrace.control.v1.TaskManagerMessage.state_copied:type_name -> millrace.control.v1.StateCopied
+	45, // 12: millrace.control.v1.TaskManagerMessage.state_copied:type_name -> millrace.control.v1.StateCopied
 	9,  // 13: millrace.control.v1.JobManagerMessage.registered:type_name -> millrace.control.v1.Registered
 	14, // 14: millrace.control.v1.JobManagerMessage.refused:type_name -> millrace.control.v1.Refused
 	30, // 15: millrace.control.v1.JobManagerMessage.deploy:type_name -> millrace.control.v1.Deploy
-	34, // 16: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
-	35, // 17: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
-	36, // 18: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
-	37, // 19: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
-	38, // 20: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
-	39, // 21: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
-	40, // 22: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
+	35, // 16: millrace.control.v1.JobManagerMessage.cancel:type_name -> millrace.control.v1.Cancel
+	36, // 17: millrace.control.v1.JobManagerMessage.trigger_checkpoint:type_name -> millrace.control.v1.TriggerCheckpoint
+	37, // 18: millrace.control.v1.JobManagerMessage.checkpoint_completed:type_name -> millrace.control.v1.CheckpointCompleted
+	38, // 19: millrace.control.v1.JobManagerMessage.checkpoint_aborted:type_name -> millrace.control.v1.CheckpointAborted
+	39, // 20: millrace.control.v1.JobManagerMessage.assign_splits:type_name -> millrace.control.v1.AssignSplits
+	40, // 21: millrace.control.v1.JobManagerMessage.commit:type_name -> millrace.control.v1.Commit
+	41, // 22: millrace.control.v1.JobManagerMessage.finish:type_name -> millrace.control.v1.Finish
 	28, // 23: millrace.control.v1.JobManagerMessage.deploy_coordinators:type_name -> millrace.control.v1.DeployCoordinators
-	41, // 24: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
+	42, // 24: millrace.control.v1.JobManagerMessage.drain:type_name -> millrace.control.v1.Drain
 	7,  // 25: millrace.control.v1.JobManagerMessage.released:type_name -> millrace.control.v1.Released
-	42, // 26: millrace.control.v1.JobManagerMessage.rewrite_state:type_name -> millrace.control.v1.RewriteState
-	43, // 27: millrace.control.v1.JobManagerMessage.copy_state:type_name -> millrace.control.v1.CopyState
-	45, // 28: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
+	43, // 26: millrace.control.v1.JobManagerMessage.rewrite_state:type_name -> millrace.control.v1.RewriteState
+	44, // 27: millrace.control.v1.JobManagerMessage.copy_state:type_name -> millrace.control.v1.CopyState
+	46, // 28: millrace.control.v1.Register.labels:type_name -> millrace.control.v1.Register.LabelsEntry
 	11, // 29: millrace.control.v1.Inventory.regions:type_name -> millrace.control.v1.RegionInventory
 	12, // 30: millrace.control.v1.RegionInventory.tasks:type_name -> millrace.control.v1.TaskInventory
 	13, // 31: millrace.control.v1.RegionInventory.coordinators:type_name -> millrace.control.v1.CoordinatorInventory
@@ -4313,37 +4409,39 @@ var file_millrace_control_v1_control_proto_depIdxs = []int32{
 	18, // 39: millrace.control.v1.TaskChanged.failure:type_name -> millrace.control.v1.Failure
 	1,  // 40: millrace.control.v1.Failure.domain:type_name -> millrace.control.v1.FailureDomain
 	2,  // 41: millrace.control.v1.Failure.retry:type_name -> millrace.control.v1.FailureRetry
-	46, // 42: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
+	47, // 42: millrace.control.v1.TaskSnapshotted.state:type_name -> millrace.checkpoint.v1.TaskState
 	20, // 43: millrace.control.v1.TaskSnapshotted.figures:type_name -> millrace.control.v1.SnapshotFigures
 	18, // 44: millrace.control.v1.CheckpointDeclined.failure:type_name -> millrace.control.v1.Failure
 	3,  // 45: millrace.control.v1.CoordinatorReady.role:type_name -> millrace.control.v1.CoordinatorRole
 	24, // 46: millrace.control.v1.EnumeratorAssigned.assignments:type_name -> millrace.control.v1.SplitAssignment
-	47, // 47: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	48, // 47: millrace.control.v1.SplitAssignment.splits:type_name -> millrace.checkpoint.v1.SplitState
 	3,  // 48: millrace.control.v1.CoordinatorFailed.role:type_name -> millrace.control.v1.CoordinatorRole
 	18, // 49: millrace.control.v1.CoordinatorFailed.failure:type_name -> millrace.control.v1.Failure
-	48, // 50: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
+	49, // 50: millrace.control.v1.DeployCoordinators.graph:type_name -> millrace.job.v1.JobGraph
 	29, // 51: millrace.control.v1.DeployCoordinators.coordinators:type_name -> millrace.control.v1.CoordinatorDeployment
 	3,  // 52: millrace.control.v1.CoordinatorDeployment.role:type_name -> millrace.control.v1.CoordinatorRole
-	47, // 53: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
-	48, // 54: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
+	48, // 53: millrace.control.v1.CoordinatorDeployment.splits:type_name -> millrace.checkpoint.v1.SplitState
+	49, // 54: millrace.control.v1.Deploy.graph:type_name -> millrace.job.v1.JobGraph
 	31, // 55: millrace.control.v1.Deploy.tasks:type_name -> millrace.control.v1.TaskDeployment
-	33, // 56: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
-	32, // 57: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
-	49, // 58: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
-	50, // 59: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
-	51, // 60: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
-	52, // 61: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
-	24, // 62: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
-	51, // 63: millrace.control.v1.CopyState.files:type_name -> millrace.checkpoint.v1.StateFile
-	51, // 64: millrace.control.v1.StateCopied.file:type_name -> millrace.checkpoint.v1.StateFile
-	18, // 65: millrace.control.v1.StateCopied.failure:type_name -> millrace.control.v1.Failure
-	4,  // 66: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
-	5,  // 67: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
-	67, // [67:68] is the sub-list for method output_type
-	66, // [66:67] is the sub-list for method input_type
-	66, // [66:66] is the sub-list for extension type_name
-	66, // [66:66] is the sub-list for extension extendee
-	0,  // [0:66] is the sub-list for field type_name
+	34, // 56: millrace.control.v1.Deploy.placements:type_name -> millrace.control.v1.Placement
+	33, // 57: millrace.control.v1.TaskDeployment.chains:type_name -> millrace.control.v1.StateChain
+	50, // 58: millrace.control.v1.TaskDeployment.watermarks:type_name -> millrace.checkpoint.v1.OperatorWatermark
+	51, // 59: millrace.control.v1.TaskDeployment.ledger:type_name -> millrace.checkpoint.v1.Ledger
+	32, // 60: millrace.control.v1.TaskDeployment.in_flight:type_name -> millrace.control.v1.InFlight
+	52, // 61: millrace.control.v1.InFlight.file:type_name -> millrace.checkpoint.v1.StateFile
+	52, // 62: millrace.control.v1.StateChain.files:type_name -> millrace.checkpoint.v1.StateFile
+	53, // 63: millrace.control.v1.TriggerCheckpoint.kind:type_name -> millrace.checkpoint.v1.CheckpointKind
+	24, // 64: millrace.control.v1.AssignSplits.assignment:type_name -> millrace.control.v1.SplitAssignment
+	52, // 65: millrace.control.v1.CopyState.files:type_name -> millrace.checkpoint.v1.StateFile
+	52, // 66: millrace.control.v1.StateCopied.file:type_name -> millrace.checkpoint.v1.StateFile
+	18, // 67: millrace.control.v1.StateCopied.failure:type_name -> millrace.control.v1.Failure
+	4,  // 68: millrace.control.v1.ControlService.Connect:input_type -> millrace.control.v1.TaskManagerMessage
+	5,  // 69: millrace.control.v1.ControlService.Connect:output_type -> millrace.control.v1.JobManagerMessage
+	69, // [69:70] is the sub-list for method output_type
+	68, // [68:69] is the sub-list for method input_type
+	68, // [68:68] is the sub-list for extension type_name
+	68, // [68:68] is the sub-list for extension extendee
+	0,  // [0:68] is the sub-list for field type_name
 }
 
 func init() { file_millrace_control_v1_control_proto_init() }
@@ -4389,7 +4487,7 @@ func file_millrace_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_control_v1_control_proto_rawDesc), len(file_millrace_control_v1_control_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   42,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -371,8 +371,11 @@ type CheckpointSpec struct {
 	Timeout           *durationpb.Duration   `protobuf:"bytes,3,opt,name=timeout,proto3" json:"timeout,omitempty"`
 	TolerableFailures int32                  `protobuf:"varint,4,opt,name=tolerable_failures,json=tolerableFailures,proto3" json:"tolerable_failures,omitempty"`
 	Retained          int32                  `protobuf:"varint,5,opt,name=retained,proto3" json:"retained,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Barriers that wait longer than aligned_timeout overtake rows; without one, at once.
+	Unaligned      bool                 `protobuf:"varint,60,opt,name=unaligned,proto3" json:"unaligned,omitempty"`
+	AlignedTimeout *durationpb.Duration `protobuf:"bytes,61,opt,name=aligned_timeout,json=alignedTimeout,proto3" json:"aligned_timeout,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CheckpointSpec) Reset() {
@@ -438,6 +441,20 @@ func (x *CheckpointSpec) GetRetained() int32 {
 		return x.Retained
 	}
 	return 0
+}
+
+func (x *CheckpointSpec) GetUnaligned() bool {
+	if x != nil {
+		return x.Unaligned
+	}
+	return false
+}
+
+func (x *CheckpointSpec) GetAlignedTimeout() *durationpb.Duration {
+	if x != nil {
+		return x.AlignedTimeout
+	}
+	return nil
 }
 
 type RestartSpec struct {
@@ -2207,13 +2224,15 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	" \x03(\v20.millrace.job.v1.JobGraph.TaskManagerLabelsEntryR\x11taskManagerLabels\x1aD\n" +
 	"\x16TaskManagerLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xff\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe1\x02\n" +
 	"\x0eCheckpointSpec\x125\n" +
 	"\binterval\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\binterval\x126\n" +
 	"\tmin_pause\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bminPause\x123\n" +
 	"\atimeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\atimeout\x12-\n" +
 	"\x12tolerable_failures\x18\x04 \x01(\x05R\x11tolerableFailures\x12\x1a\n" +
-	"\bretained\x18\x05 \x01(\x05R\bretained\"\xac\x02\n" +
+	"\bretained\x18\x05 \x01(\x05R\bretained\x12\x1c\n" +
+	"\tunaligned\x18< \x01(\bR\tunaligned\x12B\n" +
+	"\x0faligned_timeout\x18= \x01(\v2\x19.google.protobuf.DurationR\x0ealignedTimeout\"\xac\x02\n" +
 	"\vRestartSpec\x12<\n" +
 	"\bstrategy\x18\x01 \x01(\x0e2 .millrace.job.v1.RestartStrategyR\bstrategy\x12\x1a\n" +
 	"\battempts\x18\x02 \x01(\x05R\battempts\x12/\n" +
@@ -2439,56 +2458,57 @@ var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	32, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
 	32, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
 	32, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	0,  // 10: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	32, // 11: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	32, // 12: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	32, // 13: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	7,  // 14: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	10, // 15: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	9,  // 16: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	30, // 17: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	18, // 18: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	8,  // 19: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	32, // 20: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	32, // 21: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	31, // 22: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	11, // 23: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	13, // 24: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	13, // 25: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	16, // 26: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	21, // 27: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	12, // 28: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	21, // 29: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	14, // 30: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	15, // 31: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	18, // 32: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	32, // 33: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	32, // 34: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 35: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	19, // 36: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	20, // 37: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	2,  // 38: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	20, // 39: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	20, // 40: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	19, // 41: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	20, // 42: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	22, // 43: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	23, // 44: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	25, // 45: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	26, // 46: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	27, // 47: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	24, // 48: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	21, // 49: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	21, // 50: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	28, // 51: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	21, // 52: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	21, // 53: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	21, // 54: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	55, // [55:55] is the sub-list for method output_type
-	55, // [55:55] is the sub-list for method input_type
-	55, // [55:55] is the sub-list for extension type_name
-	55, // [55:55] is the sub-list for extension extendee
-	0,  // [0:55] is the sub-list for field type_name
+	32, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
+	32, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	32, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	32, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	7,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	10, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	9,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	30, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	18, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	8,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	32, // 21: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	32, // 22: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	31, // 23: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	11, // 24: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	13, // 25: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	13, // 26: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	16, // 27: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	21, // 28: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	12, // 29: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	21, // 30: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	14, // 31: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	15, // 32: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	18, // 33: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	32, // 34: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	32, // 35: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	1,  // 36: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	19, // 37: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	20, // 38: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	2,  // 39: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	20, // 40: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	20, // 41: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	19, // 42: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	20, // 43: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	22, // 44: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	23, // 45: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	25, // 46: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	26, // 47: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	27, // 48: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	24, // 49: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	21, // 50: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	21, // 51: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	28, // 52: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	21, // 53: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	21, // 54: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	21, // 55: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	56, // [56:56] is the sub-list for method output_type
+	56, // [56:56] is the sub-list for method input_type
+	56, // [56:56] is the sub-list for extension type_name
+	56, // [56:56] is the sub-list for extension extendee
+	0,  // [0:56] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
