@@ -5,6 +5,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/exchange/inflight"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
@@ -234,6 +235,9 @@ func (b *builder) parts(t *runningTask, d *controlv1.TaskDeployment) (*task.Part
 	if err := head(t, v, d, p); err != nil {
 		return nil, err
 	}
+	if err := b.replayed(t, d, p); err != nil {
+		return nil, err
+	}
 	if err := b.chain(t, v, d, p); err != nil {
 		return nil, err
 	}
@@ -255,7 +259,27 @@ func (b *builder) state(t *runningTask, d *controlv1.TaskDeployment, p *task.Par
 	if len(d.Chains) == 1 && ownChain(d.Chains[0].Files, t.groups) {
 		t.uploads.chain = d.Chains[0].Files
 	}
-	p.Uploads, p.FullSnapshot = t.uploads, len(t.uploads.chain) == 0
+	p.Uploads, p.InFlights, p.FullSnapshot = t.uploads, t.uploads, len(t.uploads.chain) == 0
+	return nil
+}
+
+func (b *builder) replayed(t *runningTask, d *controlv1.TaskDeployment, p *task.Parts) (err error) {
+	if c := b.graph.Checkpoint; c.Unaligned {
+		p.Unaligned = task.Unaligned{Enabled: true, After: c.AlignedTimeout}
+	}
+	if len(d.InFlight) == 0 {
+		return nil
+	}
+	r := &task.Replays{
+		Graph: b.graph, Task: t.id, Parallelism: int(d.Parallelism), Pool: b.tm.pool,
+		Read: func(f *controlv1.InFlight) ([]inflight.Channel, error) {
+			return upload.InFlight(b.tm.w.ctx, b.tm.blob, nil, f.File)
+		},
+	}
+	if p.Replay, err = r.Of(d.InFlight); err != nil {
+		return fmt.Errorf("restore what was in flight: %w", err)
+	}
+	b.tm.w.oracle.replays(d.InFlight, d.Parallelism, p.Replay)
 	return nil
 }
 
@@ -281,7 +305,7 @@ func (b *builder) gate(t *runningTask, v *jobgraph.Vertex, _ *controlv1.TaskDepl
 		for from := range b.widths[e.From] {
 			channels = append(channels, exchange.GateChannel{
 				Input: e.Input, ID: b.channel(i, int32(from), t.id.Subtask),
-				Producer: b.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}], CreditBytes: creditBytes,
+				Producer: b.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}], CreditBytes: creditBytes, InOrder: exchange.InOrder(e.Kind),
 			})
 		}
 	}

@@ -27,6 +27,9 @@ type faults struct {
 	parallelism       int
 	adaptive          bool // fewer slots will do
 	takeover          bool // nothing goes wrong but that leaders end: no task may notice
+	unaligned         bool // barriers overtake
+	alignedMillis     int  // how long they wait before
+	slowSink          int  // of how many per mille of the writes a sink takes long before it takes more
 }
 
 // drawFaults decides what will go wrong, and what the job is. A third of the rates are zero in each schedule, so that what the
@@ -57,6 +60,10 @@ func (w *world) drawFaults() {
 		}
 		w.tell("sim", "%+v", w.faults)
 		return
+	}
+	if w.faults.unaligned = r.IntN(2) == 0; w.faults.unaligned {
+		w.faults.alignedMillis = []int{0, 20, 200}[r.IntN(3)]
+		w.faults.slowSink = rate(900)
 	}
 	for _, point := range crash.Points {
 		if r.IntN(3) == 0 {

@@ -59,7 +59,7 @@ const regionSpec = `
    "sink.transactional-id-prefix": "$PREFIX", "properties.transaction.timeout.ms": "$TIMEOUT"}}}`
 
 const jobSpec = `{"name": "bids", "max_parallelism": $GROUPS,
- "checkpoint": {"interval": "$INTERVAL", "timeout": "$CHKTIMEOUT", "tolerable_failures": 3},
+ "checkpoint": {"interval": "$INTERVAL", "timeout": "$CHKTIMEOUT", "tolerable_failures": 3, "unaligned": $UNALIGNED, "aligned_timeout": "$ALIGNED"},
  "restart": {"strategy": "RESTART_STRATEGY_EXPONENTIAL_DELAY", "delay": "0.2s", "max_delay": "3s", "reset_threshold": "30s"},
  "vertices": [$VERTICES], "edges": [$EDGES]}`
 
@@ -82,7 +82,7 @@ func newJob(p faults) (*job, error) {
 	text = strings.NewReplacer(
 		"$SCHEMA", bidSchema, "$WINDOW", millis(windowMillis), "$DELAY", millis(delayMillis), "$DISCOVERY", fmt.Sprintf("%d ms", discoveryMillis),
 		"$MODE", mode, "$PREFIX", sinkPrefix, "$CHKTIMEOUT", millis(checkpointTimeout), "$TIMEOUT", strconv.Itoa(timeout),
-		"$GROUPS", strconv.Itoa(keyGroups), "$INTERVAL", millis(checkpointEvery), "$P", strconv.Itoa(p.parallelism),
+		"$UNALIGNED", strconv.FormatBool(p.unaligned), "$ALIGNED", millis(p.alignedMillis), "$GROUPS", strconv.Itoa(keyGroups), "$INTERVAL", millis(checkpointEvery), "$P", strconv.Itoa(p.parallelism),
 	).Replace(text)
 	g, err := codec.ParseJSON([]byte(text))
 	if err != nil {

@@ -14,9 +14,12 @@ import (
 	"millrace/blobstore"
 	"millrace/checkpoint"
 	checkpointcodec "millrace/checkpoint/codec"
+	"millrace/exchange"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/stream"
 	"millrace/types"
 )
 
@@ -40,6 +43,8 @@ type oracle struct {
 	terms    map[*process]types.Term
 	ran      []*runningTask
 	newest   map[types.RegionID]types.Attempt // that ran
+
+	replayed, moved int // rows that were in flight; to tasks of another parallelism
 
 	recreated bool // the input topic: the job must fail, and name it
 	timedOut  bool // a transaction: the job may fail, and must name what is lost
@@ -268,6 +273,18 @@ func (o *oracle) latestManifest(m *checkpointv1.Manifest) {
 			o.violate("key-groups-once", "checkpoint %d, vertex %s: tasks own %d key groups of %d", m.CheckpointId, v.VertexId, owned, keyGroups)
 		}
 		o.positions(m, v)
+	}
+}
+
+// replays counts rows that were in flight and came to a task again.
+func (o *oracle) replays(files []*controlv1.InFlight, parallelism int32, r *exchange.Replay) {
+	for _, e := range r.Elements {
+		if e.Element.Kind == stream.RowsElement {
+			o.replayed += e.Element.Batch.Rows()
+			if files[0].Parallelism != parallelism {
+				o.moved += e.Element.Batch.Rows()
+			}
+		}
 	}
 }
 

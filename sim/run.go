@@ -23,8 +23,11 @@ type Result struct {
 	Passed, Crashed map[string]int
 	// Checkpoints is how many were triggered, Attempts how many were allotted.
 	Checkpoints int
-	Adoptions   int    // by leaders that took the job over as it ran
-	Ended       string // the job's phase
+	Adoptions   int // by leaders that took the job over as it ran
+	// Replayed is how many rows were in flight at a checkpoint and came to a task again, Moved how many of them to one of
+	// another parallelism.
+	Replayed, Moved int
+	Ended           string // the job's phase
 }
 
 // Run plays the schedule of a seed. The same seed of the same build has the same trace.
@@ -54,6 +57,7 @@ func (w *world) result() Result {
 		Seed: w.seed, Violations: w.oracle.broken, Trace: w.trace.String(), Events: w.events, Simulated: time.Duration(w.now) * time.Millisecond,
 		Passed: w.points, Crashed: w.crashed, Checkpoints: len(w.oracle.trigger), Windows: len(w.oracle.model), Ended: "running",
 		Adoptions: w.adoptions,
+		Replayed:  w.oracle.replayed, Moved: w.oracle.moved,
 	}
 	if w.oracle.end != nil {
 		r.Ended = w.oracle.end.Phase.String()

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"millrace/blobstore"
+	"millrace/exchange"
 	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
@@ -23,14 +24,22 @@ type uploads struct {
 	count int
 }
 
+// snapshot is one, or what was in flight.
 type snapshot struct {
 	id       types.CheckpointID
 	snapshot statebackend.Snapshot
+	inFlight *exchange.InFlight
 }
 
 // Submit implements task.Uploads.
 func (u *uploads) Submit(id types.CheckpointID, s statebackend.Snapshot) {
-	u.queue = append(u.queue, snapshot{id, s})
+	u.queue = append(u.queue, snapshot{id: id, snapshot: s})
+	u.next()
+}
+
+// SubmitInFlight implements task.InFlights.
+func (u *uploads) SubmitInFlight(id types.CheckpointID, f *exchange.InFlight) {
+	u.queue = append(u.queue, snapshot{id: id, inFlight: f})
 	u.next()
 }
 
@@ -50,6 +59,10 @@ func (u *uploads) next() {
 }
 
 func (u *uploads) write(s snapshot) {
+	if s.inFlight != nil {
+		u.writeInFlight(s)
+		return
+	}
 	if s.snapshot.Empty() && len(u.chain) > 0 {
 		u.done(s, nil)
 		return
@@ -67,6 +80,22 @@ func (u *uploads) write(s snapshot) {
 		return
 	}
 	u.create(s.id, f, data.Bytes(), func() { u.done(s, f) })
+}
+
+func (u *uploads) writeInFlight(s snapshot) {
+	var data bytes.Buffer
+	info, err := upload.WriteInFlight(&data, s.inFlight, u.t.tm.pool)
+	s.inFlight.Release()
+	if err != nil {
+		u.t.post(task.Stored{ID: s.id, Err: err})
+		return
+	}
+	f := fileOf(info)
+	u.create(s.id, f, data.Bytes(), func() {
+		u.t.post(task.Stored{ID: s.id, File: f})
+		u.busy = false
+		u.next()
+	})
 }
 
 func fileOf(info statebackend.FileInfo) *checkpointv1.StateFile {

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"millrace/exchange"
 	"millrace/internal/mutant"
@@ -179,7 +180,7 @@ func (c *channel) pump() {
 		}
 		c.flight = c.flight[1:]
 		c.waiting = append(c.waiting, f.element)
-		if c.starved {
+		if c.starved || f.element.Kind == stream.BarrierElement {
 			c.starved = false
 			c.to.after(0, c.toWake.Wake)
 		}
@@ -251,6 +252,31 @@ func (r receiver) Poll() (stream.Element, bool) {
 		}
 	}
 	return e, true
+}
+
+// Barrier implements exchange.Receiver.
+func (r receiver) Barrier() (stream.Barrier, bool) {
+	for _, e := range slices.Backward(r.c.waiting) {
+		if e.Kind == stream.BarrierElement {
+			return e.Barrier, true
+		}
+	}
+	return stream.Barrier{}, false
+}
+
+// AppendBefore implements exchange.Receiver.
+func (r receiver) AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool) {
+	n := slices.IndexFunc(r.c.waiting, func(e stream.Element) bool { return e.Kind == stream.BarrierElement && e.Barrier.ID == id })
+	if n < 0 {
+		return to, false
+	}
+	for _, e := range r.c.waiting[:n] {
+		if e.Kind == stream.RowsElement {
+			e.Batch.Retain()
+		}
+		to = append(to, e)
+	}
+	return to, true
 }
 
 // Broken implements exchange.Receiver.

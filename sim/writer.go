@@ -56,6 +56,7 @@ type writer struct {
 	current *epoch   // being written; nil before the first row
 	sealed  []*epoch // at a barrier, not confirmed
 	opening bool
+	busy    bool
 	closed  bool
 	failed  error
 }
@@ -100,7 +101,21 @@ func (w *writer) tryOpen() {
 }
 
 // Ready implements connectors.Writer.
-func (w *writer) Ready() bool { return w.failed != nil || w.current != nil || w.ahead != nil }
+func (w *writer) Ready() bool {
+	return w.failed != nil || !w.busy && (w.current != nil || w.ahead != nil)
+}
+
+// tire lets the sink take no more for a while.
+func (w *writer) tire() {
+	if w.tm.w.healed || !w.tm.w.chance(w.tm.w.faults.slowSink) {
+		return
+	}
+	w.busy = true
+	w.tm.after(w.tm.w.between(50, 1_500), func() {
+		w.busy = false
+		w.ctx.Waker.Wake()
+	})
+}
 
 // Write implements connectors.Writer.
 func (w *writer) Write(b *stream.Batch) error {
@@ -112,6 +127,7 @@ func (w *writer) Write(b *stream.Batch) error {
 		w.current.first = w.tm.Now().UnixMilli()
 		w.open()
 	}
+	w.tire()
 	e := w.current
 	var out formats.Payloads
 	if err := w.encoder.Encode(b, &out); err != nil {
