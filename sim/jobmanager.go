@@ -194,12 +194,11 @@ func (jm *jobManager) stepDown(why string) {
 		return
 	}
 	jm.tell("steps down: %s", why)
-	if jm.w.answers(jm.name, "etcd") {
-		_ = jm.lead.Resign(jm.w.ctx) // it ends either way
+	if jm.w.answers(jm.name, "etcd") && jm.lead.Resign(jm.w.ctx) == nil {
+		delete(jm.w.leases, jm.name) // else it runs out
 	}
 	jm.cancel()
 	jm.store = etcd{jm.w.etcd.Open(), jm.process}
-	delete(jm.w.leases, jm.name)
 	jm.lead, jm.engine = nil, nil
 	for _, id := range jm.linkIDs() {
 		if l := jm.links[id]; l.connected {
