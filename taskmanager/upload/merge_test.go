@@ -49,7 +49,7 @@ func TestABaseReplacesWhatIsBeingMerged(t *testing.T) {
 	store, uploads := memory.New(clock.System()), make(chan task.Uploaded, 1)
 	u := upload.New(upload.Options{
 		Job: "j", Attempt: 1, Task: types.TaskID{Vertex: "v"}, Store: store, Backend: backend,
-		Clock: clock.System(), Dir: t.TempDir(), Post: func(e task.Uploaded) { uploads <- e },
+		Clock: clock.System(), Dir: t.TempDir(), Post: func(c task.Command) { uploads <- c.(task.Uploaded) },
 	})
 	defer u.Close()
 	id := types.CheckpointID(0)
