@@ -56,6 +56,14 @@ func (b *Budget) Force(n int64) {
 	b.mu.used += n
 }
 
+// Limit returns the bound, 0 where there is none.
+func (b *Budget) Limit() int64 {
+	if b == nil {
+		return 0
+	}
+	return b.bytesMax
+}
+
 // Used returns the bytes that are counted.
 func (b *Budget) Used() int64 {
 	if b == nil {

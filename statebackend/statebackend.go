@@ -47,6 +47,9 @@ type OpenSpec struct {
 	// bound. Beyond it, calls that add state return its error. Close gives back what
 	// the store took.
 	Budget *Budget
+	// Tier takes rows for which the budget has no room; nil: there is none. A backend
+	// may ignore it.
+	Tier Tier
 }
 
 // File is a snapshot file that can be opened for reading, by any number of
@@ -126,7 +129,9 @@ type TableID struct {
 }
 
 // Slot is the position of a row in a table (or in a namespace of it). It is
-// stable until the row is deleted.
+// stable until the row is deleted; where the store has a Tier, until the next Upsert or
+// Find of any of its tables, which may move rows that did not change since the last
+// Freeze out of memory. A scan of a namespace keeps its rows in memory.
 type Slot = int32
 
 // NoSlot stands for a key without a row.
@@ -172,7 +177,8 @@ type Part interface {
 	// rows are deleted one by one has new rows: they take the slots of deleted
 	// ones, and are told by their zero columns.
 	Upsert(keys *stream.Keys, slots []Slot) (firstNew Slot, err error)
-	// Find puts the slot of every key, or NoSlot, into slots.
+	// Find puts the slot of every key, or NoSlot, into slots. Where the store has
+	// a Tier that can't be read, a key may seem to be missing; the next Freeze fails then.
 	Find(keys *stream.Keys, slots []Slot)
 	// Touch counts rows as changed.
 	Touch(slots []Slot)

@@ -254,9 +254,13 @@ func (d *decoder) apply(o op, lo, hi int) error {
 	slots := make([]Slot, hi-lo)
 	for a := lo; a < hi; {
 		b, namespace := hi, int64(0)
+		if d.store.tier.on() {
+			b = min(hi, a+tileRows) // others go to the tier in between
+		}
 		if d.namespaces != nil {
 			namespace = d.namespaces[a]
-			for b = a + 1; b < hi && d.namespaces[b] == namespace; b++ {
+			end := b
+			for b = a + 1; b < end && d.namespaces[b] == namespace; b++ {
 			}
 		}
 		if err := d.applyRun(o, namespace, lo, a, b, slots[:b-a]); err != nil {

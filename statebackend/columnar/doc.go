@@ -24,6 +24,10 @@
 // removed keys are counted in SizeBytes, but never refused: a checkpoint must
 // not fail because the state is nearly full.
 //
+// Where a store has a Tier, rows of Value tables that did not change since the last
+// freeze leave memory in blocks when it is nearly full, and come back one by one
+// (tier.go, away.go; docs/design/0005-state-tier.md).
+//
 // # Changes
 //
 // One bit a row marks what changed; a removal keeps its key; a dropped

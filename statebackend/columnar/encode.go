@@ -66,6 +66,9 @@ func (e *encoder) table(i int, f *frozenTable) {
 	e.sections(i, opRemove, f, &f.removed)
 	e.sort(&f.puts, nil)
 	e.sections(i, opPut, f, &f.puts)
+	if e.file.err == nil {
+		e.file.err = e.away(i, f)
+	}
 }
 
 // sort puts the rows of a source in the order of their key groups, by counting.

@@ -31,6 +31,7 @@ type frozenTable struct {
 	rows  rows // of puts
 	bytes arena
 	log   removeLog // of removed
+	away  frozenAway
 }
 
 // source tells where the parts of a frozen row stand, as words of it; -1 for
@@ -53,6 +54,9 @@ func (s *store) Freeze(full bool) (statebackend.Snapshot, error) {
 	if s.closed {
 		return nil, invariant.Failedf("freeze of a closed store")
 	}
+	if err := s.tier.failed; err != nil {
+		return nil, err
+	}
 	s.forgetUndeclared()
 	full = full || !s.chained || s.lostRemovals()
 	snap := &snapshot{store: s, header: s.header(full)}
@@ -61,7 +65,7 @@ func (s *store) Freeze(full bool) (statebackend.Snapshot, error) {
 		if err := f.freeze(s, full); err != nil {
 			return nil, err
 		}
-		f.info.Rows = int64(f.rows.n) + int64(len(f.entries))
+		f.info.Rows = int64(f.rows.n) + int64(len(f.entries)) + f.away.rows
 		snap.tables = append(snap.tables, f)
 	}
 	for i := range snap.tables {
@@ -103,7 +107,7 @@ func (f *frozenTable) freeze(s *store, full bool) error {
 func (f *frozenTable) freezeValue(s *store, t *valueTable, full bool) error {
 	n := 0
 	for _, p := range t.parts {
-		if p.persisted && p.removals > p.live {
+		if p.persisted && p.removals > p.live && p.away.rows == 0 {
 			t.noteDrop(p.namespace) // dropping it and writing what is left is less
 			p.markAll()
 		}
@@ -123,6 +127,9 @@ func (f *frozenTable) freezeValue(s *store, t *valueTable, full bool) error {
 	for _, p := range t.parts {
 		if err := f.freezePart(p, front); err != nil {
 			return err
+		}
+		if full {
+			f.away.add(p)
 		}
 	}
 	f.log, t.removed = t.removed, newRemoveLog(s.frozen)
@@ -261,7 +268,7 @@ func shifted(words []int, by int) []int {
 func (p *snapshot) Empty() bool {
 	for i := range p.tables {
 		f := &p.tables[i]
-		if f.rows.n > 0 || f.log.n > 0 || len(f.dropped) > 0 || len(f.entries) > 0 {
+		if f.away.rows > 0 || f.rows.n > 0 || f.log.n > 0 || len(f.dropped) > 0 || len(f.entries) > 0 {
 			return false
 		}
 	}
@@ -282,6 +289,7 @@ func (p *snapshot) Release() {
 		f.rows.release()
 		f.bytes.release()
 		f.log.release()
+		f.away.release()
 	}
 	p.tables = nil
 }
@@ -301,7 +309,9 @@ func (s *store) Unfreeze(x statebackend.Snapshot) error {
 		f := &p.tables[i]
 		switch f.table.shape {
 		case shapeValue, shapeBroadcast:
-			f.unfreezeValue(f.table.value)
+			if err := f.unfreezeValue(f.table.value); err != nil {
+				return err
+			}
 		case shapeMultimap, shapeOrderedMap:
 			f.unfreezeSorted(f.table.sorted)
 		case shapeTimers:
@@ -312,7 +322,7 @@ func (s *store) Unfreeze(x statebackend.Snapshot) error {
 	return nil
 }
 
-func (f *frozenTable) unfreezeValue(t *valueTable) {
+func (f *frozenTable) unfreezeValue(t *valueTable) error {
 	for _, namespace := range f.dropped {
 		t.noteDrop(namespace)
 	}
@@ -324,20 +334,26 @@ func (f *frozenTable) unfreezeValue(t *valueTable) {
 			namespace = int64(row[f.puts.namespace])
 		}
 		p := t.part(namespace, false)
-		if p == nil || p.live == 0 {
+		if p == nil || p.Len() == 0 {
 			continue
 		}
-		var s statebackend.Slot
+		var bytes []byte
 		key := row[f.puts.key]
 		if t.layout == stream.KeyBytes {
-			s = p.findBytes(key, f.bytes.get(row[f.puts.key+1]))
-		} else {
-			s = p.find64(f.puts.hash(i), key)
+			bytes = f.bytes.get(row[f.puts.key+1])
+		}
+		s := p.findOne(f.puts.hash(i), key, bytes)
+		if s == noSlot && p.away.rows > 0 {
+			if err := p.bringOne(f.puts.hash(i), key, bytes); err != nil {
+				return err
+			}
+			s = p.findOne(f.puts.hash(i), key, bytes)
 		}
 		if s != noSlot {
 			p.dirty.Set(int(s))
 		}
 	}
+	return nil
 }
 
 func (f *frozenTable) unfreezeTimers(t *timerTable) {

@@ -174,7 +174,7 @@ func (x *index) migrate(n int) {
 // remove takes out the entry of a slot under its hash.
 func (x *index) remove(h uint64, s int32) {
 	a, p := x.array(h)
-	for uint32(a[p]) != uint32(s)+1 {
+	for want := h&^(1<<32-1) | uint64(uint32(s)+1); a[p] != want; {
 		if a[p] == 0 {
 			return
 		}

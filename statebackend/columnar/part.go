@@ -29,6 +29,7 @@ type part struct {
 	// them is worth a record; removals counts such records since the last freeze.
 	persisted bool
 	removals  int
+	away      away // rows in the tier
 }
 
 // Upsert implements statebackend.Part.
@@ -37,6 +38,12 @@ func (p *part) Upsert(keys *stream.Keys, slots []Slot) (Slot, error) {
 	if keys.Layout != p.table.layout || len(slots) != keys.Len() {
 		return 0, invariant.Failedf("upsert of %d keys of layout %d into %d slots of table %s, whose layout is %d",
 			keys.Len(), keys.Layout, len(slots), p.table.spec.ID.Name, p.table.layout)
+	}
+	if p.table.store.tier.on() {
+		if err := p.bring(keys); err != nil {
+			return 0, err
+		}
+		firstNew = p.n
 	}
 	if err := p.index.reserve(0); err != nil {
 		return 0, err
@@ -67,6 +74,9 @@ func (p *part) upsertTile(keys *stream.Keys, lo int, slots []Slot) error {
 		return err
 	}
 	p.mark(slots)
+	if p.table.store.tier.on() {
+		p.touch(slots)
+	}
 	return nil
 }
 
@@ -175,6 +185,17 @@ func (p *part) findBytes(h uint64, key []byte) Slot {
 
 // Find implements statebackend.Part.
 func (p *part) Find(keys *stream.Keys, slots []Slot) {
+	if p.table.store.tier.on() && keys.Layout == p.table.layout {
+		p.table.store.tier.keep(p.bring(keys))
+	}
+	p.find(keys, slots)
+	if p.table.store.tier.on() {
+		p.touch(slots)
+	}
+}
+
+// find is Find among the rows in memory.
+func (p *part) find(keys *stream.Keys, slots []Slot) {
 	if p.live == 0 || keys.Layout != p.table.layout {
 		for i := range slots {
 			slots[i] = noSlot
@@ -208,7 +229,12 @@ func (p *part) find64s(hashes []uint64, keys []int64, slots []Slot) {
 }
 
 // Touch implements statebackend.Part.
-func (p *part) Touch(slots []Slot) { p.mark(slots) }
+func (p *part) Touch(slots []Slot) {
+	p.mark(slots)
+	if p.table.store.tier.on() {
+		p.touch(slots)
+	}
+}
 
 // Delete implements statebackend.Part. A slot without a row is passed over.
 func (p *part) Delete(slots []Slot) {
@@ -263,13 +289,21 @@ func (p *part) dropBytes(s Slot) {
 }
 
 // Len implements statebackend.Part.
-func (p *part) Len() int { return p.live }
+func (p *part) Len() int { return p.live + p.away.rows }
 
 // Slots implements statebackend.Part.
 func (p *part) Slots() Slot { return p.n }
 
 // Scan implements statebackend.Part.
-func (p *part) Scan(from Slot, slots []Slot) (n int, next Slot) { return p.scan(from, slots) }
+func (p *part) Scan(from Slot, slots []Slot) (n int, next Slot) {
+	if p.table.store.tier.on() && len(slots) > 0 {
+		if from == 0 {
+			p.table.store.tier.keep(p.bringAll())
+		}
+		defer func() { p.away.scanned = n > 0 }()
+	}
+	return p.scan(from, slots)
+}
 
 // AppendKeys implements statebackend.Part.
 func (p *part) AppendKeys(slots []Slot, to *stream.KeyBuilder) error {
@@ -359,4 +393,5 @@ func (p *part) release() {
 	p.rowSet.release()
 	p.bytes.release()
 	p.null, p.sweep, p.persisted, p.removals = noSlot, noSlot, false, 0
+	p.forgetAway()
 }

@@ -53,7 +53,7 @@ func (r *restorer) run(ctx context.Context) (*store, error) {
 			starts[again.chain] = again.file
 			continue
 		case err == nil:
-			err = r.dealLists()
+			err = cmp.Or(r.store.tier.failed, r.dealLists())
 		}
 		if err != nil {
 			r.drop()
@@ -80,6 +80,7 @@ func (r *restorer) drop() {
 func (r *restorer) apply(ctx context.Context, starts []int) error {
 	r.drop()
 	r.store, r.lists = newStore(r.spec), nil
+	r.store.tier.restoring = true
 	if r.memory != nil {
 		r.store.memory, r.store.frozen = r.memory, r.frozen
 	}
@@ -188,7 +189,7 @@ func (r *restorer) tables(h *fileHeader) ([]*table, error) {
 			return nil, damaged("table %s of %s is there twice", info.Name, info.Operator)
 		}
 		out[i] = t
-		if h.Kind == statebackend.Base && t.shape == shapeValue && !info.Namespaced && info.Rows > 0 {
+		if h.Kind == statebackend.Base && !r.store.tier.on() && t.shape == shapeValue && !info.Namespaced && info.Rows > 0 {
 			share := float64(r.spec.KeyGroups.Len()) / float64(h.groups().Len())
 			n := int(min(float64(info.Rows)*min(share*1.1, 1), float64(hint)))
 			hint -= n
@@ -257,6 +258,7 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 // settle makes the restored rows the state of the last checkpoint: nothing changed since.
 func (r *restorer) settle() {
 	s := r.store
+	s.tier.restoring = false
 	for _, t := range s.tables {
 		switch t.shape {
 		case shapeMultimap, shapeOrderedMap:
@@ -340,16 +342,21 @@ func dropGroups(t *valueTable, namespace int64, groups types.KeyGroupRange, maxP
 	if p == nil {
 		return
 	}
+	gone := func(slots []Slot) {
+		p.Delete(slices.DeleteFunc(slots, func(s Slot) bool {
+			return !groups.Contains(types.KeyGroupOf(p.hash(s), maxParallelism))
+		}))
+	}
+	if t.store.tier.on() {
+		t.store.tier.keep(p.eachAway(gone))
+	}
 	var slots [tileRows]Slot
 	for from := Slot(0); ; {
 		n, next := p.scan(from, slots[:])
 		if n == 0 {
 			return
 		}
-		gone := slices.DeleteFunc(slots[:n], func(s Slot) bool {
-			return !groups.Contains(types.KeyGroupOf(p.hash(s), maxParallelism))
-		})
-		p.Delete(gone)
+		gone(slots[:n])
 		from = next
 	}
 }

@@ -119,6 +119,7 @@ type rowSet struct {
 	dirty stream.Bitmap // by slot
 	dead  stream.Bitmap // by slot; nil: every slot is live
 	freed Slot          // the first of the freed slots, linked through their word 0
+	spare int           // how many there are
 }
 
 func newRowSet(m *memory, stride int) rowSet {
@@ -130,6 +131,7 @@ func (t *rowSet) take() (Slot, error) {
 	if s := t.freed; s != noSlot {
 		row := t.row(s)
 		t.freed = Slot(row[0])
+		t.spare--
 		clear(row)
 		t.dead.Clear(int(s))
 		t.live++
@@ -170,6 +172,7 @@ func (t *rowSet) kill(s Slot) {
 func (t *rowSet) free(s Slot) {
 	t.row(s)[0] = uint64(t.freed)
 	t.freed = s
+	t.spare++
 }
 
 func (t *rowSet) isDead(s Slot) bool { return t.dead != nil && t.dead.Get(int(s)) }
@@ -244,5 +247,5 @@ func (t *rowSet) release() {
 	t.index.release()
 	clear(t.dirty)
 	t.mem.account(-int64(len(t.dead)) * 8)
-	t.dead, t.live, t.freed = nil, 0, noSlot
+	t.dead, t.live, t.freed, t.spare = nil, 0, noSlot, 0
 }

@@ -22,6 +22,7 @@ type store struct {
 	// delta may follow.
 	chained bool
 	closed  bool
+	tier    tiering
 }
 
 // shape is the kind of a table. The numbers are durable.
@@ -74,7 +75,9 @@ type table struct {
 }
 
 func newStore(spec statebackend.OpenSpec) *store {
-	return &store{spec: spec, memory: newMemory(spec.Budget), frozen: newMemory(nil)}
+	s := &store{spec: spec, memory: newMemory(spec.Budget), frozen: newMemory(nil)}
+	s.tier.init(spec)
+	return s
 }
 
 func (s *store) find(id statebackend.TableID) *table {
@@ -296,8 +299,12 @@ func (s *store) SizeBytes() int64 { return s.memory.used() + s.frozen.used() }
 // Close implements statebackend.Store. Snapshots stay usable.
 func (s *store) Close() error {
 	s.closed = true
+	for _, t := range s.tables {
+		t.forgetAway()
+	}
 	s.tables = nil
+	err := s.tier.blocks.drain()
 	s.memory.close()
 	s.memory = newMemory(nil)
-	return nil
+	return err
 }

@@ -114,7 +114,7 @@ func (t *valueTable) emptyPart() *part {
 // Namespaces implements statebackend.ValueTable.
 func (t *valueTable) Namespaces(dst []int64) []int64 {
 	for _, p := range t.parts {
-		if p.live > 0 {
+		if p.Len() > 0 {
 			dst = append(dst, p.namespace)
 		}
 	}
@@ -155,7 +155,7 @@ func (t *valueTable) noteDrop(namespace int64) {
 func (t *valueTable) Len() int {
 	n := 0
 	for _, p := range t.parts {
-		n += p.live
+		n += p.Len()
 	}
 	return n
 }

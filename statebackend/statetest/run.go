@@ -21,6 +21,13 @@ func Run(t *testing.T, b statebackend.Backend) {
 	t.Run("delta", func(t *testing.T) { testDelta(t, b) })
 }
 
+// RunSample runs the part of the suite that a slow backend can bear.
+func RunSample(t *testing.T, b statebackend.Backend) {
+	t.Run("short", func(t *testing.T) { testSteps(t, b, 40) })
+	t.Run("declarations", func(t *testing.T) { testDeclarations(t, b) })
+	t.Run("delta", func(t *testing.T) { testDelta(t, b) })
+}
+
 // rapidChoice draws from rapid, so that a failing sequence shrinks.
 type rapidChoice struct{ t *rapid.T }
 
@@ -42,14 +49,17 @@ func testModel(t *testing.T, b statebackend.Backend) {
 // testLong runs one long sequence over many keys: a million operations (keys
 // asked for) with MILLRACE_TEST=all.
 func testLong(t *testing.T, b statebackend.Backend) {
-	r := matrix.Rand(t)
-	c := randChoice{r}
-	w := newWorld(t, t, b, 2, 20_000)
-	w.batches = []int{1, 7, 100, 1000, 3000}
 	steps := 150
 	if matrix.All() {
 		steps = 2000 // about 800 keys each
 	}
+	testSteps(t, b, steps)
+}
+
+func testSteps(t *testing.T, b statebackend.Backend, steps int) {
+	c := randChoice{matrix.Rand(t)}
+	w := newWorld(t, t, b, 2, 20_000)
+	w.batches = []int{1, 7, 100, 1000, 3000}
 	for range steps {
 		w.step(c)
 	}
