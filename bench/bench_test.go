@@ -141,7 +141,7 @@ func TestArguments(t *testing.T) {
 	if len(runs) != 4 || runs[2].parallelism != 3 || runs[2].preAggregation || !runs[3].preAggregation {
 		t.Errorf("runs %v", runs)
 	}
-	for _, args := range [][]string{{"-parallelism", "0"}, {"-parallelism", "x"}, {"-preaggregation", "maybe"}, {"-bids", "many"}, {"-scenario", "dream"}} {
+	for _, args := range [][]string{{"-parallelism", "0"}, {"-parallelism", "x"}, {"-preaggregation", "maybe"}, {"-bids", "many"}, {"-scenario", "dream"}, {"-scenario", "tier", "-tier-keys", "odd"}} {
 		if _, err := parse(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}

@@ -80,6 +80,7 @@ var scenarios = []scenario{
 	{"recovery", "main job by auction and bidder, a task manager killed", run.measureRecovery, func(r *run, s *sizes) {
 		r.bids, r.rate, r.interval, r.stateBytes = s.recoveryBids, s.recoveryRate, s.recoveryInterval, s.stateBytes
 	}},
+	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }},
 	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
 }
 
@@ -89,6 +90,7 @@ type sizes struct {
 	keysInterval                           time.Duration
 	recoveryBids, recoveryRate, stateBytes int64
 	recoveryInterval                       time.Duration
+	tier                                   tierSizes
 }
 
 // run is one run of the main job.
@@ -104,9 +106,13 @@ type run struct {
 	remote         bool
 	crossing       bool  // every row goes from a process to another
 	stateBytes     int64 // at which a task manager is killed
+	tier           tierSizes
 }
 
 func (r run) String() string {
+	if r.tier.state > 0 {
+		return fmt.Sprintf("%s, %s", r.scenario.title, r.tier)
+	}
 	return fmt.Sprintf("%s, parallelism %d, pre-aggregation %t, %d bids", r.scenario.title, r.parallelism, r.preAggregation, r.bids)
 }
 
@@ -123,7 +129,8 @@ func parse(args []string) ([]run, error) {
 	f.Int64Var(&own.stateBytes, "recovery-state", 300_000_000, "bytes of state at which a run of recovery kills a task manager")
 	f.DurationVar(&own.recoveryInterval, "recovery-checkpoint-interval", 10*time.Second, "time between checkpoints of a run of recovery")
 	f.DurationVar(&own.keysInterval, "keys-checkpoint-interval", 3*time.Second, "time between checkpoints of a run of keys")
-	names := f.String("scenario", "keys,prepared,crossing,recovery,kafka", "what to run: keys, prepared, crossing, recovery, kafka")
+	own.tier.flags(f)
+	names := f.String("scenario", "keys,prepared,crossing,recovery,kafka", "what to run: keys, prepared, crossing, recovery, kafka, tier")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -138,12 +145,16 @@ func parse(args []string) ([]run, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, kafka", name)
+			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, kafka, tier", name)
 		}
 		of := r
 		of.scenario = &scenarios[i]
 		of.scenario.sizes(&of, &own)
-		more, err := of.matrix(*parallelism, *preAggregation)
+		matrix := func() ([]run, error) { return of.matrix(*parallelism, *preAggregation) }
+		if of.tier.state > 0 {
+			matrix = of.distributions
+		}
+		more, err := matrix()
 		if err != nil {
 			return nil, err
 		}
