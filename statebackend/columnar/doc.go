@@ -26,7 +26,7 @@
 //
 // Where a store has a Tier, rows of Value tables that did not change since the last
 // freeze leave memory in blocks when it is nearly full, and come back one by one
-// (tier.go, away.go; docs/design/0005-state-tier.md).
+// (tier.go, away.go; docs/design/0007-state-tier.md).
 //
 // # Changes
 //
