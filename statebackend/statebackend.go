@@ -48,8 +48,14 @@ type OpenSpec struct {
 	// the store took.
 	Budget *Budget
 	// Tier takes rows for which the budget has no room; nil: there is none. A backend
-	// may ignore it.
+	// may ignore it. Without a Budget rows leave memory at each call, and now and then
+	// changed ones too, which only a test wants.
 	Tier Tier
+	// Home has rows live in the Tier: all that may leave memory do so at each Freeze, and
+	// memory has what was asked for since.
+	Home bool
+	// TierCounts counts what is done with the Tier; nil counts nothing.
+	TierCounts *TierCounts
 }
 
 // File is a snapshot file that can be opened for reading, by any number of
@@ -129,9 +135,9 @@ type TableID struct {
 }
 
 // Slot is the position of a row in a table (or in a namespace of it). It is
-// stable until the row is deleted; where the store has a Tier, until the next Upsert or
-// Find of any of its tables, which may move rows that did not change since the last
-// Freeze out of memory. A scan of a namespace keeps its rows in memory.
+// stable until the row is deleted; where the store has a Tier, until the next Upsert,
+// Find or Scan of any of its tables, and the next Freeze, which may move rows out of memory. A scan of a namespace
+// keeps its rows in memory until its end.
 type Slot = int32
 
 // NoSlot stands for a key without a row.
@@ -188,8 +194,9 @@ type Part interface {
 	// Len returns the number of rows; Slots the bound of slot numbers in use.
 	Len() int
 	Slots() Slot
-	// Scan fills slots with live rows' slots from the slot on, ascending, and
-	// returns how many and where to go on; n is 0 at the end.
+	// Scan fills slots with live rows' slots from the slot on, 0 at the start, ascending, and
+	// returns how many and where to go on; n is 0 at the end. Where the store has a Tier, rows
+	// out of it follow in any order, some at a time: who deletes what it was shown needs no room for all.
 	Scan(from Slot, slots []Slot) (n int, next Slot)
 	// AppendKeys appends the keys of rows to a builder of the table's key types.
 	AppendKeys(slots []Slot, to *stream.KeyBuilder) error

@@ -1,9 +1,10 @@
 package statebackend
 
+import "sync/atomic"
+
 // Tier holds blocks of state for which there is no room in memory: opaque bytes under
-// numbers. It is scratch. Nothing in it outlives the process, no checkpoint is
-// read out of it but the base that a rescaled or restored store writes, and what
-// it holds can always be restored from a checkpoint. It is safe for concurrent use.
+// numbers. It is scratch: nothing in it outlives the process, and a job goes on from a
+// checkpoint, never from a tier. It is safe for concurrent use.
 type Tier interface {
 	// Put stores blocks, each of at most TierBlockMax bytes, as one flush, under
 	// the numbers from first on. Where the disk is too full it stores nothing and says
@@ -18,3 +19,11 @@ type Tier interface {
 
 // TierBlockMax bounds one block of a Tier.
 const TierBlockMax = 512 << 10
+
+// TierCounts counts what stores do with a Tier. Stores may share one.
+type TierCounts struct {
+	Away    atomic.Int64 // rows that are in the tier, not in memory
+	Evicted atomic.Int64 // rows that left memory
+	Back    atomic.Int64 // rows that came back
+	Misses  atomic.Int64 // keys that were looked for in blocks
+}

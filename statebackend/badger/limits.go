@@ -1,26 +1,36 @@
 package badger
 
+import "time"
+
 const (
-	memtableBytes   = 16 << 20
-	memtables       = 2
-	tableBytes      = 8 << 20
-	indexCacheBytes = 16 << 20
-	valueLogBytes   = 16 << 20
-	compactors      = 2
+	// memtableMin and memtableMax bound the memtable; everything else follows from
+	// it. Badger refuses values of more than 15 % of one.
+	memtableMin = 4 << 20
+	memtableMax = 16 << 20
+	// memtableShare of the memory for state is one memtable.
+	memtableShare = 128
+	// planShare of the memory for state must hold the plan, or there is no tier.
+	planShare = 2
+
+	memtables  = 2
+	compactors = 2 // the fewest that Badger takes
+	// valueThreshold keeps every value in the tree: it is beyond a block of the largest
+	// size with its header, and below 15 % of the smallest memtable.
+	valueThreshold = 600 << 10
+	valueLogBytes  = 16 << 20
 	// levelZero is how many flushed memtables wait to be merged, which touches all
 	// of them at once; at levelZeroStall writers wait.
 	levelZero      = 2
 	levelZeroStall = 6
-	// flushBytes is about how much a write batch holds.
-	flushBytes = 4 << 20
-	// residentMax is how much of the mapped files may be resident before Trim.
-	residentMax = 64 << 20
-	// trimEvery is how many bytes are written or read between two looks at it.
-	trimEvery = 4 << 20
+
+	// residentMax is how much of mapped files may be resident before the kernel is asked
+	// to take pages back, watchEvery how often that is looked at. A compaction touches about
+	// 100 MB a second.
+	residentMax = 48 << 20
+	watchEvery  = 20 * time.Millisecond
+
 	// freeShare is the part of the disk that stays free.
 	freeShare = 10
+	// levelsEvery is how many bytes are written between two looks at what the files take.
+	levelsEvery = 16 << 20
 )
-
-// PlanBytes is the memory of a database: memtables, one more that is being
-// flushed, the index cache, a table under construction for each compactor, a flush.
-const PlanBytes = (memtables+1)*memtableBytes + indexCacheBytes + compactors*2*tableBytes + 2*flushBytes

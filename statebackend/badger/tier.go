@@ -1,10 +1,9 @@
 package badger
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,94 +11,124 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/statebackend"
 )
 
+// Options say where a tier is and what it may take.
+type Options struct {
+	// Dir is a folder of its own: what is in it is removed.
+	Dir string
+	// Managed is the memory for state of the task manager, of which PlanMemory is the
+	// tier's. 0 takes the largest plan.
+	Managed int64
+	// DiskBytes bounds the files; 0: the disk's watermark alone does.
+	DiskBytes int64
+	Clock     clock.Clock
+	// Pressure is told of DISK_PRESSURE when it begins, and of "" when it is over; nil does
+	// not listen. It must be quick.
+	Pressure func(trouble string)
+}
+
 // Tier is statebackend.Tier. It is safe for concurrent use.
 type Tier struct {
-	dir  string
-	db   *badgerdb.DB
-	free func(dir string) (free, total uint64, err error)
-	mu   struct {
+	opts  Options
+	plan  plan
+	free  func(dir string) (free, total uint64, err error)
+	watch watch
+	count counters
+	users sync.WaitGroup // calls that use db
+	mu    struct {
 		sync.Mutex
-		closed bool
-		next   uint64 // number of the next block
-		commit uint64 // timestamp of the last flush
-		moved  int64  // bytes written and read since the last trim
+		closed  bool
+		db      *badgerdb.DB // nil before the first Put
+		next    uint64       // number of the next block
+		commit  uint64       // timestamp of the last flush
+		trouble string       // DISK_PRESSURE, in words
+		// size is what the files took when unseen bytes had been written less.
+		size, unseen int64
 	}
 }
 
 var _ statebackend.Tier = (*Tier)(nil)
 
-// Open makes an empty database in a folder of its own, whatever was there before.
+// Open makes an empty tier in a folder of its own, whatever was there before. The
+// database begins with the first block, so that who never needs it pays nothing.
 // Close ends it.
-func Open(dir string) (*Tier, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+func Open(o Options) (*Tier, error) {
+	var err error
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, failure.Externalf(failure.Never, "the folder of the state tier: %w", err)
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := os.RemoveAll(o.Dir); err != nil {
 		return nil, failure.Externalf(failure.Backoff, "wipe the state tier: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, failure.Externalf(failure.Backoff, "make the folder of the state tier: %w", err)
 	}
-	db, err := badgerdb.OpenManaged(badgerdb.DefaultOptions(dir).
-		WithMemTableSize(memtableBytes).WithNumMemtables(memtables).WithBaseTableSize(tableBytes).
-		WithNumCompactors(compactors).WithNumLevelZeroTables(levelZero).WithNumLevelZeroTablesStall(levelZeroStall).WithNumGoroutines(1).
-		WithValueThreshold(1 << 20).WithValueLogFileSize(valueLogBytes). // the threshold's maximum: no value leaves the tree
-		WithBlockCacheSize(0).WithIndexCacheSize(indexCacheBytes).WithCompression(options.None).
-		WithDetectConflicts(false).WithMetricsEnabled(false).WithSyncWrites(false).WithCompactL0OnClose(false).WithLogger(nil))
-	if err != nil {
-		return nil, failure.Externalf(failure.Backoff, "open the state tier in %s: %w", dir, err)
+	if o.Managed == 0 {
+		o.Managed = math.MaxInt64
 	}
-	t := &Tier{dir: dir, db: db, free: diskFree}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	t := &Tier{opts: o, plan: planOf(o.Managed), free: diskFree}
 	t.mu.next = 1
 	return t, nil
+}
+
+func (p plan) options(dir string) badgerdb.Options {
+	o := badgerdb.DefaultOptions(dir).
+		WithMemTableSize(p.memtable).WithNumMemtables(memtables).WithBaseTableSize(p.table()).
+		WithNumCompactors(compactors).WithNumLevelZeroTables(levelZero).WithNumLevelZeroTablesStall(levelZeroStall).WithNumGoroutines(1).
+		WithValueThreshold(valueThreshold).WithValueLogFileSize(valueLogBytes).
+		WithBlockCacheSize(0).WithIndexCacheSize(p.indexCache()).WithCompression(options.None).
+		WithDetectConflicts(false).WithMetricsEnabled(false).WithSyncWrites(false).WithCompactL0OnClose(false).WithLogger(nil)
+	o.TableSizeMultiplier = 1 // a compaction holds several tables that it builds
+	return o
 }
 
 // Close ends the database and removes it.
 func (t *Tier) Close() error {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.mu.closed {
+	was, db := t.mu.closed, t.mu.db
+	t.mu.closed = true
+	t.mu.Unlock()
+	if was {
 		return nil
 	}
-	t.mu.closed = true
-	if err := errors.Join(t.db.Close(), os.RemoveAll(t.dir)); err != nil {
+	t.users.Wait()
+	t.watch.end()
+	var err error
+	if db != nil {
+		err = db.Close()
+	}
+	if err := errors.Join(err, os.RemoveAll(t.opts.Dir)); err != nil {
 		return fmt.Errorf("close the state tier: %w", err)
 	}
 	return nil
 }
 
-// header is in front of a block: its number, its length, CRC-32C of both and of the block.
-const headerBytes = 8 + 4 + 4
+// errClosed is inside the error of a call behind Close.
+var errClosed = errors.New("the state tier is closed")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func seal(id uint64, block []byte) []byte {
-	b := make([]byte, headerBytes, headerBytes+len(block))
-	binary.LittleEndian.PutUint64(b, id)
-	binary.LittleEndian.PutUint32(b[8:], uint32(len(block)))
-	binary.LittleEndian.PutUint32(b[12:], crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, block))
-	return append(b, block...)
-}
-
-// unseal returns the block inside, or what is wrong with it.
-func unseal(id uint64, b []byte) ([]byte, error) {
-	if len(b) < headerBytes {
-		return nil, failure.Internalf("block %d of the state tier has %d bytes", id, len(b))
+// use returns the database, begun if it is to be, until done is called.
+func (t *Tier) use(begin bool) (db *badgerdb.DB, done func(), err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.closed {
+		return nil, nil, failure.External(errClosed, failure.Never)
 	}
-	block := b[headerBytes:]
-	sum := crc32.Update(crc32.Checksum(b[:12], castagnoli), castagnoli, block)
-	if binary.LittleEndian.Uint64(b) != id || int(binary.LittleEndian.Uint32(b[8:])) != len(block) || binary.LittleEndian.Uint32(b[12:]) != sum {
-		return nil, failure.Internalf("block %d of the state tier is not what was written: wrong checksum", id)
+	if t.mu.db == nil && begin { // once in a process's life; everybody waits for it
+		if t.mu.db, err = badgerdb.OpenManaged(t.plan.options(t.opts.Dir)); err != nil {
+			return nil, nil, failure.Externalf(failure.Backoff, "open the state tier in %s: %w", t.opts.Dir, err)
+		}
+		t.watch.begin(t.opts.Clock, t.opts.Dir)
 	}
-	return block, nil
+	t.users.Add(1)
+	return t.mu.db, t.users.Done, nil
 }
-
-func keyOf(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
 
 // Put implements statebackend.Tier.
 func (t *Tier) Put(blocks [][]byte) (uint64, error) {
@@ -110,16 +139,19 @@ func (t *Tier) Put(blocks [][]byte) (uint64, error) {
 		}
 		size += len(b)
 	}
-	if err := t.admit(); err != nil {
+	if err := t.admit(size); err != nil {
 		return 0, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.mu.closed {
-		return 0, errClosed()
+	db, done, err := t.use(true)
+	if err != nil {
+		return 0, err
 	}
+	defer done()
+	t.mu.Lock()
 	first := t.mu.next
-	err := t.flush(func(b *badgerdb.WriteBatch) error {
+	t.mu.next += uint64(len(blocks))
+	t.mu.Unlock()
+	err = t.flush(db, func(b *badgerdb.WriteBatch) error {
 		for i, block := range blocks {
 			id := first + uint64(i)
 			if err := b.Set(keyOf(id), seal(id, block)); err != nil {
@@ -131,19 +163,19 @@ func (t *Tier) Put(blocks [][]byte) (uint64, error) {
 	if err != nil {
 		return 0, failure.Externalf(failure.Backoff, "write %d blocks to the state tier: %w", len(blocks), err)
 	}
-	t.mu.next += uint64(len(blocks))
-	t.count(size)
+	t.count.blocksWritten.Add(int64(len(blocks)))
+	t.count.bytesWritten.Add(int64(size))
 	return first, nil
 }
 
-// errClosed is the error of a call behind Close.
-func errClosed() error { return failure.Externalf(failure.Never, "the state tier is closed") }
-
-// flush writes a batch under a timestamp of its own, and lets older versions
-// go. It needs the lock.
-func (t *Tier) flush(fill func(*badgerdb.WriteBatch) error) error {
+// flush writes a batch under a timestamp of its own, and lets older versions go: a
+// number is put once, so that no reader wants one.
+func (t *Tier) flush(db *badgerdb.DB, fill func(*badgerdb.WriteBatch) error) error {
+	t.mu.Lock()
 	t.mu.commit++
-	b := t.db.NewWriteBatchAt(t.mu.commit)
+	at := t.mu.commit
+	t.mu.Unlock()
+	b := db.NewWriteBatchAt(at)
 	defer b.Cancel()
 	if err := fill(b); err != nil {
 		return err
@@ -151,43 +183,33 @@ func (t *Tier) flush(fill func(*badgerdb.WriteBatch) error) error {
 	if err := b.Flush(); err != nil {
 		return err
 	}
-	t.db.SetDiscardTs(t.mu.commit)
-	return nil
-}
-
-// admit refuses while the disk is too full.
-func (t *Tier) admit() error {
-	free, total, err := t.free(t.dir)
-	if err != nil {
-		return failure.Externalf(failure.Backoff, "ask for the free space of the state tier: %w", err)
-	}
-	if least := max(total/freeShare, 4*memtables*memtableBytes); free < least {
-		return failure.External(failure.Message{
-			Primary: fmt.Sprintf("DISK_PRESSURE: the disk of the state tier in %s has %d bytes free, it needs %d", t.dir, free, least),
-			Hint:    "free space there, or put process.working-dir on a larger disk",
-		}, failure.Backoff)
-	}
+	db.SetDiscardTs(at)
 	return nil
 }
 
 // Get implements statebackend.Tier.
 func (t *Tier) Get(ids []uint64, visit func(i int, block []byte) error) error {
-	t.mu.Lock()
-	closed, at := t.mu.closed, t.mu.commit
-	t.mu.Unlock()
-	if closed {
-		return errClosed()
+	db, done, err := t.use(false)
+	if err != nil {
+		return err
 	}
-	txn := t.db.NewTransactionAt(at, false)
+	defer done()
+	if db == nil && len(ids) > 0 {
+		return failure.Internalf("read block %d of the state tier: nothing was ever put", ids[0])
+	}
+	if db == nil {
+		return nil
+	}
+	txn := db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
-	size := 0
 	for i, id := range ids {
 		item, err := txn.Get(keyOf(id))
 		if err != nil {
 			return failure.Externalf(failure.Backoff, "read block %d of the state tier: %w", id, err)
 		}
 		err = item.Value(func(v []byte) error {
-			size += len(v)
+			t.count.blocksRead.Add(1)
+			t.count.bytesRead.Add(int64(len(v)))
 			block, err := unseal(id, v)
 			if err != nil {
 				return err
@@ -198,20 +220,22 @@ func (t *Tier) Get(ids []uint64, visit func(i int, block []byte) error) error {
 			return fmt.Errorf("read block %d of the state tier: %w", id, err)
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.count(size)
 	return nil
 }
 
 // Delete implements statebackend.Tier.
 func (t *Tier) Delete(ids []uint64) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.mu.closed || len(ids) == 0 {
+	db, done, err := t.use(false)
+	if errors.Is(err, errClosed) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer done()
+	if db == nil || len(ids) == 0 {
 		return nil
 	}
-	err := t.flush(func(b *badgerdb.WriteBatch) error {
+	err = t.flush(db, func(b *badgerdb.WriteBatch) error {
 		for _, id := range ids {
 			if err := b.Delete(keyOf(id)); err != nil {
 				return err
@@ -222,13 +246,6 @@ func (t *Tier) Delete(ids []uint64) error {
 	if err != nil {
 		return failure.Externalf(failure.Backoff, "delete %d blocks of the state tier: %w", len(ids), err)
 	}
+	t.count.blocksDeleted.Add(int64(len(ids)))
 	return nil
-}
-
-// count counts bytes that went through mapped files. It needs the lock.
-func (t *Tier) count(n int) {
-	if t.mu.moved += int64(n); t.mu.moved > trimEvery {
-		t.mu.moved = 0
-		t.trim()
-	}
 }

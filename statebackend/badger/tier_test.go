@@ -17,7 +17,7 @@ import (
 
 func open(t *testing.T) *Tier {
 	t.Helper()
-	tier, err := Open(filepath.Join(t.TempDir(), "tier"))
+	tier, err := Open(Options{Dir: filepath.Join(t.TempDir(), "tier")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,17 +49,17 @@ func TestConformance(t *testing.T) {
 // TestNothingOutlivesTheProcess opens the database that an unclean stop left.
 func TestNothingOutlivesTheProcess(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tier")
-	left, err := Open(dir)
+	left, err := Open(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := left.Put([][]byte{[]byte("former")}); err != nil {
 		t.Fatal(err)
 	}
-	if err := left.db.Close(); err != nil { // the files stay, as after a kill
+	if err := left.mu.db.Close(); err != nil { // the files stay, as after a kill
 		t.Fatal(err)
 	}
-	tier, err := Open(dir)
+	tier, err := Open(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,9 +103,7 @@ func TestChangedBlocksAreFound(t *testing.T) {
 	damaged := seal(1, []byte("one"))
 	damaged[len(damaged)-1] ^= 1
 	for what, bytes := range map[string][]byte{"a bit flipped": damaged, "another block": seal(2, []byte("two")), "cut short": damaged[:3]} {
-		tier.mu.Lock()
-		err := tier.flush(func(b *badgerdb.WriteBatch) error { return b.Set(keyOf(1), bytes) })
-		tier.mu.Unlock()
+		err := tier.flush(tier.mu.db, func(b *badgerdb.WriteBatch) error { return b.Set(keyOf(1), bytes) })
 		if err != nil {
 			t.Fatal(err)
 		}

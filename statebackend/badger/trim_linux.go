@@ -18,13 +18,9 @@ func diskFree(dir string) (free, total uint64, err error) {
 	return s.Bavail * uint64(s.Bsize), s.Blocks * uint64(s.Bsize), nil
 }
 
-// trim asks the kernel to take the pages of mapped tables back where more than
-// residentMax of files are resident. MADV_PAGEOUT changes no content, also where a
-// mapping has meanwhile become another.
-func (t *Tier) trim() {
-	if residentFiles() < residentMax {
-		return
-	}
+// trim asks the kernel to take the pages of the mapped files in a folder back.
+// MADV_PAGEOUT changes no content, also where a mapping has meanwhile become another.
+func trim(dir string) {
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
 		return
@@ -32,7 +28,7 @@ func (t *Tier) trim() {
 	defer func() { _ = maps.Close() }() // only read from
 	for lines := bufio.NewScanner(maps); lines.Scan(); {
 		line := lines.Text()
-		if !strings.Contains(line, t.dir+"/") {
+		if !strings.Contains(line, dir+"/") {
 			continue
 		}
 		addresses, _, _ := strings.Cut(line, " ")

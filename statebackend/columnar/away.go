@@ -21,13 +21,14 @@ type away struct {
 	touched stream.Bitmap // by slot: asked for since the hand passed
 	hand    Slot
 	used    uint64 // when the part was asked for last
-	scanned bool   // a scan goes on, which must meet every row once
+	scan    awayScan
 }
 
 // awayBlock is a block in the tier, and which of its rows came back.
 type awayBlock struct {
 	id         uint64
 	rows, live int32
+	changed    bool // since the last freeze: the next delta has its rows
 	gone       [blockRowsMax / 64]uint64
 }
 
@@ -48,9 +49,10 @@ func (p *part) touch(slots []Slot) {
 	}
 }
 
-// evict moves up to want rows to the tier and returns how many it moved.
-func (p *part) evict(want int) (int, error) {
-	slots := p.pick(want)
+// evict moves up to want rows to the tier, those that changed since the last freeze
+// only where it is told, and returns how many it moved.
+func (p *part) evict(want int, changed bool) (int, error) {
+	slots := p.pick(want, changed || p.table.store.tier.restoring)
 	groups := p.table.store.spec.MaxParallelism
 	slices.SortFunc(slots, func(a, b Slot) int {
 		return int(types.KeyGroupOf(p.hash(a), groups)) - int(types.KeyGroupOf(p.hash(b), groups))
@@ -76,10 +78,9 @@ func (p *part) evict(want int) (int, error) {
 
 // pick returns rows to move: those that were not asked for since the hand passed
 // the last time, then others.
-func (p *part) pick(want int) []Slot {
+func (p *part) pick(want int, changed bool) []Slot {
 	first := make([]Slot, 0, min(want, p.live))
 	var second []Slot
-	restoring := p.table.store.tier.restoring
 	for i := Slot(0); i < p.n && len(first) < want; i++ {
 		s := p.away.hand
 		if s >= p.n {
@@ -87,7 +88,7 @@ func (p *part) pick(want int) []Slot {
 		}
 		p.away.hand = s + 1
 		switch {
-		case p.isDead(s) || s == p.null || p.dirty.Get(int(s)) && !restoring || p.tooLarge(s):
+		case p.isDead(s) || s == p.null || !changed && p.dirty.Get(int(s)) || p.tooLarge(s):
 		case int(s)>>6 < len(p.away.touched) && p.away.touched.Get(int(s)):
 			p.away.touched.Clear(int(s))
 			if len(second) < want {
@@ -161,8 +162,10 @@ func (p *part) moveRows(id uint64, slots []Slot) error {
 		a.blocks = append(a.blocks, b)
 		p.mem.account(int64(cap(a.blocks)-before) * awayBlockBytes)
 	}
+	restoring := p.table.store.tier.restoring
 	for i, s := range slots {
 		h := p.hash(s)
+		a.blocks[position].changed = a.blocks[position].changed || p.dirty.Get(int(s)) && !restoring
 		if err := a.dir.insert(h, position, a.rows); err != nil {
 			for j := range slots[i:] { // what has no entry stays in memory
 				a.blocks[position].gone[(i+j)>>6] |= 1 << ((i + j) & 63)
@@ -176,6 +179,7 @@ func (p *part) moveRows(id uint64, slots []Slot) error {
 		p.kill(s)
 		p.rowSet.free(s)
 	}
+	p.table.store.tier.counts.moved(int64(len(slots)))
 	return nil
 }
 
@@ -188,6 +192,11 @@ func (p *part) bring(keys *stream.Keys) error {
 	if err := s.relieve(p, 2*keys.Len()); err != nil {
 		return err
 	}
+	return s.tier.explain(p.bringKeys(keys))
+}
+
+// bringKeys is bring where there is room.
+func (p *part) bringKeys(keys *stream.Keys) error {
 	if p.away.rows == 0 || keys.Len() == 0 {
 		return nil
 	}
@@ -234,6 +243,7 @@ func (p *part) fetch(wanted []wantedRow) error {
 	if len(wanted) == 0 {
 		return nil
 	}
+	p.table.store.tier.counts.missed(len(wanted))
 	slices.SortStableFunc(wanted, func(a, b wantedRow) int { return int(a.position) - int(b.position) })
 	var ids []uint64
 	var from []int // of each block in wanted
@@ -258,7 +268,7 @@ func (p *part) fetch(wanted []wantedRow) error {
 			_, err := p.adopt(position, &r)
 			return err
 		})
-		if err == nil && b.live <= b.rows/8 {
+		if err == nil && b.live <= b.rows/8 && p.need(int(b.live)+len(wanted)) == 0 {
 			_, err = p.adoptAll(position, data)
 		}
 		if err == nil && b.live == 0 {
@@ -277,7 +287,7 @@ func (p *part) isWanted(w *wantedRow, r *blockRow) bool {
 	return r.words[0] == w.word && (p.table.layout == stream.Key64 || bytes.Equal(r.key, w.key))
 }
 
-// adopt brings a row of a block back into memory, where it is not changed.
+// adopt brings a row of a block back into memory, where it is as changed as the block.
 func (p *part) adopt(position int32, r *blockRow) (Slot, error) {
 	if err := p.index.reserve(0); err != nil {
 		return noSlot, err
@@ -306,10 +316,15 @@ func (p *part) adopt(position int32, r *blockRow) (Slot, error) {
 		return noSlot, err
 	}
 	b := &p.away.blocks[position]
+	if b.changed {
+		p.dirty.Set(int(s))
+	}
 	b.gone[r.at>>6] |= 1 << (r.at & 63)
 	b.live--
 	p.away.rows--
 	p.away.dir.remove(h, position)
+	p.away.scan.cameBack(s)
+	p.table.store.tier.counts.back(1)
 	return s, nil
 }
 
@@ -324,34 +339,40 @@ func (p *part) adoptAll(position int32, data []byte) (slots []Slot, err error) {
 	return slots, err
 }
 
-// eachAway brings every block back, and shows the slots of each block's rows.
+// eachAway brings every block back, and shows the slots of each block's rows. Rows
+// that were shown may leave again.
 func (p *part) eachAway(visit func([]Slot)) error {
 	if p.away.rows == 0 {
 		return nil
 	}
 	for position := range int32(len(p.away.blocks)) {
-		b := &p.away.blocks[position]
-		if b.live == 0 {
-			continue
-		}
-		id := b.id
-		err := p.table.store.tier.tier.Get([]uint64{id}, func(_ int, data []byte) error {
-			slots, err := p.adoptAll(position, data)
-			visit(slots)
+		if err := p.table.store.relieve(p, blockRowsMax); err != nil {
 			return err
-		})
-		if err == nil {
-			p.away.free = append(p.away.free, position)
-			err = p.table.store.tier.blocks.delete(id)
 		}
-		if err != nil {
+		if err := p.bringBlock(position, visit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *part) bringAll() error { return p.eachAway(func([]Slot) {}) }
+// bringBlock brings what is left in a block back.
+func (p *part) bringBlock(position int32, visit func([]Slot)) error {
+	b := p.away.blocks[position]
+	if b.live == 0 {
+		return nil
+	}
+	err := p.table.store.tier.tier.Get([]uint64{b.id}, func(_ int, data []byte) error {
+		slots, err := p.adoptAll(position, data)
+		visit(slots)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	p.away.free = append(p.away.free, position)
+	return p.table.store.tier.blocks.delete(b.id)
+}
 
 // findOne returns the row of a key in memory.
 func (p *part) findOne(h, word uint64, key []byte) Slot {
@@ -385,5 +406,6 @@ func (p *part) forgetAway() {
 	if a.dir.mem != nil {
 		a.dir.release()
 	}
+	p.table.store.tier.counts.forgotten(int64(a.rows))
 	*a = away{}
 }

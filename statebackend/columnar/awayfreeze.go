@@ -1,9 +1,15 @@
 package columnar
 
-import "millrace/stream"
+import (
+	"bytes"
+	"slices"
 
-// frozenAway is the rows of a table in the tier that a base has to hold: their
-// blocks as they were at the freeze. The blocks are pinned until the release.
+	"millrace/stream"
+)
+
+// frozenAway is the rows of a table in the tier that a snapshot has to hold: all of
+// them for a base, those that changed for a delta. Their blocks are as they were at the
+// freeze, and pinned until the release.
 type frozenAway struct {
 	rows int64
 	sets []frozenBlocks
@@ -16,23 +22,92 @@ type frozenBlocks struct {
 	blocks    []awayBlock
 }
 
-// add takes note of the blocks of a part.
-func (f *frozenAway) add(p *part) {
-	if p.away.rows == 0 {
-		return
+// markAway counts every row in the tier as changed.
+func (p *part) markAway() {
+	for i := range p.away.blocks {
+		p.away.blocks[i].changed = true
+	}
+}
+
+// add takes note of the changed blocks of a part, which count as unchanged from now on, and
+// tells whether there are any.
+func (f *frozenAway) add(p *part) bool {
+	set := frozenBlocks{part: p, namespace: p.namespace}
+	for i := range p.away.blocks {
+		b := &p.away.blocks[i]
+		if b.live > 0 && b.changed {
+			set.blocks = append(set.blocks, *b)
+			f.rows += int64(b.live)
+		}
+		b.changed = false
+	}
+	if len(set.blocks) == 0 {
+		return false
 	}
 	if f.tier == nil {
 		f.tier = &p.table.store.tier
 		f.tier.blocks.pin()
 	}
-	set := frozenBlocks{part: p, namespace: p.namespace}
-	for _, b := range p.away.blocks {
-		if b.live > 0 {
-			set.blocks = append(set.blocks, b)
+	f.sets = append(f.sets, set)
+	return true
+}
+
+// unfreeze marks the blocks of a delta as changed again, and rows that left them since.
+func (f *frozenAway) unfreeze(t *valueTable) error {
+	for _, set := range f.sets {
+		p := t.part(set.namespace, false)
+		if p == nil || p.Len() == 0 {
+			continue
+		}
+		for i := range set.blocks {
+			if err := p.markBlock(&set.blocks[i]); err != nil {
+				return err
+			}
 		}
 	}
-	f.sets = append(f.sets, set)
-	f.rows += int64(p.away.rows)
+	return nil
+}
+
+// markBlock marks the rows that a block had once, wherever they are now.
+func (p *part) markBlock(was *awayBlock) error {
+	left := *was
+	at := slices.IndexFunc(p.away.blocks, func(b awayBlock) bool { return b.id == was.id && b.live > 0 })
+	if at >= 0 {
+		p.away.blocks[at].changed = true
+		for i, gone := range p.away.blocks[at].gone {
+			left.gone[i] |= ^gone // what is still there needs no mark of its own
+		}
+	}
+	var keys []wantedRow
+	err := p.table.store.tier.tier.Get([]uint64{was.id}, func(_ int, data []byte) error {
+		return p.decodeBlock(data, int(was.rows), left.has, func(r blockRow) error {
+			w := wantedRow{hash: r.words[0], word: r.words[0], key: bytes.Clone(r.key)}
+			if p.table.layout != stream.KeyBytes {
+				w.hash = stream.HashUint64(w.word)
+			}
+			keys = append(keys, w)
+			return nil
+		})
+	})
+	for i := 0; i < len(keys) && err == nil; i++ {
+		err = p.markRow(keys[i].hash, keys[i].word, keys[i].key)
+	}
+	return err
+}
+
+// markRow marks the row of a key as changed, in memory, if there is one.
+func (p *part) markRow(h, word uint64, key []byte) error {
+	s := p.findOne(h, word, key)
+	if s == noSlot && p.away.rows > 0 {
+		if err := p.bringOne(h, word, key); err != nil {
+			return err
+		}
+		s = p.findOne(h, word, key)
+	}
+	if s != noSlot {
+		p.dirty.Set(int(s))
+	}
+	return nil
 }
 
 func (f *frozenAway) release() {

@@ -41,20 +41,26 @@ func open(t testing.TB, r types.KeyGroupRange, chains ...[]statebackend.File) st
 
 func freeze(t testing.TB, s statebackend.Store, full bool) (*memFile, statebackend.FileInfo) {
 	t.Helper()
-	snap, err := s.Freeze(full)
+	f, info, err := tryFreeze(s, full)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if info.Bytes != int64(len(f.data)) {
+		t.Fatalf("file of %d bytes says it has %d", len(f.data), info.Bytes)
+	}
+	return f, info
+}
+
+// tryFreeze writes a snapshot.
+func tryFreeze(s statebackend.Store, full bool) (*memFile, statebackend.FileInfo, error) {
+	snap, err := s.Freeze(full)
+	if err != nil {
+		return nil, statebackend.FileInfo{}, err
 	}
 	defer snap.Release()
 	var b bytes.Buffer
 	info, err := snap.Write(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info.Bytes != int64(b.Len()) {
-		t.Fatalf("file of %d bytes says it has %d", b.Len(), info.Bytes)
-	}
-	return &memFile{"f", b.Bytes()}, info
+	return &memFile{"f", b.Bytes()}, info, err
 }
 
 func aggregate() statebackend.ValueSpec {

@@ -72,6 +72,9 @@ func (s *store) Freeze(full bool) (statebackend.Snapshot, error) {
 		snap.tables[i].aim()
 	}
 	s.chained = true
+	if s.tier.home {
+		s.tier.keep(s.goHome())
+	}
 	return snap, nil
 }
 
@@ -107,12 +110,13 @@ func (f *frozenTable) freeze(s *store, full bool) error {
 func (f *frozenTable) freezeValue(s *store, t *valueTable, full bool) error {
 	n := 0
 	for _, p := range t.parts {
-		if p.persisted && p.removals > p.live && p.away.rows == 0 {
+		rewrite := p.persisted && p.removals > p.Len()
+		if rewrite {
 			t.noteDrop(p.namespace) // dropping it and writing what is left is less
-			p.markAll()
 		}
-		if full {
+		if rewrite || full {
 			p.markAll()
+			p.markAway()
 		}
 		n += p.marked()
 	}
@@ -128,8 +132,8 @@ func (f *frozenTable) freezeValue(s *store, t *valueTable, full bool) error {
 		if err := f.freezePart(p, front); err != nil {
 			return err
 		}
-		if full {
-			f.away.add(p)
+		if s.tier.on() && f.away.add(p) {
+			p.persisted = true
 		}
 	}
 	f.log, t.removed = t.removed, newRemoveLog(s.frozen)
@@ -342,18 +346,11 @@ func (f *frozenTable) unfreezeValue(t *valueTable) error {
 		if t.layout == stream.KeyBytes {
 			bytes = f.bytes.get(row[f.puts.key+1])
 		}
-		s := p.findOne(f.puts.hash(i), key, bytes)
-		if s == noSlot && p.away.rows > 0 {
-			if err := p.bringOne(f.puts.hash(i), key, bytes); err != nil {
-				return err
-			}
-			s = p.findOne(f.puts.hash(i), key, bytes)
-		}
-		if s != noSlot {
-			p.dirty.Set(int(s))
+		if err := p.markRow(f.puts.hash(i), key, bytes); err != nil {
+			return err
 		}
 	}
-	return nil
+	return f.away.unfreeze(t)
 }
 
 func (f *frozenTable) unfreezeTimers(t *timerTable) {

@@ -46,11 +46,11 @@ func (p *part) Upsert(keys *stream.Keys, slots []Slot) (Slot, error) {
 		firstNew = p.n
 	}
 	if err := p.index.reserve(0); err != nil {
-		return 0, err
+		return 0, p.table.store.tier.explain(err)
 	}
 	for lo := 0; lo < len(slots); lo += tileRows {
 		if err := p.upsertTile(keys, lo, slots[lo:min(lo+tileRows, len(slots))]); err != nil {
-			return 0, err
+			return 0, p.table.store.tier.explain(err)
 		}
 	}
 	return firstNew, nil
@@ -297,10 +297,7 @@ func (p *part) Slots() Slot { return p.n }
 // Scan implements statebackend.Part.
 func (p *part) Scan(from Slot, slots []Slot) (n int, next Slot) {
 	if p.table.store.tier.on() && len(slots) > 0 {
-		if from == 0 {
-			p.table.store.tier.keep(p.bringAll())
-		}
-		defer func() { p.away.scanned = n > 0 }()
+		return p.scanAll(from, slots)
 	}
 	return p.scan(from, slots)
 }

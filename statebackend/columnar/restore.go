@@ -347,17 +347,17 @@ func dropGroups(t *valueTable, namespace int64, groups types.KeyGroupRange, maxP
 			return !groups.Contains(types.KeyGroupOf(p.hash(s), maxParallelism))
 		}))
 	}
-	if t.store.tier.on() {
-		t.store.tier.keep(p.eachAway(gone))
-	}
 	var slots [tileRows]Slot
 	for from := Slot(0); ; {
 		n, next := p.scan(from, slots[:])
 		if n == 0 {
-			return
+			break
 		}
 		gone(slots[:n])
 		from = next
+	}
+	if t.store.tier.on() { // behind those in memory, which may leave it meanwhile
+		t.store.tier.keep(p.eachAway(gone))
 	}
 }
 

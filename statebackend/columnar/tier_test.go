@@ -22,6 +22,15 @@ func TestTierConformance(t *testing.T) {
 	}
 }
 
+// TestHomeConformance has every row leave memory at every freeze.
+func TestHomeConformance(t *testing.T) {
+	tier := &statetest.MemoryTier{}
+	statetest.Run(t, statetest.AtHome(columnar.New(), tier))
+	if put, _ := tier.Blocks(); put < 1000 {
+		t.Errorf("only %d blocks went to the tier", put)
+	}
+}
+
 // TestTierHoldsMoreThanTheBudget builds state of four times the budget with a freeze now and
 // then, changes some of it, restores it, and finds everything.
 func TestTierHoldsMoreThanTheBudget(t *testing.T) {

@@ -93,6 +93,24 @@ func (b tieredBackend) Open(ctx context.Context, spec statebackend.OpenSpec) (st
 	return b.Backend.Open(ctx, spec)
 }
 
+// AtHome gives every store of a backend a tier to live in.
+func AtHome(b statebackend.Backend, tier statebackend.Tier) statebackend.Backend {
+	return homeBackend{b, tier}
+}
+
+type homeBackend struct {
+	statebackend.Backend
+	tier statebackend.Tier
+}
+
+func (b homeBackend) Open(ctx context.Context, spec statebackend.OpenSpec) (statebackend.Store, error) {
+	if spec.Budget == nil {
+		spec.Budget = statebackend.NewBudget(1<<40, "")
+	}
+	spec.Tier, spec.Home = b.tier, true
+	return b.Backend.Open(ctx, spec)
+}
+
 // RunTier compares a tier with a map, over random sequences of all that a store does.
 func RunTier(t *testing.T, tier statebackend.Tier) {
 	r := matrix.Rand(t)
