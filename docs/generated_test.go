@@ -23,6 +23,7 @@ import (
 	"millrace/internal/metrics"
 	"millrace/internal/options"
 	"millrace/jobmanager/lifecycle"
+	"millrace/statebackend/badger"
 	"millrace/stream"
 	"millrace/taskmanager"
 	"millrace/taskmanager/cache"
@@ -111,7 +112,13 @@ func published(t *testing.T, prefix string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.TaskManager("tm", append(n.Figures(), c.Figures()...)); err != nil {
+	tier, err := badger.Open(badger.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tier.Close() }() // it is empty
+	m := taskmanager.New(taskmanager.Options{Tier: tier})
+	if _, err := r.TaskManager("tm", slices.Concat(n.Figures(), c.Figures(), m.Figures(), tier.Figures())); err != nil {
 		t.Fatal(err)
 	}
 	r.JobManager()

@@ -1,6 +1,7 @@
 package jobmanager
 
 import (
+	"cmp"
 	"context"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -37,7 +38,7 @@ func (r *registry) describe(m *member) *apiv1.TaskManagerDescription {
 		Slots: make([]string, m.slots), SlotStateBytes: m.stateBytes,
 	}
 	m.mu.Lock()
-	d.LastHeartbeat, d.Leaving, d.Trouble = timestamppb.New(m.mu.beat), m.mu.leaving, m.mu.trouble
+	d.LastHeartbeat, d.Leaving, d.Trouble = timestamppb.New(m.mu.beat), m.mu.leaving, cmp.Or(m.mu.trouble, m.mu.own)
 	m.mu.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -138,6 +138,16 @@ func (m *member) trouble() string {
 	return m.mu.trouble
 }
 
+// says keeps what a member says is the matter with itself, and tells whether that
+// began or ended.
+func (m *member) says(trouble string) (news bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	news = (m.mu.own == "") != (trouble == "")
+	m.mu.own = trouble
+	return news
+}
+
 // broke notes that a connection broke, and tells whether the member is to be called
 // back. One that shares the process with its peers has no address, and one that said
 // that it leaves has most likely left: they are lost at once.

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/internal/delivery"
+	"millrace/internal/events"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -206,6 +207,9 @@ func (l *leadership) take(m *member, msg *controlv1.TaskManagerMessage) {
 func (l *leadership) heartbeat(m *member, hb *controlv1.Heartbeat) {
 	m.beat(l.jm.elapsed())
 	m.session.Acknowledge()
+	if m.says(hb.Trouble) {
+		events.Log(l.jm.Log).TaskManagerTrouble(events.TaskManagerTroubleInfo{TaskManager: string(m.id), Trouble: hb.Trouble})
+	}
 	for _, p := range hb.Tasks {
 		if d := l.driver(types.JobID(p.JobId)); d != nil {
 			d.post(progressReported{m.id, p})

@@ -53,7 +53,9 @@ type member struct {
 		// one then, and trouble what ended it, or the member.
 		connection, broken *connection
 		trouble            string
-		beat               time.Time
+		// own is what it says is the matter with itself.
+		own  string
+		beat time.Time
 		// challenger is another process that came with this id, first when challenged.
 		challenger string
 		challenged time.Time

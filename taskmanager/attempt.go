@@ -151,13 +151,13 @@ func (r *running) progress(a *attempt) *controlv1.TaskProgress {
 	if w, ok := m.InputWatermark.Load(); ok {
 		p.Watermark = w
 	}
-	p.Trouble = r.trouble()
+	p.Trouble = r.trouble(a.tm.tierTrouble())
 	return p
 }
 
 // trouble says what the systems outside refuse at the moment, "" when all is well.
-func (r *running) trouble() string {
-	var said []string
+func (r *running) trouble(ofTier string) string {
+	said := []string{short(ofTier)}
 	if r.upload != nil {
 		said = append(said, r.upload.Trouble())
 	}

@@ -156,6 +156,9 @@ func (b *builder) state(ctx context.Context) error {
 		Task: b.id, Parallelism: b.parallelism(), KeyGroups: groups, MaxParallelism: b.plan.graph.KeyGroups(),
 		Pool: b.m.Pool, Budget: b.a.budget(b.d.Slot),
 	}
+	if b.m.Tier != nil {
+		spec.Tier, spec.Home, spec.TierCounts = b.m.Tier, b.m.TierIsHome, &b.m.tierCounts
+	}
 	for _, c := range b.d.Chains {
 		spec.Restore = append(spec.Restore, upload.Files(b.m.Store, b.m.Cache, c.Files))
 	}

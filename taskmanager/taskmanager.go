@@ -54,8 +54,20 @@ type Options struct {
 	Cache *cache.Cache
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
-	// StateBytes bounds the state of all slots, which share it evenly; 0 is no bound.
+	// StateBytes bounds the state of all slots in memory, which share it evenly; 0 is no bound.
 	StateBytes int64
+	// Tier takes state that has no room in memory; nil: there is none. Its memory is not
+	// of StateBytes. Whoever made the task manager closes it, after Run.
+	Tier StateTier
+	// TierIsHome has all state that may leave memory live in the tier.
+	TierIsHome bool
+}
+
+// StateTier is a tier that says what is the matter with it.
+type StateTier interface {
+	statebackend.Tier
+	// Trouble returns why it takes nothing, "" while it does.
+	Trouble() string
 }
 
 // TaskManager runs tasks. Make one with New.
@@ -77,9 +89,10 @@ type TaskManager struct {
 		attempts map[types.RegionID]*attempt
 		leaving  bool
 	}
-	released chan struct{} // closed when the job manager lets the task manager go
-	copies   chan struct{} // has one for each copy of state that is under way
-	wait     sync.WaitGroup
+	released   chan struct{} // closed when the job manager lets the task manager go
+	copies     chan struct{} // has one for each copy of state that is under way
+	wait       sync.WaitGroup
+	tierCounts statebackend.TierCounts
 }
 
 // New returns a task manager; Run makes it work.
@@ -321,7 +334,9 @@ func (m *TaskManager) beat(ctx context.Context, every time.Duration) {
 func (m *TaskManager) putFigures(take func() *controlv1.Heartbeat) {
 	m.figures.Lock()
 	defer m.figures.Unlock()
-	m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{Heartbeat: take()}})
+	h := take()
+	h.Trouble = m.tierTrouble()
+	m.outbox.put(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Heartbeat{Heartbeat: h}})
 }
 
 func (m *TaskManager) progress() []*controlv1.TaskProgress {

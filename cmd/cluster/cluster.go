@@ -73,6 +73,8 @@ type Options struct {
 	RowsMax int
 	// StateBytes bounds the state of a task manager; 0 is no bound.
 	StateBytes int64
+	// State says where it lives beyond that.
+	State StateOptions
 	// LocalStateBytes bounds the state files that each task manager keeps on its own
 	// disk; 0 keeps none.
 	LocalStateBytes int64
@@ -222,6 +224,9 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
 		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
+	}
+	if err := OpenTier(c.State, &o); err != nil {
+		return err
 	}
 	m, err := c.startTaskManager(o)
 	if err == nil {

@@ -19,7 +19,7 @@ func TestRestoreIsServedLocally(t *testing.T) {
 	c := start(t, newCollect(), cluster.Options{TaskManagers: 1, LocalStateBytes: 1 << 30})
 	b := bids{events: 1_000_000_000, parallelism: 2, rate: 20_000, limited: true, cold: true, window: time.Hour, interval: 50 * time.Millisecond}
 	id := submit(t, c, b.graph())
-	for figure(t, c, "tm-1", "numFilesWritten") < 4 {
+	for figure(t, c, "tm-1", "localRecovery_numFilesWritten") < 4 {
 		awaitCheckpoint(t, c, id)
 	}
 	restart := func(stop, start string) {
@@ -30,15 +30,17 @@ func TestRestoreIsServedLocally(t *testing.T) {
 			t.Fatal(err)
 		}
 		// A checkpoint that completes as the task manager dies is none of the next.
-		eventually(t, "state that is read", func() bool { return figure(t, c, start, "numHits")+figure(t, c, start, "numMisses") > 0 })
+		eventually(t, "state that is read", func() bool {
+			return figure(t, c, start, "localRecovery_numHits")+figure(t, c, start, "localRecovery_numMisses") > 0
+		})
 		awaitCheckpoint(t, c, id)
 	}
 	restart("tm-1", "tm-1")
-	if hits, misses := figure(t, c, "tm-1", "numHits"), figure(t, c, "tm-1", "numMisses"); hits == 0 || misses != 0 {
+	if hits, misses := figure(t, c, "tm-1", "localRecovery_numHits"), figure(t, c, "tm-1", "localRecovery_numMisses"); hits == 0 || misses != 0 {
 		t.Errorf("on its own folder: %d files from local disk, %d from the store", hits, misses)
 	}
 	restart("tm-1", "tm-2")
-	if misses, kept := figure(t, c, "tm-2", "numMisses"), figure(t, c, "tm-2", "numFilesWritten"); misses == 0 || kept < misses {
+	if misses, kept := figure(t, c, "tm-2", "localRecovery_numMisses"), figure(t, c, "tm-2", "localRecovery_numFilesWritten"); misses == 0 || kept < misses {
 		t.Errorf("on another folder: %d files from the store, %d kept", misses, kept)
 	}
 	if _, err := c.Jobs().CancelJob(t.Context(), &apiv1.CancelJobRequest{JobId: id}); err != nil {
@@ -49,12 +51,12 @@ func TestRestoreIsServedLocally(t *testing.T) {
 	}
 }
 
-// figure returns a figure of a task manager's local files.
+// figure returns a figure of a task manager.
 func figure(t *testing.T, c *cluster.Cluster, id, name string) int64 {
 	t.Helper()
 	w := httptest.NewRecorder()
 	c.Registry().Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
-	line := regexp.MustCompile(`(?m)^millrace_taskmanager_localRecovery_` + name + `\{tm_id="` + id + `"\} (\S+)$`)
+	line := regexp.MustCompile(`(?m)^millrace_taskmanager_` + name + `\{tm_id="` + id + `"\} (\S+)$`)
 	found := line.FindSubmatch(w.Body.Bytes())
 	if found == nil {
 		t.Fatalf("no figure %s of %s", name, id)

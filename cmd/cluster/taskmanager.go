@@ -16,8 +16,8 @@ import (
 	"millrace/cmd/leader"
 	"millrace/exchange/remote"
 	"millrace/internal/failure"
-	"millrace/internal/metrics"
 	controlv1 "millrace/proto/millrace/control/v1"
+	"millrace/statebackend/badger"
 	"millrace/taskmanager"
 )
 
@@ -34,20 +34,21 @@ type TaskManager struct {
 }
 
 // StartTaskManager starts a task manager among the job managers at some addresses.
-// It fills JobManager and Incarnation of the options.
+// It fills JobManager and Incarnation of the options, and closes the tier among them at
+// the end, also when it could not start.
 func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager, error) {
 	finder, err := leader.New(jobManagers)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, closeTier(&o))
 	}
 	o.JobManager, o.Incarnation = controlv1.NewControlServiceClient(finder), incarnation()
-	hide, err := publish(o)
+	m := taskmanager.New(o)
+	hide, err := publish(m)
 	if err != nil {
-		_ = finder.Close()
-		return nil, err
+		return nil, errors.Join(err, finder.Close(), closeTier(&o))
 	}
 	running, cancel := context.WithCancel(context.Background())
-	t := &TaskManager{TaskManager: taskmanager.New(o), finder: finder, hide: hide, cancel: cancel, ended: make(chan struct{})}
+	t := &TaskManager{TaskManager: m, finder: finder, hide: hide, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(t.ended)
 		if t.err = t.Run(running); t.err != nil {
@@ -58,15 +59,18 @@ func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager
 }
 
 // publish shows what the parts of a task manager count.
-func publish(o taskmanager.Options) (hide func(), err error) {
-	var figures []metrics.Figure
-	if o.Cache != nil {
-		figures = o.Cache.Figures()
+func publish(m *taskmanager.TaskManager) (hide func(), err error) {
+	figures := m.Figures()
+	if m.Cache != nil {
+		figures = append(figures, m.Cache.Figures()...)
 	}
-	if n, ok := o.Network.(*remote.Network); ok {
+	if n, ok := m.Network.(*remote.Network); ok {
 		figures = append(figures, n.Figures()...)
 	}
-	return o.Metrics.TaskManager(string(o.ID), figures)
+	if tier, ok := m.Tier.(*badger.Tier); ok {
+		figures = append(figures, tier.Figures()...)
+	}
+	return m.Metrics.TaskManager(string(m.ID), figures)
 }
 
 // StartRemoteTaskManager starts a task manager whose peers are other processes. It
@@ -75,7 +79,7 @@ func publish(o taskmanager.Options) (hide func(), err error) {
 func StartRemoteTaskManager(ctx context.Context, jobManagers []string, listen, advertised string, o taskmanager.Options) (*TaskManager, error) {
 	d, err := serveData(ctx, listen, &o)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, closeTier(&o))
 	}
 	if o.DataAddress = advertised; advertised == "" {
 		o.DataAddress = d.listener.Addr().String()
@@ -161,7 +165,7 @@ func (t *TaskManager) Kill() error {
 		t.data.close()
 	}
 	t.hide()
-	return t.finder.Close()
+	return errors.Join(t.finder.Close(), closeTier(&t.Options))
 }
 
 // Drain has it hand its tasks over, then ends it.

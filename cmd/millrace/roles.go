@@ -218,6 +218,9 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		return err
 	}
 	o.Cache = cluster.OpenCache(o.Dir, c.LocalStateBytes(), o.Clock, r.log)
+	if err := cluster.OpenTier(c.State(), &o); err != nil {
+		return err
+	}
 	t, err := cluster.StartRemoteTaskManager(cmd.Context(), c.List(config.JobManagers), listen, c.Text(config.DataAdvertised), o)
 	if err != nil {
 		return err

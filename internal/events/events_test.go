@@ -56,6 +56,10 @@ var samples = []struct {
 		events.DeadLetterInfo{Job: "j", Task: task, Split: "bids-0", Position: "17", Reason: failure.Userf("not JSON")},
 		"job j: task window/1#3: dead letter from bids-0 at 17: not JSON [user/never]", "WARN",
 	},
+	{
+		events.TaskManagerTroubleInfo{TaskManager: "tm-1", Trouble: "DISK_PRESSURE"},
+		"task manager tm-1: DISK_PRESSURE", "WARN",
+	},
 }
 
 // tell calls each function of l with its sample.
@@ -88,7 +92,7 @@ func TestLinesReadAloud(t *testing.T) {
 		if diff := cmp.Diff(s.line, s.info.String()); diff != "" {
 			t.Error(diff)
 		}
-		if attrs := s.info.Attrs(); attrs[0].Key != "job" {
+		if attrs := s.info.Attrs(); attrs[0].Key != "job" && attrs[0].Key != "tm" {
 			t.Errorf("%T: the first field is %s", s.info, attrs[0].Key)
 		}
 	}
@@ -128,7 +132,7 @@ func TestLogLevels(t *testing.T) {
 		t.Fatalf("%d lines of %d:\n%s", len(lines), len(samples), out.String())
 	}
 	for i, s := range samples {
-		if !strings.Contains(lines[i], "level="+s.level+" ") || !strings.Contains(lines[i], "job=j") {
+		if !strings.Contains(lines[i], "level="+s.level+" ") || !strings.Contains(lines[i], " job=j") && !strings.Contains(lines[i], " tm=tm-1") {
 			t.Errorf("want level %s in %s", s.level, lines[i])
 		}
 	}

@@ -211,6 +211,26 @@ func (i DeadLetterInfo) Attrs() []slog.Attr {
 		slog.String("position", i.Position))
 }
 
+// TaskManagerTroubleInfo says what is the matter with a task manager.
+type TaskManagerTroubleInfo struct {
+	TaskManager string
+	// Trouble is empty when it is over.
+	Trouble string
+}
+
+// String prints the event on one line.
+func (i TaskManagerTroubleInfo) String() string {
+	if i.Trouble == "" {
+		return fmt.Sprintf("task manager %s: the trouble is over", i.TaskManager)
+	}
+	return fmt.Sprintf("task manager %s: %s", i.TaskManager, i.Trouble)
+}
+
+// Attrs returns the fields.
+func (i TaskManagerTroubleInfo) Attrs() []slog.Attr {
+	return []slog.Attr{slog.String("tm", i.TaskManager), slog.String("trouble", i.Trouble)}
+}
+
 // because prints an error behind a line, on the same line whatever it holds.
 func because(err error) string {
 	if err == nil {

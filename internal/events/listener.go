@@ -1,6 +1,6 @@
 package events
 
-// Listener hears what happens to jobs. The zero value hears nothing and, before EnsureDefaults, cannot be called.
+// Listener hears what happens to jobs, and to what runs them. The zero value hears nothing and, before EnsureDefaults, cannot be called.
 type Listener struct {
 	// JobState: a job moved from one state to another.
 	JobState func(JobStateInfo)
@@ -18,6 +18,8 @@ type Listener struct {
 	Restart func(RestartInfo)
 	// DeadLetter: a record could not be used and was put aside.
 	DeadLetter func(DeadLetterInfo)
+	// TaskManagerTrouble: something is the matter with a task manager itself, or no longer is.
+	TaskManagerTrouble func(TaskManagerTroubleInfo)
 }
 
 // EnsureDefaults returns l with every nil function replaced by one that does nothing.
@@ -30,6 +32,7 @@ func (l Listener) EnsureDefaults() Listener {
 	ensure(&l.CheckpointDeclined)
 	ensure(&l.Restart)
 	ensure(&l.DeadLetter)
+	ensure(&l.TaskManagerTrouble)
 	return l
 }
 
@@ -51,6 +54,7 @@ func Tee(listeners ...Listener) Listener {
 		t.CheckpointDeclined = both(t.CheckpointDeclined, l.CheckpointDeclined)
 		t.Restart = both(t.Restart, l.Restart)
 		t.DeadLetter = both(t.DeadLetter, l.DeadLetter)
+		t.TaskManagerTrouble = both(t.TaskManagerTrouble, l.TaskManagerTrouble)
 	}
 	return t.EnsureDefaults()
 }

@@ -20,6 +20,7 @@ func Log(logger *slog.Logger) Listener {
 		CheckpointDeclined:  func(i CheckpointDeclinedInfo) { log(logger, slog.LevelWarn, i) },
 		Restart:             func(i RestartInfo) { log(logger, slog.LevelWarn, i) },
 		DeadLetter:          func(i DeadLetterInfo) { log(logger, slog.LevelWarn, i) },
+		TaskManagerTrouble:  func(i TaskManagerTroubleInfo) { log(logger, troubleLevel(i.Trouble), i) },
 	}
 }
 
@@ -38,6 +39,13 @@ func levelOf(err error, usual slog.Level) slog.Level {
 		return usual
 	case failure.ClassOf(err).Retry == failure.Never:
 		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+func troubleLevel(trouble string) slog.Level {
+	if trouble == "" {
+		return slog.LevelInfo
 	}
 	return slog.LevelWarn
 }

@@ -14,3 +14,10 @@ func (c Config) LocalStateBytes() int64 {
 	}
 	return c.Bytes(LocalSize)
 }
+
+// State returns where the state of task managers lives beyond their memory.
+func (c Config) State() cluster.StateOptions {
+	return cluster.StateOptions{
+		Badger: c.Text(StateBackend) == BackendBadger, Spill: c.Bool(StateSpill), Dir: c.Text(StateDir), DiskBytes: c.Bytes(StateDiskSize),
+	}
+}

@@ -23,6 +23,9 @@ const (
 	EmbeddedBroker  = "kafka.embedded.port"
 	EmbeddedTopics  = "kafka.embedded.topics"
 	StateBackend    = "state.backend.type"
+	StateSpill      = "state.backend.columnar.spill-to-disk"
+	StateDir        = "state.backend.badger.localdir"
+	StateDiskSize   = "state.backend.badger.size-based-limit"
 	ClusterID       = "high-availability.cluster-id"
 	EtcdEndpoints   = "high-availability.etcd.endpoints"
 	EtcdUser        = "high-availability.etcd.username"
@@ -67,6 +70,12 @@ const (
 	BackoffAttempts = "restart-strategy.exponential-delay.attempts-before-reset-backoff"
 
 	LogLevel = "log.level"
+)
+
+// The state backends.
+const (
+	BackendColumnar = "columnar"
+	BackendBadger   = "badger"
 )
 
 // The restart strategies, by Flink's names.
@@ -137,8 +146,8 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: Labels, Type: options.List, Doc: "Labels of a task manager.", Example: "zone=a;disk=ssd"},
 	{
 		Key: ManagedSize, Type: options.MemorySize, Min: "16 mb",
-		Doc: "Memory for the state of one task manager, which its slots share evenly. A job whose state needs more than its slots have fails, " +
-			"and others go on. At most 80 % of the memory. By default " + ManagedFraction + " says it.",
+		Doc: "Memory for the state of one task manager, which its slots share evenly. What exceeds it goes to local disk (" + StateSpill + "). " +
+			"At most 80 % of the memory. By default " + ManagedFraction + " says it.",
 		Example: "4 gb",
 	},
 	{
@@ -160,7 +169,21 @@ var processSpec = options.Spec{Options: []options.Option{
 	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},
 	{Key: RescaleCooldown, Type: options.Duration, Default: "10 s", Doc: "How long a job runs at least before it moves by itself."},
 	{Key: MinIncrease, Type: options.Int, Default: "1", Min: "1", Max: "32768", Doc: "How many more subtasks a vertex must gain for a running job to move by itself."},
-	{Key: StateBackend, Type: options.Enum, Values: []string{"columnar"}, Default: "columnar", Doc: "Where state lives: columnar is in memory."},
+	{
+		Key: StateBackend, Type: options.Enum, Values: []string{BackendColumnar, BackendBadger}, Default: BackendColumnar,
+		Doc: "Where state lives: columnar is in memory, and on local disk what has no room there; badger is on local disk, and in memory what was asked for since the last barrier.",
+	},
+	{
+		Key: StateSpill, Type: options.Bool, Default: "true",
+		Doc: "Whether a task manager of columnar state has a database on local disk for what exceeds the memory of a slot. A twentieth of " + ManagedSize +
+			", 26 to 104 MiB, is kept for it; with less than 52 MiB there is none. Without it, a job whose state needs more than its slots have fails.",
+	},
+	{Key: StateDir, Doc: "Folder for the databases of state on local disk. By default below " + WorkingDir + ". They are scratch: what a process left there, its successor removes.", Example: "/mnt/nvme/millrace"},
+	{
+		Key: StateDiskSize, Type: options.MemorySize, Min: "256 mb",
+		Doc:     "What a task manager's state may take on local disk; then it says DISK_PRESSURE. By default a tenth of the disk stays free, which holds whatever this says.",
+		Example: "100 gb",
+	},
 	{
 		Key: CheckpointDir, Doc: "Where checkpoints go: a folder of this machine, as a path or file: URI. By default below " + WorkingDir + ".",
 		Example: "file:///var/lib/millrace",

@@ -323,7 +323,7 @@ type TaskManagerDescription struct {
 	Slots []string `protobuf:"bytes,7,rep,name=slots,proto3" json:"slots,omitempty"`
 	// What the state in one slot may take of memory; 0 is no bound.
 	SlotStateBytes int64 `protobuf:"varint,8,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
-	// What is the matter with its connection; empty while that stands.
+	// What is the matter with its connection, or with itself, such as a disk that is too full; empty when nothing is.
 	Trouble       string `protobuf:"bytes,9,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1504,9 +1504,12 @@ func (x *Refused) GetReason() string {
 
 // Heartbeat tells that the process works, not only that it is reachable.
 type Heartbeat struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Sequence      uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
-	Tasks         []*TaskProgress        `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Sequence uint64                 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	Tasks    []*TaskProgress        `protobuf:"bytes,2,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	// What is the matter with the task manager itself, such as a disk that is too full;
+	// empty when nothing is.
+	Trouble       string `protobuf:"bytes,80,opt,name=trouble,proto3" json:"trouble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1553,6 +1556,13 @@ func (x *Heartbeat) GetTasks() []*TaskProgress {
 		return x.Tasks
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetTrouble() string {
+	if x != nil {
+		return x.Trouble
+	}
+	return ""
 }
 
 // TaskProgress are a task's figures since it was deployed.
@@ -4061,10 +4071,11 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\bassigned\x18\x05 \x01(\v2'.millrace.control.v1.EnumeratorAssignedR\bassigned\x126\n" +
 	"\x17committed_checkpoint_id\x18\x06 \x01(\x04R\x15committedCheckpointId\"!\n" +
 	"\aRefused\x12\x16\n" +
-	"\x06reason\x18\x01 \x01(\tR\x06reason\"`\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"z\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x127\n" +
-	"\x05tasks\x18\x02 \x03(\v2!.millrace.control.v1.TaskProgressR\x05tasks\"\xba\x04\n" +
+	"\x05tasks\x18\x02 \x03(\v2!.millrace.control.v1.TaskProgressR\x05tasks\x12\x18\n" +
+	"\atrouble\x18P \x01(\tR\atrouble\"\xba\x04\n" +
 	"\fTaskProgress\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x12\x1b\n" +
