@@ -37,6 +37,9 @@ var Writes = []string{BeforeManifest, BeforeComplete, BeforeRecord}
 // SavepointPoints are those that a savepoint passes, beside those of its checkpoint, in their order.
 var SavepointPoints = []string{BeforeCopy, BeforeSavepointManifest, BeforeSavepoint, AfterSavepoint}
 
+// TierPoints are those of the state tier, which no checkpoint has to pass.
+var TierPoints = []string{BeforeTierFlush, InTierFlush, AfterTierFlush}
+
 // The names.
 const (
 	BeforePrepare     = "before-prepare"      // the barrier is at the sink, nothing is flushed
@@ -53,6 +56,10 @@ const (
 	BeforeSavepointManifest = "before-savepoint-manifest" // everything is copied and confirmed, no manifest written
 	BeforeSavepoint         = "before-savepoint"          // the manifest is written, the savepoint is in no record
 	AfterSavepoint          = "after-savepoint"           // the savepoint is whole, nobody told
+
+	BeforeTierFlush = "before-tier-flush" // rows are about to leave memory
+	InTierFlush     = "in-tier-flush"     // some are written
+	AfterTierFlush  = "after-tier-flush"  // all are written, nobody knows where
 )
 
 type plan struct {
@@ -89,13 +96,13 @@ func Arm(text string) error {
 			return fmt.Errorf("crash point %q: want name or name@n", text)
 		}
 	}
-	if slices.Contains(slices.Concat(Points, Writes, SavepointPoints), name) {
+	if slices.Contains(slices.Concat(Points, Writes, SavepointPoints, TierPoints), name) {
 		a := &plan{name: name, pause: pause}
 		a.left.Store(n)
 		armed.Store(a)
 		return nil
 	}
-	return fmt.Errorf("crash point %q is not one of %v, %v or %v", name, Points, Writes, SavepointPoints)
+	return fmt.Errorf("crash point %q is not one of %v", name, slices.Concat(Points, Writes, SavepointPoints, TierPoints))
 }
 
 // Order makes the process that was armed with "order:" and that path pause at a point, or end there. It returns when the

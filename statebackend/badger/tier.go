@@ -12,6 +12,7 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 
 	"millrace/internal/clock"
+	"millrace/internal/crash"
 	"millrace/internal/failure"
 	"millrace/statebackend"
 )
@@ -151,8 +152,12 @@ func (t *Tier) Put(blocks [][]byte) (uint64, error) {
 	first := t.mu.next
 	t.mu.next += uint64(len(blocks))
 	t.mu.Unlock()
+	crash.Here(crash.BeforeTierFlush)
 	err = t.flush(db, func(b *badgerdb.WriteBatch) error {
 		for i, block := range blocks {
+			if i == len(blocks)/2 {
+				crash.Here(crash.InTierFlush)
+			}
 			id := first + uint64(i)
 			if err := b.Set(keyOf(id), seal(id, block)); err != nil {
 				return err
@@ -163,6 +168,7 @@ func (t *Tier) Put(blocks [][]byte) (uint64, error) {
 	if err != nil {
 		return 0, failure.Externalf(failure.Backoff, "write %d blocks to the state tier: %w", len(blocks), err)
 	}
+	crash.Here(crash.AfterTierFlush)
 	t.count.blocksWritten.Add(int64(len(blocks)))
 	t.count.bytesWritten.Add(int64(size))
 	return first, nil
