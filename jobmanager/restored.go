@@ -56,7 +56,7 @@ func (l *leadership) begin(ctx context.Context, id types.JobID, g *jobgraph.Grap
 			return b, err
 		}
 	}
-	return b, missingFiles(verify(ctx, l.jm.Store, b.manifest))
+	return b, missingFiles(verify(ctx, l.jm.Store, b.manifest, l.reads))
 }
 
 // missingFiles gives an error about files of a savepoint the class of the user,

@@ -78,7 +78,7 @@ func (d *driver) persistSavepoint(fx checkpoint.PersistSavepoint, unique string)
 	failed := func(err error) checkpoint.Event {
 		return checkpoint.SavepointPersistFailed{ID: fx.ID, Reason: err.Error(), Fenced: overruled(err) || d.ctx.Err() != nil}
 	}
-	crash.Here(crash.BeforeSavepointManifest)
+	crash.In(d.ctx, crash.BeforeSavepointManifest)
 	data, sum, err := checkpointcodec.Encode(fx.Manifest)
 	if err != nil {
 		return failed(err)
@@ -97,7 +97,7 @@ func (d *driver) persistSavepoint(fx checkpoint.PersistSavepoint, unique string)
 	if err != nil {
 		return failed(err)
 	}
-	crash.Here(crash.BeforeSavepoint)
+	crash.In(d.ctx, crash.BeforeSavepoint)
 	rec := &checkpointv1.SavepointRecord{
 		SavepointId: uint64(fx.ID), ManifestObject: key, ManifestSha256: sum.Bytes(), Kind: fx.Manifest.Kind,
 		TriggeredUnixMillis: fx.Manifest.TriggeredUnixMillis, Bytes: fx.Bytes,
@@ -106,7 +106,7 @@ func (d *driver) persistSavepoint(fx checkpoint.PersistSavepoint, unique string)
 	if err := d.patiently(func() error { return d.store.addSavepoint(decided, rec) }); err != nil {
 		return failed(err)
 	}
-	crash.Here(crash.AfterSavepoint)
+	crash.In(d.ctx, crash.AfterSavepoint)
 	return checkpoint.SavepointPersisted{ID: fx.ID, ManifestKey: key}
 }
 

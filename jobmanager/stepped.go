@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"millrace/internal/delivery"
+	"millrace/jobmanager/lifecycle"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -78,7 +79,7 @@ func (s *Stepped) Tick() {
 
 // Stop asks for a job's end behind a checkpoint, as a user does.
 func (s *Stepped) Stop(job types.JobID, drain bool) {
-	s.l.toDriver(job, stopAsked{drain, make(chan error, 1)})
+	s.l.toDriver(job, stopAsked{lifecycle.StopRequested{Drain: drain}, make(chan error, 1)})
 }
 
 // CollectGarbage looks for the garbage of every job once. It blocks as stores do.

@@ -155,7 +155,7 @@ func (s *jobStore) phase(ctx context.Context, to checkpointv1.JobPhase, reason s
 // writeRecord puts the job's record in the place of the one that was read. What is decided is attempted and answered, also
 // where the leadership has ended since: the fence is in the transaction.
 func (s *jobStore) writeRecord(ctx context.Context, e coord.Entry, value []byte) error {
-	crash.Here(crash.BeforeRecord)
+	crash.In(ctx, crash.BeforeRecord)
 	return s.write(context.WithoutCancel(ctx), []coord.Compare{coord.VersionIs(e.Key, e.Version)}, e.Key, value)
 }
 

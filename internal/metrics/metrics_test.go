@@ -136,7 +136,7 @@ func TestJobCountsItsOwnEvents(t *testing.T) {
 	want := map[string]int64{
 		metrics.NumRestarts: 1, metrics.TotalNumberOfCheckpoints: 3, metrics.NumberOfCompletedCheckpoints: 1,
 		metrics.NumberOfFailedCheckpoints: 1, metrics.NumberOfLedgerDiscrepancies: 0, metrics.NumScrubbedBytes: 0, metrics.NumberOfInProgressCheckpoints: 1, metrics.LastCompletedCheckpointID: 7,
-		metrics.LastCheckpointDuration: 1000, metrics.LastCheckpointSize: 10, metrics.LastCheckpointFullSize: 99,
+		metrics.LastCheckpointDuration: 1000, metrics.LastCheckpointSize: 10, metrics.LastCheckpointPersistedData: 0, metrics.LastCheckpointFullSize: 99,
 	}
 	if diff := cmp.Diff(want, r.Snapshot().Jobs[0].Figures); diff != "" {
 		t.Error(diff)
