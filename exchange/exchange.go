@@ -169,6 +169,9 @@ type Gate interface {
 	// that may not be yet, since the barrier has not come on a channel that is kept in
 	// order. What it overtakes is recorded from here on.
 	Overtake(id types.CheckpointID) bool
+	// Pieces makes Poll give at most so many rows at a time; 0: whole batches. What is
+	// left of a batch still stands in its channel.
+	Pieces(rows int)
 	// Recorded returns what the barrier of a checkpoint has overtaken, once, when all
 	// of it is known: nil until then. An error says that it will never be.
 	Recorded(id types.CheckpointID) (*InFlight, error)

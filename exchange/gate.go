@@ -83,10 +83,11 @@ type gate struct {
 	broken   ChannelID
 	isBroken bool
 
-	watching bool
-	found    stream.Barrier // the newest barrier that was found in a queue
-	record   record
-	replay   *replay // nil once everything has been given
+	pieceRows int // 0: batches are given whole
+	watching  bool
+	found     stream.Barrier // the newest barrier that was found in a queue
+	record    record
+	replay    *replay // nil once everything has been given
 }
 
 type gateChannel struct {
@@ -95,6 +96,8 @@ type gateChannel struct {
 	input    int
 	ordinal  int // among the input's channels
 	ended    bool
+	rest     *stream.Batch // taken, and given up to row from; nil: there is none
+	from     int
 }
 
 var _ Gate = (*gate)(nil)
@@ -157,6 +160,9 @@ func (g *gate) Poll() (int, stream.Element, bool) {
 			return 0, stream.Element{}, false
 		}
 		c := &g.channels[i]
+		if c.rest != nil {
+			return c.input, stream.RowsOf(g.piece(c)), true
+		}
 		e, ok := c.receiver.Poll()
 		switch {
 		case !ok:
@@ -164,6 +170,10 @@ func (g *gate) Poll() (int, stream.Element, bool) {
 			g.noteBroken(c)
 		case e.Kind == stream.RowsElement:
 			g.recordTaken(i, e)
+			if g.pieceRows > 0 && e.Batch.Rows() > g.pieceRows {
+				c.rest, c.from = e.Batch, 0
+				return c.input, stream.RowsOf(g.piece(c)), true
+			}
 			return c.input, e, true
 		default:
 			g.control(i, e)
@@ -338,8 +348,11 @@ func (g *gate) Close() {
 	g.record.drop(g.record.id)
 	g.replay.close()
 	for i := range g.channels {
-		if r := g.channels[i].receiver; r != nil {
-			r.Close()
+		c := &g.channels[i]
+		c.rest.Release()
+		c.rest = nil
+		if c.receiver != nil {
+			c.receiver.Close()
 		}
 	}
 }

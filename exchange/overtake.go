@@ -134,6 +134,9 @@ func (g *gate) Overtake(id types.CheckpointID) bool {
 	g.record.begin(g, id)
 	g.noteAligned(g.aligner.Overtake(b))
 	for i := range g.channels {
+		if c := &g.channels[i]; c.rest != nil && g.aligner.Recording(i) {
+			g.record.add(i, c.input, stream.RowsOf(slice(c.rest, c.from, c.rest.Rows())))
+		}
 		g.recordQueued(i)
 	}
 	return true

@@ -4,6 +4,9 @@ const (
 	// pendingSnapshotsMax is how many frozen snapshots may await their upload; a
 	// barrier beyond it is passed on and its checkpoint declined.
 	pendingSnapshotsMax = 2
+	// pieceRows is how many rows a sink that does not keep up is given at a time, where
+	// barriers may overtake.
+	pieceRows = 256
 	// stepBatches is how many batches one Step lets leave the chain.
 	stepBatches = 8
 	// commandsMax bounds the mailbox. What fills it is bounded by itself

@@ -108,6 +108,7 @@ type Task struct {
 	alignmentTook int64 // of the last barrier, in nanoseconds
 	barrier       waiting
 	urgent        bool // a barrier presses
+	pieces        bool // the gate gives pieces of batches
 	pending       []*pendingSnapshot
 	epochs        []epoch // prepared and not known to be committed
 	input         stream.Watermark
@@ -183,6 +184,7 @@ func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
 	if err != nil {
 		return Finished, 0, err
 	}
+	t.cutPieces(p)
 	if worked && p != Finished {
 		return Worked, 0, nil
 	}

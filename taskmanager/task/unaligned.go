@@ -14,6 +14,10 @@ type Unaligned struct {
 	Enabled bool
 	// After is how long a barrier waits before it overtakes; 0: not at all.
 	After time.Duration
+	// PieceRows is how many rows a sink that does not keep up is given at a time; 0 means
+	// the constant. What it has taken it must finish before it is prepared, so that this
+	// is what a checkpoint waits for.
+	PieceRows int
 }
 
 // InFlights writes what a barrier overtook, and posts Stored for each. It takes what was
@@ -97,6 +101,24 @@ func (t *Task) overtake() (bool, error) {
 	t.barrier.passing = t.barrier.id
 	took, _, err := t.take()
 	return took, err
+}
+
+// cutPieces makes the gate give a sink that does not keep up little at a time, and whole
+// batches again when it has caught up.
+func (t *Task) cutPieces(p Progress) {
+	switch {
+	case !t.Unaligned.Enabled || t.Sink == nil || t.Gate == nil:
+	case p == Congested && !t.pieces:
+		t.pieces = true
+		rows := t.Unaligned.PieceRows
+		if rows == 0 {
+			rows = pieceRows
+		}
+		t.Gate.Pieces(rows)
+	case p == Starved && t.pieces:
+		t.pieces = false
+		t.Gate.Pieces(0)
+	}
 }
 
 // passed notes that a barrier came out of the gate.

@@ -107,7 +107,7 @@ func (l *line) task(n exchange.Network, id types.TaskID, plan *checkpoint.Vertex
 	t := &lineTask{w: l, id: id, box: task.NewMailbox()}
 	p := task.Parts{
 		ID: id, Store: emptyStore{}, Uploads: t, InFlights: t, Report: t, Metrics: &metrics.Task{}, Clock: l.now,
-		BufferTimeout: time.Millisecond, Unaligned: task.Unaligned{Enabled: true, After: l.after},
+		BufferTimeout: time.Millisecond, Unaligned: task.Unaligned{Enabled: true, After: l.after, PieceRows: 2},
 		Ledger: plan.Tasks[id.Subtask].Ledger, Watermarks: map[types.OperatorUID]stream.Watermark{},
 	}
 	switch id.Vertex {
