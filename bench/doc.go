@@ -36,5 +36,11 @@
 // starts another in its place 0.2 s later, and tells how long it was until every
 // task ran again, and until the next checkpoint was complete.
 //
+// The scenario backpressure runs bids, dealt out twice, to a sink that is 100 times
+// slower than the source was with a sink that takes all, and tells how long
+// checkpoints take when every channel is full: first with barriers that are aligned,
+// then with barriers that overtake after a second. The sink takes a batch at a time,
+// and a checkpoint waits for the rows that it has taken.
+//
 // Figures compare on one machine, side by side; machines and neighbours differ.
 package main

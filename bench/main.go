@@ -81,6 +81,9 @@ var scenarios = []scenario{
 		r.bids, r.rate, r.interval, r.stateBytes = s.recoveryBids, s.recoveryRate, s.recoveryInterval, s.stateBytes
 	}},
 	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }},
+	{"backpressure", "bids to a sink that is 100 times slower, without and with barriers that overtake", run.measureBackpressure, func(r *run, s *sizes) {
+		r.interval, r.checkpoints = s.pressureInterval, s.pressureCheckpoints
+	}},
 	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
 }
 
@@ -91,6 +94,8 @@ type sizes struct {
 	recoveryBids, recoveryRate, stateBytes int64
 	recoveryInterval                       time.Duration
 	tier                                   tierSizes
+	pressureInterval                       time.Duration
+	pressureCheckpoints                    int
 }
 
 // run is one run of the main job.
@@ -107,6 +112,7 @@ type run struct {
 	crossing       bool  // every row goes from a process to another
 	stateBytes     int64 // at which a task manager is killed
 	tier           tierSizes
+	checkpoints    int // that are measured with a slow sink
 }
 
 func (r run) String() string {
@@ -130,7 +136,9 @@ func parse(args []string) ([]run, error) {
 	f.DurationVar(&own.recoveryInterval, "recovery-checkpoint-interval", 10*time.Second, "time between checkpoints of a run of recovery")
 	f.DurationVar(&own.keysInterval, "keys-checkpoint-interval", 3*time.Second, "time between checkpoints of a run of keys")
 	own.tier.flags(f)
-	names := f.String("scenario", "keys,prepared,crossing,recovery,kafka", "what to run: keys, prepared, crossing, recovery, kafka, tier")
+	f.DurationVar(&own.pressureInterval, "backpressure-checkpoint-interval", time.Second, "time between checkpoints of a run of backpressure")
+	f.IntVar(&own.pressureCheckpoints, "backpressure-checkpoints", 5, "checkpoints that a run of backpressure measures each way")
+	names := f.String("scenario", "keys,prepared,crossing,recovery,backpressure,kafka", "what to run: keys, prepared, crossing, recovery, backpressure, tier, kafka")
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -145,7 +153,7 @@ func parse(args []string) ([]run, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, kafka, tier", name)
+			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, backpressure, tier, kafka", name)
 		}
 		of := r
 		of.scenario = &scenarios[i]
@@ -176,8 +184,8 @@ func (r run) matrix(parallelism, preAggregation string) ([]run, error) {
 				return nil, fmt.Errorf("preaggregation %q is neither on nor off", mode)
 			}
 			r.parallelism, r.preAggregation = p, mode == "on"
-			if (r.crossing || r.stateBytes > 0) && r.preAggregation {
-				continue // pre-aggregated, hardly any row would cross, and keys would be in two states
+			if (r.crossing || r.stateBytes > 0 || r.checkpoints > 0) && r.preAggregation {
+				continue // pre-aggregated, hardly any row would cross or wait, and keys would be in two states
 			}
 			runs = append(runs, r)
 		}
