@@ -32,7 +32,7 @@ func (p poisoned) record(partition, offset int64) []byte {
 	if p.isPoison(partition, offset) {
 		return p.poison(partition, offset)
 	}
-	return p.Load.Record(partition, offset)
+	return p.Record(partition, offset)
 }
 
 func (p poisoned) poison(partition, offset int64) []byte {
