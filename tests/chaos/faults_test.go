@@ -102,9 +102,9 @@ var processes = []fault{
 		l := s.Leads(ctx)
 		points := []string{crash.BeforeManifest, crash.BeforeComplete, crash.AfterComplete}
 		point := points[s.random.IntN(len(points))]
-		said := len(l.Said(s.T, "crash point "+point))
+		before := l.Mark(s.T)
 		l.CrashAt(s.T, point)
-		platformtest.Await(ctx, s.T, "the crash at "+point, func() bool { return len(l.Said(s.T, "crash point "+point)) > said })
+		l.AwaitSaid(ctx, s.T, before, "crash point "+point)
 		s.AwaitOther(ctx, l)
 		s.Restart(ctx, l)
 	}},
@@ -242,17 +242,16 @@ func (s *storm) rescale(ctx context.Context, n int) {
 func killTaskManagerAtPoint(ctx context.Context, s *storm) {
 	points := []string{crash.BeforePrepare, crash.AfterPrepare, crash.BeforeCommit, crash.AfterCommit}
 	point := points[s.random.IntN(len(points))]
-	said := func(p *platformtest.Part) int { return len(p.Said(s.T, "crash point "+point)) }
-	before := make(map[*platformtest.Part]int)
+	before := make(map[*platformtest.Part]platformtest.Mark)
 	all := s.TaskManagers
 	for _, p := range all {
-		before[p] = said(p)
+		before[p] = p.Mark(s.T)
 		p.CrashAt(s.T, point)
 	}
 	var dead []*platformtest.Part
 	platformtest.Await(ctx, s.T, "a crash at "+point, func() bool {
 		for _, p := range all {
-			if said(p) > before[p] {
+			if len(p.Said(s.T, before[p], "crash point "+point)) > 0 {
 				dead = append(dead, p)
 			}
 		}
@@ -271,14 +270,13 @@ func pauseLeaderWithWrite(ctx context.Context, s *storm) {
 	l := s.Leads(ctx)
 	points := []string{crash.BeforeManifest, crash.BeforeComplete}
 	point := points[s.random.IntN(len(points))]
-	const over = "leadership is lost"
-	paused, ended := len(l.Said(s.T, "pauses at "+point)), len(l.Said(s.T, over))
+	before := l.Mark(s.T)
 	l.Hold(s.T, point)
-	platformtest.Await(ctx, s.T, "the pause at "+point, func() bool { return len(l.Said(s.T, "pauses at "+point)) > paused })
+	l.AwaitSaid(ctx, s.T, before, "pauses at "+point)
 	s.AwaitOther(ctx, l)
 	s.job.AwaitRunning(ctx)
 	l.Resume()
-	platformtest.Await(ctx, s.T, "the end of the zombie's leadership", func() bool { return len(l.Said(s.T, over)) > ended })
+	l.AwaitSaid(ctx, s.T, before, "leadership is lost")
 }
 
 // killBroker kills the broker when all output is committed: within milliseconds of an answer to EndTxn, a broker of one node

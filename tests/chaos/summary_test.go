@@ -16,7 +16,7 @@ func (c *chaos) summarise(d *apiv1.DescribeJobResponse, model platformtest.Model
 	pointers, leaders := c.history.Pointers()
 	refused := 0
 	for _, j := range c.JobManagers {
-		refused += len(j.Said(c.t, "a decided write does not count"))
+		refused += len(j.Said(c.t, 0, "a decided write does not count"))
 	}
 	c.t.Logf("%d records in, %d results out: %d lost, %d doubled", model.Bids(), r.Records, r.Lost, r.Doubled)
 	c.t.Logf("%d checkpoints under %d leaders, in order; attempt %d, %d restarts under the last leader; %d writes of deposed leaders refused",

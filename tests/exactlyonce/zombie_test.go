@@ -134,23 +134,20 @@ func (z *zombies) round(ctx context.Context, n int, w heldWrite) {
 	defer cancel()
 	p, began := z.platform, time.Now()
 	l := p.Leads(ctx)
-	// said counts what the leader has said in all its life.
-	said := func(texts ...string) int { return len(l.Said(z.t, texts...)) }
-	const refusal, over = "a decided write does not count", "leadership is lost"
-	paused, ended, refused := said("pauses at "+w.point), said(over), said(refusal, z.job.ID+w.key)
+	before := l.Mark(z.t)
 	counted := p.Figure(ctx, l, refusedWrites)
 	l.Hold(z.t, w.point)
 	var answer <-chan error
 	if w.cancels {
 		answer = z.cancel(ctx, l)
 	}
-	platformtest.Await(ctx, z.t, "the pause at "+w.point, func() bool { return said("pauses at "+w.point) > paused })
+	l.AwaitSaid(ctx, z.t, before, "pauses at "+w.point)
 	p.AwaitOther(ctx, l)
 	z.job.AwaitRunning(ctx)
 	l.Resume()
 	// It says so when all that it had decided is answered.
-	platformtest.Await(ctx, z.t, "the end of the zombie's leadership", func() bool { return said(over) > ended })
-	z.judge(n, w, l.Said(z.t, refusal, z.job.ID+w.key)[refused:], p.Figure(ctx, l, refusedWrites)-counted)
+	l.AwaitSaid(ctx, z.t, before, "leadership is lost")
+	z.judge(n, w, l.Said(z.t, before, "a decided write does not count", z.job.ID+w.key), p.Figure(ctx, l, refusedWrites)-counted)
 	if answer != nil {
 		if err := <-answer; err == nil {
 			z.t.Errorf("round %d: %s said that it cancels the job, in a term that was over", n, l.Name)

@@ -2,6 +2,8 @@ package platformtest
 
 import (
 	"bufio"
+	"context"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -31,10 +33,26 @@ func (p *Part) CrashAt(t *testing.T, point string) {
 // Unhold takes an order back that was not carried out. It tells whether there was one.
 func (p *Part) Unhold() bool { return os.Remove(p.orders) == nil }
 
-// Said returns the lines of all that the part has ever logged that have every one of the texts.
-func (p *Part) Said(t *testing.T, texts ...string) (lines []string) {
+// Mark is a place in what a part has logged. The zero Mark is the beginning.
+type Mark int64
+
+// Mark returns where the log ends now.
+func (p *Part) Mark(t *testing.T) Mark {
+	t.Helper()
+	f, err := os.Stat(p.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Mark(f.Size())
+}
+
+// Said returns the lines behind a mark that have every one of the texts. A part that is started again logs on.
+func (p *Part) Said(t *testing.T, from Mark, texts ...string) (lines []string) {
 	t.Helper()
 	f, err := os.Open(p.log)
+	if err == nil {
+		_, err = f.Seek(int64(from), io.SeekStart)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +68,12 @@ func (p *Part) Said(t *testing.T, texts ...string) (lines []string) {
 		t.Fatal(err)
 	}
 	return lines
+}
+
+// AwaitSaid waits until the part has said that behind a mark.
+func (p *Part) AwaitSaid(ctx context.Context, t *testing.T, from Mark, texts ...string) {
+	t.Helper()
+	Await(ctx, t, p.Name+" to say "+strings.Join(texts, ", "), func() bool { return len(p.Said(t, from, texts...)) > 0 })
 }
 
 // logLineBytesMax bounds a line of a log; stacks of a panic are lines of their own.
