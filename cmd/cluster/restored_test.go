@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +66,7 @@ func TestStopAndStartElsewhere(t *testing.T) {
 	sink := newCollect()
 	c := start(t, sink, cluster.Options{Retention: eager})
 	b := slow()
-	b.cold, b.events = true, 120_000
+	b.cold, b.events = true, 1_000_000 // they do not end before the last job, which takes them as fast as it can
 	first := submit(t, c, b.graph())
 	path := stopInto(t, c, first, false)
 	readSavepoint(t, path)
@@ -112,7 +113,7 @@ func TestStopAndStartElsewhere(t *testing.T) {
 	if strings.HasPrefix(last, next) {
 		t.Fatal("the savepoint is the last checkpoint")
 	}
-	b.parallelism = 1
+	b.parallelism, b.limited = 1, false
 	if s := watch(t, c, submitFrom(t, c, b.graph(), last).JobId, nil); s != apiv1.JobState_JOB_STATE_FINISHED {
 		t.Fatalf("job ended as %s", s)
 	}
@@ -145,7 +146,9 @@ func TestStartFromADrainedSavepoint(t *testing.T) {
 	sink := newCollect()
 	c := start(t, sink, cluster.Options{})
 	b := slow()
+	b.events = 1_000_000
 	path := stopInto(t, c, submit(t, c, b.graph()), true)
+	b.limited = false
 	if len(sink.rows()) == 0 {
 		t.Error("a drained job has fired no window")
 	}
@@ -259,4 +262,51 @@ func writable(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// The committed sample of a savepoint is restored, at another parallelism: all bids are counted, those before it and behind.
+func TestSampleSavepointIsRestored(t *testing.T) {
+	const samples = "../millrace/inspect/testdata/savepoint-v2"
+	out := t.TempDir()
+	text, err := os.ReadFile(filepath.Join(samples, "graph.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := codec.ParseJSON([]byte(strings.Replace(string(text), "OUT", out, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Parallelism = 3
+	c := start(t, newCollect(), cluster.Options{})
+	if err := os.CopyFS(c.Blobs, os.DirFS(samples)); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(c.Blobs, "*", "savepoint", "*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	if s := watch(t, c, submitFrom(t, c, g, found[0]).JobId, nil); s != apiv1.JobState_JOB_STATE_FINISHED {
+		t.Fatalf("job ended as %s", s)
+	}
+	files, err := filepath.Glob(filepath.Join(out, "part-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			var row struct{ Bids int }
+			if err := json.Unmarshal([]byte(line), &row); err != nil {
+				t.Fatal(err)
+			}
+			sum += row.Bids
+		}
+	}
+	if want := 30_000 * 46 / 50; sum != want {
+		t.Errorf("%d bids are counted, want %d", sum, want)
+	}
 }

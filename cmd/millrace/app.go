@@ -41,7 +41,7 @@ func newRoot(a *app) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "YAML file with the configuration (or "+configVariable+")")
 	flags.StringArrayVarP(&a.dynamic, "define", "D", nil, "a key of the configuration: -D parallelism.default=4")
-	root.AddCommand(newLocal(a), newJobManager(a), newTaskManager(a), newRun(a), newJob(a), newCluster(a), newDemo(a), newConfig(a),
+	root.AddCommand(newLocal(a), newJobManager(a), newTaskManager(a), newRun(a), newJob(a), newCluster(a), newDemo(a), newConfig(a), newState(a),
 		newVersion(a), newEtcd(a))
 	return root
 }

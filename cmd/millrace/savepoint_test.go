@@ -50,6 +50,14 @@ func TestSavepointCommands(t *testing.T) {
 	if said := fails(t, "job", "savepoint", "--cluster", l.jobs, id); !strings.Contains(said, "has ended") {
 		t.Errorf("a savepoint of a stopped job: %s", said)
 	}
+	if said := millrace(t, "state", "inspect", "--verify", stopped); !strings.Contains(said, "vertex bids: parallelism 2") || !strings.Contains(said, "split nexmark-0/2") {
+		t.Errorf("state inspect:\n%s", said)
+	}
+	key := strings.TrimPrefix(stopped, filepath.Join(dir, "blobs")+"/")
+	said := millrace(t, "state", "inspect", "--json", "-D", "execution.checkpointing.dir="+filepath.Join(dir, "blobs"), key)
+	if !strings.Contains(said, `"kind": "suspend"`) {
+		t.Errorf("state inspect --json:\n%s", said)
+	}
 	if next := submitEndless(t, l, endless, "-s", stopped, "--parallelism", "1"); next == id {
 		t.Error("it is the same job")
 	}
@@ -60,7 +68,7 @@ func TestSavepointCommands(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(renamed, "BROKERS", l.kafka)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said := millrace(t, "run", "--cluster", l.jobs, "--dry-run", "--fromSavepoint", taken, file)
+	said = millrace(t, "run", "--cluster", l.jobs, "--dry-run", "--fromSavepoint", taken, file)
 	for _, want := range []string{`kept +bids +- +positions`, `new +others +- +positions`} {
 		if !regexp.MustCompile(want).MatchString(said) {
 			t.Errorf("no %q in:\n%s", want, said)

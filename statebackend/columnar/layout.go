@@ -1,8 +1,14 @@
 package columnar
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"millrace/internal/invariant"
 	"millrace/statebackend"
@@ -23,9 +29,6 @@ type TableLayout struct {
 	Namespaced bool
 	Keys       []types.Type
 	Columns    []statebackend.ColumnSpec
-	// Rows is how many rows the files put into the table: its rows, where the
-	// chain is one base, else an upper bound of them.
-	Rows int64
 }
 
 // ReadLayout reads the headers of a chain of files. It verifies the headers, and nothing behind them.
@@ -34,7 +37,6 @@ func ReadLayout(ctx context.Context, chain []statebackend.File) (Layout, error) 
 		return Layout{}, invariant.Failedf("layout of a chain of %d files", len(chain))
 	}
 	out := Layout{Oldest: FormatVersion}
-	rows := make(map[statebackend.TableID]int64)
 	var last *fileHeader
 	for _, f := range chain {
 		h, version, err := readVersionedHeader(ctx, f)
@@ -42,19 +44,15 @@ func ReadLayout(ctx context.Context, chain []statebackend.File) (Layout, error) 
 			return Layout{}, err
 		}
 		if h.Kind == statebackend.Base {
-			clear(rows)
 			out.Oldest = FormatVersion
 		}
 		out.Oldest = min(out.Oldest, int(version))
-		for i := range h.Tables {
-			rows[h.Tables[i].id()] += max(h.Tables[i].Rows, 0)
-		}
 		last = h
 	}
 	for i := range last.Tables {
 		t := &last.Tables[i]
 		out.Tables = append(out.Tables, TableLayout{
-			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(), Rows: rows[t.id()],
+			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(),
 		})
 	}
 	return out, nil
@@ -82,4 +80,79 @@ func (*Backend) OpenLayout(ctx context.Context, spec statebackend.OpenSpec, chai
 		return nil, fmt.Errorf("tables of %s: %w", chain[len(chain)-1].Name(), err)
 	}
 	return r.store, nil
+}
+
+// EachRows gives the rows of a table in a base file, as the Arrow IPC streams in which they stand: the columns are those
+// that the package comment describes. The bytes are valid for the call. It reads the file to its end and verifies it;
+// a table that the file does not have gives none.
+func EachRows(ctx context.Context, file statebackend.File, id statebackend.TableID, each func(ipc []byte) error) error {
+	in, err := file.Open(ctx)
+	if err != nil {
+		return named(file.Name(), err)
+	}
+	defer func() { _ = in.Close() }() // only read from
+	f, err := openFile(in)
+	if err != nil {
+		return named(file.Name(), err)
+	}
+	if f.header.Kind != statebackend.Base {
+		return named(file.Name(), damaged("it is a delta, whose rows are not a table's"))
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		h, payload, ok, err := f.next()
+		if err != nil {
+			return named(file.Name(), err)
+		}
+		if !ok {
+			return nil
+		}
+		if h.op != opPut || f.header.Tables[h.table].id() != id {
+			continue
+		}
+		if err := each(payload); err != nil {
+			return err
+		}
+	}
+}
+
+// PutRows returns how many rows a file puts into each of its tables, in the order of ReadLayout's, from its footer alone:
+// nothing else of the file is read or verified.
+func PutRows(file io.ReaderAt, size int64, tables int) ([]int64, error) {
+	var trailer [trailerBytes]byte
+	if _, err := file.ReadAt(trailer[:], size-trailerBytes); err != nil {
+		return nil, footerError(err)
+	}
+	at, length := binary.LittleEndian.Uint64(trailer[:]), binary.LittleEndian.Uint64(trailer[8:])
+	if length < sectionBytes || length > sectionBytes+descriptionBytesMax || at > uint64(size) || at+length != uint64(size)-trailerBytes {
+		return nil, footerError(io.ErrUnexpectedEOF)
+	}
+	f := &fileReader{r: bufio.NewReader(io.NewSectionReader(file, int64(at), int64(length))), sum: sha256.New()}
+	h, payload, err := f.section()
+	if err != nil {
+		return nil, footerError(err)
+	}
+	footer := &fileFooter{}
+	if err := json.Unmarshal(payload, footer); err != nil || h.kind != sectionFooterJSON {
+		return nil, footerError(io.ErrUnexpectedEOF)
+	}
+	rows := make([]int64, tables)
+	for _, s := range footer.Sections {
+		if s.Table < 0 || s.Table >= tables || s.Rows < 0 {
+			return nil, footerError(io.ErrUnexpectedEOF)
+		}
+		if s.Op == opPut || s.Op == opNone {
+			rows[s.Table] += int64(s.Rows)
+		}
+	}
+	return rows, nil
+}
+
+func footerError(err error) error {
+	if _, ok := errors.AsType[*damage](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: it has no footer: %w", statebackend.ErrCorrupt, err)
+	}
+	return err
 }
