@@ -92,8 +92,7 @@ func (o *oracle) failed(who string, c failure.Class, err error) {
 	}
 }
 
-// runs holds: what begins to run on a task manager was deployed by no leader, and is of no attempt, older than those that it
-// has had.
+// runs holds: what begins to run on a task manager is of no attempt older than those that it has had.
 func (o *oracle) runs(t *runningTask) {
 	if o.w.faults.takeover && o.latest != nil {
 		o.violate("takeover", "%s runs %s again, of attempt %d, and only leaders have ended", t.tm.name, t.id, t.a.number)
@@ -103,8 +102,12 @@ func (o *oracle) runs(t *runningTask) {
 	if t.a.number < t.tm.highest[t.a.region] {
 		o.violate("one-attempt", "%s runs %s of attempt %d, and has had %d", t.tm.name, t.id, t.a.number, t.tm.highest[t.a.region])
 	}
-	if t.a.term < o.terms[t.tm.process] {
-		o.violate("one-attempt", "%s runs %s, deployed in term %d, and has had %d", t.tm.name, t.id, t.a.term, o.terms[t.tm.process])
+}
+
+// deploys holds: no leader deploys on a task manager that has had a later one. What runs of an earlier one may go on.
+func (o *oracle) deploys(tm *taskManager, attempt types.Attempt) {
+	if tm.link.term < o.terms[tm.process] {
+		o.violate("one-attempt", "%s takes attempt %d in term %d, and has had %d", tm.name, attempt, tm.link.term, o.terms[tm.process])
 	}
 }
 

@@ -250,7 +250,8 @@ func (tm *taskManager) enter(region int32, number uint64) *attempt {
 	case old != nil:
 		old.end("another attempt")
 	}
-	a := &attempt{tm: tm, region: id, number: n, term: tm.link.term, committers: make(map[types.VertexID]*committer)}
+	tm.w.oracle.deploys(tm, n)
+	a := &attempt{tm: tm, region: id, number: n, committers: make(map[types.VertexID]*committer)}
 	tm.attempts[id] = a
 	return a
 }
