@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"millrace/internal/crash"
@@ -31,6 +32,12 @@ type faults struct {
 	alignedMillis     int  // how long they wait before
 	slowSink          int  // of how many per mille of the writes a sink takes long before it takes more
 }
+
+// points are the crash points that a schedule passes: it makes no savepoint.
+var points = append(slices.Clone(crash.Points), crash.BeforeRecord)
+
+// atEnd tells whether a job passes a point when it ends only, behind all other faults.
+func atEnd(point string) bool { return point == crash.InFinalCheckpoint || point == crash.BeforeRecord }
 
 // drawFaults decides what will go wrong, and what the job is. A third of the rates are zero in each schedule, so that what the
 // others do without them is seen too.
@@ -65,11 +72,11 @@ func (w *world) drawFaults() {
 		w.faults.alignedMillis = []int{0, 20, 200}[r.IntN(3)]
 		w.faults.slowSink = rate(900)
 	}
-	for _, point := range crash.Points {
+	for _, point := range points {
 		if r.IntN(3) == 0 {
 			w.faults.crashAt[point] = 1 + r.IntN(6)
-			if point == crash.InFinalCheckpoint {
-				w.faults.crashAt[point] = 1 // a job comes there once, if at all
+			if atEnd(point) {
+				w.faults.crashAt[point] = 1 // a job comes there once or twice, if at all
 			}
 		}
 	}

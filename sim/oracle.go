@@ -266,6 +266,7 @@ func (o *oracle) latestManifest(m *checkpointv1.Manifest) {
 	if err == nil && binary.BigEndian.Uint64(e.Value) != m.Attempt {
 		o.violate("one-attempt", "checkpoint %d is of attempt %d, and a later one was allotted", m.CheckpointId, m.Attempt)
 	}
+	o.writers(m)
 	for _, v := range m.Vertices {
 		owned := 0
 		for i := range v.Tasks {
@@ -287,6 +288,26 @@ func (o *oracle) replays(files []*controlv1.InFlight, parallelism int32, r *exch
 			if files[0].Parallelism != parallelism {
 				o.moved += e.Element.Batch.Rows()
 			}
+		}
+	}
+}
+
+// writers holds: what a checkpoint has written was written by the attempts that its regions were allotted last.
+func (o *oracle) writers(m *checkpointv1.Manifest) {
+	e, err := o.w.etcd.Open().Get(o.w.ctx, jobKeys().AttemptRegions())
+	if err != nil {
+		o.violate("one-attempt", "checkpoint %d: %v", m.CheckpointId, err)
+		return
+	}
+	for f := range checkpoint.Objects(m) {
+		k, err := blobstore.ParseChunkKey(f.GetObject())
+		if err != nil || uint64(k.Checkpoint) != m.CheckpointId {
+			continue
+		}
+		region := slices.IndexFunc(o.w.job.regions, func(r []types.VertexID) bool { return slices.Contains(r, k.Task.Vertex) })
+		if last := binary.BigEndian.Uint64(e.Value[8*region:]); uint64(k.Attempt) != last {
+			o.violate("one-attempt", "checkpoint %d has a file that attempt %d of %s has written, and %d was allotted", m.CheckpointId, k.Attempt, k.Task, last)
+			return
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"millrace/internal/crash"
 	"millrace/internal/mutant"
 )
 
@@ -71,23 +70,23 @@ func Seeds(out io.Writer, from uint64, n, workers int) int {
 		replayed += r.Replayed
 		moved += r.Moved
 		ended[r.Ended]++
-		for _, p := range crash.Points {
+		for _, p := range points {
 			passed[p] += r.Passed[p]
 			crashed[p] += r.Crashed[p]
 		}
 		return true
 	})
 	struckAt := 0
-	for _, p := range crash.Points {
+	for _, p := range points {
 		fmt.Fprintf(out, "crash point %-20s passed %6d, crashed %5d\n", p, passed[p], crashed[p])
 		if crashed[p] > 0 {
 			struckAt++
 		}
 	}
-	fmt.Fprintf(out, "crash points struck: %d of %d, %d %%\n", struckAt, len(crash.Points), 100*struckAt/len(crash.Points))
+	fmt.Fprintf(out, "crash points struck: %d of %d, %d %%\n", struckAt, len(points), 100*struckAt/len(points))
 	fmt.Fprintf(out, "%d rows were in flight and replayed, %d of them at another parallelism\n", replayed, moved)
 	fmt.Fprintf(out, "%d seeds from %d, %d events, %s simulated, ends %v, %d takeovers of what ran, %d failed\n", n, from, events, simulated, ended, adoptions, failed)
-	if n >= coverageSeeds && struckAt < len(crash.Points) {
+	if n >= coverageSeeds && struckAt < len(points) {
 		fmt.Fprintln(out, "a crash point was never struck: what it stands for is not proved")
 		return 1
 	}

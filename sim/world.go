@@ -10,7 +10,6 @@ import (
 
 	blobmemory "millrace/blobstore/memory"
 	"millrace/internal/clock"
-	"millrace/internal/crash"
 	"millrace/jobmanager/coord/memory"
 )
 
@@ -211,7 +210,7 @@ func (p *process) tell(format string, args ...any) { p.w.tell(p.name, format, ar
 func (p *process) here(point string) {
 	w := p.w
 	w.points[point]++
-	if w.healed && point != crash.InFinalCheckpoint || w.now < faultsFrom {
+	if w.healed && !atEnd(point) || w.now < faultsFrom {
 		return
 	}
 	if w.faults.crashAt[point] > 0 && w.points[point]%w.faults.crashAt[point] == 0 {
