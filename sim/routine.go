@@ -2,7 +2,10 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"runtime"
+	"runtime/debug"
 )
 
 // routine is code of a process that blocks: it runs in the loop of its world all the same, one piece between two waits at a
@@ -27,8 +30,13 @@ func (p *process) beside(f func()) {
 	r.next, r.stop = iter.Pull(func(yield func(struct{}) bool) {
 		r.yield = yield
 		defer func() {
-			if r.gone {
-				_ = recover() // unwound
+			e := recover()
+			switch _, bug := e.(runtime.Error); {
+			case e == nil, r.gone: // ended, or unwound
+			case bug:
+				panic(fmt.Sprintf("%v, in a routine:\n%s", e, debug.Stack())) // a coroutine's own stack is lost outside
+			default:
+				panic(e)
 			}
 		}()
 		f()
