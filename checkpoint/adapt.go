@@ -104,7 +104,8 @@ type AdaptVertex struct {
 // same id, so the job's own begin behind it.
 //
 // Event time and ledgers belong to the old job where they would mislead: the maximum watermark, which makes every later row late,
-// is not taken over, nor is any ledger. An error is the user's: the graph has other key groups.
+// is not taken over, nor is any ledger. An error is the user's: the graph has other key groups, or the checkpoint has rows that
+// were in flight between tasks of the old graph, which no savepoint has.
 func Adapt(m *checkpointv1.Manifest, spec AdaptSpec) (*checkpointv1.Manifest, []StateFate, error) {
 	if err := Validate(m); err != nil {
 		return nil, nil, err
@@ -116,6 +117,9 @@ func Adapt(m *checkpointv1.Manifest, spec AdaptSpec) (*checkpointv1.Manifest, []
 	had := make(map[types.VertexID]*checkpointv1.VertexState)
 	for _, v := range m.Vertices {
 		had[types.VertexID(v.VertexId)] = v
+		if err := checkAligned(m, v); err != nil {
+			return nil, nil, err
+		}
 	}
 	ids := slices.Sorted(maps.Keys(had))
 	for id := range spec.Vertices {
@@ -144,6 +148,21 @@ func Adapt(m *checkpointv1.Manifest, spec AdaptSpec) (*checkpointv1.Manifest, []
 		return nil, fates, failure.Userf("checkpoint %d of job %s has nothing of any vertex that the job graph has: vertices are found by their ids", m.CheckpointId, m.JobId)
 	}
 	return out, fates, nil
+}
+
+// checkAligned refuses rows that were on their way when the barrier overtook them: they are those of channels, of which the
+// graph says nothing that would outlive a change of it.
+func checkAligned(m *checkpointv1.Manifest, v *checkpointv1.VertexState) error {
+	for _, t := range v.Tasks {
+		if t.InFlight != nil {
+			return failure.User(failure.Message{
+				Vertex:  v.VertexId,
+				Primary: fmt.Sprintf("checkpoint %d of job %s has rows that were in flight: its barrier overtook them, and another job can't take them over", m.CheckpointId, m.JobId),
+				Hint:    "start from a savepoint, or from the last checkpoint of a job that was stopped: their barriers overtake nothing",
+			})
+		}
+	}
+	return nil
 }
 
 // fatesOf tells what becomes of the state of one vertex. The zero AdaptVertex has a place for nothing.

@@ -172,6 +172,13 @@ func TestAdaptRefuses(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "vertex a: ") || !strings.Contains(err.Error(), "128 key groups") || failure.ClassOf(err).Domain != failure.DomainUser {
 		t.Errorf("other key groups: %v", err)
 	}
+	inFlight := &checkpointv1.Manifest{FormatVersion: FormatVersion, JobId: "old", CheckpointId: 7, Kind: Periodic.Proto(), Vertices: []*checkpointv1.VertexState{vertex("a", 128)}}
+	inFlight.Vertices[0].Tasks[0].InFlight = testFile(fileInFlight, "flight", types.KeyGroupRange{})
+	inFlight.Vertices[0].Tasks[0].InFlightRows = []int64{3}
+	_, _, err = Adapt(inFlight, AdaptSpec{Job: "new", MaxParallelism: 128, Vertices: map[types.VertexID]AdaptVertex{"a": {}}})
+	if err == nil || !strings.Contains(err.Error(), "vertex a: ") || !strings.Contains(err.Error(), "start from a savepoint") {
+		t.Errorf("rows in flight: %v", err)
+	}
 	spec.Vertices = map[types.VertexID]AdaptVertex{"b": {}}
 	if _, _, err := Adapt(m, spec); err == nil || !strings.Contains(err.Error(), "nothing of any vertex") {
 		t.Errorf("another graph altogether: %v", err)

@@ -85,6 +85,10 @@ func (c *Coordinator) save(p *pending) {
 	s.deadline = c.now + millis(c.cfg.Spec.Timeout)
 	s.manifest, s.awaited = savedManifest(p.manifest), make(map[types.TaskID][]*checkpointv1.StateFile)
 	for i, v := range p.manifest.Vertices {
+		if err := checkAligned(p.manifest, v); err != nil { // barriers of this kind overtake nothing
+			c.savingFailed(err.Error())
+			return
+		}
 		for k, t := range v.Tasks {
 			if standsAlone(t.Files) {
 				s.manifest.Vertices[i].Tasks[k].Files = t.Files
