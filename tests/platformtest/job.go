@@ -159,15 +159,17 @@ func (r Running) Describe(ctx context.Context) *apiv1.DescribeJobResponse {
 func (r Running) AwaitDescription(ctx context.Context, what string, wanted func(*apiv1.DescribeJobResponse) bool) *apiv1.DescribeJobResponse {
 	r.T.Helper()
 	var d *apiv1.DescribeJobResponse
-	r.T.Cleanup(func() {
-		if r.T.Failed() && d != nil {
+	came := false
+	defer func() {
+		if !came && d != nil {
 			r.T.Logf("waited for %s; the job said at last: %v", what, d)
 		}
-	})
+	}()
 	Await(ctx, r.T, what, func() bool {
 		d = r.Describe(ctx)
 		return wanted(d) || (Ended(d) && !wanted(d) && r.tooLate(what, d))
 	})
+	came = true
 	return d
 }
 
