@@ -21,8 +21,8 @@ import (
 const zombiesVariable = "MILLRACE_ZOMBIES"
 
 const (
-	zombiesLimit = 5 * time.Minute  // of a platform's start and the job's end
-	roundLimit   = 90 * time.Second // of a round
+	zombiesLimit = 5 * time.Minute // of a platform's start and the job's end
+	roundLimit   = 4 * time.Minute // of a round
 	// zombiesPerSecond are the records of a partition, roundRecords what a round may use up.
 	zombiesPerSecond, roundRecords = 600, 30 * zombiesPerSecond
 )
