@@ -109,7 +109,7 @@ type tierRun struct {
 }
 
 // measureTier builds state of several times the budget and then changes rows of it.
-// The budget counts the database's memory too, and bounds the Go heap with 4 % for what is garbage: state has no pointers, so that collecting often is cheap.
+// The budget counts the database's memory too, and bounds the Go heap with 12 % for what is garbage.
 func (r run) measureTier(ctx context.Context) (line, error) {
 	dir, err := os.MkdirTemp("", "millrace-bench-tier")
 	if err != nil {
@@ -121,7 +121,7 @@ func (r run) measureTier(ctx context.Context) (line, error) {
 		return nil, err
 	}
 	defer func() { _ = tier.Close() }() // the figures are there
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(r.tier.budget + r.tier.budget*4/100))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(r.tier.budget + r.tier.budget*12/100))
 	debug.FreeOSMemory()
 	resetPeak()
 	t := &tierRun{result: &tierResult{

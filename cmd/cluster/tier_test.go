@@ -33,11 +33,11 @@ func tierOptions(s cluster.StateOptions) cluster.Options {
 	return cluster.Options{TaskManagers: 1, Slots: 2, StateBytes: 52 << 20, State: s}
 }
 
-// TestStateBeyondItsBudgetGoesOn: a job whose state is three times what its slot has
+// TestStateBeyondItsBudgetGoesOn: a job whose state is twice what its slot has
 // goes on, on disk, and its output is that of a job with all the memory it wants, over the loss
 // of its task manager.
 func TestStateBeyondItsBudgetGoesOn(t *testing.T) {
-	const events = 220_000
+	const events = 100_000
 	want := newCollect()
 	c := start(t, want, cluster.Options{TaskManagers: 1})
 	if s := watch(t, c, submit(t, c, wide(events, 10_000, false)), nil); s != apiv1.JobState_JOB_STATE_FINISHED {
