@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"millrace/internal/mutant"
 	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
 	controlv1 "millrace/proto/millrace/control/v1"
@@ -46,9 +45,6 @@ func judge(g *jobgraph.Graph, regions [][]types.VertexID, numbers []types.Attemp
 		homes := make(map[*controlv1.CoordinatorInventory]types.TaskManagerID)
 		for _, tm := range slices.Sorted(maps.Keys(found)) {
 			for _, inv := range found[tm] {
-				if int(inv.Region) == i && mutant.On(mutant.AdoptsStale) {
-					r.number = types.Attempt(inv.Attempt)
-				}
 				if int(inv.Region) == i && types.Attempt(inv.Attempt) == r.number {
 					r.add(tm, inv, homes)
 				}

@@ -11,7 +11,6 @@ type Name string
 const (
 	AckBeforeUpload      Name = "ack-before-upload"            // a task acknowledges a file that is not in the store yet
 	AdoptedCompleted     Name = "adopted-checkpoint-completed" // a new leader takes a checkpoint that was under way for complete
-	AdoptsStale          Name = "adopts-stale-attempt"         // a new leader goes on with tasks of an attempt that is over
 	AlignmentSkipped     Name = "alignment-skipped"            // a barrier is complete though one channel's has not come
 	BarrierOvertakes     Name = "barrier-overtakes-rows"       // a barrier goes ahead of the rows that a partitioner holds
 	CarryOverLost        Name = "carry-over-lost"              // committables of failed checkpoints are in no later one
@@ -52,7 +51,7 @@ const (
 
 // All lists every name, in order.
 var All = []Name{
-	AckBeforeUpload, AdoptedCompleted, AdoptsStale, AlignmentSkipped, BarrierOvertakes, CarryOverLost, CheckpointIDReused, CommitBeforeManifest,
+	AckBeforeUpload, AdoptedCompleted, AlignmentSkipped, BarrierOvertakes, CarryOverLost, CheckpointIDReused, CommitBeforeManifest,
 	CommitterNoRecovery, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored, GroupDealtTwice,
 	DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, OvertakenLost, ReplayNotFiltered,
 	RetentionDropsLatest, MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm,
