@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"errors"
 	"fmt"
 
 	"millrace/exchange/align"
@@ -64,7 +65,8 @@ type record struct {
 	scratch  []stream.Element
 }
 
-var errSuperseded = failure.Internalf("a newer checkpoint came before all was known that its barrier overtook")
+// errSuperseded is nobody's mistake: a checkpoint may time out and the next one's barrier be here before the word of it.
+var errSuperseded = failure.External(errors.New("a newer checkpoint came before all was known that its barrier overtook"), failure.Backoff)
 
 // begin starts the record of a checkpoint, in place of the one before.
 func (r *record) begin(g *gate, id types.CheckpointID) {

@@ -182,14 +182,17 @@ func newDriver(l *leadership, store *jobStore, rec *checkpointv1.JobRecord) (*dr
 func (d *driver) run(ctx context.Context) {
 	defer d.end()
 	d.later(func() any { return d.readGraph() })
+	// The next tick does not move: events that come faster than ticks would put it off for ever.
+	next := d.l.jm.Clock.After(tickInterval)
 	for !d.over() {
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.inbox.ready:
 			d.turn(ctx)
-		case <-d.l.jm.Clock.After(tickInterval):
+		case <-next:
 			d.tick()
+			next = d.l.jm.Clock.After(tickInterval)
 		}
 	}
 }

@@ -364,9 +364,12 @@ func readUpToMarker(e *env) {
 
 func readCompressed(e *env) {
 	var want []string
-	for name, codec := range map[string]kgo.CompressionCodec{
-		"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
-	} {
+	codecs := map[string]kgo.CompressionCodec{"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression()}
+	if e.network == nil {
+		// The finalizer of a decoder of zstd closes a channel, which only the bubble may where it was made in one.
+		codecs["zstd"] = kgo.ZstdCompression()
+	}
+	for name, codec := range codecs {
 		client := e.newClient(kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 		var values []string
 		for i := range 100 {
