@@ -270,3 +270,26 @@ func TestLostAtOnce(t *testing.T) {
 	}
 	c.expectLost("tm: its connection broke", "tm: its connection broke")
 }
+
+// A job manager that slept for longer than task managers may be silent has them all when it wakes; those that stay silent
+// from then on are lost.
+func TestSleepIsNoSilence(t *testing.T) {
+	c := newConnections(t)
+	c.join(process("a", "host:1"))
+	pass := func(d time.Duration) {
+		c.now.Advance(d)
+		c.expire(c.now.Now())
+	}
+	pass(HeartbeatInterval)
+	pass(HeartbeatTimeout + 2*time.Second)
+	pass(HeartbeatTimeout + 2*time.Second)
+	if len(c.gone) > 0 {
+		t.Fatalf("lost when the job manager woke: %q", c.gone)
+	}
+	for range HeartbeatTimeout / HeartbeatInterval {
+		pass(HeartbeatInterval)
+	}
+	if len(c.gone) != 1 || !strings.Contains(c.gone[0], "no heartbeat") {
+		t.Errorf("silent while the job manager was awake: %q", c.gone)
+	}
+}

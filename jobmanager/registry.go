@@ -22,7 +22,9 @@ type registry struct {
 	clock clock.Clock
 	// dial tries whether something listens at an address.
 	dial func(ctx context.Context, address string) error
-	mu   struct {
+	// checked is when expire looked last; its caller's.
+	checked time.Time
+	mu      struct {
 		sync.Mutex
 		members map[types.TaskManagerID]*member
 		slots   map[types.SlotID]types.JobID
@@ -173,10 +175,19 @@ func (m *member) beat(now time.Time) {
 	m.mu.Unlock()
 }
 
-// expire drops the members whose last heartbeat is older than the timeout.
+// expire drops the members whose last heartbeat is older than the timeout. It is called every HeartbeatInterval, by one
+// goroutine. A process that slept meanwhile has heard nobody: what it slept through is no silence of theirs.
 func (r *registry) expire(now time.Time) {
+	var slept time.Duration
+	if since := now.Sub(r.checked); !r.checked.IsZero() && since > 2*HeartbeatInterval {
+		slept = since
+	}
+	r.checked = now
 	for _, m := range r.members() {
 		m.mu.Lock()
+		if m.mu.beat = m.mu.beat.Add(slept); m.mu.beat.After(now) {
+			m.mu.beat = now
+		}
 		late, why := now.Sub(m.mu.beat), m.mu.trouble
 		m.mu.Unlock()
 		if late > HeartbeatTimeout {
