@@ -130,7 +130,7 @@ func refusedID(e *env) {
 	var err error
 	for id := types.CheckpointID(1); err == nil; id++ {
 		if _, err = j.tryPrepare(id); err == nil {
-			j.write(0, "a")
+			err = j.tryWrite(0, "a") // the refusal may have come by now
 		}
 	}
 	e.refused(err, forbidden, "millrace.job-", "TRANSACTIONAL_ID_AUTHORIZATION_FAILED", "may not", "allow")

@@ -131,11 +131,16 @@ func (j *job) await(what string, ok func() bool) {
 
 func (j *job) write(subtask int, values ...string) {
 	j.Helper()
+	j.check(j.tryWrite(subtask, values...))
+}
+
+func (j *job) tryWrite(subtask int, values ...string) error {
+	j.Helper()
 	w := j.writers[subtask]
 	j.await("ready", w.Ready)
 	b := streamtest.Batch(j, &j.pool, textSchema, "+I '"+strings.Join(values, "'\n+I '")+"'")
 	defer b.Release()
-	j.check(w.Write(b))
+	return w.Write(b)
 }
 
 // prepare takes a checkpoint up to where it would be complete, and returns what
