@@ -237,9 +237,9 @@ func (c *Coordinator) triggerDue() {
 func (c *Coordinator) due() (Kind, bool) {
 	switch {
 	case c.allEnded():
-		return Final, c.now >= c.retryAt && !(c.savesLast && c.saving != nil)
+		return Final, c.now >= c.retryAt && (!c.savesLast || c.saving == nil)
 	case c.suspendWanted:
-		return Suspend, c.now >= c.retryAt && !(c.savesLast && c.saving != nil)
+		return Suspend, c.now >= c.retryAt && (!c.savesLast || c.saving == nil)
 	case len(c.savesWanted) > 0 && c.saving == nil:
 		return Savepoint, true
 	case c.periodicWanted:

@@ -90,8 +90,11 @@ func TestTasksThatHearEveryoneKeepTheirTime(t *testing.T) {
 		hears map[types.VertexID]bool
 		want  []int64
 	}{
-		{2, hears, []int64{50, 100}}, {2, nil, []int64{50, 50}}, {1, hears, []int64{50}},
-		{4, hears, []int64{50, 50, 100, 100}}, {3, hears, []int64{50, 100, 100}},
+		{2, hears, []int64{50, 100}},
+		{2, nil, []int64{50, 50}},
+		{1, hears, []int64{50}},
+		{4, hears, []int64{50, 50, 100, 100}},
+		{3, hears, []int64{50, 100, 100}},
 	} {
 		plan, err := Restore(m, RestoreSpec{Parallelism: map[types.VertexID]int32{"v": c.to}, MaxParallelism: 4, Hears: c.hears})
 		if err != nil {

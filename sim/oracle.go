@@ -51,8 +51,10 @@ type oracle struct {
 }
 
 func newOracle(w *world) *oracle {
-	return &oracle{w: w, model: make(model), trigger: make(map[types.CheckpointID]bool), position: make(map[string]int64), terms: make(map[*process]types.Term),
-		newest: make(map[types.RegionID]types.Attempt)}
+	return &oracle{
+		w: w, model: make(model), trigger: make(map[types.CheckpointID]bool), position: make(map[string]int64), terms: make(map[*process]types.Term),
+		newest: make(map[types.RegionID]types.Attempt),
+	}
 }
 
 func (o *oracle) violated() bool { return len(o.broken) > 0 }

@@ -272,7 +272,7 @@ func (s *script) found(text string) Event {
 	tasks := s.tasks
 	for part := range strings.SplitSeq(text, " | ") {
 		r := CollectedRegion{Tasks: make(map[types.TaskID]TaskState)}
-		for _, word := range strings.Fields(part) {
+		for word := range strings.FieldsSeq(part) {
 			if states[word] == 0 || len(tasks) == 0 {
 				r = CollectedRegion{Missing: part}
 				break
