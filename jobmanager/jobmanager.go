@@ -327,8 +327,10 @@ func patiently(ctx context.Context, c clock.Clock, trouble func(error), f func()
 		trouble(err)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-c.After(wait):
+		}
+		if ctx.Err() != nil { // also where both were ready: what follows must not be chance
+			return ctx.Err()
 		}
 	}
 }
