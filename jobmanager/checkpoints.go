@@ -167,14 +167,7 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 	if mutant.On(mutant.ZombieCollects) {
 		d.retire(checkpoint.Retire{Dropped: fx.Drop, Retained: fx.Retain})
 	}
-	err = d.patiently(func() error {
-		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
-		if err != nil && fx.Deadline > 0 && d.l.jm.Clock.NowMillis() > fx.Deadline {
-			return fmt.Errorf("manifest was not written in time: %s", err) //nolint:errorlint // its class would ask for another try
-		}
-		return err
-	})
-	if err != nil {
+	if err := d.createManifest(key, data, fx.Deadline); err != nil {
 		return failed(err)
 	}
 	l := latestOf(fx, checkpoint.Pointer{ID: fx.ID, ManifestKey: key, Sum: sum})
@@ -193,6 +186,17 @@ func (d *driver) persist(fx checkpoint.Persist) checkpoint.Event {
 		crash.In(d.ctx, crash.InFinalCheckpoint)
 	}
 	return checkpoint.Persisted{ID: fx.ID, ManifestKey: key, Sum: sum}
+}
+
+// createManifest writes a manifest, again and again until a deadline; 0 is none.
+func (d *driver) createManifest(key string, data []byte, deadline int64) error {
+	return d.patiently(func() error {
+		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
+		if err != nil && deadline > 0 && d.l.jm.Clock.NowMillis() > deadline {
+			return fmt.Errorf("manifest was not written in time: %s", err) //nolint:errorlint // its class would ask for another try
+		}
+		return err
+	})
 }
 
 // overruled tells whether a write was refused because another job manager leads: by the term, or because another checkpoint

@@ -87,14 +87,7 @@ func (d *driver) persistSavepoint(fx checkpoint.PersistSavepoint, unique string)
 	if err != nil {
 		return failed(err)
 	}
-	err = d.patiently(func() error {
-		err := blobstore.CreateOrVerify(d.ctx, d.store.blob, key, blobstore.Bytes(data))
-		if err != nil && fx.Deadline > 0 && d.l.jm.Clock.NowMillis() > fx.Deadline {
-			return fmt.Errorf("manifest was not written in time: %s", err) //nolint:errorlint // its class would ask for another try
-		}
-		return err
-	})
-	if err != nil {
+	if err := d.createManifest(key, data, fx.Deadline); err != nil {
 		return failed(err)
 	}
 	crash.In(d.ctx, crash.BeforeSavepoint)

@@ -25,7 +25,6 @@ type attempt struct {
 	tm           *taskManager
 	region       types.RegionID
 	number       types.Attempt
-	term         types.Term     // of the leader that deployed it
 	tasks        []*runningTask // in the order of their ids
 	coordinators []*coordinator
 	committers   map[types.VertexID]*committer
