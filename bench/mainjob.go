@@ -73,7 +73,7 @@ func (r run) graph() *jobgraph.Graph {
 	}}
 	global := aggregate
 	if r.preAggregation {
-		bids.Operators = []jobgraph.OperatorSpec{{UID: "pre-aggregation", LocalAggregate: &aggregate}}
+		bids.Operators = []jobgraph.OperatorSpec{{UID: "pre-aggregation", Body: (*jobgraph.LocalAggregateSpec)(&aggregate)}}
 		global.Partial, global.Input = true, bidSchema
 	}
 	return &jobgraph.Graph{
@@ -82,7 +82,7 @@ func (r run) graph() *jobgraph.Graph {
 		Restart:    jobgraph.RestartSpec{Strategy: jobgraph.RestartNone},
 		Vertices: []jobgraph.Vertex{bids, {
 			ID: "windows", Name: "windows",
-			Operators: []jobgraph.OperatorSpec{{UID: "windows", WindowAggregate: &global}},
+			Operators: []jobgraph.OperatorSpec{{UID: "windows", Body: &global}},
 			Sink:      &jobgraph.SinkSpec{UID: "sink", Connector: checkedConnector},
 		}},
 		Edges: []jobgraph.Edge{{

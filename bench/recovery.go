@@ -106,7 +106,7 @@ func (r run) recoveryGraph() *jobgraph.Graph {
 	delete(source.Options, "prepared-batches") // new keys all the time
 	source.Options["bid.hot-ratio.auctions"], source.Options["bid.hot-ratio.bidders"] = "1", "1"
 	source.Options["rate.limited"] = strconv.FormatBool(r.rate > 0)
-	window := g.Vertices[1].Operators[0].WindowAggregate
+	window := g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 	window.Keys, window.Window.Size = []int{auctionColumn, bidderColumn}, recoveryWindow
 	g.Edges[0].Keys = window.Keys
 	g.Restart = jobgraph.RestartSpec{Strategy: jobgraph.RestartExponentialDelay}

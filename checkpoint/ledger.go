@@ -72,15 +72,15 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 			continue
 		}
 		var rows int64
-		switch spec.Kind() {
-		case jobgraph.KindCalc:
+		switch body := spec.Body.(type) {
+		case *jobgraph.CalcSpec:
 			rows = o.RowsOut + o.Filtered
-		case jobgraph.KindUnion:
+		case *jobgraph.UnionSpec:
 			rows = o.RowsOut
-		case jobgraph.KindLocalAggregate:
+		case *jobgraph.LocalAggregateSpec:
 			rows = o.RowsOut + o.Folded
-		case jobgraph.KindWindowAggregate:
-			if spec.WindowAggregate.Partial {
+		case *jobgraph.WindowAggregateSpec:
+			if body.Partial {
 				return nil
 			}
 			rows = o.Folded + o.Late

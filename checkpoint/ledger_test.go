@@ -13,10 +13,10 @@ import (
 func audited() (*jobgraph.Graph, *checkpointv1.Manifest) {
 	g := &jobgraph.Graph{
 		Vertices: []jobgraph.Vertex{
-			{ID: "src", Source: &jobgraph.SourceSpec{}, Operators: []jobgraph.OperatorSpec{{UID: "filter", Calc: &jobgraph.CalcSpec{}}}},
-			{ID: "win", Operators: []jobgraph.OperatorSpec{{UID: "window", WindowAggregate: &jobgraph.WindowAggregateSpec{}}}},
+			{ID: "src", Source: &jobgraph.SourceSpec{}, Operators: []jobgraph.OperatorSpec{{UID: "filter", Body: &jobgraph.CalcSpec{}}}},
+			{ID: "win", Operators: []jobgraph.OperatorSpec{{UID: "window", Body: &jobgraph.WindowAggregateSpec{}}}},
 			{ID: "all"},
-			{ID: "both", Operators: []jobgraph.OperatorSpec{{UID: "union", Union: &jobgraph.UnionSpec{}}}},
+			{ID: "both", Operators: []jobgraph.OperatorSpec{{UID: "union", Body: &jobgraph.UnionSpec{}}}},
 		},
 		Edges: []jobgraph.Edge{
 			{From: "src", To: "win"},

@@ -128,42 +128,7 @@ func (e *explainer) operator(o *OperatorSpec, in []*types.Schema) {
 		title += " (" + o.Name + ")"
 	}
 	e.line(1, "%s", title)
-	switch o.Kind() {
-	case KindCalc:
-		if o.Calc.Filter != nil {
-			e.line(2, "where %s", o.Calc.Filter)
-		}
-		for _, p := range o.Calc.Columns {
-			e.line(2, "%s = %s", p.Name, p.Expr)
-		}
-	case KindLocalAggregate:
-		e.window(o.LocalAggregate, in[0])
-	case KindWindowAggregate:
-		raw := in[0]
-		if o.WindowAggregate.Partial {
-			raw = o.WindowAggregate.Input
-		}
-		e.window(o.WindowAggregate, raw)
-	case KindUnion, KindUnknown: // have no more to say
-	}
-}
-
-func (e *explainer) window(w *WindowAggregateSpec, raw *types.Schema) {
-	offset := ""
-	if w.Window.Offset != 0 {
-		offset = fmt.Sprintf(", offset %s", w.Window.Offset)
-	}
-	e.line(2, "keys (%s), tumbling by %s every %s%s", columnNames(raw, w.Keys), raw.Fields[w.Time].Name, w.Window.Size, offset)
-	for _, a := range w.Aggregates {
-		arg := "*"
-		if a.Arg != CountStar {
-			arg = raw.Fields[a.Arg].Name
-		}
-		e.line(2, "%s = %s(%s)", a.Name, strings.ToUpper(a.Func), arg)
-	}
-	if w.Partial {
-		e.line(2, "from partial rows")
-	}
+	o.Body.explain(e, in)
 }
 
 func (e *explainer) edge(edge *Edge, s *types.Schema) {

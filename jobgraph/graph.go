@@ -3,7 +3,6 @@ package jobgraph
 import (
 	"time"
 
-	"millrace/expr"
 	"millrace/types"
 )
 
@@ -150,99 +149,6 @@ type SinkSpec struct {
 	Connector string
 	Options   map[string]string
 }
-
-// OperatorSpec describes an operator: exactly one of the pointers is set.
-type OperatorSpec struct {
-	UID  types.OperatorUID
-	Name string
-
-	Calc            *CalcSpec
-	WindowAggregate *WindowAggregateSpec
-	LocalAggregate  *WindowAggregateSpec
-	Union           *UnionSpec
-}
-
-// OperatorKind names a kind of operator.
-type OperatorKind string
-
-// The operator kinds.
-const (
-	KindCalc            OperatorKind = "calc"
-	KindWindowAggregate OperatorKind = "window-aggregate"
-	KindLocalAggregate  OperatorKind = "local-aggregate"
-	KindUnion           OperatorKind = "union"
-	KindUnknown         OperatorKind = "unknown"
-)
-
-// Kind returns which description is set, KindUnknown where not exactly one is.
-func (o *OperatorSpec) Kind() OperatorKind {
-	kind, n := KindUnknown, 0
-	for k, set := range map[OperatorKind]bool{
-		KindCalc: o.Calc != nil, KindWindowAggregate: o.WindowAggregate != nil,
-		KindLocalAggregate: o.LocalAggregate != nil, KindUnion: o.Union != nil,
-	} {
-		if set {
-			kind = k
-			n++
-		}
-	}
-	if n != 1 {
-		return KindUnknown
-	}
-	return kind
-}
-
-// CalcSpec filters rows and computes columns.
-type CalcSpec struct {
-	Filter  expr.Expr // nil keeps every row
-	Columns []Projection
-}
-
-// Projection is a computed column.
-type Projection struct {
-	Name string
-	Expr expr.Expr
-}
-
-// WindowAggregateSpec aggregates rows by key and tumbling event-time window.
-//
-// Its output has the key columns, window_start and window_end, then a column an
-// aggregate. A LocalAggregate of the same spec in front of the exchange gives
-// partial rows instead (PartialSchema), and the WindowAggregate behind it sets
-// Partial.
-type WindowAggregateSpec struct {
-	Keys       []int // columns of the input
-	Time       int   // the event-time column of the input, TIMESTAMP(0..3)
-	Window     WindowSpec
-	Aggregates []AggregateCall
-	// Partial says that the input is a LocalAggregate's. Keys, Time and the
-	// aggregates' Args then still count the columns of the LocalAggregate's
-	// input, whose schema Input has.
-	Partial bool
-	Input   *types.Schema // the raw input's schema; needed where Partial
-	// LateOutput gives late rows on port 1. It needs raw input: with Partial it is
-	// refused.
-	LateOutput bool
-}
-
-// WindowSpec is a tumbling window.
-type WindowSpec struct {
-	Size   time.Duration // whole milliseconds, at least 1
-	Offset time.Duration // may be negative; less than Size either way
-}
-
-// AggregateCall is an aggregate function over a column.
-type AggregateCall struct {
-	Func string // COUNT, SUM, MIN, MAX, AVG
-	Arg  int    // a column of the (raw) input; CountStar for COUNT(*)
-	Name string // of the output column
-}
-
-// CountStar is the Arg of COUNT(*).
-const CountStar = -1
-
-// UnionSpec merges inputs of one schema; row order between inputs is free.
-type UnionSpec struct{}
 
 // DeadLetterPort is the port by which records that a source can't decode leave
 // it, as rows of DeadLetterSchema, where its on-error option is dead-letter.

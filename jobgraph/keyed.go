@@ -1,10 +1,6 @@
 package jobgraph
 
-import (
-	"slices"
-
-	"millrace/expr"
-)
+import "slices"
 
 // spot is a place in a chain: the output of operator op of a vertex, or, with
 // op -1, what enters the chain.
@@ -28,7 +24,7 @@ func (v *validator) producers(i, k int, seen map[spot]bool) (out []spot) {
 	}
 	seen[at] = true
 	if k > 0 {
-		if x.Operators[k-1].Union != nil {
+		if x.Operators[k-1].Kind() == KindUnion {
 			return v.producers(i, k-1, seen)
 		}
 		return []spot{at}
@@ -45,28 +41,23 @@ func (v *validator) producers(i, k int, seen map[spot]bool) (out []spot) {
 	return out
 }
 
-// keyed checks that all rows of a key come to one subtask of a WindowAggregate,
-// the one that owns the key's group: its keys are those of the HASH by which
-// they came, in that order.
-func (v *validator) keyed(i, k int, field string, w *WindowAggregateSpec) {
-	x := &v.g.Vertices[i]
-	columns := w.Keys
-	if w.Partial {
-		columns = count(len(w.Keys))
-	}
-	if x.Source == nil && len(v.inputs[i]) == 0 || v.meet(i, k, columns, make(map[spot]bool)) {
+// keyed checks that all rows of a key come to one subtask of an operator, the one that owns the key's group: its keys are
+// those of the HASH by which they came, in that order. keys are the operator's own, columns those of the input that have them.
+func (c *operatorCheck) keyed(input int, keys, columns []int) {
+	x := &c.g.Vertices[c.vertex]
+	if x.Source == nil && len(c.inputs[c.vertex]) == 0 || c.meet(c.vertex, c.operator, input, columns, make(map[spot]bool)) {
 		return
 	}
-	if len(w.Keys) == 0 {
-		v.add(x.ID, field+".keys", "an aggregate without keys needs parallelism 1 of its vertex")
+	if len(keys) == 0 {
+		c.addf("keys", "an aggregate without keys needs parallelism 1 of its vertex")
 		return
 	}
-	v.add(x.ID, field+".keys", "rows of one key may reach several subtasks: they must come by HASH of the same columns in the same order, or the vertex needs parallelism 1")
+	c.addf("keys", "rows of one key may reach several subtasks: they must come by HASH of the same columns in the same order, or the vertex needs parallelism 1")
 }
 
-// meet tells whether rows with equal values in the columns of operator k's input
+// meet tells whether rows with equal values in the columns of an input of operator k
 // are in the subtask that owns them as a key.
-func (v *validator) meet(i, k int, columns []int, seen map[spot]bool) bool {
+func (v *validator) meet(i, k, input int, columns []int, seen map[spot]bool) bool {
 	x := &v.g.Vertices[i]
 	at := spot{i, k}
 	switch {
@@ -77,15 +68,21 @@ func (v *validator) meet(i, k int, columns []int, seen map[spot]bool) bool {
 	}
 	seen[at] = true
 	if k > 0 {
-		from, ok := x.Operators[k-1].inputColumns(columns)
-		return ok && v.meet(i, k-1, from, seen)
+		before, from, ok := x.Operators[k-1].passed(columns)
+		return ok && v.meet(i, k-1, before, from, seen)
 	}
+	merges := len(x.Operators) == 0 || x.Operators[0].Kind() == KindUnion
+	some := false
 	for _, e := range v.inputs[i] {
+		if !merges && e.Input != input {
+			continue
+		}
 		if !v.meetBy(&e, columns, seen) {
 			return false
 		}
+		some = true
 	}
-	return x.Source == nil && len(v.inputs[i]) > 0
+	return x.Source == nil && some
 }
 
 func (v *validator) meetBy(e *Edge, columns []int, seen map[spot]bool) bool {
@@ -95,56 +92,29 @@ func (v *validator) meetBy(e *Edge, columns []int, seen map[spot]bool) bool {
 	case e.Kind == Hash:
 		return slices.Equal(e.Keys, columns)
 	case e.Kind == Forward && e.Port == 0:
-		return v.meet(from, last, columns, seen)
+		return v.meet(from, last, 0, columns, seen)
 	case e.Kind == Forward && e.Port == 1 && last > 0: // late rows: the last operator's input
-		return v.meet(from, last-1, columns, seen)
+		return v.meet(from, last-1, 0, columns, seen)
 	default:
 		return false
 	}
 }
 
-// inputColumns returns the columns of the operator's input that are passed on
+// passed returns the columns of one of the operator's inputs that are passed on
 // unchanged as these columns of its output; false where one is not.
-func (o *OperatorSpec) inputColumns(columns []int) ([]int, bool) {
-	out := make([]int, len(columns))
+func (o *OperatorSpec) passed(columns []int) (input int, from []int, ok bool) {
+	if o.Kind() == KindUnknown {
+		return 0, nil, false
+	}
+	from = make([]int, len(columns))
 	for i, c := range columns {
-		out[i] = -1
-		switch o.Kind() {
-		case KindUnion:
-			out[i] = c
-		case KindCalc:
-			if c >= 0 && c < len(o.Calc.Columns) {
-				out[i] = passedOn(o.Calc.Columns[c].Expr)
-			}
-		case KindLocalAggregate:
-			out[i] = keyAt(o.LocalAggregate.Keys, c)
-		case KindWindowAggregate:
-			keys := o.WindowAggregate.Keys
-			if o.WindowAggregate.Partial {
-				keys = count(len(keys))
-			}
-			out[i] = keyAt(keys, c)
-		case KindUnknown: // is refused elsewhere
+		of, column, ok := o.Body.passes(c)
+		if !ok || i > 0 && of != input {
+			return 0, nil, false
 		}
-		if out[i] < 0 {
-			return nil, false
-		}
+		input, from[i] = of, column
 	}
-	return out, true
-}
-
-func passedOn(e expr.Expr) int {
-	if c, ok := e.(*expr.Column); ok && c != nil {
-		return c.Index
-	}
-	return -1
-}
-
-func keyAt(keys []int, c int) int {
-	if c < 0 || c >= len(keys) {
-		return -1
-	}
-	return keys[c]
+	return input, from, true
 }
 
 // count returns 0, 1, ... n-1.

@@ -65,7 +65,7 @@ func (v *Vertex) lateOutput() bool {
 	if len(v.Operators) == 0 {
 		return false
 	}
-	w := v.Operators[len(v.Operators)-1].WindowAggregate
+	w, _ := v.Operators[len(v.Operators)-1].Body.(*WindowAggregateSpec)
 	return w != nil && w.LateOutput
 }
 

@@ -121,7 +121,7 @@ var problemCases = []struct {
 	}},
 	{"source schema hides nothing elsewhere", func(g *jobgraph.Graph) {
 		g.Vertices[0].Source.Schema = types.NewSchema(types.Field{Name: "a", Type: types.DecimalOf(99, 0)})
-		g.Vertices[1].Operators[0].WindowAggregate.Window.Size = 0
+		windows(g)[1].Window.Size = 0
 		g.Vertices[1].Sink.Connector = "ptint"
 	}},
 	{"edges", func(g *jobgraph.Graph) {
@@ -144,7 +144,7 @@ var problemCases = []struct {
 		g.Vertices[1].Parallelism = 1
 	}},
 	{"a cycle", func(g *jobgraph.Graph) {
-		loop := jobgraph.Vertex{ID: "loop", Operators: []jobgraph.OperatorSpec{{UID: "loop-union", Union: &jobgraph.UnionSpec{}}}}
+		loop := jobgraph.Vertex{ID: "loop", Operators: []jobgraph.OperatorSpec{{UID: "loop-union", Body: &jobgraph.UnionSpec{}}}}
 		g.Vertices = append(g.Vertices, loop)
 		g.Vertices[1].Sink = nil
 		rebalance := jobgraph.Partitioning{Kind: jobgraph.Rebalance}
@@ -194,9 +194,9 @@ var problemCases = []struct {
 	}},
 	{"partial without local", func(g *jobgraph.Graph) { g.Vertices[0].Operators = nil }},
 	{"dead letters go nowhere", func(g *jobgraph.Graph) { g.Vertices[0].Source.Options["on-error"] = "dead-letter" }},
-	{"operators without or with two descriptions", func(g *jobgraph.Graph) {
-		g.Vertices[0].Operators[0].LocalAggregate = nil
-		g.Vertices[1].Operators[0].Union = &jobgraph.UnionSpec{}
+	{"operators without a description", func(g *jobgraph.Graph) {
+		g.Vertices[0].Operators[0].Body = nil
+		g.Vertices[1].Operators[0].Body = (*jobgraph.UnionSpec)(nil)
 	}},
 	{"inputs of unequal schemas, and several of one operator", func(g *jobgraph.Graph) {
 		g.Vertices[0].Source.Options["on-error"] = "dead-letter"
@@ -207,7 +207,7 @@ var problemCases = []struct {
 	}},
 	{"expressions", func(g *jobgraph.Graph) {
 		price := &expr.Column{Index: 2, Name: "price", T: types.Of(types.BigInt)}
-		g.Vertices[0].Operators = slices.Insert(g.Vertices[0].Operators, 0, jobgraph.OperatorSpec{UID: "calc", Calc: &jobgraph.CalcSpec{
+		g.Vertices[0].Operators = slices.Insert(g.Vertices[0].Operators, 0, jobgraph.OperatorSpec{UID: "calc", Body: &jobgraph.CalcSpec{
 			Filter: price,
 			Columns: []jobgraph.Projection{
 				{Name: "a", Expr: &expr.Column{Index: 12, T: types.Of(types.Int)}},
@@ -226,7 +226,8 @@ var problemCases = []struct {
 
 // windows returns the local and the final aggregate of the main job.
 func windows(g *jobgraph.Graph) []*jobgraph.WindowAggregateSpec {
-	return []*jobgraph.WindowAggregateSpec{g.Vertices[0].Operators[0].LocalAggregate, g.Vertices[1].Operators[0].WindowAggregate}
+	local := g.Vertices[0].Operators[0].Body.(*jobgraph.LocalAggregateSpec)
+	return []*jobgraph.WindowAggregateSpec{(*jobgraph.WindowAggregateSpec)(local), g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)}
 }
 
 func TestProblems(t *testing.T) {
@@ -259,7 +260,7 @@ func TestRightGraphs(t *testing.T) {
 	hash := func(keys ...int) jobgraph.Partitioning { return jobgraph.Partitioning{Kind: jobgraph.Hash, Keys: keys} }
 	raw := func(g *jobgraph.Graph) {
 		g.Vertices[0].Operators = nil
-		w := g.Vertices[1].Operators[0].WindowAggregate
+		w := g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 		w.Partial, w.Input = false, nil
 	}
 	cases := []struct {
@@ -271,7 +272,7 @@ func TestRightGraphs(t *testing.T) {
 		}},
 		{"late rows and dead letters have places to go", func(g *jobgraph.Graph) {
 			raw(g)
-			g.Vertices[1].Operators[0].WindowAggregate.LateOutput = true
+			g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec).LateOutput = true
 			g.Vertices[0].Source.Options["on-error"] = "dead-letter"
 			g.Vertices = append(
 				g.Vertices,
@@ -290,12 +291,12 @@ func TestRightGraphs(t *testing.T) {
 			column := func(i int) jobgraph.Projection {
 				return jobgraph.Projection{Name: in.Fields[i].Name, Expr: &expr.Column{Index: i, Name: in.Fields[i].Name, T: in.Fields[i].Type}}
 			}
-			w := g.Vertices[1].Operators[0].WindowAggregate
+			w := g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 			*w = jobgraph.WindowAggregateSpec{Keys: []int{1}, Time: 0, Window: w.Window, Aggregates: w.Aggregates[:1]}
 			g.Vertices[1].Operators = slices.Insert(g.Vertices[1].Operators, 0, jobgraph.OperatorSpec{
-				UID: "narrow", Calc: &jobgraph.CalcSpec{Columns: []jobgraph.Projection{column(5), column(0)}},
+				UID: "narrow", Body: &jobgraph.CalcSpec{Columns: []jobgraph.Projection{column(5), column(0)}},
 			})
-			g.Vertices = append(g.Vertices, jobgraph.Vertex{ID: "union", Operators: []jobgraph.OperatorSpec{{UID: "union", Union: &jobgraph.UnionSpec{}}}})
+			g.Vertices = append(g.Vertices, jobgraph.Vertex{ID: "union", Operators: []jobgraph.OperatorSpec{{UID: "union", Body: &jobgraph.UnionSpec{}}}})
 			g.Edges = []jobgraph.Edge{
 				{From: "bids", To: "union", Partitioning: hash(0)},
 				{From: "bids", To: "union", Input: 1, Partitioning: hash(0)},
@@ -333,7 +334,7 @@ func TestExplain(t *testing.T) {
 	}
 	g.Parallelism, g.Checkpoint, g.Restart.Strategy = 2, jobgraph.CheckpointSpec{}, jobgraph.RestartNone
 	g.Vertices[0].Source.Options["on-error"] = "dead-letter"
-	g.Vertices[0].Operators[0] = jobgraph.OperatorSpec{UID: "dear", Calc: &jobgraph.CalcSpec{
+	g.Vertices[0].Operators[0] = jobgraph.OperatorSpec{UID: "dear", Body: &jobgraph.CalcSpec{
 		Filter: more, Columns: []jobgraph.Projection{{Name: "price", Expr: price}},
 	}}
 	g.Vertices[1] = jobgraph.Vertex{ID: "all", Parallelism: 1, SlotSharingGroup: "sinks", Sink: &jobgraph.SinkSpec{UID: "print", Connector: "print"}}

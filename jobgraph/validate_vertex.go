@@ -74,8 +74,8 @@ func (v *validator) inputSchemas(i int, x *Vertex) []*types.Schema {
 	if len(in) < 2 {
 		return in
 	}
-	if len(x.Operators) > 0 && x.Operators[0].Union == nil {
-		v.add(x.ID, "operators[0]", "a %s takes one input, but the vertex has %d", x.Operators[0].Kind(), len(in))
+	if len(x.Operators) > 0 && x.Operators[0].Kind() != KindUnion {
+		return in // the operator tells its inputs apart
 	}
 	first := slices.IndexFunc(in, func(s *types.Schema) bool { return s != nil })
 	for k := first + 1; first >= 0 && k < len(in); k++ {

@@ -45,10 +45,10 @@ func TestSliceCountsSelectedRows(t *testing.T) {
 func TestRegistry(t *testing.T) {
 	var r operators.Registry
 	r.Register(jobgraph.KindUnion, func(*jobgraph.OperatorSpec) (operators.Operator, error) { return nil, nil })
-	if _, err := r.New(&jobgraph.OperatorSpec{UID: "u", Union: &jobgraph.UnionSpec{}}); err != nil {
+	if _, err := r.New(&jobgraph.OperatorSpec{UID: "u", Body: &jobgraph.UnionSpec{}}); err != nil {
 		t.Error(err)
 	}
-	if _, err := r.New(&jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{}}); err == nil {
+	if _, err := r.New(&jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{}}); err == nil {
 		t.Error("an unknown kind is made")
 	}
 	defer func() {

@@ -75,7 +75,7 @@ func balanceGraph(t *testing.T) *jobgraph.Graph {
 		"out-of-order.group-size": "50000",
 	}
 	source.Watermark.Delay = time.Millisecond
-	window := g.Vertices[1].Operators[0].WindowAggregate
+	window := g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 	window.Window.Size = 500 * time.Millisecond
 	local, global, raw := *window, *window, *window
 	global.Partial, global.Input = true, source.Schema
@@ -87,12 +87,12 @@ func balanceGraph(t *testing.T) *jobgraph.Graph {
 	byAuction := jobgraph.Partitioning{Kind: jobgraph.Hash, Keys: []int{0}}
 	anywhere := jobgraph.Partitioning{Kind: jobgraph.Rebalance}
 	g.Vertices = []jobgraph.Vertex{
-		{ID: "bids", Source: source, Operators: chain(jobgraph.OperatorSpec{UID: "even", Calc: even(t, source.Schema)})},
-		{ID: "windows", Operators: chain(jobgraph.OperatorSpec{UID: "raw", WindowAggregate: &raw})},
+		{ID: "bids", Source: source, Operators: chain(jobgraph.OperatorSpec{UID: "even", Body: even(t, source.Schema)})},
+		{ID: "windows", Operators: chain(jobgraph.OperatorSpec{UID: "raw", Body: &raw})},
 		{ID: "fired", Sink: sink("fired")},
 		{ID: "late", Sink: sink("late")},
-		{ID: "partials", Operators: chain(jobgraph.OperatorSpec{UID: "local", LocalAggregate: &local})},
-		{ID: "totals", Operators: chain(jobgraph.OperatorSpec{UID: "global", WindowAggregate: &global}), Sink: sink("totals")},
+		{ID: "partials", Operators: chain(jobgraph.OperatorSpec{UID: "local", Body: (*jobgraph.LocalAggregateSpec)(&local)})},
+		{ID: "totals", Operators: chain(jobgraph.OperatorSpec{UID: "global", Body: &global}), Sink: sink("totals")},
 	}
 	g.Edges = []jobgraph.Edge{
 		{From: "bids", To: "windows", Partitioning: byAuction},

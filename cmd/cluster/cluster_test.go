@@ -58,7 +58,7 @@ func (b bids) graph() *jobgraph.Graph {
 	}
 	window := agg
 	if b.local {
-		source.Operators = []jobgraph.OperatorSpec{{UID: "local", LocalAggregate: &agg}}
+		source.Operators = []jobgraph.OperatorSpec{{UID: "local", Body: (*jobgraph.LocalAggregateSpec)(&agg)}}
 		window.Partial, window.Input = true, schema
 	}
 	return &jobgraph.Graph{
@@ -66,7 +66,7 @@ func (b bids) graph() *jobgraph.Graph {
 		Checkpoint: jobgraph.CheckpointSpec{Interval: b.interval, TolerableFailures: 3},
 		Restart:    jobgraph.RestartSpec{Strategy: jobgraph.RestartFixedDelay, Attempts: 100, Delay: 10 * time.Millisecond},
 		Vertices: []jobgraph.Vertex{source, {
-			ID: "windows", Name: "windows", Operators: []jobgraph.OperatorSpec{{UID: "window", WindowAggregate: &window}},
+			ID: "windows", Name: "windows", Operators: []jobgraph.OperatorSpec{{UID: "window", Body: &window}},
 			Sink: &jobgraph.SinkSpec{UID: "sink", Connector: "collect"},
 		}},
 		Edges: []jobgraph.Edge{{From: "bids", To: "windows", Partitioning: jobgraph.Partitioning{Kind: jobgraph.Hash, Keys: []int{0}}}},

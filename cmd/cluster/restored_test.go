@@ -186,11 +186,11 @@ func TestStartAnotherGraph(t *testing.T) {
 			g.Edges, g.Vertices[0].Sink = nil, &jobgraph.SinkSpec{UID: "sink", Connector: "collect"}
 		}, false, []string{"vertex windows", "the graph has no such vertex"}},
 		{"another aggregate", func(g *jobgraph.Graph) {
-			spec := *g.Vertices[1].Operators[0].WindowAggregate
+			spec := *g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 			spec.Aggregates = spec.Aggregates[:2]
-			local := *g.Vertices[0].Operators[0].LocalAggregate
+			local := *g.Vertices[0].Operators[0].Body.(*jobgraph.LocalAggregateSpec)
 			local.Aggregates = local.Aggregates[:2]
-			g.Vertices[1].Operators[0].WindowAggregate, g.Vertices[0].Operators[0].LocalAggregate = &spec, &local
+			g.Vertices[1].Operators[0].Body, g.Vertices[0].Operators[0].Body = &spec, &local
 		}, true, []string{"vertex windows", "table windows of operator window", "column max$2"}},
 		{"other key groups", func(g *jobgraph.Graph) { g.MaxParallelism = 256 }, true, []string{"vertex bids", "128 key groups", "256"}},
 	}

@@ -19,7 +19,7 @@ import (
 func wide(events, rate int, limited bool) *jobgraph.Graph {
 	b := bids{events: events, parallelism: 1, rate: rate, limited: limited, window: 24 * time.Hour, interval: 200 * time.Millisecond}
 	g := b.graph()
-	a := g.Vertices[1].Operators[0].WindowAggregate
+	a := g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 	a.Keys = []int{1}
 	for i := range 40 {
 		a.Aggregates = append(a.Aggregates, jobgraph.AggregateCall{Func: "SUM", Arg: 1, Name: fmt.Sprint("sum", i)})

@@ -177,7 +177,7 @@ func TestProblemsNameVertexAndField(t *testing.T) {
 
 func TestWhatNoMessageCanCarry(t *testing.T) {
 	calc := func(e expr.Expr) *jobgraph.Graph {
-		return &jobgraph.Graph{Vertices: []jobgraph.Vertex{{ID: "v", Operators: []jobgraph.OperatorSpec{{UID: "o", Calc: &jobgraph.CalcSpec{Filter: e}}}}}}
+		return &jobgraph.Graph{Vertices: []jobgraph.Vertex{{ID: "v", Operators: []jobgraph.OperatorSpec{{UID: "o", Body: &jobgraph.CalcSpec{Filter: e}}}}}}
 	}
 	loop := &expr.Cast{To: types.Of(types.Int)}
 	loop.X = loop

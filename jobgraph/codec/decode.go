@@ -150,13 +150,13 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 	out := jobgraph.OperatorSpec{UID: types.OperatorUID(o.GetUid()), Name: o.GetName()}
 	switch b := o.GetBody().(type) {
 	case *jobv1.OperatorSpec_Calc:
-		out.Calc = d.calc(field+".calc", b.Calc)
+		out.Body = d.calc(field+".calc", b.Calc)
 	case *jobv1.OperatorSpec_WindowAggregate:
-		out.WindowAggregate = d.window(field+".window_aggregate", b.WindowAggregate)
+		out.Body = d.window(field+".window_aggregate", b.WindowAggregate)
 	case *jobv1.OperatorSpec_LocalAggregate:
-		out.LocalAggregate = d.window(field+".local_aggregate", b.LocalAggregate)
+		out.Body = (*jobgraph.LocalAggregateSpec)(d.window(field+".local_aggregate", b.LocalAggregate))
 	case *jobv1.OperatorSpec_Union:
-		out.Union = &jobgraph.UnionSpec{}
+		out.Body = &jobgraph.UnionSpec{}
 	default:
 		d.addf(field, "operator has no description that is known here")
 	}

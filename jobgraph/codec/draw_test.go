@@ -73,16 +73,17 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 	o := jobgraph.OperatorSpec{UID: "o", Name: rapid.String().Draw(t, "name")}
 	switch rapid.IntRange(0, 3).Draw(t, "operator") {
 	case 0:
-		o.Union = &jobgraph.UnionSpec{}
+		o.Body = &jobgraph.UnionSpec{}
 	case 1:
-		o.LocalAggregate = drawWindow(t)
+		o.Body = (*jobgraph.LocalAggregateSpec)(drawWindow(t))
 	case 2:
-		o.WindowAggregate = drawWindow(t)
+		o.Body = drawWindow(t)
 	default:
-		o.Calc = &jobgraph.CalcSpec{Columns: []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 3)}}}
+		c := &jobgraph.CalcSpec{Columns: []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 3)}}}
 		if rapid.Bool().Draw(t, "filter") {
-			o.Calc.Filter = drawExpr(t, 3)
+			c.Filter = drawExpr(t, 3)
 		}
+		o.Body = c
 	}
 	return o
 }

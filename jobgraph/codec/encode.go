@@ -126,17 +126,20 @@ func (e *encoder) source(s *jobgraph.SourceSpec) *jobv1.SourceSpec {
 
 func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.OperatorSpec {
 	out := &jobv1.OperatorSpec{Uid: string(o.UID), Name: o.Name}
-	switch o.Kind() {
-	case jobgraph.KindCalc:
-		out.Body = &jobv1.OperatorSpec_Calc{Calc: e.calc(field+".calc", o.Calc)}
-	case jobgraph.KindWindowAggregate:
-		out.Body = &jobv1.OperatorSpec_WindowAggregate{WindowAggregate: e.window(field+".window_aggregate", o.WindowAggregate)}
-	case jobgraph.KindLocalAggregate:
-		out.Body = &jobv1.OperatorSpec_LocalAggregate{LocalAggregate: e.window(field+".local_aggregate", o.LocalAggregate)}
-	case jobgraph.KindUnion:
+	if o.Kind() == jobgraph.KindUnknown {
+		e.addf(field, "operator has no description")
+		return out
+	}
+	switch b := o.Body.(type) {
+	case *jobgraph.CalcSpec:
+		out.Body = &jobv1.OperatorSpec_Calc{Calc: e.calc(field+".calc", b)}
+	case *jobgraph.WindowAggregateSpec:
+		out.Body = &jobv1.OperatorSpec_WindowAggregate{WindowAggregate: e.window(field+".window_aggregate", b)}
+	case *jobgraph.LocalAggregateSpec:
+		w := (*jobgraph.WindowAggregateSpec)(b)
+		out.Body = &jobv1.OperatorSpec_LocalAggregate{LocalAggregate: e.window(field+".local_aggregate", w)}
+	case *jobgraph.UnionSpec:
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
-	default:
-		e.addf(field, "operator has no or several descriptions")
 	}
 	return out
 }

@@ -32,10 +32,11 @@ func Register(r *operators.Registry, functions *expr.Registry) {
 // Factory returns a factory of calcs that know the functions.
 func Factory(functions *expr.Registry) operators.Factory {
 	return func(o *jobgraph.OperatorSpec) (operators.Operator, error) {
-		if len(o.Calc.Columns) == 0 {
+		spec := o.Body.(*jobgraph.CalcSpec)
+		if len(spec.Columns) == 0 {
 			return nil, failure.Userf("calc %s computes no column", o.UID)
 		}
-		return &Calc{spec: o.Calc, functions: functions}, nil
+		return &Calc{spec: spec, functions: functions}, nil
 	}
 }
 

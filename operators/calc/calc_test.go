@@ -58,27 +58,27 @@ func TestCalc(t *testing.T) {
 	odd := call(t, "=", call(t, "%", i, number(2)), number(1))
 	for _, c := range []operatortest.Case{
 		{
-			Name: "filter and compute", Spec: &jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{
+			Name: "filter and compute", Spec: &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{
 				Filter: odd, Columns: []jobgraph.Projection{double, project("s", s), project("l", l), project("one", number(1))},
 			}},
 			Want:   "2 'a' [1] 1\n+U 6 NULL NULL 1\n10 'e' [5, 6] 1",
 			Counts: &operators.Counts{Filtered: 3},
 		},
 		{
-			Name: "columns handed through", Spec: &jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{
+			Name: "columns handed through", Spec: &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{
 				Columns: []jobgraph.Projection{project("a", s), project("b", i), project("c", i)},
 			}},
 			Want:   "'a' 1 1\n-D 'b' 2 2\n+U NULL 3 3\n'd' NULL NULL\n'e' 5 5\n'f' -3 -3",
 			Counts: &operators.Counts{},
 		},
 		{
-			Name: "nothing is left", Spec: &jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{
+			Name: "nothing is left", Spec: &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{
 				Filter: call(t, ">", i, number(100)), Columns: []jobgraph.Projection{double},
 			}},
 			Counts: &operators.Counts{Filtered: 6},
 		},
 		{
-			Name: "a failing column sees only the rows that are left", Spec: &jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{
+			Name: "a failing column sees only the rows that are left", Spec: &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{
 				Filter: call(t, ">", i, number(2)), Columns: []jobgraph.Projection{project("q", call(t, "/", number(30), call(t, "-", i, number(2))))},
 			}},
 			Want: "+U 30\n10", Counts: &operators.Counts{Filtered: 4},
@@ -91,7 +91,7 @@ func TestCalc(t *testing.T) {
 
 func open(t *testing.T, pool *stream.Pool, spec *jobgraph.CalcSpec) (operators.Operator, error) {
 	t.Helper()
-	o := &jobgraph.OperatorSpec{UID: "c", Calc: spec}
+	o := &jobgraph.OperatorSpec{UID: "c", Body: spec}
 	op, err := calc.Factory(functions)(o)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func BenchmarkCalc(b *testing.B) {
 	col := &expr.Column{T: in.Fields[0].Type}
 	filter, _ := expr.NewCall(functions, ">", col, number(4096))
 	twice, _ := expr.NewCall(functions, "*", col, number(2))
-	o := &jobgraph.OperatorSpec{UID: "c", Calc: &jobgraph.CalcSpec{Filter: filter, Columns: []jobgraph.Projection{project("i", col), project("twice", twice)}}}
+	o := &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{Filter: filter, Columns: []jobgraph.Projection{project("i", col), project("twice", twice)}}}
 	op, _ := calc.Factory(functions)(o)
 	out, _ := jobgraph.OutputSchema(o, []*types.Schema{in})
 	if err := op.Open(&operators.Context{Operator: "c", Inputs: []*types.Schema{in}, Output: out, Pool: &pool, RowsMax: stream.RowsMax, Counts: &operators.Counts{}}); err != nil {

@@ -19,10 +19,10 @@ type Options struct {
 
 // OptionsOf returns the promises of the operator that the spec describes.
 func OptionsOf(o *jobgraph.OperatorSpec) Options {
-	switch o.Kind() {
-	case jobgraph.KindWindowAggregate:
-		return Options{WindowEnd: len(o.WindowAggregate.Keys) + 1}
-	case jobgraph.KindLocalAggregate:
+	switch body := o.Body.(type) {
+	case *jobgraph.WindowAggregateSpec:
+		return Options{WindowEnd: len(body.Keys) + 1}
+	case *jobgraph.LocalAggregateSpec:
 		return Options{WindowEnd: -1}
 	default:
 		return Options{Changelog: true, WindowEnd: -1}

@@ -65,7 +65,7 @@ func failureOf(bug string, v Variant) (message string) {
 		}
 	}()
 	c := &Case{
-		Spec:   &jobgraph.OperatorSpec{UID: "u", Union: &jobgraph.UnionSpec{}},
+		Spec:   &jobgraph.OperatorSpec{UID: "u", Body: &jobgraph.UnionSpec{}},
 		Inputs: []*types.Schema{schema},
 		New: func(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 			u, err := union.New(o)

@@ -124,7 +124,7 @@ func (p *player) rows(input int, rows []string) {
 
 // weight returns how many raw rows stand behind a batch.
 func (p *player) weight(b *stream.Batch) int64 {
-	if w := p.c.Spec.WindowAggregate; w == nil || !w.Partial {
+	if w, ok := p.c.Spec.Body.(*jobgraph.WindowAggregateSpec); !ok || !w.Partial {
 		return int64(b.Rows())
 	}
 	n := int64(0)

@@ -14,7 +14,7 @@ import (
 func TestUnion(t *testing.T) {
 	s := types.NewSchema(types.Field{Name: "i", Type: types.Of(types.Int)}, types.Field{Name: "s", Type: types.StringType()})
 	operatortest.Run(t, operatortest.Case{
-		Name: "two inputs", Spec: &jobgraph.OperatorSpec{UID: "u", Union: &jobgraph.UnionSpec{}}, New: union.New, Inputs: []*types.Schema{s, s},
+		Name: "two inputs", Spec: &jobgraph.OperatorSpec{UID: "u", Body: &jobgraph.UnionSpec{}}, New: union.New, Inputs: []*types.Schema{s, s},
 		Script: `
 			1 'a'
 			-D 2 NULL

@@ -47,7 +47,7 @@ type Aggregate struct {
 
 // New makes a window aggregate. It is an operators.Factory.
 func New(o *jobgraph.OperatorSpec) (operators.Operator, error) {
-	spec := o.WindowAggregate
+	spec := o.Body.(*jobgraph.WindowAggregateSpec)
 	if err := checkSpec(spec); err != nil {
 		return nil, failure.Userf("window aggregate %s: %w", o.UID, err)
 	}

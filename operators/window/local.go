@@ -48,7 +48,7 @@ type Local struct {
 
 // NewLocal makes a local aggregate. It is an operators.Factory.
 func NewLocal(o *jobgraph.OperatorSpec) (operators.Operator, error) {
-	spec := o.LocalAggregate
+	spec := (*jobgraph.WindowAggregateSpec)(o.Body.(*jobgraph.LocalAggregateSpec))
 	if err := checkSpec(spec); err != nil {
 		return nil, failure.Userf("local aggregate %s: %w", o.UID, err)
 	}

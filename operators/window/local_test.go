@@ -27,7 +27,7 @@ type local struct {
 func newLocal(t *testing.T, w *jobgraph.WindowAggregateSpec, rowsMax int) *local {
 	t.Helper()
 	l := &local{T: t}
-	o := &jobgraph.OperatorSpec{UID: "local", LocalAggregate: w}
+	o := &jobgraph.OperatorSpec{UID: "local", Body: (*jobgraph.LocalAggregateSpec)(w)}
 	op, err := window.NewLocal(o)
 	if err != nil {
 		t.Fatal(err)

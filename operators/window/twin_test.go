@@ -293,9 +293,9 @@ type pair struct {
 }
 
 func newPair(o *jobgraph.OperatorSpec) (operators.Operator, error) {
-	p := &pair{spec: o.WindowAggregate, watermark: stream.NoWatermark}
+	p := &pair{spec: o.Body.(*jobgraph.WindowAggregateSpec), watermark: stream.NoWatermark}
 	var err error
-	p.local, err = window.NewLocal(&jobgraph.OperatorSpec{UID: o.UID, LocalAggregate: p.spec})
+	p.local, err = window.NewLocal(&jobgraph.OperatorSpec{UID: o.UID, Body: (*jobgraph.LocalAggregateSpec)(p.spec)})
 	return p, err
 }
 
@@ -306,7 +306,7 @@ func (p *pair) Open(ctx *operators.Context) error {
 	if p.partial, err = jobgraph.PartialSchema(p.spec, ctx.Inputs[0]); err != nil {
 		return err
 	}
-	if p.global, err = window.New(&jobgraph.OperatorSpec{UID: ctx.Operator, WindowAggregate: &partial}); err != nil {
+	if p.global, err = window.New(&jobgraph.OperatorSpec{UID: ctx.Operator, Body: &partial}); err != nil {
 		return err
 	}
 	first, second := *ctx, *ctx

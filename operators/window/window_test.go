@@ -39,7 +39,7 @@ func mainJob() *jobgraph.WindowAggregateSpec {
 }
 
 func aggregateOf(w *jobgraph.WindowAggregateSpec) *jobgraph.OperatorSpec {
-	return &jobgraph.OperatorSpec{UID: "agg", WindowAggregate: w}
+	return &jobgraph.OperatorSpec{UID: "agg", Body: w}
 }
 
 func TestAggregate(t *testing.T) {
@@ -169,7 +169,7 @@ func TestDoubtfulValues(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	var pool stream.Pool
 	run := func(spec *jobgraph.WindowAggregateSpec, rows string) error {
-		o := &jobgraph.OperatorSpec{UID: "agg", WindowAggregate: spec}
+		o := &jobgraph.OperatorSpec{UID: "agg", Body: spec}
 		op, err := window.New(o)
 		if err != nil {
 			return err

@@ -54,12 +54,13 @@ func (j Job) Graph(t *testing.T) *jobgraph.Graph {
 		"scan.bounded.mode": "specific-offsets", "scan.bounded.specific-offsets": j.bound(),
 	})
 	windows.Sink = j.sink(j.Out)
+	aggregate := windows.Operators[0].Body.(*jobgraph.WindowAggregateSpec)
 	if j.Raw {
 		bids.Operators = nil
-		windows.Operators[0].WindowAggregate.Partial, windows.Operators[0].WindowAggregate.Input = false, nil
+		aggregate.Partial, aggregate.Input = false, nil
 	}
 	if j.Late != "" {
-		windows.Operators[0].WindowAggregate.LateOutput = true
+		aggregate.LateOutput = true
 		j.addOutput(g, windows.ID, 1, j.Late)
 	}
 	if j.OnError != "" {

@@ -1,0 +1,275 @@
+package jobgraph
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"millrace/expr"
+	"millrace/types"
+)
+
+// WindowAggregateSpec aggregates rows by key and tumbling event-time window.
+//
+// Its output has the key columns, window_start and window_end, then a column an
+// aggregate. A LocalAggregate of the same spec in front of the exchange gives
+// partial rows instead (PartialSchema), and the WindowAggregate behind it sets
+// Partial.
+type WindowAggregateSpec struct {
+	Keys       []int // columns of the input
+	Time       int   // the event-time column of the input, TIMESTAMP(0..3)
+	Window     WindowSpec
+	Aggregates []AggregateCall
+	// Partial says that the input is a LocalAggregate's. Keys, Time and the
+	// aggregates' Args then still count the columns of the LocalAggregate's
+	// input, whose schema Input has.
+	Partial bool
+	Input   *types.Schema // the raw input's schema; needed where Partial
+	// LateOutput gives late rows on port 1. It needs raw input: with Partial it is
+	// refused.
+	LateOutput bool
+}
+
+// LocalAggregateSpec is the first phase of a WindowAggregateSpec, in front of the exchange.
+type LocalAggregateSpec WindowAggregateSpec
+
+// WindowSpec is a tumbling window.
+type WindowSpec struct {
+	Size   time.Duration // whole milliseconds, at least 1
+	Offset time.Duration // may be negative; less than Size either way
+}
+
+// Names of the columns that a window adds, Flink's.
+const (
+	WindowStart = "window_start"
+	WindowEnd   = "window_end"
+)
+
+// PartialRows is the last column of a LocalAggregate's output: how many input
+// rows stand behind the partial row.
+const PartialRows = "$rows"
+
+// windowTime is the type of window_start and window_end.
+var windowTime = types.TimestampOf(3).NotNull()
+
+func (*WindowAggregateSpec) kind() OperatorKind { return KindWindowAggregate }
+
+func (*WindowAggregateSpec) inputs() (least, most int) { return 1, 1 }
+
+func (s *WindowAggregateSpec) output(in []*types.Schema) (*types.Schema, error) {
+	return windowSchema(s, s.raw(in[0]))
+}
+
+func (s *WindowAggregateSpec) sides(in []*types.Schema) []*types.Schema {
+	if s.LateOutput {
+		return in[:1]
+	}
+	return nil
+}
+
+func (s *WindowAggregateSpec) passes(column int) (input, from int, ok bool) {
+	if column < 0 || column >= len(s.Keys) {
+		return 0, 0, false
+	}
+	if s.Partial {
+		return 0, column, true
+	}
+	return 0, s.Keys[column], true
+}
+
+// raw returns the schema of the rows that are aggregated, in two phases or one.
+func (s *WindowAggregateSpec) raw(in *types.Schema) *types.Schema {
+	if s.Partial {
+		return s.Input
+	}
+	return in
+}
+
+// check checks the aggregate, its partner if it has one, and that the rows of one key meet in one subtask.
+func (s *WindowAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.Schema {
+	if s.LateOutput && c.operator != len(c.g.Vertices[c.vertex].Operators)-1 {
+		c.addf("late_output", "only the last operator of a vertex can have it")
+	}
+	raw := in[0]
+	if s.Partial {
+		raw = c.partial(s, in[0])
+	}
+	if !c.window(s, raw) || raw == nil {
+		return nil
+	}
+	if s.Partial {
+		c.keyed(0, s.Keys, count(len(s.Keys)))
+	} else {
+		c.keyed(0, s.Keys, s.Keys)
+	}
+	return c.schemaOf(windowSchema(s, raw))
+}
+
+func (s *WindowAggregateSpec) explain(e *explainer, in []*types.Schema) {
+	explainWindow(e, s, s.raw(in[0]))
+	if s.Partial {
+		e.line(2, "from partial rows")
+	}
+}
+
+func (*LocalAggregateSpec) kind() OperatorKind { return KindLocalAggregate }
+
+func (*LocalAggregateSpec) inputs() (least, most int) { return 1, 1 }
+
+func (s *LocalAggregateSpec) output(in []*types.Schema) (*types.Schema, error) {
+	return PartialSchema((*WindowAggregateSpec)(s), in[0])
+}
+
+func (s *LocalAggregateSpec) passes(column int) (input, from int, ok bool) {
+	if column < 0 || column >= len(s.Keys) {
+		return 0, 0, false
+	}
+	return 0, s.Keys[column], true
+}
+
+func (s *LocalAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.Schema {
+	if s.Partial || s.LateOutput {
+		c.addf("", "a local aggregate can have neither partial nor late_output")
+	}
+	w := (*WindowAggregateSpec)(s)
+	if !c.window(w, in[0]) || in[0] == nil {
+		return nil
+	}
+	return c.schemaOf(PartialSchema(w, in[0]))
+}
+
+func (s *LocalAggregateSpec) explain(e *explainer, in []*types.Schema) {
+	explainWindow(e, (*WindowAggregateSpec)(s), in[0])
+}
+
+func explainWindow(e *explainer, w *WindowAggregateSpec, raw *types.Schema) {
+	offset := ""
+	if w.Window.Offset != 0 {
+		offset = fmt.Sprintf(", offset %s", w.Window.Offset)
+	}
+	e.line(2, "keys (%s), tumbling by %s every %s%s", columnNames(raw, w.Keys), raw.Fields[w.Time].Name, w.Window.Size, offset)
+	for i := range w.Aggregates {
+		e.line(2, "%s", w.Aggregates[i].text(raw))
+	}
+}
+
+func windowSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, error) {
+	fields := keyFields(w, in)
+	fields = append(fields, types.Field{Name: WindowStart, Type: windowTime}, types.Field{Name: WindowEnd, Type: windowTime})
+	for i := range w.Aggregates {
+		f, err := w.Aggregates[i].field(in)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, f)
+	}
+	return types.NewSchema(fields...), nil
+}
+
+// PartialSchema returns the schema of a LocalAggregate's output: the keys,
+// window_end, for each aggregate its accumulator columns, and PartialRows.
+//
+// The accumulators are: of COUNT, the count; of SUM, MIN and MAX, the value
+// (NULL before the first) with SUM in its result type; of AVG, sum and count.
+func PartialSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, error) {
+	fields := keyFields(w, in)
+	fields = append(fields, types.Field{Name: WindowEnd, Type: windowTime})
+	count := types.Of(types.BigInt).NotNull()
+	for i := range w.Aggregates {
+		a := &w.Aggregates[i]
+		f, err := a.field(in)
+		if err != nil {
+			return nil, err
+		}
+		f.Name = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i)
+		if strings.EqualFold(a.Func, "AVG") {
+			sum, err := expr.AverageSumType(a.argType(in))
+			if err != nil {
+				return nil, err
+			}
+			fields = append(fields, types.Field{Name: f.Name + "$sum", Type: sum}, types.Field{Name: f.Name + "$count", Type: count})
+			continue
+		}
+		fields = append(fields, f)
+	}
+	fields = append(fields, types.Field{Name: PartialRows, Type: count})
+	return types.NewSchema(fields...), nil
+}
+
+func keyFields(w *WindowAggregateSpec, in *types.Schema) []types.Field {
+	fields := make([]types.Field, 0, len(w.Keys)+2+len(w.Aggregates))
+	for _, k := range w.Keys {
+		fields = append(fields, in.Fields[k])
+	}
+	return fields
+}
+
+// partial checks what goes with Partial and returns the raw input's schema.
+func (c *operatorCheck) partial(w *WindowAggregateSpec, in *types.Schema) *types.Schema {
+	if w.LateOutput {
+		c.addf("late_output", "needs raw input: it can't go with partial")
+	}
+	if !c.schema(c.id, c.at("input"), w.Input) {
+		return nil
+	}
+	found := c.problems.Len()
+	for _, p := range c.producers(c.vertex, c.operator, make(map[spot]bool)) {
+		o := p.operator(c.g)
+		var local *LocalAggregateSpec
+		if o != nil {
+			local, _ = o.Body.(*LocalAggregateSpec)
+		}
+		switch {
+		case local == nil:
+			c.addf("partial", "the input from %s is not of a local aggregate", c.g.Vertices[p.vertex].ID)
+		case !sameAggregate((*WindowAggregateSpec)(local), w):
+			c.addf("partial", "keys, time, window or aggregates differ from those of the local aggregate %s", o.UID)
+		}
+	}
+	if in == nil || c.problems.Len() > found || !c.windowFits(w) {
+		return w.Input
+	}
+	if want, err := PartialSchema(w, w.Input); err == nil && !want.Equal(in) {
+		c.addf("input", "a local aggregate over it gives %s, but what comes is %s", want, in)
+	}
+	return w.Input
+}
+
+// windowFits tells, without reporting, whether the columns of a spec exist.
+func (c *operatorCheck) windowFits(w *WindowAggregateSpec) bool {
+	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known}}
+	return quiet.window(w, w.Input)
+}
+
+func sameAggregate(a, b *WindowAggregateSpec) bool {
+	return slices.Equal(a.Keys, b.Keys) && a.Time == b.Time && a.Window == b.Window &&
+		slices.EqualFunc(a.Aggregates, b.Aggregates, func(x, y AggregateCall) bool {
+			return strings.EqualFold(x.Func, y.Func) && x.Arg == y.Arg
+		})
+}
+
+// window checks what both phases share against the raw input's schema, nil
+// where that is not known, and reports whether it stands.
+func (c *operatorCheck) window(w *WindowAggregateSpec, raw *types.Schema) bool {
+	found := c.problems.Len()
+	c.keys(c.id, c.at("keys"), w.Keys, raw)
+	c.windowSpec("window", w.Window)
+	if raw != nil && c.column(c.id, c.at("time"), w.Time, raw) {
+		f := raw.Fields[w.Time]
+		if f.Type.Kind != types.Timestamp || f.Type.Unit() != types.Millis {
+			c.addf("time", "column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
+		}
+	}
+	c.aggregates("aggregates", w.Aggregates, raw)
+	return c.problems.Len() == found
+}
+
+func (c *operatorCheck) windowSpec(field string, w WindowSpec) {
+	switch {
+	case w.Size < time.Millisecond || w.Size%time.Millisecond != 0 || w.Size > IntervalMax:
+		c.addf(field+".size", "%s is not a whole number of milliseconds from 1 ms to %s", w.Size, IntervalMax)
+	case w.Offset%time.Millisecond != 0 || w.Offset >= w.Size || w.Offset <= -w.Size:
+		c.addf(field+".offset", "%s is not a whole number of milliseconds less than the size, %s, either way", w.Offset, w.Size)
+	}
+}
