@@ -13,7 +13,7 @@
 //
 // # Order of calls
 //
-//	Open (Process | Advance | Flush | Finish)* Close
+//	Open (Process | Advance | Wake | Flush | Finish)* Close
 //
 // where each but Close is followed by Next until drained.
 //
@@ -100,14 +100,25 @@ type WatermarkMapper interface {
 	MapWatermark(w stream.Watermark) stream.Watermark
 }
 
-// Clocked is an operator that acts on processing time.
+// Clocked is an operator that acts on processing time where no input comes.
 type Clocked interface {
 	// WakeAt returns the engine's time in milliseconds at which Wake is due;
-	// ok is false while none is.
+	// ok is false while none is. It is asked when the operator is drained.
 	WakeAt() (at int64, ok bool)
-	// Wake says that the engine's time is now.
+	// Wake says that the engine's time is now, which is at or behind WakeAt. Like Process
+	// it is followed by Next until drained.
 	Wake(now int64) error
 }
+
+// Time is processing time, as all operators of a task see it: that of the task's current step. It does not
+// run backwards while the task lives.
+type Time struct{ now int64 }
+
+// Now returns the engine's time in milliseconds since the epoch.
+func (t *Time) Now() int64 { return t.now }
+
+// Pass says what time it is. An earlier one than before counts for nothing.
+func (t *Time) Pass(now int64) { t.now = max(t.now, now) }
 
 // Context is what an operator is given when it is opened. It is valid until Close.
 type Context struct {
@@ -127,6 +138,8 @@ type Context struct {
 	// checkpoint from which the task restores, NoWatermark in a new job: that of
 	// the last Advance, drained or not.
 	Watermark stream.Watermark
+	// Time is never nil.
+	Time *Time
 	// RowsMax is the largest batch that the operator may emit: stream.RowsMax,
 	// less in tests.
 	RowsMax int

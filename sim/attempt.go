@@ -218,9 +218,11 @@ func (b *builder) parts(t *runningTask, d *controlv1.TaskDeployment) (*task.Part
 	v := b.graph.Vertex(t.id.Vertex)
 	p := &task.Parts{
 		ID: t.id, Report: t, Clock: b.tm, BufferTimeout: jobgraph.DefaultBufferTimeout,
+		Time:       new(operators.Time),
 		Metrics:    t.metrics,
 		Watermarks: make(map[types.OperatorUID]stream.Watermark),
 	}
+	p.Time.Pass(b.tm.NowMillis())
 	for _, w := range d.Watermarks {
 		p.Watermarks[types.OperatorUID(w.Uid)] = stream.Watermark(w.Watermark)
 	}
@@ -355,7 +357,7 @@ func (b *builder) chain(t *runningTask, v *jobgraph.Vertex, d *controlv1.TaskDep
 		}
 		ctx := &operators.Context{
 			Task: t.id, Operator: spec.UID, Parallelism: int(d.Parallelism), MaxParallelism: b.graph.KeyGroups(), KeyGroups: t.groups,
-			Inputs: in, Output: flow.Operators[i], Pool: b.tm.pool, State: p.Store, Watermark: stream.NoWatermark, RowsMax: rowsMax,
+			Inputs: in, Output: flow.Operators[i], Pool: b.tm.pool, State: p.Store, Watermark: stream.NoWatermark, Time: p.Time, RowsMax: rowsMax,
 			Counts: &operators.Counts{},
 		}
 		if w, ok := p.Watermarks[spec.UID]; ok {

@@ -119,11 +119,12 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	}()
 	b.parts = task.Parts{
 		ID: b.id, Report: reporter{b.a, b.running}, Metrics: b.running.metrics, Clock: b.m.Clock,
-		BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks), Ledger: b.d.Ledger,
+		Time: new(operators.Time), BufferTimeout: b.plan.graph.BufferTimeout, Watermarks: watermarks(b.d.Watermarks), Ledger: b.d.Ledger,
 	}
 	if c := b.plan.graph.Checkpoint; c.Unaligned {
 		b.parts.Unaligned = task.Unaligned{Enabled: true, After: c.AlignedTimeout}
 	}
+	b.parts.Time.Pass(b.m.Clock.NowMillis())
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
 	}
@@ -283,7 +284,7 @@ func (b *builder) chain(context.Context) error {
 		ctx := &operators.Context{
 			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
 			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
-			Watermark: stream.NoWatermark, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
+			Watermark: stream.NoWatermark, Time: b.parts.Time, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w

@@ -41,7 +41,7 @@ func Declared(r *operators.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, stor
 		ctx := &operators.Context{
 			Task: types.TaskID{Vertex: v.ID}, Operator: spec.UID, Parallelism: 1, MaxParallelism: g.KeyGroups(),
 			KeyGroups: types.KeyGroupRangeOf(0, 1, g.KeyGroups()), Inputs: in, Output: flow.Operators[i], Pool: &pool, State: recorder,
-			Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+			Watermark: stream.NoWatermark, Time: new(operators.Time), RowsMax: stream.RowsMax, Counts: &operators.Counts{},
 		}
 		if i == len(v.Operators)-1 {
 			ctx.Sides = flow.Sides

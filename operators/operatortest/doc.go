@@ -18,6 +18,7 @@
 //	input 0                      rows below go to input 0 (the default)
 //	+I 1 'a' 1000                a row, as package streamtest writes it
 //	watermark 1000               event time advances
+//	time 1000                    processing time passes; operators whose time has come are woken
 //	flush                        held-back rows are asked for
 //	end                          bounded input ends: the maximum watermark, Finish
 package operatortest

@@ -39,6 +39,7 @@ type player struct {
 
 	tasks     []*task
 	watermark stream.Watermark
+	time      operators.Time
 	sides     []*types.Schema
 	out       Outcome
 }
@@ -83,12 +84,29 @@ func (p *player) play(e event) {
 		p.each("advance", func(t *task) error { return t.op.Advance(e.watermark) })
 		p.drain(true)
 		p.maybeFreeze()
+	case timeEvent:
+		p.time.Pass(e.time)
+		p.wake()
+		p.maybeFreeze()
+		p.wake()
 	case flushEvent:
 		p.each("flush", func(t *task) error { return t.op.Flush() })
 		p.drain(false)
 	case endEvent:
 		p.each("finish", func(t *task) error { return t.op.Finish() })
 		p.drain(false)
+	}
+}
+
+// wake wakes the operators whose time has come, until none is left.
+func (p *player) wake() {
+	for _, t := range p.tasks {
+		for at, ok := t.op.WakeAt(); ok && at <= p.time.Now(); at, ok = t.op.WakeAt() {
+			if err := t.op.Wake(p.time.Now()); err != nil {
+				p.Fatalf("wake: %v", err)
+			}
+			p.drainTask(t)
+		}
 	}
 }
 

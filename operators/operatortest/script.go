@@ -13,6 +13,7 @@ type eventKind uint8
 const (
 	rowsEvent eventKind = iota
 	watermarkEvent
+	timeEvent
 	flushEvent
 	endEvent
 )
@@ -24,6 +25,7 @@ type event struct {
 	input     int
 	rows      []string
 	watermark stream.Watermark
+	time      int64
 }
 
 // parseScript reads a script.
@@ -44,6 +46,10 @@ func parseScript(text string) ([]event, error) {
 			var w int64
 			w, err = strconv.ParseInt(rest, 10, 64)
 			events = append(events, event{kind: watermarkEvent, watermark: stream.Watermark(w)})
+		case "time":
+			var now int64
+			now, err = strconv.ParseInt(rest, 10, 64)
+			events = append(events, event{kind: timeEvent, time: now})
 		case "flush":
 			events = append(events, event{kind: flushEvent})
 		case "end":

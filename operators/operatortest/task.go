@@ -61,7 +61,7 @@ func (p *player) openTask(t *task, i, n int, restore [][]statebackend.File) {
 	err = t.op.Open(&operators.Context{
 		Task: id, Operator: p.c.Spec.UID, Parallelism: n, MaxParallelism: maxParallelism, KeyGroups: t.groups,
 		Inputs: p.c.Inputs, Output: p.out.Schema, Sides: p.sides,
-		Pool: &p.pool, State: t.store, Watermark: p.watermark, RowsMax: p.v.RowsMax, Counts: &p.out.Counts,
+		Pool: &p.pool, State: t.store, Watermark: p.watermark, Time: &p.time, RowsMax: p.v.RowsMax, Counts: &p.out.Counts,
 	})
 	if err != nil {
 		p.Fatalf("open operator: %v", err)

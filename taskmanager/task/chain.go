@@ -29,6 +29,7 @@ type terminal interface {
 // anything upstream moves, and memory is one batch a level.
 type chain struct {
 	ops     []operators.Operator
+	clocked []int // those that act on processing time
 	end     terminal
 	held    []*stream.Batch // what each operator was given and may still look at
 	deepest int             // the deepest level that may have output; -1 when all are drained
@@ -39,7 +40,13 @@ type chain struct {
 }
 
 func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(stream.Element) (bool, error)) *chain {
-	return &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
+	c := &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
+	for i, op := range ops {
+		if _, ok := op.(operators.Clocked); ok {
+			c.clocked = append(c.clocked, i)
+		}
+	}
+	return c
 }
 
 // idle tells that nothing is under way: the chain can take the next element.
@@ -68,6 +75,28 @@ func (c *chain) give(level, input int, b *stream.Batch) error {
 func (c *chain) send(e stream.Element) {
 	c.store = signal{element: e}
 	c.signal = &c.store
+}
+
+// wake wakes the first operator whose time has come. The chain must be idle.
+func (c *chain) wake(now int64) (woke bool, err error) {
+	for _, i := range c.clocked {
+		op := c.ops[i].(operators.Clocked)
+		if at, ok := op.WakeAt(); ok && at <= now {
+			c.deepest = i
+			return true, op.Wake(now)
+		}
+	}
+	return false, nil
+}
+
+// wakeAt returns when an operator must be woken, 0 where none must.
+func (c *chain) wakeAt() (first int64) {
+	for _, i := range c.clocked {
+		if at, ok := c.ops[i].(operators.Clocked).WakeAt(); ok {
+			first = earlier(first, max(at, 1))
+		}
+	}
+	return first
 }
 
 // flush asks every operator for what it holds back. The chain must be idle.

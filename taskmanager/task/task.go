@@ -64,6 +64,8 @@ type Parts struct {
 	Source *Source       // nil: Gate is set
 	Gate   exchange.Gate // nil: Source is set
 	Chain  []Link
+	// Time is that of the chain's operators; nil where none asks.
+	Time *operators.Time
 	// Outlets by output port; empty for a sink.
 	Outlets [][]exchange.Outlet
 	// Dead collects what a source could not decode, for DeadOutlets.
@@ -166,6 +168,9 @@ func (m *Mailbox) Post(c Command) error {
 // to be closed.
 func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
 	t.now = now
+	if t.Time != nil {
+		t.Time.Pass(now)
+	}
 	if err := t.takeCommands(); err != nil {
 		return Finished, 0, err
 	}
@@ -215,6 +220,10 @@ func (t *Task) advance() (Progress, int64, error) {
 	if t.flushDue() {
 		t.chain.flush()
 		return Worked, 0, nil
+	}
+	if woke, err := t.chain.wake(t.now); woke || err != nil {
+		t.given()
+		return Worked, 0, err
 	}
 	if len(t.Chain) == 0 && !t.ready() {
 		return Congested, t.overtakeAt(), nil
@@ -288,20 +297,25 @@ func (t *Task) accept(input int, e stream.Element) error {
 	t.ledger.entered(input, e.Batch.Rows())
 	t.Metrics.RecordsIn.Add(int64(e.Batch.Rows()))
 	t.Metrics.BytesIn.Add(int64(e.Batch.SizeBytes()))
+	t.given()
+	return t.chain.process(input, e.Batch)
+}
+
+// given notes that an operator may hold something back from now on.
+func (t *Task) given() {
 	if !t.unflushed {
 		t.unflushed, t.unflushedAt = true, t.now
 	}
-	return t.chain.process(input, e.Batch)
 }
 
 func (t *Task) flushDue() bool {
 	return t.unflushed && t.now-t.unflushedAt >= t.BufferTimeout.Milliseconds()
 }
 
-// wakeAt is the earliest of what the source asked for, the flush, and when a barrier
+// wakeAt is the earliest of what the source and the operators asked for, the flush, and when a barrier
 // overtakes.
 func (t *Task) wakeAt(source int64) int64 {
-	at := earlier(source, t.overtakeAt())
+	at := earlier(earlier(source, t.overtakeAt()), t.chain.wakeAt())
 	if t.unflushed {
 		at = earlier(at, t.unflushedAt+t.BufferTimeout.Milliseconds())
 	}
