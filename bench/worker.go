@@ -107,7 +107,7 @@ func (w *worker) run(ctx context.Context, orders io.Reader) (err error) {
 	wiring.Connectors.RegisterSource(gatedConnector, w.gate.before(nexmark.Factory))
 	wiring.Connectors.RegisterSink(checkedConnector, w.sink.factory())
 	w.manager, err = cluster.StartRemoteTaskManager(ctx, []string{w.jobManager}, "127.0.0.1:0", "", taskmanager.Options{
-		Cluster: crossingCluster, ID: types.TaskManagerID(w.id), Slots: 1, Operators: wiring.Operators, Connectors: wiring.Connectors,
+		Cluster: crossingCluster, ID: types.TaskManagerID(w.id), Slots: 1, Operators: wiring.Operators, Functions: wiring.Functions, Connectors: wiring.Connectors,
 		Backend: columnar.New(), Store: storage, Pool: &stream.Pool{}, Metrics: registry, Clock: clock.System(),
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), Dir: w.dir,
 	})

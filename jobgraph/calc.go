@@ -23,12 +23,15 @@ func (*CalcSpec) kind() OperatorKind { return KindCalc }
 
 func (*CalcSpec) inputs() (least, most int) { return 1, 1 }
 
-func (s *CalcSpec) output([]*types.Schema) (*types.Schema, error) {
-	fields := make([]types.Field, len(s.Columns))
-	for i, p := range s.Columns {
+func (s *CalcSpec) output([]*types.Schema) (*types.Schema, error) { return projected(s.Columns), nil }
+
+// projected returns the schema of computed columns.
+func projected(columns []Projection) *types.Schema {
+	fields := make([]types.Field, len(columns))
+	for i, p := range columns {
 		fields[i] = types.Field{Name: p.Name, Type: p.Expr.Type()}
 	}
-	return types.NewSchema(fields...), nil
+	return types.NewSchema(fields...)
 }
 
 func (s *CalcSpec) passes(column int) (input, from int, ok bool) {
@@ -48,31 +51,28 @@ func (s *CalcSpec) check(c *operatorCheck, in []*types.Schema) *types.Schema {
 			c.addf("filter", "is %s, want BOOLEAN", t)
 		}
 	}
-	return c.projections("columns", s.Columns, in[0])
+	return c.projections(c.id, c.at("columns"), s.Columns, in[0])
 }
 
 // projections checks computed columns and returns their schema, nil where a part of it is not known.
-func (c *operatorCheck) projections(field string, columns []Projection, in *types.Schema) *types.Schema {
+func (v *validator) projections(vertex types.VertexID, field string, columns []Projection, in *types.Schema) *types.Schema {
 	if len(columns) == 0 {
-		c.addf(field, "there are none")
+		v.add(vertex, field, "there are none")
 		return nil
 	}
-	if !c.atMost(c.id, c.at(field), len(columns), ColumnsMax) {
+	if !v.atMost(vertex, field, len(columns), ColumnsMax) {
 		return nil
 	}
-	fields := make([]types.Field, len(columns))
 	whole := true
 	for i, p := range columns {
-		if !c.expr(c.id, fmt.Sprintf("%s[%d].expr", c.at(field), i), p.Expr, in) {
+		if !v.expr(vertex, fmt.Sprintf("%s[%d].expr", field, i), p.Expr, in) {
 			whole = false
-			continue
 		}
-		fields[i] = types.Field{Name: p.Name, Type: p.Expr.Type()}
 	}
 	if !whole {
 		return nil
 	}
-	return c.derived(field, types.NewSchema(fields...))
+	return v.derived(vertex, field, projected(columns))
 }
 
 func (s *CalcSpec) explain(e *explainer, _ []*types.Schema) {

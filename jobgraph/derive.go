@@ -31,7 +31,7 @@ func (f *Flow) Output(source *SourceSpec, port int) *types.Schema {
 	case len(f.Operators) > 0:
 		return f.Operators[len(f.Operators)-1]
 	case source != nil:
-		return source.Schema
+		return source.Output()
 	case len(f.Inputs) > 0:
 		return f.Inputs[0]
 	default:
@@ -97,7 +97,7 @@ func deriveVertex(v *Vertex, inputs []*types.Schema) (*Flow, error) {
 	f := &Flow{Inputs: inputs}
 	at := inputs
 	if v.Source != nil {
-		at = []*types.Schema{v.Source.Schema}
+		at = []*types.Schema{v.Source.Output()}
 	}
 	for i := range v.Operators {
 		o := &v.Operators[i]

@@ -83,7 +83,7 @@ func (e *explainer) vertex(v *Vertex, f *Flow) {
 	at := f.Inputs
 	if s := v.Source; s != nil {
 		e.source(s)
-		at = []*types.Schema{s.Schema}
+		at = []*types.Schema{s.Output()}
 	}
 	for i := range v.Operators {
 		e.operator(&v.Operators[i], at)
@@ -107,9 +107,15 @@ func (e *explainer) source(s *SourceSpec) {
 		if w.IdleTimeout > 0 {
 			idle = fmt.Sprintf(", idle after %s", w.IdleTimeout)
 		}
-		e.line(2, "watermark %s - %s%s", s.Schema.Fields[w.Column].Name, w.Delay, idle)
+		e.line(2, "watermark %s - %s%s", s.Output().Fields[w.Column].Name, w.Delay, idle)
 	}
-	e.line(2, "gives %s", s.Schema)
+	if len(s.Computed) > 0 {
+		e.line(2, "reads %s", s.Schema)
+		for _, p := range s.Computed {
+			e.line(2, "%s = %s", p.Name, p.Expr)
+		}
+	}
+	e.line(2, "gives %s", s.Output())
 }
 
 func (e *explainer) options(given map[string]string) {

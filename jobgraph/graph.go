@@ -129,15 +129,26 @@ type SourceSpec struct {
 	UID       types.OperatorUID
 	Connector string
 	Options   map[string]string
-	// Schema is what the source gives: the columns that are read, in order.
-	Schema    *types.Schema
+	// Schema is what is read: the columns, in order.
+	Schema *types.Schema
+	// Computed are the columns that the source gives, computed of those that are read, before event time is
+	// made of them; without any it gives what it reads.
+	Computed  []Projection
 	Watermark *WatermarkSpec
+}
+
+// Output returns the schema of what the source gives. The description is trusted: Validate has checked it.
+func (s *SourceSpec) Output() *types.Schema {
+	if len(s.Computed) == 0 {
+		return s.Schema
+	}
+	return projected(s.Computed)
 }
 
 // WatermarkSpec says how a source makes event time: for each split, the largest
 // value of the column so far, less the delay, less 1 ms.
 type WatermarkSpec struct {
-	Column int // a TIMESTAMP(0..3) or TIMESTAMP_LTZ(0..3) of the source's schema
+	Column int // a TIMESTAMP(0..3) or TIMESTAMP_LTZ(0..3) of what the source gives
 	Delay  time.Duration
 	// IdleTimeout marks a split idle that gave no row for so long; 0 never does.
 	IdleTimeout time.Duration

@@ -51,12 +51,13 @@ func (c *operatorCheck) schemaOf(s *types.Schema, err error) *types.Schema {
 		c.addf("", "%s", err)
 		return nil
 	}
-	return c.derived("", s)
+	return c.derived(c.id, c.field, s)
 }
 
-func (c *operatorCheck) derived(field string, s *types.Schema) *types.Schema {
+// derived checks a schema that follows from others.
+func (v *validator) derived(vertex types.VertexID, field string, s *types.Schema) *types.Schema {
 	if err := s.Validate(); err != nil {
-		c.addf(field, "%s", err)
+		v.add(vertex, field, "%s", err)
 		return nil
 	}
 	return s

@@ -99,9 +99,13 @@ func (v *validator) source(x *Vertex) *types.Schema {
 	if !v.schema(x.ID, "source.schema", s.Schema) {
 		return nil
 	}
-	if w := s.Watermark; w != nil {
-		if v.column(x.ID, "source.watermark.column", w.Column, s.Schema) {
-			f := s.Schema.Fields[w.Column]
+	out := s.Schema
+	if len(s.Computed) > 0 {
+		out = v.projections(x.ID, "source.computed", s.Computed, s.Schema)
+	}
+	if w := s.Watermark; w != nil && out != nil {
+		if v.column(x.ID, "source.watermark.column", w.Column, out) {
+			f := out.Fields[w.Column]
 			if k := f.Type.Kind; (k != types.Timestamp && k != types.TimestampLTZ) || f.Type.Unit() != types.Millis {
 				v.add(x.ID, "source.watermark.column", "column %s must be a TIMESTAMP or TIMESTAMP_LTZ of precision 0 to 3, not %s", f.Name, f.Type)
 			}
@@ -112,7 +116,7 @@ func (v *validator) source(x *Vertex) *types.Schema {
 	if found {
 		v.foreign(x.ID, "source", v.known.CheckSource(s))
 	}
-	return s.Schema
+	return out
 }
 
 func (v *validator) vertexInterval(vertex types.VertexID, field string, d int64) {

@@ -347,7 +347,7 @@ func (b *builder) chain(t *runningTask, v *jobgraph.Vertex, d *controlv1.TaskDep
 	flow := b.flows[v.ID]
 	in := flow.Inputs
 	if v.Source != nil {
-		in = []*types.Schema{v.Source.Schema}
+		in = []*types.Schema{v.Source.Output()}
 	}
 	for i := range v.Operators {
 		spec := &v.Operators[i]

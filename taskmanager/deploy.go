@@ -8,6 +8,8 @@ import (
 	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/expr"
+	"millrace/expr/kernel"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
@@ -252,10 +254,13 @@ func (b *builder) source() error {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
 	}
 	b.closes = append(b.closes, func() { _ = reader.Close() })
+	if reader, err = b.computed(reader, spec); err != nil {
+		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
 	var g *watermark.Generator
 	column := 0
 	if w := spec.Watermark; w != nil {
-		if g, err = watermark.New(w, spec.Schema); err != nil {
+		if g, err = watermark.New(w, spec.Output()); err != nil {
 			return fmt.Errorf("source %s: %w", spec.UID, err)
 		}
 		column = w.Column
@@ -269,11 +274,27 @@ func (b *builder) source() error {
 	return nil
 }
 
+// computed returns a reader of the columns that the source gives.
+func (b *builder) computed(r connectors.Reader, spec *jobgraph.SourceSpec) (connectors.Reader, error) {
+	if len(spec.Computed) == 0 {
+		return r, nil
+	}
+	columns := make([]expr.Expr, len(spec.Computed))
+	for i, p := range spec.Computed {
+		columns[i] = p.Expr
+	}
+	p, err := kernel.CompileProjection(columns, spec.Schema, spec.Output(), b.m.Functions)
+	if err != nil {
+		return nil, failure.User(err)
+	}
+	return task.Computed(r, p, b.m.Pool), nil
+}
+
 // chain opens the operators.
 func (b *builder) chain(context.Context) error {
 	in := b.flow.Inputs
 	if b.vertex.Source != nil {
-		in = []*types.Schema{b.vertex.Source.Schema}
+		in = []*types.Schema{b.vertex.Source.Output()}
 	}
 	for i := range b.vertex.Operators {
 		spec := &b.vertex.Operators[i]

@@ -11,6 +11,7 @@ import (
 	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/expr"
 	"millrace/internal/clock"
 	"millrace/internal/delivery"
 	"millrace/internal/metrics"
@@ -40,6 +41,7 @@ type Options struct {
 	JobManager controlv1.ControlServiceClient
 
 	Operators  *operators.Registry
+	Functions  *expr.Registry // for what sources compute
 	Connectors *connectors.Registry
 	Backend    statebackend.Backend
 	Network    exchange.Network

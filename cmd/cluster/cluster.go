@@ -221,7 +221,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 	}
 	o := taskmanager.Options{
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
-		Operators: c.Wiring.Operators, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
+		Operators: c.Wiring.Operators, Functions: c.Wiring.Functions, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
 		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
 	}

@@ -203,7 +203,7 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 	}
 	o := taskmanager.Options{
 		Cluster: c.Text(config.ClusterID), ID: types.TaskManagerID(c.Text(config.TaskManagerID)), Slots: int(c.Int(config.TaskSlots)),
-		Labels: labels, Version: a.version, Operators: r.wiring.Operators, Connectors: r.wiring.Connectors,
+		Labels: labels, Version: a.version, Operators: r.wiring.Operators, Functions: r.wiring.Functions, Connectors: r.wiring.Connectors,
 		Backend: columnar.New(), Store: r.storage, Pool: &stream.Pool{}, Metrics: r.metrics, Clock: clock.System(), Log: r.log, Dir: dir,
 	}
 	if o.StateBytes, err = cluster.PlanMemory(c.Memory(1)); err != nil {

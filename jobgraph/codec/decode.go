@@ -120,6 +120,7 @@ func (d *decoder) source(s *jobv1.SourceSpec) *jobgraph.SourceSpec {
 	if out.Schema == nil {
 		d.addf("source.schema", "is missing")
 	}
+	out.Computed = d.projections("source.computed", s.Computed)
 	if w := s.Watermark; w != nil {
 		out.Watermark = &jobgraph.WatermarkSpec{
 			Column:      int(w.Column),
@@ -168,9 +169,14 @@ func (d *decoder) calc(field string, c *jobv1.CalcSpec) *jobgraph.CalcSpec {
 	if f := c.GetFilter(); f != nil {
 		out.Filter = d.expr(field+".filter", f, 1)
 	}
-	for i, p := range c.GetColumns() {
-		at := fmt.Sprintf("%s.columns[%d].expr", field, i)
-		out.Columns = append(out.Columns, jobgraph.Projection{Name: p.GetName(), Expr: d.expr(at, p.GetExpr(), 1)})
+	out.Columns = d.projections(field+".columns", c.GetColumns())
+	return out
+}
+
+func (d *decoder) projections(field string, in []*jobv1.Projection) (out []jobgraph.Projection) {
+	for i, p := range in {
+		at := fmt.Sprintf("%s[%d].expr", field, i)
+		out = append(out, jobgraph.Projection{Name: p.GetName(), Expr: d.expr(at, p.GetExpr(), 1)})
 	}
 	return out
 }

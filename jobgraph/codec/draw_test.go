@@ -56,6 +56,9 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 	}
 	if rapid.Bool().Draw(t, "source") {
 		v.Source = &jobgraph.SourceSpec{UID: "s", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)}
+		if rapid.Bool().Draw(t, "computed") {
+			v.Source.Computed = []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 2)}}
+		}
 		if rapid.Bool().Draw(t, "watermark") {
 			v.Source.Watermark = &jobgraph.WatermarkSpec{Column: int(rapid.Int32().Draw(t, "column")), Delay: drawDuration(t), IdleTimeout: drawDuration(t)}
 		}

@@ -116,6 +116,7 @@ func (e *encoder) source(s *jobgraph.SourceSpec) *jobv1.SourceSpec {
 	out := &jobv1.SourceSpec{
 		Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options), Schema: e.schema("source.schema", s.Schema),
 	}
+	out.Computed = e.projections("source.computed", s.Computed)
 	if w := s.Watermark; w != nil {
 		out.Watermark = &jobv1.WatermarkSpec{
 			Column: e.int("source.watermark.column", w.Column), Delay: duration(w.Delay), IdleTimeout: duration(w.IdleTimeout),
@@ -149,9 +150,14 @@ func (e *encoder) calc(field string, c *jobgraph.CalcSpec) *jobv1.CalcSpec {
 	if c.Filter != nil {
 		out.Filter = e.expr(field+".filter", c.Filter, 1)
 	}
-	for i, p := range c.Columns {
-		at := fmt.Sprintf("%s.columns[%d].expr", field, i)
-		out.Columns = append(out.Columns, &jobv1.Projection{Name: p.Name, Expr: e.expr(at, p.Expr, 1)})
+	out.Columns = e.projections(field+".columns", c.Columns)
+	return out
+}
+
+func (e *encoder) projections(field string, in []jobgraph.Projection) (out []*jobv1.Projection) {
+	for i, p := range in {
+		at := fmt.Sprintf("%s[%d].expr", field, i)
+		out = append(out, &jobv1.Projection{Name: p.Name, Expr: e.expr(at, p.Expr, 1)})
 	}
 	return out
 }

@@ -47,7 +47,7 @@ type Calc struct {
 	ctx       *operators.Context
 
 	filter  *kernel.Predicate // nil keeps every row
-	columns []*kernel.Program
+	columns *kernel.Projection
 	sel     []int32 // scratch
 
 	batch *stream.Batch // what the filter left, to be computed from row from on
@@ -70,13 +70,12 @@ func (c *Calc) compile(in *types.Schema) (err error) {
 			return fmt.Errorf("filter: %w", err)
 		}
 	}
-	c.columns = make([]*kernel.Program, len(c.spec.Columns))
+	columns := make([]expr.Expr, len(c.spec.Columns))
 	for i, p := range c.spec.Columns {
-		if c.columns[i], err = kernel.Compile(p.Expr, in, c.functions); err != nil {
-			return fmt.Errorf("column %s: %w", p.Name, err)
-		}
+		columns[i] = p.Expr
 	}
-	return nil
+	c.columns, err = kernel.CompileProjection(columns, in, c.ctx.Output, c.functions)
+	return err
 }
 
 // Process filters the batch. Its columns are computed by Next.
@@ -126,22 +125,11 @@ func (c *Calc) Next() (operators.Output, error) {
 		c.batch.Release()
 		c.batch = nil
 	}
-	out, err := c.compute(part)
-	return operators.Output{Batch: out}, err
-}
-
-func (c *Calc) compute(b *stream.Batch) (*stream.Batch, error) {
-	out := c.ctx.Pool.NewBatch(c.ctx.Output, b.Len())
-	b.ShareRows(out)
-	for i, p := range c.columns {
-		v, err := p.Eval(c.ctx.Pool, b)
-		if err != nil {
-			out.Release()
-			return nil, fmt.Errorf("calc %s: column %s: %w", c.ctx.Operator, c.spec.Columns[i].Name, err)
-		}
-		out.Columns[i] = v
+	out, err := c.columns.Apply(c.ctx.Pool, part)
+	if err != nil {
+		return operators.Output{}, fmt.Errorf("calc %s: %w", c.ctx.Operator, err)
 	}
-	return out, nil
+	return operators.Output{Batch: out}, nil
 }
 
 // Close releases what nobody took.

@@ -32,7 +32,7 @@ func Declared(r *operators.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, stor
 	}
 	in := flow.Inputs
 	if v.Source != nil {
-		in = []*types.Schema{v.Source.Schema}
+		in = []*types.Schema{v.Source.Output()}
 	}
 	recorder := &recorder{Store: store}
 	var pool stream.Pool

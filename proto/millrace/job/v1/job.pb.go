@@ -637,12 +637,16 @@ func (x *Vertex) GetSlotSharingGroup() string {
 }
 
 type SourceSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uid           string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
-	Connector     string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
-	Options       map[string]string      `protobuf:"bytes,3,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Schema        *Schema                `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`
-	Watermark     *WatermarkSpec         `protobuf:"bytes,5,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Uid       string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Connector string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	Options   map[string]string      `protobuf:"bytes,3,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// What is read.
+	Schema *Schema `protobuf:"bytes,4,opt,name=schema,proto3" json:"schema,omitempty"`
+	// Of a column of what the source gives.
+	Watermark *WatermarkSpec `protobuf:"bytes,5,opt,name=watermark,proto3" json:"watermark,omitempty"`
+	// What the source gives, where that is not what is read.
+	Computed      []*Projection `protobuf:"bytes,6,rep,name=computed,proto3" json:"computed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -708,6 +712,13 @@ func (x *SourceSpec) GetSchema() *Schema {
 func (x *SourceSpec) GetWatermark() *WatermarkSpec {
 	if x != nil {
 		return x.Watermark
+	}
+	return nil
+}
+
+func (x *SourceSpec) GetComputed() []*Projection {
+	if x != nil {
+		return x.Computed
 	}
 	return nil
 }
@@ -2247,14 +2258,15 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x06source\x18\x04 \x01(\v2\x1b.millrace.job.v1.SourceSpecR\x06source\x12;\n" +
 	"\toperators\x18\x05 \x03(\v2\x1d.millrace.job.v1.OperatorSpecR\toperators\x12-\n" +
 	"\x04sink\x18\x06 \x01(\v2\x19.millrace.job.v1.SinkSpecR\x04sink\x12,\n" +
-	"\x12slot_sharing_group\x18\a \x01(\tR\x10slotSharingGroup\"\xab\x02\n" +
+	"\x12slot_sharing_group\x18\a \x01(\tR\x10slotSharingGroup\"\xe4\x02\n" +
 	"\n" +
 	"SourceSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12B\n" +
 	"\aoptions\x18\x03 \x03(\v2(.millrace.job.v1.SourceSpec.OptionsEntryR\aoptions\x12/\n" +
 	"\x06schema\x18\x04 \x01(\v2\x17.millrace.job.v1.SchemaR\x06schema\x12<\n" +
-	"\twatermark\x18\x05 \x01(\v2\x1e.millrace.job.v1.WatermarkSpecR\twatermark\x1a:\n" +
+	"\twatermark\x18\x05 \x01(\v2\x1e.millrace.job.v1.WatermarkSpecR\twatermark\x127\n" +
+	"\bcomputed\x18\x06 \x03(\v2\x1b.millrace.job.v1.ProjectionR\bcomputed\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x01\n" +
@@ -2469,46 +2481,47 @@ var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	30, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
 	18, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
 	8,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	32, // 21: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	32, // 22: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	31, // 23: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	11, // 24: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	13, // 25: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	13, // 26: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	16, // 27: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	21, // 28: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	12, // 29: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	21, // 30: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	14, // 31: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	15, // 32: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	18, // 33: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	32, // 34: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	32, // 35: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 36: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	19, // 37: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	20, // 38: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	2,  // 39: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	20, // 40: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	20, // 41: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	19, // 42: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	20, // 43: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	22, // 44: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	23, // 45: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	25, // 46: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	26, // 47: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	27, // 48: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	24, // 49: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	21, // 50: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	21, // 51: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	28, // 52: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	21, // 53: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	21, // 54: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	21, // 55: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	56, // [56:56] is the sub-list for method output_type
-	56, // [56:56] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	12, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	32, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	32, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	31, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	11, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	13, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	13, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	16, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	21, // 29: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	12, // 30: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	21, // 31: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	14, // 32: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	15, // 33: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	18, // 34: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	32, // 35: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	32, // 36: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	1,  // 37: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	19, // 38: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	20, // 39: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	2,  // 40: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	20, // 41: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	20, // 42: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	19, // 43: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	20, // 44: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	22, // 45: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	23, // 46: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	25, // 47: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	26, // 48: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	27, // 49: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	24, // 50: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	21, // 51: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	21, // 52: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	28, // 53: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	21, // 54: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	21, // 55: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	21, // 56: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	57, // [57:57] is the sub-list for method output_type
+	57, // [57:57] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
