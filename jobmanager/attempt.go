@@ -62,7 +62,7 @@ func newAttempt(a allotment, regions [][]types.VertexID) *attempt {
 	out := &attempt{
 		allotment: a, number: a.attempt, regionOf: make(map[types.VertexID]int), of: make([]*deployment, len(regions)),
 		slots: make(map[types.TaskID]types.SlotID), reasons: make(map[types.TaskID]string), widths: make(map[types.VertexID]int32),
-		live: make(map[types.TaskID]bool), savepoint: string(jobID(""))[:savepointUnique],
+		live: make(map[types.TaskID]bool), savepoint: newID()[:savepointUnique],
 	}
 	for i, vertices := range regions {
 		for _, v := range vertices {

@@ -2,8 +2,6 @@ package jobmanager
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -42,15 +40,25 @@ func (j *JobManager) identify(ctx context.Context, term types.Term) error {
 	return nil
 }
 
+// clusterIdentity returns what tells the cluster from every other, of its name too, and from one that had this name and lost
+// its coordination store. Jobs have it in their ids, for these are in the names of transactions and objects that may
+// outlive a cluster. The first leader makes it.
+func (j *JobManager) clusterIdentity(ctx context.Context, term types.Term) (string, error) {
+	e, err := j.Coord.Get(ctx, coord.IdentityKey())
+	if err == nil || !errors.Is(err, coord.ErrNotFound) {
+		return string(e.Value), err
+	}
+	id := newID()
+	return id, j.Coord.Txn(ctx, term, []coord.Compare{coord.Absent(coord.IdentityKey())}, []coord.Op{coord.Put(coord.IdentityKey(), []byte(id))})
+}
+
 // storeIdentity reads the identity, and makes it where there is none.
 func (j *JobManager) storeIdentity(ctx context.Context) (string, error) {
 	key, err := blobstore.IdentityPath(j.Cluster)
 	if err != nil {
 		return "", failure.User(fmt.Errorf("cluster name: %w", err))
 	}
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	err = j.Store.Create(ctx, key, blobstore.Bytes([]byte(hex.EncodeToString(b[:]))))
+	err = j.Store.Create(ctx, key, blobstore.Bytes([]byte(newID())))
 	if err != nil && !errors.Is(err, blobstore.ErrExists) && !worthWaiting(err) {
 		return "", fmt.Errorf("identity of the blob store: %w", err)
 	}

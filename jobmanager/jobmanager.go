@@ -161,6 +161,7 @@ type leadership struct {
 	since    time.Time
 	jm       *JobManager
 	term     types.Term
+	cluster  string // its identity
 	registry *registry
 	garbage  *collector
 	ctx      context.Context
@@ -215,6 +216,10 @@ func (j *JobManager) lead(ctx context.Context, won coord.Leadership) error {
 	}()
 	if err := j.identify(ctx, l.term); err != nil {
 		return err
+	}
+	var err error
+	if l.cluster, err = j.clusterIdentity(ctx, l.term); err != nil {
+		return fmt.Errorf("identity of the cluster: %w", err)
 	}
 	if err := l.recover(); err != nil {
 		return fmt.Errorf("recover jobs: %w", err)

@@ -69,7 +69,7 @@ func (j *JobManager) SubmitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (
 		return nil, refusal(err)
 	}
 	resp := &apiv1.SubmitJobResponse{Explanation: jobgraph.Explain(g)}
-	id := jobID(r.IdempotencyKey)
+	id := l.jobID(r.IdempotencyKey)
 	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, j.Policy)
 	resp.Placements = placementReasons(report)
 	var from *beginning
@@ -124,17 +124,23 @@ func (l *leadership) submit(ctx context.Context, id types.JobID, name string, g 
 	return l.start(store, rec)
 }
 
-// jobID returns a new id, or the one that belongs to the key.
-func jobID(key string) types.JobID {
-	var b [16]byte
+// jobID returns a new id, or the one that belongs to the key in this cluster.
+func (l *leadership) jobID(key string) types.JobID {
 	if key == "" {
-		_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
-	} else {
-		sum := sha256.Sum256([]byte(key))
-		copy(b[:], sum[:])
+		return types.JobID(newID())
 	}
-	return types.JobID(hex.EncodeToString(b[:]))
+	sum := sha256.Sum256([]byte(l.cluster + "\x00" + key))
+	return types.JobID(hex.EncodeToString(sum[:idBytes]))
 }
+
+// newID returns a random name that nothing else has.
+func newID() string {
+	var b [idBytes]byte
+	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+const idBytes = 16
 
 // refusal turns the problems of a graph into InvalidArgument with details.
 func refusal(err error) error {

@@ -65,7 +65,7 @@ func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGrap
 		return nil, fmt.Errorf("job %s is there already: %w", s.job, coord.ErrConflict)
 	}
 	// A key a submit: one that is deleted with its job is never written again.
-	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: string(jobID(""))}.Path()
+	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: newID()}.Path()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 // All keys that the engine writes are built and parsed here. They are relative to the cluster: the store puts
 // ClusterPrefix before them, and its elections beside them, out of their reach.
 //
+//	identity                            the cluster's own, as long as what is kept here is not lost
 //	store                               the identity of the blob store in which the cluster's jobs are
 //	jobs/<id>/graph                     where the job's graph is
 //	jobs/<id>/state                     lifecycle state; terminal ones are written once
@@ -59,6 +60,9 @@ func ClusterPrefix(cluster string) (string, error) {
 	}
 	return "/millrace/" + cluster + "/", nil
 }
+
+// IdentityKey returns the key of the cluster's own identity.
+func IdentityKey() string { return "identity" }
 
 // StoreKey returns the key of the identity of the cluster's blob store.
 func StoreKey() string { return "store" }

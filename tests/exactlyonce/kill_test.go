@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -130,10 +129,10 @@ func (k *kills) life(ctx context.Context, kind string, bound int64) {
 		k.killAtRandom(ctx, p, r)
 	case crash.InFinalCheckpoint:
 		k.tap.Raise(k.load.PerPart)
-		k.awaitDeath(ctx, p, kind)
+		p.awaitDeath(ctx, k.t, kind)
 	default:
 		go k.tap.Drip(dripping, k.scale.perSecond, bound)
-		k.awaitDeath(ctx, p, kind)
+		p.awaitDeath(ctx, k.t, kind)
 	}
 	stop()
 	k.record(ctx, kind, p)
@@ -152,19 +151,6 @@ func (k *kills) killAtRandom(ctx context.Context, p *process, r platformtest.Run
 		k.t.Fatalf("the process ended by itself: %v\n%s", p.Err, p.lastWords())
 	}
 	p.Kill()
-}
-
-// awaitDeath waits until the process has come to its crash point.
-func (k *kills) awaitDeath(ctx context.Context, p *process, point string) {
-	k.t.Helper()
-	select {
-	case <-p.Ended:
-	case <-ctx.Done():
-		k.t.Fatalf("crash point %s was not reached: %v\n%s", point, ctx.Err(), p.lastWords())
-	}
-	if words := p.lastWords(); !p.killed() || !strings.Contains(words, "crash point "+point) {
-		k.t.Fatalf("the process did not end at %s: %v\n%s", point, p.Err, words)
-	}
 }
 
 // record takes down what was committed when the process was gone.

@@ -134,6 +134,19 @@ func (p *process) killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
+// awaitDeath waits until the process has come to its crash point.
+func (p *process) awaitDeath(ctx context.Context, t *testing.T, point string) {
+	t.Helper()
+	select {
+	case <-p.Ended:
+	case <-ctx.Done():
+		t.Fatalf("crash point %s was not reached: %v\n%s", point, ctx.Err(), p.lastWords())
+	}
+	if words := p.lastWords(); !p.killed() || !strings.Contains(words, "crash point "+point) {
+		t.Fatalf("the process did not end at %s: %v\n%s", point, p.Err, words)
+	}
+}
+
 // lastWords returns the end of what the process logged.
 func (p *process) lastWords() string {
 	text, err := os.ReadFile(p.stderr)

@@ -96,8 +96,9 @@ func (j Job) addOutput(g *jobgraph.Graph, from vertexID, port int, topic string)
 	})
 }
 
-// submit submits a graph as soon as somebody leads, or finds the job that was submitted before under that name.
-func submit(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *jobgraph.Graph) (id string, err error) {
+// submit submits a graph as soon as somebody leads, or finds the job that was submitted before under that name. from is a
+// savepoint or checkpoint, or empty.
+func submit(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *jobgraph.Graph, from string) (id string, err error) {
 	t.Helper()
 	p, err := codec.ToProto(g)
 	if err != nil {
@@ -106,7 +107,7 @@ func submit(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *j
 	ticks := time.NewTicker(pollInterval)
 	defer ticks.Stop()
 	for {
-		r, err := jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: p, IdempotencyKey: g.Name})
+		r, err := jobs.SubmitJob(ctx, &apiv1.SubmitJobRequest{Graph: p, IdempotencyKey: g.Name, FromSavepoint: from})
 		if err == nil {
 			return r.JobId, nil
 		}
@@ -131,7 +132,13 @@ type Running struct {
 // Run submits a graph, or finds the job that was submitted before under that name.
 func Run(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *jobgraph.Graph) Running {
 	t.Helper()
-	id, err := submit(ctx, t, jobs, g)
+	return RunFrom(ctx, t, jobs, g, "")
+}
+
+// RunFrom is Run of a job that starts from a savepoint or a checkpoint's manifest.
+func RunFrom(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *jobgraph.Graph, path string) Running {
+	t.Helper()
+	id, err := submit(ctx, t, jobs, g, path)
 	if err != nil {
 		t.Fatalf("submit %s: %v", g.Name, err)
 	}
