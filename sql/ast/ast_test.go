@@ -33,7 +33,7 @@ func TestPrintOfMadeTrees(t *testing.T) {
 		{"a reserved word is quoted", column("t", "order"), "t.`order`"},
 		{"what is no word is quoted", column("a b", "1a", "", "x`y"), "`a b`.`1a`.``.`x``y`"},
 		{"a function may have a reserved name", &Call{Name: name("count"), Args: []Expr{&Star{}}}, "count(*)"},
-		{"two signs are no comment", minus(minus(column("a"))), "-(-a)"},
+		{"two signs are no comment", minus(minus(column("a"))), "- -a"},
 		{"a field of a column is no name", &FieldOf{X: column("a"), Field: Ident{Name: "b"}}, "(a).b"},
 		{"a row of one", &Row{Items: []Expr{column("a")}}, "ROW(a)"},
 		{"a text stays on its line", &Literal{Kind: StringLiteral, Text: "a'\n\\b"}, `U&'a''\000A\\b'`},

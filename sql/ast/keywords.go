@@ -82,7 +82,7 @@ func (id Ident) String() string {
 	return id.function()
 }
 
-// function prints the identifier as the name of a function, which may be a reserved word.
+// function prints the identifier as the name of a function or of an argument, which may be a reserved word.
 func (id Ident) function() string {
 	if id.Quoted || !isPlain(id.Name) {
 		return quoteIdent(id.Name)

@@ -44,15 +44,12 @@ func (n *Interval) print(p *printer) {
 	p.write(quote(n.Value), " ", n.Qualifier.String())
 }
 
-// A sign before a sign gets brackets: two minus signs begin a comment.
+// Signs stand apart: two minus signs begin a comment.
 func (n *Unary) print(p *printer) {
 	p.write(string(n.Op))
-	if n.Op == Not {
-		p.write(" ")
-		p.expr(n.X, NotPrecedence)
-		return
-	}
-	p.expr(n.X, PrimaryPrecedence)
+	inner, nested := n.X.(*Unary)
+	p.when(n.Op == Not || nested && inner.Op != Not, " ")
+	p.expr(n.X, n.Op.Precedence())
 }
 
 func (n *Binary) print(p *printer) {
@@ -187,7 +184,7 @@ func (n *FieldOf) print(p *printer) {
 }
 
 func (n *NamedArg) print(p *printer) {
-	p.write(n.Name.String(), " => ")
+	p.write(n.Name.function(), " => ")
 	n.Value.print(p)
 }
 
@@ -198,8 +195,17 @@ func (n *TableArg) print(p *printer) {
 	} else {
 		p.members(nil, n.Query)
 	}
-	listed(p, "PARTITION BY", n.PartitionBy)
-	listed(p, "ORDER BY", n.OrderBy)
+	argument(p, "PARTITION BY", n.PartitionBy)
+	argument(p, "ORDER BY", n.OrderBy)
+}
+
+// argument prints a list that a comma would end: several stand in brackets.
+func argument[N Node](p *printer, words string, list []N) {
+	if len(list) > 1 {
+		bracketed(p, " "+words, list)
+		return
+	}
+	listed(p, words, list)
 }
 
 func (n *Descriptor) print(p *printer) {

@@ -66,7 +66,7 @@ const (
 	PlanAdvice        ExplainDetail = "PLAN_ADVICE"
 )
 
-// Explain is EXPLAIN of a Query, an Insert or a StatementSet. PLAN FOR leaves no trace.
+// Explain is EXPLAIN of a Query, an Insert, a StatementSet or a CreateTable with a query. PLAN FOR leaves no trace.
 type Explain struct {
 	Span
 	Details   []ExplainDetail

@@ -1,0 +1,1 @@
+INSERT INTO out2 SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0;

@@ -1,0 +1,10 @@
+INSERT INTO out6
+SELECT seller, AVG(price) OVER (PARTITION BY seller ORDER BY dateTime ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS avg_price
+FROM (
+  SELECT seller, price, dateTime, ROW_NUMBER() OVER (PARTITION BY id ORDER BY price DESC) AS place
+  FROM (
+    SELECT a.id, a.seller, b.price, b.dateTime
+    FROM auction AS a, bid AS b
+    WHERE a.id = b.auction AND b.dateTime BETWEEN a.dateTime AND a.expires
+  )
+) WHERE place = 1;
