@@ -163,8 +163,7 @@ var nodeType = reflect.TypeFor[Node]()
 
 // fill sets every field of a node that holds nodes, and remembers them.
 func fill(v reflect.Value, made map[Node]bool) {
-	for i := range v.NumField() {
-		f := v.Field(i)
+	for _, f := range v.Fields() {
 		switch t := f.Type(); {
 		case t.Implements(nodeType):
 			f.Set(sample(t, made))

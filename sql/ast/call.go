@@ -30,6 +30,15 @@ type Call struct {
 	Over        *Over // nil for a call that is no window function's
 }
 
+// Word returns the function's name in upper case if it is one word without quotes, and otherwise nothing: what the functions
+// with forms of their own are known by.
+func (n *Call) Word() string {
+	if len(n.Name.Parts) != 1 || n.Name.Parts[0].Quoted {
+		return ""
+	}
+	return Keyword(n.Name.Parts[0].Name)
+}
+
 // NullTreatment is what a window function does with NULL.
 type NullTreatment string
 

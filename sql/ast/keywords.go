@@ -55,7 +55,18 @@ var reserved = func() map[string]bool {
 }()
 
 // IsReserved tells whether a word, in any case, must stand in backquotes to be an identifier.
-func IsReserved(word string) bool { return reserved[strings.ToUpper(word)] }
+func IsReserved(word string) bool { return reserved[Keyword(word)] }
+
+// Keyword returns a word in the case that keywords are compared in. Letters beyond ASCII stay as they are: what has an upper
+// case of S or I elsewhere is another letter.
+func Keyword(word string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' {
+			return r - 'a' + 'A'
+		}
+		return r
+	}, word)
+}
 
 // IsIdentStart tells whether an identifier without quotes may begin with r.
 func IsIdentStart(r rune) bool { return r == '_' || r == '$' || unicode.IsLetter(r) }

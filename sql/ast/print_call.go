@@ -20,7 +20,7 @@ func (n *Call) print(p *printer) {
 	}
 	p.write("(")
 	p.when(n.Quantifier != "", string(n.Quantifier)+" ")
-	if form := n.form(); form == nil || !form(p, n.Args) {
+	if form := forms[n.Word()]; form == nil || !form(p, n.Args) {
 		commas(p, n.Args)
 	}
 	listed(p, "ORDER BY", n.OrderBy)
@@ -30,13 +30,6 @@ func (n *Call) print(p *printer) {
 	}
 	p.write(")")
 	n.printBehind(p)
-}
-
-func (n *Call) form() func(*printer, []Expr) bool {
-	if len(n.Name.Parts) != 1 || n.Name.Parts[0].Quoted {
-		return nil
-	}
-	return forms[strings.ToUpper(n.Name.Parts[0].Name)]
 }
 
 func (n *Call) printBehind(p *printer) {

@@ -76,8 +76,10 @@ func (p *parser) alterAction(object ast.ObjectKind) ast.AlterAction {
 		if comment := p.textAfter("COMMENT", "a comment"); comment != nil {
 			return &ast.SetComment{Span: p.span(start), Comment: *comment}
 		}
+		return p.alterOptions(start)
+	default:
+		return p.alterOptions(start)
 	}
-	return p.alterOptions(start)
 }
 
 // alterOptions parses SET ('k' = 'v') or RESET ('k').

@@ -1,8 +1,6 @@
 package parser
 
 import (
-	"strings"
-
 	"millrace/internal/failure"
 	"millrace/sql/ast"
 )
@@ -39,10 +37,10 @@ func (p *parser) bareCall() ast.Expr {
 func (p *parser) callNamed(name ast.Name) ast.Expr {
 	c := &ast.Call{Name: name}
 	p.expect("(")
-	if name.Parts[0].Quoted || len(name.Parts) > 1 || !p.special(c) {
-		if strings.EqualFold(name.Parts[0].Name, "DESCRIPTOR") && len(name.Parts) == 1 && !name.Parts[0].Quoted {
-			return p.descriptor(name.Start)
-		}
+	switch word := c.Word(); {
+	case word == "DESCRIPTOR":
+		return p.descriptor(name.Start)
+	case !p.special(c, word):
 		p.arguments(c)
 	}
 	p.expect(")")
@@ -51,9 +49,9 @@ func (p *parser) callNamed(name ast.Name) ast.Expr {
 	return c
 }
 
-// special parses the arguments of a function that separates them by words, if c is one.
-func (p *parser) special(c *ast.Call) bool {
-	switch strings.ToUpper(c.Name.Parts[0].Name) {
+// special parses the arguments of a function that separates them by words, if it is one.
+func (p *parser) special(c *ast.Call, word string) bool {
+	switch word {
 	case "EXTRACT":
 		p.extract(c)
 	case "TRIM":

@@ -124,7 +124,7 @@ func (l *lexer) word() token {
 	}
 	text := l.text[start:l.at]
 	rest := l.text[l.at:]
-	what := strings.ToUpper(text)
+	what := ast.Keyword(text)
 	switch {
 	case what == "X" && strings.HasPrefix(rest, "'"):
 		return l.binary(start)

@@ -2,6 +2,7 @@ package parser
 
 import (
 	"fmt"
+	"slices"
 
 	"millrace/internal/failure"
 	"millrace/sql/ast"
@@ -105,24 +106,15 @@ func (p *parser) span(start int) ast.Span { return ast.Span{Start: start, End: m
 
 // at tells whether the current token is one of the words or signs, and remembers what was asked for.
 func (p *parser) at(whats ...string) bool {
-	for _, what := range whats {
-		if p.tok.what == what {
-			return true
-		}
+	if slices.Contains(whats, p.tok.what) {
+		return true
 	}
 	p.expected = append(p.expected, whats...)
 	return false
 }
 
 // follows tells whether the token behind the current one is one of the words or signs.
-func (p *parser) follows(whats ...string) bool {
-	for _, what := range whats {
-		if p.peek.what == what {
-			return true
-		}
-	}
-	return false
-}
+func (p *parser) follows(whats ...string) bool { return slices.Contains(whats, p.peek.what) }
 
 // accept takes the current token if it is the word or sign.
 func (p *parser) accept(what string) bool {

@@ -302,6 +302,7 @@ func (p *parser) cast() ast.Expr {
 	c := &ast.Cast{Try: p.oneOf("CAST", "TRY_CAST") == "TRY_CAST"}
 	p.expect("(")
 	c.X = p.expr()
+	p.operand = false // what stands here instead of AS is no alias
 	p.expect("AS")
 	c.Type = p.typeName()
 	p.expect(")")

@@ -1,10 +1,6 @@
 package parser
 
-import (
-	"fmt"
-
-	"millrace/sql/ast"
-)
+import "millrace/sql/ast"
 
 // atQuery tells whether a query begins here, brackets aside.
 func (p *parser) atQuery() bool {
@@ -157,7 +153,7 @@ func (p *parser) queryTail(start int, q *ast.Query) *ast.Query {
 // once sets a clause that a query has at most once.
 func (p *parser) once(word string, at int, to *ast.Expr, value ast.Expr) {
 	if *to != nil {
-		p.fail(at, fmt.Sprintf("%s stands twice, or beside LIMIT", word), "")
+		p.fail(at, word+" stands twice, or beside LIMIT", "")
 	}
 	*to = value
 }

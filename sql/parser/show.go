@@ -92,6 +92,7 @@ func (p *parser) showRest(s *ast.Show, how showing) {
 		if p.accept("FROM") || p.accept("IN") {
 			s.Name = p.name("a name")
 		}
+	case liked:
 	}
 	s.Not = p.accept("NOT")
 	if s.Not || p.at("LIKE", "ILIKE") {

@@ -87,7 +87,7 @@ func (p *parser) insert() *ast.Insert {
 	s := &ast.Insert{Overwrite: p.oneOf("INTO", "OVERWRITE") == "OVERWRITE"}
 	s.Table = p.name("a table")
 	s.Hints = p.hints()
-	for n := 0; n < 2; n++ { // the two may change places
+	for range 2 { // the two may change places
 		if s.Partition == nil && p.accept("PARTITION") {
 			s.Partition = brackets(p, (*parser).partitionValue)
 		}

@@ -40,13 +40,10 @@ type problem struct {
 
 // describe names the token in a message.
 func (t token) describe(source string) string {
-	switch t.kind {
-	case endToken:
+	switch {
+	case t.kind == endToken || t.what == ";":
 		return "end of the statement"
-	case signToken:
-		if t.what == ";" {
-			return "end of the statement"
-		}
+	case t.kind == signToken:
 		return `"` + t.what + `"`
 	}
 	text := strings.Map(showable, source[t.Start:t.End])
