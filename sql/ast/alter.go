@@ -26,8 +26,7 @@ type Rename struct {
 // RenameColumn is RENAME a TO b.
 type RenameColumn struct {
 	Span
-	From Name
-	To   Ident
+	From, To Name
 }
 
 // SetOptions is SET ('k' = 'v').

@@ -219,7 +219,7 @@ func (n *Distribution) each(f func(Node))   { eachIf(f, n.Buckets) }
 func (n *LikeClause) each(f func(Node))     { eachOf(f, n.Options) }
 func (*LikeOption) each(func(Node))         {}
 func (*ViewColumn) each(func(Node))         {}
-func (*CreateFunction) each(func(Node))     {}
+func (n *CreateFunction) each(f func(Node)) { eachOf(f, n.Options) }
 func (n *CreateDatabase) each(f func(Node)) { eachOf(f, n.Options) }
 func (n *CreateCatalog) each(f func(Node))  { eachOf(f, n.Options) }
 func (*Drop) each(func(Node))               {}

@@ -144,7 +144,14 @@ type CreateFunction struct {
 	Name        Name
 	As          Text
 	Language    string // in upper case, empty if unsaid
-	Jars        []Text
+	Resources   []Resource
+	Options     []*Option
+}
+
+// Resource is a file that a function comes from.
+type Resource struct {
+	Kind string // JAR or ARTIFACT
+	Path Text
 }
 
 // CreateDatabase is CREATE DATABASE.

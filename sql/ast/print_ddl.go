@@ -143,14 +143,15 @@ func (n *CreateFunction) print(p *printer) {
 	p.when(n.IfNotExists, "IF NOT EXISTS ")
 	p.write(n.Name.String(), " AS ", quote(n.As.Value))
 	p.when(n.Language != "", " LANGUAGE "+n.Language)
-	for i, jar := range n.Jars {
+	for i, r := range n.Resources {
 		if i == 0 {
-			p.write(" USING JAR ")
+			p.write(" USING ")
 		} else {
-			p.write(", JAR ")
+			p.write(", ")
 		}
-		p.write(quote(jar.Value))
+		p.write(r.Kind, " ", quote(r.Path.Value))
 	}
+	bracketed(p, " WITH", n.Options)
 }
 
 func (n *CreateDatabase) print(p *printer) {

@@ -88,8 +88,12 @@ func (p *parser) alterOptions(start int) ast.AlterAction {
 		options := p.optionList()
 		return &ast.SetOptions{Span: p.span(start), Options: options}
 	}
-	p.expect("RESET")
-	keys := brackets(p, func(p *parser) ast.Text { return p.text("a string") })
+	p.expect("RESET", "(")
+	var keys []ast.Text
+	if !p.at(")") {
+		keys = commas(p, func(p *parser) ast.Text { return p.text("a string") })
+	}
+	p.expect(")")
 	return &ast.ResetOptions{Span: p.span(start), Keys: keys}
 }
 
@@ -120,7 +124,7 @@ func (p *parser) rename(start int) ast.AlterAction {
 	}
 	r := &ast.RenameColumn{From: columnPath(p)}
 	p.expect("TO")
-	r.To = columnName(p)
+	r.To = columnPath(p)
 	r.Span = p.span(start)
 	return r
 }
@@ -168,6 +172,7 @@ func (p *parser) schemaElement(c *ast.ChangeSchema) {
 func (p *parser) columnChange() *ast.ColumnChange {
 	start := p.tok.Start
 	c := &ast.ColumnChange{Column: p.column()}
+	p.checkType(c.Column)
 	if c.First = p.accept("FIRST"); !c.First && p.accept("AFTER") {
 		after := columnPath(p)
 		c.After = &after

@@ -97,6 +97,7 @@ func (p *parser) arguments(c *ast.Call) {
 		c.Quantifier = ast.All
 	}
 	c.Args = commas(p, argument)
+	c.Nulls = p.nullTreatment()
 	c.OrderBy = p.orderBy()
 }
 
@@ -126,6 +127,9 @@ func (p *parser) argumentName() ast.Ident {
 func value(p *parser) ast.Expr {
 	if p.tok.what == "TABLE" {
 		return p.tableArg()
+	}
+	if p.tok.what == "MODEL" && (p.peek.kind == wordToken || p.peek.kind == quotedToken) {
+		p.unsupported(p.tok.Start, "a MODEL")
 	}
 	p.star = true
 	return p.expr()
@@ -172,7 +176,7 @@ func (p *parser) orderArg() []*ast.OrderItem {
 
 // behindCall parses what may stand behind the brackets.
 func (p *parser) behindCall(c *ast.Call) {
-	c.Nulls = p.nullTreatment()
+	p.nullsOf(c)
 	if p.acceptAll("WITHIN", "GROUP", "(") {
 		c.WithinGroup = p.orderBy()
 		if len(c.WithinGroup) == 0 {
@@ -184,16 +188,21 @@ func (p *parser) behindCall(c *ast.Call) {
 		c.Filter = p.expr()
 		p.expect(")")
 	}
-	if c.Nulls == "" {
-		c.Nulls = p.nullTreatment()
-	}
+	p.nullsOf(c)
 	if p.at("OVER") {
 		c.Over = p.over()
 	}
 }
 
+// nullsOf parses a null treatment, which stands in any of three places, if none was written yet.
+func (p *parser) nullsOf(c *ast.Call) {
+	if c.Nulls == "" {
+		c.Nulls = p.nullTreatment()
+	}
+}
+
 func (p *parser) nullTreatment() ast.NullTreatment {
-	if !p.at("IGNORE", "RESPECT") || !p.follows("NULLS") {
+	if p.tok.what != "IGNORE" && p.tok.what != "RESPECT" || !p.follows("NULLS") {
 		return ast.DefaultNulls
 	}
 	n := ast.NullTreatment(p.oneOf("IGNORE", "RESPECT") + " NULLS")

@@ -14,6 +14,8 @@ func (p *parser) create() ast.Statement {
 	temporary := p.accept("TEMPORARY")
 	system := temporary && p.accept("SYSTEM")
 	switch {
+	case p.tok.what == "SYSTEM":
+		p.fail(p.tok.Start, "unexpected SYSTEM", "functions of the system are temporary: CREATE TEMPORARY SYSTEM FUNCTION")
 	case p.at("FUNCTION"):
 		return p.createFunction(start, temporary, system)
 	case system:
@@ -94,8 +96,24 @@ func (p *parser) createTable(start int, mode ast.CreateMode, temporary bool) ast
 	case p.accept("AS"):
 		t.As = p.query()
 	}
+	p.checkNamedColumns(t)
 	t.Span = p.span(start)
 	return t
+}
+
+// checkNamedColumns refuses columns that are but names where no query gives them types.
+func (p *parser) checkNamedColumns(t *ast.CreateTable) {
+	for _, c := range t.Columns {
+		if t.As == nil {
+			p.checkType(c)
+		}
+	}
+}
+
+func (p *parser) checkType(c *ast.Column) {
+	if c.Kind == ast.NamedColumn {
+		p.fail(c.End, "a column without a type", "only CREATE TABLE ... AS takes types from a query")
+	}
 }
 
 // tableElements parses columns, watermarks and constraints, in any order.
@@ -301,13 +319,15 @@ func (p *parser) createFunction(start int, temporary, system bool) ast.Statement
 	f.As = p.text("what implements it, as a string")
 	f.Language = p.language()
 	if p.accept("USING") {
-		f.Jars = commas(p, func(p *parser) ast.Text {
-			p.expect("JAR")
-			return p.text("a path")
-		})
+		f.Resources = commas(p, (*parser).resource)
 	}
+	f.Options = p.withOptions()
 	f.Span = p.span(start)
 	return f
+}
+
+func (p *parser) resource() ast.Resource {
+	return ast.Resource{Kind: p.oneOf("JAR", "ARTIFACT"), Path: p.text("a path")}
 }
 
 // language parses LANGUAGE and a word, reserved or not, if it is there.

@@ -1,6 +1,8 @@
 package parser
 
 import (
+	"slices"
+
 	"millrace/sql/ast"
 )
 
@@ -182,7 +184,15 @@ func (p *parser) explain() ast.Statement {
 	p.expect("EXPLAIN")
 	e := &ast.Explain{}
 	if !p.acceptAll("PLAN", "FOR") && p.at(details...) {
-		e.Details = commas(p, func(p *parser) ast.ExplainDetail { return ast.ExplainDetail(p.oneOf(details...)) })
+		for {
+			if d := ast.ExplainDetail(p.tok.what); slices.Contains(e.Details, d) {
+				p.fail(p.tok.Start, p.tok.what+" stands twice", "")
+			}
+			e.Details = append(e.Details, ast.ExplainDetail(p.oneOf(details...)))
+			if !p.accept(",") {
+				break
+			}
+		}
 	}
 	switch {
 	case p.at("STATEMENT"):
@@ -281,12 +291,8 @@ func (p *parser) stop() ast.Statement {
 	start := p.tok.Start
 	p.expect("STOP", "JOB")
 	s := &ast.StopJob{ID: p.text("a job's id")}
-	for p.accept("WITH") {
-		if p.oneOf("SAVEPOINT", "DRAIN") == "DRAIN" {
-			s.Drain = true
-		} else {
-			s.Savepoint = true
-		}
+	if s.Savepoint = p.acceptAll("WITH", "SAVEPOINT"); s.Savepoint {
+		s.Drain = p.acceptAll("WITH", "DRAIN")
 	}
 	s.Span = p.span(start)
 	return s
