@@ -12,15 +12,17 @@ func Nearest(key string, known []string) (string, bool) {
 		if len(candidate) > KeyBytesMax {
 			continue
 		}
-		if d := distance(key, candidate); d < bestDistance && d < len(candidate) {
+		if d := Distance(key, candidate); d < bestDistance && d < len(candidate) {
 			best, bestDistance = candidate, d
 		}
 	}
 	return best, best != ""
 }
 
-// distance is the optimal string alignment distance in bytes, with three rows of the table.
-func distance(a, b string) int {
+// Distance returns how many slips of typing lie between two texts: bytes missing, added or replaced, or two neighbours
+// swapped.
+func Distance(a, b string) int {
+	// The optimal string alignment distance, with three rows of its table.
 	twoBack, oneBack, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -33,13 +33,7 @@ func (p *printer) when(cond bool, s string) {
 
 // expr prints an expression, in brackets if it binds more weakly than it has to here.
 func (p *printer) expr(e Expr, least Precedence) {
-	if precedence(e) >= least {
-		e.print(p)
-		return
-	}
-	p.write("(")
-	e.print(p)
-	p.write(")")
+	p.bracketIf(precedence(e) < least, e)
 }
 
 // clause prints a word and an expression, if there is one.

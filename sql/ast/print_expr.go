@@ -167,7 +167,7 @@ func (n *Collection) print(p *printer) {
 }
 
 func (n *Index) print(p *printer) {
-	p.expr(n.X, PrimaryPrecedence)
+	p.owner(n.X, true)
 	p.write("[")
 	n.At.print(p)
 	p.write("]")
@@ -175,12 +175,29 @@ func (n *Index) print(p *printer) {
 
 // A name before the point gets brackets: without them the field would be a part of it.
 func (n *FieldOf) print(p *printer) {
-	if _, ok := n.X.(*ColumnRef); ok {
-		p.members([]Expr{n.X}, nil)
-	} else {
-		p.expr(n.X, PrimaryPrecedence)
-	}
+	p.owner(n.X, false)
 	p.write(".", n.Field.String())
+}
+
+// owner prints what an element or a field is taken from. Literals and words get brackets: a point behind a number is a part
+// of it.
+func (p *printer) owner(x Expr, name bool) {
+	switch x := x.(type) {
+	case *ColumnRef:
+		p.bracketIf(!name, x)
+	case *Call:
+		p.bracketIf(x.Bare, x)
+	case *Cast, *Case, *Row, *Collection, *Subquery, *Index, *FieldOf:
+		x.print(p)
+	default:
+		p.bracketIf(true, x)
+	}
+}
+
+func (p *printer) bracketIf(cond bool, x Expr) {
+	p.when(cond, "(")
+	x.print(p)
+	p.when(cond, ")")
 }
 
 func (n *NamedArg) print(p *printer) {

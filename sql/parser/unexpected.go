@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"millrace/internal/failure"
+	"millrace/internal/options"
 	"millrace/sql/ast"
 )
 
@@ -123,10 +124,10 @@ func suggest(found string, expected []string, operator bool) string {
 	}
 	best, least := "", distanceMax(found)+1
 	for _, word := range expected {
-		if word == "" || word[0] < 'A' || word[0] > 'Z' {
-			continue
+		if word[0] < 'A' || word[0] > 'Z' || len(found) > len(word)+2 {
+			continue // no keyword, or too far away to be worth counting
 		}
-		if d := distance(found, word); d > 0 && d < least {
+		if d := options.Distance(found, word); d > 0 && d < least {
 			best, least = word, d
 		}
 	}
@@ -143,31 +144,4 @@ func distanceMax(word string) int {
 	default:
 		return 2
 	}
-}
-
-// distance counts the slips between two words: letters missing, added, changed, or two swapped.
-func distance(a, b string) int {
-	if len(a)-len(b) > 2 || len(b)-len(a) > 2 {
-		return 3
-	}
-	var before, above []int
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, above, row = above, row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := above[j-1]
-			if a[i-1] != b[j-1] {
-				change++
-			}
-			row[j] = min(change, above[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
