@@ -31,6 +31,8 @@ type parser struct {
 	operand bool
 	// alias is the last word that was taken for an alias though no AS stood before it. It may be a keyword with a slip in it.
 	alias aliasGuess
+	// finished tells that a whole statement stands before the current token.
+	finished bool
 	// star allows a * where the next expression begins.
 	star bool
 }

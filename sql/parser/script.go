@@ -46,6 +46,7 @@ func (p *parser) one() (Parsed, int) {
 	if p.err == nil && p.atEnd() {
 		return Parsed{Span: span, Statement: s}, p.tok.End
 	}
+	p.finished = true
 	p.unexpected()
 	next := p.recover()
 	return Parsed{Span: ast.Span{Start: min(start, next), End: next}, Err: p.err}, next
@@ -76,7 +77,7 @@ func (p *parser) recover() int {
 func ParseStatement(text string) (ast.Statement, error) {
 	return whole(text, func(p *parser) ast.Statement {
 		s := p.statement()
-		p.accept(";")
+		p.finished = !p.accept(";")
 		return s
 	})
 }

@@ -218,6 +218,6 @@ func (p *parser) moveTo(at, last int) {
 		return
 	}
 	q := newParser(p.lex.text, at)
-	p.lex, p.tok, p.peek, p.last, p.err = q.lex, q.tok, q.peek, last, q.err
+	p.lex, p.tok, p.peek, p.last, p.err, p.failedAt = q.lex, q.tok, q.peek, last, q.err, q.failedAt
 	p.expected = p.expected[:0]
 }

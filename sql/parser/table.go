@@ -100,7 +100,7 @@ func (p *parser) tablePrimary() ast.TableRef {
 
 // refuseTableOperators refuses what makes another table of the one before it, whether an alias stands between them or not.
 func (p *parser) refuseTableOperators() {
-	if p.at("MATCH_RECOGNIZE") || p.tok.kind == wordToken && (p.tok.what == "PIVOT" || p.tok.what == "UNPIVOT") && p.follows("(") {
+	if what := p.tok.what; what == "MATCH_RECOGNIZE" || what == "PIVOT" || what == "UNPIVOT" {
 		p.unsupported(p.tok.Start, p.tok.what)
 	}
 }
@@ -196,7 +196,6 @@ func (p *parser) derived(start int, query *ast.Query) ast.TableRef {
 
 // tableAlias parses [AS] t [(a, b)] if it is there.
 func (p *parser) tableAlias() *ast.TableAlias {
-	p.refuseTableOperators()
 	start := p.tok.Start
 	name := p.optionalAlias(tableFollowers)
 	if name == nil {

@@ -91,6 +91,8 @@ func (p *parser) guess() string {
 		return "is there a comma too many?"
 	case t.what == ")" && len(p.opened) == 0:
 		return "no bracket is open"
+	case p.finished && p.production() != nil:
+		return "is a semicolon missing?"
 	case t.what == ":" && p.follows(":"):
 		return "write CAST(x AS type)"
 	}
@@ -119,7 +121,7 @@ func suggest(found string, expected []string, operator bool) string {
 	if operator {
 		expected = append(slices.Clone(expected), operatorWords...)
 	}
-	if typeNames[found] != "" || functionWords[found] {
+	if typeNames[found] != "" || functionWords[found] || clauseWords[found] {
 		return "" // no slip, but the wrong place
 	}
 	best, least := "", distanceMax(found)+1
