@@ -48,7 +48,15 @@ func (n *Select) print(p *printer) {
 	p.hints(n.Hints, "", " ")
 	p.when(n.Quantifier != "", string(n.Quantifier)+" ")
 	commas(p, n.Items)
-	listed(p, "FROM", n.From)
+	for i, t := range n.From {
+		if i == 0 {
+			p.write(" FROM ")
+			t.print(p)
+		} else {
+			p.write(", ")
+			p.right(t)
+		}
+	}
 	p.clause("WHERE", n.Where)
 	listed(p, "GROUP BY", n.GroupBy)
 	p.clause("HAVING", n.Having)
@@ -185,18 +193,20 @@ func (n *Unnest) print(p *printer) {
 	p.alias(n.Alias)
 }
 
+// right prints a table to the right of another: a join in brackets, since joins lean to the left.
+func (p *printer) right(t TableRef) {
+	_, nested := t.(*Join)
+	p.when(nested, "(")
+	t.print(p)
+	p.when(nested, ")")
+}
+
 func (n *Join) print(p *printer) {
 	n.Left.print(p)
 	p.write(" ")
 	p.when(n.Natural, "NATURAL ")
 	p.write(string(n.Kind), " ")
-	if _, nested := n.Right.(*Join); nested {
-		p.write("(")
-		n.Right.print(p)
-		p.write(")")
-	} else {
-		n.Right.print(p)
-	}
+	p.right(n.Right)
 	p.clause("ON", n.On)
 	if len(n.Using) > 0 {
 		p.write(" USING ")

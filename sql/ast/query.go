@@ -31,7 +31,7 @@ type Select struct {
 	Hints      []*Hint
 	Quantifier Quantifier
 	Items      []*SelectItem
-	From       []TableRef // several stand for a comma join; none for a single row
+	From       []TableRef // several are joined by commas; none for a single row
 	Where      Expr
 	GroupBy    []GroupItem
 	Having     Expr

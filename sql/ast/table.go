@@ -69,7 +69,8 @@ const (
 	CrossJoin JoinKind = "CROSS JOIN"
 )
 
-// Join is a join of two tables. Natural, On and Using exclude each other, and a CrossJoin has none of them.
+// Join is a join of two tables. Natural, On and Using exclude each other, and a CrossJoin has none of them. A comma before a
+// join is a CrossJoin.
 type Join struct {
 	Span
 	Kind        JoinKind

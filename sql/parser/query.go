@@ -197,7 +197,7 @@ func (p *parser) selectBody() *ast.Select {
 	}
 	s.Items = commas(p, (*parser).selectItem)
 	if p.accept("FROM") {
-		s.From = commas(p, (*parser).tableRef)
+		s.From = p.from()
 	}
 	s.Where = p.exprAfter("WHERE")
 	if p.acceptAll("GROUP", "BY") {

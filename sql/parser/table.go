@@ -4,12 +4,37 @@ import (
 	"millrace/sql/ast"
 )
 
-// tableRef parses a table with the joins behind it.
-func (p *parser) tableRef() ast.TableRef {
-	p.enter()
-	defer p.leave()
+// from parses tables and joins with commas between them. A join takes all that stands before it for its left side, also over a
+// comma, as in Flink: its condition may name any of these tables. So a comma before a join is a CROSS JOIN.
+func (p *parser) from() []ast.TableRef {
+	var list []ast.TableRef
 	start := p.tok.Start
-	return p.joins(start, p.tablePrimary())
+	for {
+		table := p.tablePrimary()
+		if p.atJoin() {
+			table = p.joins(start, p.crossed(start, list, table))
+			list = list[:0]
+		}
+		list = append(list, table)
+		if !p.accept(",") {
+			return list
+		}
+	}
+}
+
+// crossed returns the cross join of tables, the last of which stands alone.
+func (p *parser) crossed(start int, list []ast.TableRef, last ast.TableRef) ast.TableRef {
+	if len(list) == 0 {
+		return last
+	}
+	p.link(len(list))
+	all := append(list[1:], last)
+	left := list[0]
+	for _, right := range all {
+		span := ast.Span{Start: start, End: right.Range().End}
+		left = &ast.Join{Span: span, Kind: ast.CrossJoin, Left: left, Right: right}
+	}
+	return left
 }
 
 // joins parses the joins behind their first table.
