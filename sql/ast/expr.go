@@ -105,7 +105,7 @@ type Between struct {
 	Low, High Expr
 }
 
-// In is X [NOT] IN (list) or (query): List or Query is set.
+// In is X [NOT] IN (list) or (query): List or Query is set. A list of one Subquery is a Query.
 type In struct {
 	Span
 	X     Expr

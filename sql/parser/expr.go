@@ -162,8 +162,8 @@ func (p *parser) like(start int, x ast.Expr) ast.Expr {
 	return &ast.Like{Span: p.span(start), X: x, Similar: similar, Pattern: pattern, Escape: escape}
 }
 
-// members parses what stands in brackets: expressions or one query. Whether brackets at its beginning belong to a query is
-// known only behind them.
+// members parses what stands in brackets: expressions or one query, which may have brackets of its own. Whether brackets at
+// its beginning belong to a query is known only behind them.
 func (p *parser) members() ([]ast.Expr, *ast.Query) {
 	p.expect("(")
 	if p.atQuery() {
@@ -172,7 +172,7 @@ func (p *parser) members() ([]ast.Expr, *ast.Query) {
 		return nil, query
 	}
 	list := []ast.Expr{p.expr()}
-	if sub, ok := list[0].(*ast.Subquery); ok && p.atQueryRest() {
+	if sub, ok := list[0].(*ast.Subquery); ok && p.tok.what != "," {
 		query := p.queryFrom(sub)
 		p.expect(")")
 		return nil, query

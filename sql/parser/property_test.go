@@ -43,8 +43,14 @@ func anyExpr(t *rapid.T, depth int) ast.Expr {
 	part := func() ast.Expr { return anyExpr(t, depth-1) }
 	parts := func(least int) []ast.Expr {
 		list := make([]ast.Expr, rapid.IntRange(least, 3).Draw(t, "parts"))
+		if len(list) == 0 {
+			return nil
+		}
 		for i := range list {
 			list[i] = part()
+		}
+		if _, ok := list[0].(*ast.Subquery); ok && len(list) == 1 {
+			return append(list, part()) // alone in brackets it is a query
 		}
 		return list
 	}
