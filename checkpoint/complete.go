@@ -20,6 +20,7 @@ func (c *Coordinator) persisted(e Persisted) {
 	c.retire(p)
 	if p.kind == Final || p.kind == Suspend {
 		c.last = &FinalComplete{ID: p.id, Kind: p.kind}
+		c.lastComplete(p)
 	}
 	c.conclude()
 }
@@ -117,7 +118,7 @@ func (c *Coordinator) awaits(e Committed) bool {
 // conclude says that the job may finish once its last checkpoint is complete, everything is confirmed, and what savepoints
 // are made of is copied.
 func (c *Coordinator) conclude() {
-	if c.last == nil || c.saving != nil || len(c.outstanding) > 0 && !mutant.On(mutant.FinalNotAwaited) {
+	if c.last == nil || c.saving != nil || c.savesLast && c.unsaved != nil || len(c.outstanding) > 0 && !mutant.On(mutant.FinalNotAwaited) {
 		return
 	}
 	c.phase = halted

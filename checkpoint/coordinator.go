@@ -41,6 +41,7 @@ type Coordinator struct {
 	saving      *saving
 	savesWanted []uint64 // requests whose checkpoint is not triggered yet
 	savesLast   bool     // a savepoint is made of the job's last checkpoint
+	unsaved     *pending // the last checkpoint, complete, while no savepoint of it is begun
 }
 
 // phase tells how far a coordinator's life has come.
@@ -215,6 +216,7 @@ func (c *Coordinator) triggerRequested(e TriggerRequested) {
 	case Final:
 		// It follows the end of all tasks, asked for or not.
 		c.savesLast = c.savesLast || e.Savepoint
+		c.saveLast()
 	default:
 	}
 }

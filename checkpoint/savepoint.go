@@ -48,6 +48,23 @@ func (c *Coordinator) beginSaving(id types.CheckpointID, kind Kind) {
 	}
 }
 
+// lastComplete takes note of the last checkpoint. It may have been triggered before anybody wanted a savepoint of it: where
+// tasks have ended, another leader goes on with it before it hears of the wish.
+func (c *Coordinator) lastComplete(p *pending) {
+	if c.saving == nil || c.saving.id != p.id {
+		c.unsaved = p
+		c.saveLast()
+	}
+}
+
+// saveLast begins the savepoint of the last checkpoint once that is complete, it is wanted, and no other is being made.
+func (c *Coordinator) saveLast() {
+	if p := c.unsaved; p != nil && c.savesLast && c.saving == nil {
+		c.unsaved, c.saving = nil, &saving{id: p.id}
+		c.save(p)
+	}
+}
+
 // checkpointFailed gives the savepoint of a checkpoint up that will not be complete. The last one of a job is triggered
 // again, and with it its savepoint.
 func (c *Coordinator) checkpointFailed(id types.CheckpointID, reason string) {
@@ -56,12 +73,16 @@ func (c *Coordinator) checkpointFailed(id types.CheckpointID, reason string) {
 	}
 }
 
-// endSaving gives the savepoint up that is being made.
+// endSaving gives the savepoint up that is being made. The end of the job may have waited for it.
 func (c *Coordinator) endSaving(reason string) {
 	s := c.saving
 	c.saving = nil
 	if s.request != 0 {
 		c.emit(SavepointFailed{Request: s.request, ID: s.id, Reason: reason})
+	}
+	if c.phase == live {
+		c.saveLast()
+		c.conclude()
 	}
 }
 
@@ -205,6 +226,7 @@ func (c *Coordinator) savepointPersisted(e SavepointPersisted) {
 		Request: s.request, ID: s.id, Kind: KindOf(s.manifest.Kind), TriggeredAt: s.manifest.TriggeredUnixMillis,
 		ManifestKey: e.ManifestKey, Bytes: s.bytes,
 	})
+	c.saveLast()
 	c.conclude()
 }
 
