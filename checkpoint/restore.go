@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -182,7 +183,9 @@ func inFlight(former []*checkpointv1.TaskState, subtask, parallelism, maxParalle
 }
 
 // leastWatermarks combines event time over all former tasks, not only those whose key groups a task takes over: a row
-// may come over any channel. An operator that one of them does not know has none.
+// may come over any channel. An operator that one of them does not know has none. Nor has one whose event time was at its
+// end: where the input was, too, sources say so again, and where the job was being drained they read on until it is
+// drained again, so that what they read must not be late.
 func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.OperatorWatermark) {
 	least, seen := make(map[string]int64), make(map[string]int)
 	for i, t := range former {
@@ -196,7 +199,7 @@ func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.Oper
 		}
 	}
 	for uid, n := range seen {
-		if n == len(former) {
+		if n == len(former) && least[uid] != math.MaxInt64 {
 			out = append(out, &checkpointv1.OperatorWatermark{Uid: uid, Watermark: least[uid]})
 		}
 	}
