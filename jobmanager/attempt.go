@@ -58,11 +58,11 @@ type coordinatorID struct {
 	role   controlv1.CoordinatorRole
 }
 
-func newAttempt(a allotment, regions [][]types.VertexID) *attempt {
+func newAttempt(a allotment, regions [][]types.VertexID, savepoint string) *attempt {
 	out := &attempt{
 		allotment: a, number: a.attempt, regionOf: make(map[types.VertexID]int), of: make([]*deployment, len(regions)),
 		slots: make(map[types.TaskID]types.SlotID), reasons: make(map[types.TaskID]string), widths: make(map[types.VertexID]int32),
-		live: make(map[types.TaskID]bool), savepoint: newID()[:savepointUnique],
+		live: make(map[types.TaskID]bool), savepoint: savepoint[:savepointUnique],
 	}
 	for i, vertices := range regions {
 		for _, v := range vertices {

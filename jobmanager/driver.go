@@ -235,7 +235,7 @@ func (d *driver) delete(f func()) {
 // see tells who watches the cores.
 func (d *driver) see(what fmt.Stringer) {
 	if d.l.saw != nil {
-		d.l.saw(what)
+		d.l.saw(d.store.job, what)
 	}
 }
 
@@ -534,7 +534,7 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 		d.allot(fx.Regions)
 	case lifecycle.RequestResources:
 		if d.at == nil {
-			d.at = newAttempt(d.allotted, d.regions)
+			d.at = newAttempt(d.allotted, d.regions, d.l.unique())
 		}
 		if d.at.last == nil || d.at.last.attempt != fx.Attempt {
 			d.at.deploys(fx.Attempt, fx.Regions)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -170,7 +172,9 @@ type leadership struct {
 	// the leadership ends. Stepped has its own, and saw, which is told what cores take and decide; nil tells nobody.
 	beside func(func())
 	carry  func(*driver)
-	saw    func(fmt.Stringer)
+	saw    func(types.JobID, fmt.Stringer)
+	// unique returns a part of a key that no other key has.
+	unique func() string
 	// reads is how many files are read at a time where a checkpoint is verified.
 	reads int
 	mu    struct {
@@ -182,7 +186,7 @@ type leadership struct {
 }
 
 func (j *JobManager) newLeadership(ctx context.Context, term types.Term) *leadership {
-	l := &leadership{since: j.Clock.Now(), jm: j, term: term, ctx: ctx, reads: verifyReadsMax}
+	l := &leadership{since: j.Clock.Now(), jm: j, term: term, ctx: ctx, reads: verifyReadsMax, unique: newID}
 	l.registry = newRegistry(l.term, j.Clock, j.Dial)
 	l.mu.drivers, l.mu.ended = make(map[types.JobID]*driver), make(map[types.JobID]*view)
 	l.garbage = newCollector(l)
@@ -297,13 +301,13 @@ func (l *leadership) driver(id types.JobID) *driver {
 	return l.mu.drivers[id]
 }
 
-// drivers returns the driver of every job that has not ended.
+// drivers returns the driver of every job that has not ended, in the order of their jobs.
 func (l *leadership) drivers() []*driver {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := make([]*driver, 0, len(l.mu.drivers))
-	for _, d := range l.mu.drivers {
-		out = append(out, d)
+	for _, id := range slices.Sorted(maps.Keys(l.mu.drivers)) {
+		out = append(out, l.mu.drivers[id])
 	}
 	return out
 }

@@ -64,13 +64,17 @@ func (j *JobManager) SubmitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (
 	if err != nil {
 		return nil, err
 	}
-	g, err := j.check(r.Graph)
+	return l.submitJob(ctx, r)
+}
+
+func (l *leadership) submitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (*apiv1.SubmitJobResponse, error) {
+	g, err := l.jm.check(r.Graph)
 	if err != nil {
 		return nil, refusal(err)
 	}
 	resp := &apiv1.SubmitJobResponse{Explanation: jobgraph.Explain(g)}
 	id := l.jobID(r.IdempotencyKey)
-	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, j.Policy)
+	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, l.jm.Policy)
 	resp.Placements = placementReasons(report)
 	var from *beginning
 	if r.FromSavepoint != "" {
@@ -114,6 +118,7 @@ func (l *leadership) submit(ctx context.Context, id types.JobID, name string, g 
 	if err != nil {
 		return err
 	}
+	store.unique = l.unique
 	rec, err := store.create(ctx, name, g, l.jm.Clock.Now(), from)
 	if errors.Is(err, coord.ErrConflict) {
 		return nil
@@ -196,7 +201,11 @@ func (j *JobManager) find(id string) (*view, *driver, error) {
 	if v := l.view(types.JobID(id)); v != nil {
 		return v, nil, nil
 	}
-	return nil, nil, status.Errorf(codes.NotFound, "no job has the id %q; millrace job list shows those there are", id)
+	return nil, nil, errUnknownJob(id)
+}
+
+func errUnknownJob(id string) error {
+	return status.Errorf(codes.NotFound, "no job has the id %q; millrace job list shows those there are", id)
 }
 
 // ListJobs implements apiv1.JobServiceServer.

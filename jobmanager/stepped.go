@@ -6,6 +6,7 @@ import (
 
 	"millrace/internal/delivery"
 	"millrace/jobmanager/lifecycle"
+	apiv1 "millrace/proto/millrace/api/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -16,6 +17,15 @@ import (
 type Stepped struct {
 	l       *leadership
 	drivers []*driver // that have not ended
+	asked   []*asked
+}
+
+// asked is a client's request that a driver has.
+type asked struct {
+	d      *driver
+	reply  chan error
+	answer func(error)
+	done   bool
 }
 
 // SteppedOptions say for whom a Stepped works.
@@ -24,7 +34,9 @@ type SteppedOptions struct {
 	// Beside has f done, which may block as stores and the clock do. What comes of it is there for the next Turn.
 	Beside func(f func())
 	// Saw is told every event that a core takes and every effect, before it is carried out, and Restores.
-	Saw func(fmt.Stringer)
+	Saw func(types.JobID, fmt.Stringer)
+	// Unique returns a part of a key that no other key has, of at least 12 letters or digits.
+	Unique func() string
 }
 
 // Restores says from which checkpoint an attempt is about to be restored; 0 is none. Before is that of the
@@ -43,7 +55,7 @@ func (r Restores) String() string {
 // by itself.
 func NewStepped(ctx context.Context, o SteppedOptions, term types.Term) *Stepped {
 	s := &Stepped{l: New(o.Options).newLeadership(ctx, term)}
-	s.l.beside, s.l.saw, s.l.reads = o.Beside, o.Saw, 1
+	s.l.beside, s.l.saw, s.l.reads, s.l.unique = o.Beside, o.Saw, 1, o.Unique
 	s.l.carry = func(d *driver) {
 		s.drivers = append(s.drivers, d)
 		d.later(func() any { return d.readGraph() })
@@ -54,7 +66,7 @@ func NewStepped(ctx context.Context, o SteppedOptions, term types.Term) *Stepped
 // Recover reads which jobs there are, and begins with those that have not ended. It blocks as stores do.
 func (s *Stepped) Recover() error { return s.l.recover() }
 
-// Turn has drivers handle what has come to them.
+// Turn has drivers handle what has come to them, and answers clients.
 func (s *Stepped) Turn() {
 	var on []*driver
 	for _, d := range s.drivers {
@@ -67,6 +79,23 @@ func (s *Stepped) Turn() {
 		s.l.carried(d)
 	}
 	s.drivers = on
+	s.answers()
+}
+
+// answers hands answers on. A second one to the same request, which none may have, is handed on as well.
+func (s *Stepped) answers() {
+	for _, a := range s.asked {
+		select {
+		case err := <-a.reply:
+			a.answer(err)
+			a.done = true
+		default:
+			if !a.done && a.d.over() {
+				a.answer(errEnded)
+				a.done = true
+			}
+		}
+	}
 }
 
 // Tick tells cores the time, and finds task managers that are silent.
@@ -77,9 +106,41 @@ func (s *Stepped) Tick() {
 	}
 }
 
-// Stop asks for a job's end behind a checkpoint, as a user does.
-func (s *Stepped) Stop(job types.JobID, drain bool) {
-	s.l.toDriver(job, stopAsked{lifecycle.StopRequested{Drain: drain}, make(chan error, 1)})
+// ask is JobManager.ask for an owner who can't wait.
+func (s *Stepped) ask(job types.JobID, event func(chan error) any, answer func(error)) {
+	d := s.l.driver(job)
+	switch {
+	case d == nil && s.l.view(job) == nil:
+		answer(errUnknownJob(string(job)))
+	case d == nil:
+		answer(errEnded)
+	default:
+		a := &asked{d: d, reply: make(chan error, 2), answer: answer}
+		s.asked = append(s.asked, a)
+		d.post(event(a.reply))
+	}
+}
+
+// Stop is JobManager.StopJob; answer is called by a later Turn, as for all requests below, or by none where the
+// leadership ends before.
+func (s *Stepped) Stop(job types.JobID, how lifecycle.StopRequested, answer func(error)) {
+	s.ask(job, func(reply chan error) any { return stopAsked{how, reply} }, answer)
+}
+
+// Rescale is JobManager.RescaleJob.
+func (s *Stepped) Rescale(job types.JobID, all int32, answer func(error)) {
+	s.ask(job, func(reply chan error) any { return rescaleAsked{parallelism{all: all}, reply} }, answer)
+}
+
+// Savepoint is JobManager.TriggerSavepoint.
+func (s *Stepped) Savepoint(job types.JobID, answer func(*apiv1.SavepointDescription, error)) {
+	var made *apiv1.SavepointDescription
+	s.ask(job, func(reply chan error) any { return savepointAsked{&made, reply} }, func(err error) { answer(made, err) })
+}
+
+// Submit is JobManager.SubmitJob. It is carried out by Beside, and answers there.
+func (s *Stepped) Submit(r *apiv1.SubmitJobRequest, answer func(*apiv1.SubmitJobResponse, error)) {
+	s.l.beside(func() { answer(s.l.submitJob(s.l.ctx, r)) })
 }
 
 // CollectGarbage looks for the garbage of every job once. It blocks as stores do.

@@ -35,6 +35,8 @@ type jobStore struct {
 	term  types.Term
 	job   types.JobID
 	keys  coord.JobKeys
+	// unique returns a part of a key that no other key has.
+	unique func() string
 }
 
 func newJobStore(c coord.Store, b blobstore.Store, term types.Term, job types.JobID) (*jobStore, error) {
@@ -42,7 +44,7 @@ func newJobStore(c coord.Store, b blobstore.Store, term types.Term, job types.Jo
 	if err != nil {
 		return nil, failure.User(err)
 	}
-	return &jobStore{coord: c, blob: b, term: term, job: job, keys: keys}, nil
+	return &jobStore{coord: c, blob: b, term: term, job: job, keys: keys, unique: newID}, nil
 }
 
 // marshal is deterministic, so that equal records are equal bytes.
@@ -65,7 +67,7 @@ func (s *jobStore) create(ctx context.Context, name string, graph *jobv1.JobGrap
 		return nil, fmt.Errorf("job %s is there already: %w", s.job, coord.ErrConflict)
 	}
 	// A key a submit: one that is deleted with its job is never written again.
-	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: newID()}.Path()
+	key, err := blobstore.GraphKey{Job: s.job, Version: 1, Unique: s.unique()}.Path()
 	if err != nil {
 		return nil, err
 	}

@@ -224,7 +224,7 @@ func (d *driver) remember() {
 func (d *driver) adoptRegions(fx lifecycle.AdoptRegions) {
 	c := d.adopting
 	d.allotted = allotment{attempt: fx.Attempt, next: c.restore.next}
-	d.at = newAttempt(d.allotted, d.regions)
+	d.at = newAttempt(d.allotted, d.regions, d.l.unique())
 	d.previous = scheduler.Assignment{Tasks: make(map[types.TaskID]types.SlotID), Parallelism: make(map[types.VertexID]int)}
 	tasks := 0
 	for _, region := range fx.Regions {

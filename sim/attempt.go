@@ -23,6 +23,7 @@ import (
 // attempt is what a task manager runs of one attempt of a region.
 type attempt struct {
 	tm           *taskManager
+	job          *job
 	region       types.RegionID
 	number       types.Attempt
 	tasks        []*runningTask // in the order of their ids
@@ -53,14 +54,14 @@ func (t *runningTask) changed(s controlv1.TaskState, err error) {
 	a.tm.tell("task %s of attempt %d: %s %v", id, a.number, s, err)
 	t.told.note(s, f)
 	a.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskChanged{TaskChanged: &controlv1.TaskChanged{
-		JobId: string(jobName), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask, State: s,
+		JobId: string(a.region.Job), Attempt: uint64(a.number), VertexId: string(id.Vertex), Subtask: id.Subtask, State: s,
 		Failure: f,
 	}}})
 }
 
 func (a *attempt) identity(op types.OperatorUID, subtask, parallelism int32) connectors.Identity {
 	return connectors.Identity{
-		Cluster: "sim", Job: jobName, Attempt: a.number, Operator: op, Subtask: subtask, Parallelism: parallelism,
+		Cluster: "sim", Job: a.region.Job, Attempt: a.number, Operator: op, Subtask: subtask, Parallelism: parallelism,
 	}
 }
 
@@ -146,7 +147,7 @@ func (t *runningTask) Ended() { t.changed(controlv1.TaskState_TASK_STATE_ENDED, 
 func (t *runningTask) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskState, f *controlv1.SnapshotFigures) {
 	t.tm.tell("task %s acknowledges %d", t.id, id)
 	t.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_TaskSnapshotted{TaskSnapshotted: &controlv1.TaskSnapshotted{
-		JobId: string(jobName), Attempt: uint64(t.a.number), CheckpointId: uint64(id), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
+		JobId: string(t.a.region.Job), Attempt: uint64(t.a.number), CheckpointId: uint64(id), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
 		State: s, Figures: f,
 	}}})
 }
@@ -154,7 +155,7 @@ func (t *runningTask) Snapshotted(id types.CheckpointID, s *checkpointv1.TaskSta
 // Declined implements task.Reporter.
 func (t *runningTask) Declined(id types.CheckpointID, reason error) {
 	t.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CheckpointDeclined{CheckpointDeclined: &controlv1.CheckpointDeclined{
-		JobId: string(jobName), Attempt: uint64(t.a.number), CheckpointId: uint64(id), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
+		JobId: string(t.a.region.Job), Attempt: uint64(t.a.number), CheckpointId: uint64(id), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
 		Failure: t.tm.failureOf(reason),
 	}}})
 }
@@ -169,11 +170,11 @@ func (t *runningTask) Passed(id types.CheckpointID) {
 
 // deploy starts tasks.
 func (tm *taskManager) deploy(d *controlv1.Deploy) {
-	a := tm.enter(d.Region, d.Attempt)
+	a := tm.enter(d.JobId, d.Region, d.Attempt)
 	if a == nil {
 		return
 	}
-	b := &builder{tm: tm, a: a, graph: tm.w.job.graph, placements: make(map[types.TaskID]types.TaskManagerID), widths: make(map[types.VertexID]int)}
+	b := &builder{tm: tm, a: a, graph: a.job.graph, placements: make(map[types.TaskID]types.TaskManagerID), widths: make(map[types.VertexID]int)}
 	var err error
 	b.flows, err = jobgraph.Derive(b.graph)
 	for _, p := range d.Placements {
@@ -218,8 +219,7 @@ func (b *builder) parts(t *runningTask, d *controlv1.TaskDeployment) (*task.Part
 	v := b.graph.Vertex(t.id.Vertex)
 	p := &task.Parts{
 		ID: t.id, Report: t, Clock: b.tm, BufferTimeout: jobgraph.DefaultBufferTimeout,
-		Time:       new(operators.Time),
-		Metrics:    t.metrics,
+		Time: new(operators.Time), Metrics: t.metrics, Ledger: d.Ledger,
 		Watermarks: make(map[types.OperatorUID]stream.Watermark),
 	}
 	p.Time.Pass(b.tm.NowMillis())

@@ -4,14 +4,17 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
+	"strings"
 
 	"millrace/connectors/kafka"
+	"millrace/types"
 )
 
 // The topics.
 const (
 	inputTopic  = "bids"
 	outputTopic = "results" // with the region's number behind it
+	secondTopic = "again"   // the same, of a job that begins at a savepoint while the first goes on
 )
 
 // Kafka's codes that the model answers with.
@@ -237,9 +240,19 @@ func (b *broker) openTransactions() (out []string) {
 	return out
 }
 
-// committedValues is what a consumer with read_committed sees of a topic: nothing of a partition behind a transaction that
-// is open.
-func (b *broker) committedValues(name string) (out [][]byte) {
+// openUntil returns the transactions of a job's sinks that are open and have output of checkpoints up to one.
+func (b *broker) openUntil(of types.JobID, id types.CheckpointID) (out []*transaction) {
+	for _, name := range slices.Sorted(maps.Keys(b.ids)) {
+		c := b.ids[name].current
+		if c != nil && c.state == open && c.marker != nil && c.marker.Offset <= int64(id) && strings.HasPrefix(name, sinkPrefix+"."+string(of)+".") {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// committed is what a consumer with read_committed sees of a topic: nothing of a partition behind a transaction that is open.
+func (b *broker) committed(name string) (out []record) {
 	for _, p := range b.topics[name].partitions {
 		for _, r := range p.records {
 			if r.of != nil && r.of.state != committed {
@@ -248,7 +261,7 @@ func (b *broker) committedValues(name string) (out [][]byte) {
 				}
 				break
 			}
-			out = append(out, r.value)
+			out = append(out, r)
 		}
 	}
 	return out

@@ -17,12 +17,12 @@ import (
 
 // deployCoordinators starts the coordinator tasks of an attempt.
 func (tm *taskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
-	a := tm.enter(d.Region, d.Attempt)
+	a := tm.enter(d.JobId, d.Region, d.Attempt)
 	if a == nil {
 		return
 	}
 	for _, c := range d.Coordinators {
-		k := &coordinator{tm: tm, a: a, d: c, vertex: tm.w.job.graph.Vertex(types.VertexID(c.VertexId))}
+		k := &coordinator{tm: tm, a: a, d: c, vertex: a.job.graph.Vertex(types.VertexID(c.VertexId))}
 		a.coordinators = append(a.coordinators, k)
 		run := k.enumerate
 		if c.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER {
@@ -79,7 +79,7 @@ func (k *coordinator) patiently(call func(context.Context) error, then func()) {
 func (k *coordinator) ready() {
 	k.told.ready = true
 	k.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorReady{CoordinatorReady: &controlv1.CoordinatorReady{
-		JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role,
+		JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role,
 	}}})
 }
 
@@ -87,7 +87,7 @@ func (k *coordinator) failed(err error) {
 	k.tm.tell("coordinator of %s fails: %v", k.vertex.ID, err)
 	k.told.failure = k.tm.failureOf(err)
 	k.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_CoordinatorFailed{CoordinatorFailed: &controlv1.CoordinatorFailed{
-		JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role, Failure: k.told.failure,
+		JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), Role: k.d.Role, Failure: k.told.failure,
 	}}})
 }
 
@@ -136,7 +136,7 @@ func (k *coordinator) assign(e connectors.Enumerator, found []connectors.Assignm
 		k.failed(err)
 		return
 	}
-	m := &controlv1.EnumeratorAssigned{JobId: string(jobName), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), State: state}
+	m := &controlv1.EnumeratorAssigned{JobId: string(k.a.region.Job), Attempt: uint64(k.a.number), VertexId: string(k.vertex.ID), State: state}
 	before := k.told.assigned.GetAssignments()
 	for _, f := range found {
 		s := &controlv1.SplitAssignment{Subtask: f.Subtask, NoMore: f.NoMore, Sequence: uint64(len(before) + len(m.Assignments) + 1)}
@@ -166,7 +166,7 @@ type commitRequest struct {
 
 func (c *committer) run() {
 	c.a.committers[c.vertex.ID] = c
-	flows, err := jobgraph.Derive(c.tm.w.job.graph)
+	flows, err := jobgraph.Derive(c.a.job.graph)
 	if err != nil {
 		c.failed(err)
 		return
@@ -222,7 +222,7 @@ func (c *committer) carryOut(r commitRequest) {
 		c.told.committed = max(c.told.committed, r.id)
 		c.tm.tell("%s committed %d", c.vertex.ID, r.id)
 		c.tm.send(&controlv1.TaskManagerMessage{Message: &controlv1.TaskManagerMessage_Committed{Committed: &controlv1.Committed{
-			JobId: string(jobName), Attempt: uint64(c.a.number), VertexId: string(c.vertex.ID), CheckpointId: uint64(r.id),
+			JobId: string(c.a.region.Job), Attempt: uint64(c.a.number), VertexId: string(c.vertex.ID), CheckpointId: uint64(r.id),
 		}}})
 		c.busy = false
 		c.next()

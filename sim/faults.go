@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"millrace/internal/crash"
@@ -16,6 +15,7 @@ type faults struct {
 	blob      int // the same, and torn objects
 	slow      int // a write takes seconds
 	kafka     int // a call fails, or its answer is lost
+	lost      int // a user's request does not arrive, or its answer
 	produce   int // a produce fails for good
 	crashAt   map[string]int
 	pauseAt   map[string]int // a pause until the lease is over
@@ -31,10 +31,12 @@ type faults struct {
 	unaligned         bool // barriers overtake
 	alignedMillis     int  // how long they wait before
 	slowSink          int  // of how many per mille of the writes a sink takes long before it takes more
+
+	wishes
 }
 
-// points are the crash points that a schedule passes: it makes no savepoint.
-var points = append(slices.Clone(crash.Points), crash.BeforeRecord)
+// points are all that there are.
+var points = crash.All()
 
 // atEnd tells whether a job passes a point when it ends only, behind all other faults.
 func atEnd(point string) bool { return point == crash.InFinalCheckpoint || point == crash.BeforeRecord }
@@ -50,7 +52,7 @@ func (w *world) drawFaults() {
 		return r.IntN(most + 1)
 	}
 	w.faults = faults{
-		delay: rate(60), breaks: rate(15), duplicate: rate(60), etcd: rate(120), blob: rate(120), slow: rate(120), kafka: rate(120),
+		delay: rate(60), breaks: rate(15), duplicate: rate(60), etcd: rate(120), blob: rate(120), slow: rate(120), kafka: rate(120), lost: rate(200),
 		produce: rate(4), crashAt: make(map[string]int), pauseAt: make(map[string]int),
 		shortTransactions: r.IntN(25) == 0, recreate: r.IntN(25) == 0, fromLatest: r.IntN(3) == 0, deaf: r.IntN(3) == 0,
 		regions: 1 + r.IntN(2), parallelism: 1 + r.IntN(4), adaptive: r.IntN(2) == 0,
@@ -65,7 +67,6 @@ func (w *world) drawFaults() {
 			ends := []string{crash.BeforeManifest, crash.BeforeComplete, crash.AfterComplete}
 			w.faults.crashAt[ends[r.IntN(len(ends))]] = 3 + r.IntN(6)
 		}
-		w.tell("sim", "%+v", w.faults)
 		return
 	}
 	if w.faults.unaligned = r.IntN(2) == 0; w.faults.unaligned {
@@ -85,7 +86,6 @@ func (w *world) drawFaults() {
 			w.faults.pauseAt[point] = 1 + r.IntN(6)
 		}
 	}
-	w.tell("sim", "%+v", w.faults)
 }
 
 // strikes are the disasters that no call sets off.
@@ -108,7 +108,7 @@ func (w *world) scheduleStrikes() {
 			w.after(w.between(faultsFrom+3_000, healAt-leaseTTL-endingMax), func() {
 				// All tasks have run, and one thing goes wrong at a time: a leader that can't learn that it has lost its lease keeps task
 				// managers for longer than the next one waits for them.
-				if jm := w.leader(); w.oracle.latest != nil && jm.paused <= w.now && w.answers(jm.name, "etcd") {
+				if jm := w.leader(); w.oracle.jobs[0].latest != nil && jm.paused <= w.now && w.answers(jm.name, "etcd") {
 					strike(w)
 				}
 			})

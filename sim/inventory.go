@@ -10,7 +10,7 @@ import (
 func (tm *taskManager) inventory() *controlv1.Inventory {
 	out := &controlv1.Inventory{}
 	for _, a := range tm.inOrder() {
-		r := &controlv1.RegionInventory{JobId: string(jobName), Region: a.region.Index, Attempt: uint64(a.number)}
+		r := &controlv1.RegionInventory{JobId: string(a.region.Job), Region: a.region.Index, Attempt: uint64(a.number)}
 		for _, t := range a.tasks {
 			r.Tasks = append(r.Tasks, t.inventory())
 		}

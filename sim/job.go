@@ -26,15 +26,41 @@ import (
 )
 
 const (
-	jobName    = types.JobID("bids-per-auction")
+	// firstJob is the job that is there from the beginning; the id of a second one is the job manager's choice.
+	firstJob   = types.JobID("bids-per-auction")
+	firstName  = "bids"
+	secondName = "bids again"
 	sinkPrefix = "sim"
 )
 
-// job is the job of a schedule: bids by auction in windows, from one topic, once for each region into a topic of its own.
+// job is a job of a schedule: bids by auction in windows, from one topic, once for each region into a topic of its own.
 type job struct {
+	id      types.JobID // empty before it exists
+	keys    coord.JobKeys
+	output  string // what its topics are called, before the number of the region
 	graph   *jobgraph.Graph
 	proto   *jobv1.JobGraph
 	regions [][]types.VertexID
+}
+
+// named gives the job the id that it has.
+func (j *job) named(id types.JobID) {
+	var err error
+	j.id = id
+	j.keys, err = coord.ForJob(id)
+	must(err)
+}
+
+func (j *job) topic(region int) string { return j.output + strconv.Itoa(region) }
+
+// jobOf returns the job of an id; nil where there is none.
+func (w *world) jobOf(id types.JobID) *job {
+	for _, j := range w.jobs {
+		if j.id == id {
+			return j
+		}
+	}
+	return nil
 }
 
 const bidSchema = `{"fields": [
@@ -46,24 +72,25 @@ const aggregateSpec = `"keys": [0], "time": 2, "window": {"size": "$WINDOW"}, "a
   {"func": "COUNT", "arg": -1, "name": "bids"}, {"func": "SUM", "arg": 1, "name": "total"}, {"func": "MAX", "arg": 1, "name": "highest"}]`
 
 const regionSpec = `
-{"id": "bids-N", "name": "bids", "parallelism": $P,
+{"id": "bids-N", "name": "bids-N", "parallelism": $P,
  "source": {"uid": "source-N", "connector": "kafka", "options": {
    "topic": "bids", "properties.bootstrap.servers": "model", "scan.startup.mode": "$MODE", "format": "json",
    "scan.topic-partition-discovery.interval": "$DISCOVERY"},
    "schema": $SCHEMA, "watermark": {"column": 2, "delay": "$DELAY"}},
  "operators": [{"uid": "local-N", "name": "partial", "local_aggregate": {$AGGREGATE}}]},
-{"id": "window-N", "name": "window", "parallelism": $P,
+{"id": "window-N", "name": "window-N", "parallelism": $P,
  "operators": [{"uid": "window-op-N", "name": "window", "window_aggregate": {$AGGREGATE, "partial": true, "input": $SCHEMA}}],
  "sink": {"uid": "sink-N", "connector": "kafka", "options": {
-   "topic": "resultsN", "properties.bootstrap.servers": "model", "format": "json", "sink.delivery-guarantee": "exactly-once",
+   "topic": "$OUTN", "properties.bootstrap.servers": "model", "format": "json", "sink.delivery-guarantee": "exactly-once",
    "sink.transactional-id-prefix": "$PREFIX", "properties.transaction.timeout.ms": "$TIMEOUT"}}}`
 
-const jobSpec = `{"name": "bids", "max_parallelism": $GROUPS,
+const jobSpec = `{"name": "$NAME", "max_parallelism": $GROUPS,
  "checkpoint": {"interval": "$INTERVAL", "timeout": "$CHKTIMEOUT", "tolerable_failures": 3, "unaligned": $UNALIGNED, "aligned_timeout": "$ALIGNED"},
  "restart": {"strategy": "RESTART_STRATEGY_EXPONENTIAL_DELAY", "delay": "0.2s", "max_delay": "3s", "reset_threshold": "30s"},
  "vertices": [$VERTICES], "edges": [$EDGES]}`
 
-func newJob(p faults) (*job, error) {
+// newJob describes a job that writes to topics of that name.
+func newJob(p faults, name, output string, parallelism int) (*job, error) {
 	timeout, mode := transactionMax, "earliest-offset"
 	if p.shortTransactions {
 		timeout = transactionShort
@@ -73,41 +100,44 @@ func newJob(p faults) (*job, error) {
 	}
 	var vertices, edges []string
 	for n := range p.regions {
-		number := strings.NewReplacer("-N", "-"+strconv.Itoa(n), "resultsN", outputTopic+strconv.Itoa(n))
+		number := strings.NewReplacer("-N", "-"+strconv.Itoa(n), "$OUTN", output+strconv.Itoa(n))
 		vertices = append(vertices, number.Replace(regionSpec))
 		edges = append(edges, number.Replace(`{"from": "bids-N", "to": "window-N", "partitioning": "PARTITIONING_KIND_HASH", "keys": [0]}`))
 	}
 	text := strings.NewReplacer("$VERTICES", strings.Join(vertices, ","), "$EDGES", strings.Join(edges, ",")).Replace(jobSpec)
 	text = strings.ReplaceAll(text, "$AGGREGATE", aggregateSpec)
 	text = strings.NewReplacer(
+		"$NAME", name,
 		"$SCHEMA", bidSchema, "$WINDOW", millis(windowMillis), "$DELAY", millis(delayMillis), "$DISCOVERY", fmt.Sprintf("%d ms", discoveryMillis),
 		"$MODE", mode, "$PREFIX", sinkPrefix, "$CHKTIMEOUT", millis(checkpointTimeout), "$TIMEOUT", strconv.Itoa(timeout),
-		"$UNALIGNED", strconv.FormatBool(p.unaligned), "$ALIGNED", millis(p.alignedMillis), "$GROUPS", strconv.Itoa(keyGroups), "$INTERVAL", millis(checkpointEvery), "$P", strconv.Itoa(p.parallelism),
+		"$UNALIGNED", strconv.FormatBool(p.unaligned), "$ALIGNED", millis(p.alignedMillis), "$GROUPS", strconv.Itoa(keyGroups), "$INTERVAL", millis(checkpointEvery), "$P", strconv.Itoa(parallelism),
 	).Replace(text)
 	g, err := codec.ParseJSON([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("the simulator's job: %w", err)
 	}
 	proto, err := codec.ToProto(g)
-	return &job{graph: g, proto: proto, regions: g.Regions()}, err
+	return &job{output: output, graph: g, proto: proto, regions: g.Regions()}, err
 }
 
 // submit stores the job as a leader does whom a client has given it, before anything can go wrong.
-func (w *world) submit() {
+func (w *world) submit(j *job) {
+	j.named(firstJob)
 	s := w.etcd.Open()
 	lead, err := s.Campaign(w.ctx, "user")
 	must(err)
-	graph := marshal(w.job.proto)
-	key, err := blobstore.GraphKey{Job: jobName, Version: 1, Unique: "sim"}.Path()
+	graph := marshal(j.proto)
+	key, err := blobstore.GraphKey{Job: j.id, Version: 1, Unique: "sim"}.Path()
 	must(err)
 	must(w.blob.Create(w.ctx, key, blobstore.Bytes(graph)))
 	sum := sha256.Sum256(graph)
-	w.oracle.graph = key
 	record := marshal(&checkpointv1.JobRecord{
-		FormatVersion: 1, JobId: string(jobName), Name: "bids", GraphObject: key, GraphSha256: sum[:],
+		FormatVersion: 1, JobId: string(j.id), Name: firstName, GraphObject: key, GraphSha256: sum[:],
 		Phase: checkpointv1.JobPhase_JOB_PHASE_ACTIVE, SubmittedUnixMillis: w.wallMillis(),
 	})
-	must(s.Txn(w.ctx, lead.Term(), nil, []coord.Op{coord.Put(jobKeys().State(), record)}))
+	ops := []coord.Op{coord.Put(j.keys.State(), record)}
+	must(s.Txn(w.ctx, lead.Term(), nil, ops))
+	w.oracle.written(ops)
 	must(lead.Resign(w.ctx))
 }
 
@@ -115,12 +145,6 @@ func must(err error) {
 	if err != nil {
 		panic(err) // the models do not fail by themselves
 	}
-}
-
-func jobKeys() coord.JobKeys {
-	keys, err := coord.ForJob(jobName)
-	must(err)
-	return keys
 }
 
 func millis(n int) string { return fmt.Sprintf("%.3fs", float64(n)/1000) }

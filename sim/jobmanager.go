@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"millrace/checkpoint"
@@ -100,9 +101,9 @@ func (jm *jobManager) begin() {
 		Options: jobmanager.Options{
 			Cluster: "sim", Address: jm.name, Coord: jm.store, Store: jm.blob, Metrics: jm.metrics, Clock: jm.process,
 			Log: slog.New(journal{process: jm.process}), Policy: scheduler.Policy{AllowLower: jm.w.faults.adaptive},
-			Retention: jobmanager.Retention{Age: collectAge * time.Millisecond},
+			Retention: jobmanager.Retention{Age: collectAge * time.Millisecond}, Known: newKnown(jm.process), Tables: jm.tables,
 		},
-		Beside: jm.beside, Saw: jm.saw,
+		Beside: jm.beside, Saw: jm.saw, Unique: jm.w.unique,
 	}, term)
 	jm.beside(func() {
 		err := engine.Recover()
@@ -128,18 +129,23 @@ func (jm *jobManager) collect(engine *jobmanager.Stepped) {
 }
 
 // saw writes the trace, and tells the oracle what nobody sees from outside.
-func (jm *jobManager) saw(what fmt.Stringer) {
+func (jm *jobManager) saw(of types.JobID, what fmt.Stringer) {
+	j := jm.w.oracle.of(of)
 	switch e := what.(type) {
 	case lifecycle.Tick, checkpoint.Tick:
 		return
 	case checkpoint.Trigger:
-		jm.w.oracle.triggered(e.ID)
+		j.triggered(e.ID)
 	case lifecycle.AdoptRegions:
 		jm.w.adoptions++
 	case checkpoint.PersistFailed:
-		jm.w.oracle.notPersisted(e.ID, e.Reason)
+		j.notPersisted(e.ID, e.Reason)
 	case jobmanager.Restores:
-		jm.w.oracle.restores(e.From, e.Before)
+		j.restores(e.From, e.Before)
+	}
+	if of != firstJob {
+		jm.tell("%s: %s", of, what)
+		return
 	}
 	jm.tell("%s", what)
 }
@@ -263,6 +269,9 @@ func (j journal) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	j.tell("%s", text)
+	if strings.HasPrefix(r.Message, "rows are not accounted for") {
+		j.w.oracle.violate("rows-accounted", "%s", text)
+	}
 	return nil
 }
 

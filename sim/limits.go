@@ -36,6 +36,8 @@ const (
 	collectAge   = 4_000
 	// chainMax is how long a task's chain of files grows before it is merged.
 	chainMax = 4
+	// copiesMax is how many tasks' state is copied at a time.
+	copiesMax = 2
 	// inlineMax is the largest file that goes into the manifest: small, so that most go to the blob store.
 	inlineMax = 64
 

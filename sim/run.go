@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"millrace/blobstore"
-	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/jobmanager/lifecycle"
 )
 
 // Result is what became of a schedule.
@@ -23,11 +23,13 @@ type Result struct {
 	Passed, Crashed map[string]int
 	// Checkpoints is how many were triggered, Attempts how many were allotted.
 	Checkpoints int
-	Adoptions   int // by leaders that took the job over as it ran
+	// Savepoints is how many became whole, Jobs how many jobs there were.
+	Savepoints, Jobs int
+	Adoptions        int // by leaders that took the job over as it ran
 	// Replayed is how many rows were in flight at a checkpoint and came to a task again, Moved how many of them to one of
 	// another parallelism.
 	Replayed, Moved int
-	Ended           string // the job's phase
+	Ended           string // the first job's phase
 }
 
 // Run plays the schedule of a seed. The same seed of the same build has the same trace.
@@ -41,10 +43,11 @@ func Run(seed uint64) (r Result) {
 		}
 	}()
 	w.drawFaults()
-	var err error
-	if w.job, err = newJob(w.faults); err != nil {
-		panic(err)
-	}
+	w.faults.wishes = w.drawWishes()
+	w.tell("sim", "%+v", w.faults)
+	first, err := newJob(w.faults, firstName, outputTopic, w.faults.parallelism)
+	must(err)
+	w.jobs = append(w.jobs, first)
 	defer w.end()
 	w.start()
 	w.run(healAt + progressWithin)
@@ -55,13 +58,18 @@ func Run(seed uint64) (r Result) {
 func (w *world) result() Result {
 	r := Result{
 		Seed: w.seed, Violations: w.oracle.broken, Trace: w.trace.String(), Events: w.events, Simulated: time.Duration(w.now) * time.Millisecond,
-		Passed: w.points, Crashed: w.crashed, Checkpoints: len(w.oracle.trigger), Windows: len(w.oracle.model), Ended: "running",
+		Passed: w.points, Crashed: w.crashed, Windows: len(w.oracle.model), Ended: "running",
 		Adoptions: w.adoptions,
 		Replayed:  w.oracle.replayed, Moved: w.oracle.moved,
 	}
-	if w.oracle.end != nil {
-		r.Ended = w.oracle.end.Phase.String()
+	for i, j := range w.oracle.jobs {
+		r.Checkpoints += len(j.trigger)
+		r.Savepoints += len(j.savepoints)
+		if i == 0 && j.end != nil {
+			r.Ended = j.end.Phase.String()
+		}
 	}
+	r.Jobs = len(w.oracle.jobs)
 	for _, f := range w.oracle.model {
 		r.Bids += int(f.bids) + len(f.late)
 	}
@@ -71,9 +79,10 @@ func (w *world) result() Result {
 func (w *world) start() {
 	w.kafka.create(inputTopic, partitionsEach)
 	for n := range w.faults.regions {
-		w.kafka.create(fmt.Sprint(outputTopic, n), 2)
+		w.kafka.create(w.jobs[0].topic(n), 2)
+		w.kafka.create(fmt.Sprint(secondTopic, n), 2)
 	}
-	w.submit()
+	w.submit(w.jobs[0])
 	for i := range jobManagers {
 		w.jms = append(w.jms, w.startJobManager(i))
 	}
@@ -85,6 +94,7 @@ func (w *world) start() {
 	in := &input{w: w, highest: make(map[int]int64)}
 	in.begin()
 	w.scheduleStrikes()
+	w.user.begin()
 	w.stopWhenRead()
 }
 
@@ -120,7 +130,7 @@ func (in *input) begin() {
 func (in *input) await() {
 	w := in.w
 	w.after(50, func() {
-		entries, err := w.etcd.Open().List(w.ctx, jobKeys().EnumeratorPrefix())
+		entries, err := w.etcd.Open().List(w.ctx, w.jobs[0].keys.EnumeratorPrefix())
 		if w.faults.fromLatest && (err != nil || len(entries) < w.faults.regions) {
 			in.await()
 			return
@@ -164,13 +174,17 @@ func bid(auction, price, millis int64) []byte {
 	return fmt.Appendf(nil, `{"auction":%d,"price":%d,"time":%q}`, auction, price, time.UnixMilli(millis).UTC().Format("2006-01-02 15:04:05.000"))
 }
 
-// stopWhenRead is the user: when everything is read and a checkpoint has it, they stop the job, with drain.
+// stopWhenRead is the user: when everything is read and a checkpoint has it, they stop a job, with drain.
 func (w *world) stopWhenRead() {
 	w.after(500, func() {
-		if w.now > healAt+1_500 && w.allRead() {
+		for _, j := range w.oracle.jobs {
+			// The first one goes on until it is known whether there is a savepoint for a second.
+			if w.now < healAt+1_500 || j.end != nil || w.user.wants && w.user.from == "" || !j.hasReadAll() {
+				continue
+			}
 			for _, jm := range w.jms {
 				if jm.serves() {
-					jm.engine.Stop(jobName, true)
+					jm.engine.Stop(j.id, lifecycle.StopRequested{Drain: true, Savepoint: w.faults.last}, func(error) {})
 					jm.poke()
 				}
 			}
@@ -179,10 +193,11 @@ func (w *world) stopWhenRead() {
 	})
 }
 
-func (w *world) allRead() bool {
+func (j *watched) hasReadAll() bool {
+	w := j.o.w
 	for n := range w.faults.regions {
 		for i, p := range w.kafka.topics[inputTopic].partitions {
-			at, known := w.oracle.position[fmt.Sprintf("bids-%d/%s-%d", n, inputTopic, i)]
+			at, known := j.position[fmt.Sprintf("bids-%d/%s-%d", n, inputTopic, i)]
 			if at != int64(len(p.records)) || !known {
 				return false
 			}
@@ -197,13 +212,19 @@ func (w *world) conclude() {
 	if o.violated() {
 		return
 	}
-	if o.end == nil {
-		o.violate("progress", "the job has not ended %d ms after everything was healed", w.now-healAt)
-		return
+	stopped := true
+	for _, j := range o.jobs {
+		if j.end == nil {
+			o.violate("progress", "job %s has not ended %d ms after everything was healed", j.id, w.now-healAt)
+			return
+		}
+		if stopped = stopped && j.stopped(); !j.stopped() && !o.recreated && !o.timedOut {
+			o.violate("job-goes-on", "job %s has ended as %s: %s", j.id, j.end.Phase, j.end.Failure)
+			return
+		}
 	}
-	stopped := o.end.Phase == checkpointv1.JobPhase_JOB_PHASE_STOPPED
-	if !stopped && !o.recreated && !o.timedOut {
-		o.violate("job-goes-on", "the job has ended as %s: %s", o.end.Phase, o.end.Failure)
+	if !w.user.content() {
+		o.violate("progress", "no second job has begun")
 		return
 	}
 	w.over, w.healed = false, true
@@ -221,9 +242,11 @@ func (w *world) conclude() {
 	if w.faults.takeover {
 		o.noGap()
 	}
-	for n := range w.faults.regions {
-		o.output(fmt.Sprint(outputTopic, n), stopped)
+	for _, j := range o.jobs {
+		j.committedBehind()
 	}
+	w.user.unanswered()
+	o.outputs()
 	w.collectAtEnd()
 }
 
@@ -257,11 +280,13 @@ func (w *world) collectAtEnd() {
 	}
 	left := 0
 	for info, err := range blobstore.Walk(w.ctx, w.blob, "") {
-		if err != nil || !needed[info.Key] {
+		if err != nil || !needed[info.Key] && !isUsers(info.Key) {
 			w.oracle.violate("garbage", "%s is left: %v", info.Key, err)
 			return
 		}
-		left++
+		if needed[info.Key] {
+			left++
+		}
 	}
 	if left != len(needed) {
 		w.oracle.violate("garbage", "%d objects are needed, %d are there", len(needed), left)

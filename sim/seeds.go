@@ -57,7 +57,7 @@ const coverageSeeds = 1_000
 func Seeds(out io.Writer, from uint64, n, workers int) int {
 	passed, crashed := make(map[string]int), make(map[string]int)
 	ended := make(map[string]int)
-	failed, events, adoptions, replayed, moved := 0, 0, 0, 0, 0
+	failed, events, adoptions, replayed, moved, savepoints, seconds := 0, 0, 0, 0, 0, 0, 0
 	var simulated time.Duration
 	each(from, n, workers, func(r Result) bool {
 		if len(r.Violations) > 0 {
@@ -69,6 +69,8 @@ func Seeds(out io.Writer, from uint64, n, workers int) int {
 		simulated += r.Simulated
 		replayed += r.Replayed
 		moved += r.Moved
+		savepoints += r.Savepoints
+		seconds += r.Jobs - 1
 		ended[r.Ended]++
 		for _, p := range points {
 			passed[p] += r.Passed[p]
@@ -85,6 +87,7 @@ func Seeds(out io.Writer, from uint64, n, workers int) int {
 	}
 	fmt.Fprintf(out, "crash points struck: %d of %d, %d %%\n", struckAt, len(points), 100*struckAt/len(points))
 	fmt.Fprintf(out, "%d rows were in flight and replayed, %d of them at another parallelism\n", replayed, moved)
+	fmt.Fprintf(out, "%d savepoints became whole, %d jobs began at one\n", savepoints, seconds)
 	fmt.Fprintf(out, "%d seeds from %d, %d events, %s simulated, ends %v, %d takeovers of what ran, %d failed\n", n, from, events, simulated, ended, adoptions, failed)
 	if n >= coverageSeeds && struckAt < len(points) {
 		fmt.Fprintln(out, "a crash point was never struck: what it stands for is not proved")

@@ -104,7 +104,7 @@ func TestTransactions(t *testing.T) {
 	}
 	visible := func(want int) {
 		t.Helper()
-		if got := len(b.committedValues("out")); got != want {
+		if got := len(b.committed("out")); got != want {
 			t.Errorf("%d records are visible, want %d", got, want)
 		}
 	}
@@ -170,7 +170,7 @@ func TestOracleFindsEveryKind(t *testing.T) {
 		w.oracle.model.add(1, 10, at, false)
 		w.oracle.model.add(1, 20, at, false)
 		w.oracle.model.add(1, 1, at, true)
-		w.oracle.output("out", true)
+		w.oracle.output("out", true, false, w.kafka.committed("out"))
 		if w.oracle.violated() != test.violated {
 			t.Errorf("%s: violations %v", name, w.oracle.broken)
 		}

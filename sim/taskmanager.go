@@ -41,7 +41,9 @@ type taskManager struct {
 	highest  map[types.RegionID]types.Attempt // ever deployed here: for the oracle
 	objects  int
 	lives    int
-	slowDisk int64 // until when
+	slowDisk int64       // until when
+	copies   []stateCopy // that wait
+	copying  int
 }
 
 func (w *world) startTaskManager(i, lives int) *taskManager {
@@ -91,7 +93,7 @@ func (tm *taskManager) figures() *controlv1.Heartbeat {
 	for _, a := range tm.inOrder() {
 		for _, t := range a.tasks {
 			out.Tasks = append(out.Tasks, &controlv1.TaskProgress{
-				JobId: string(jobName), Attempt: uint64(a.number), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
+				JobId: string(a.region.Job), Attempt: uint64(a.number), VertexId: string(t.id.Vertex), Subtask: t.id.Subtask,
 			})
 		}
 	}
@@ -170,28 +172,30 @@ func (tm *taskManager) receive(m *controlv1.JobManagerMessage) {
 	case *controlv1.JobManagerMessage_Deploy:
 		tm.deploy(m.Deploy)
 	case *controlv1.JobManagerMessage_Cancel:
-		if a := tm.attempt(m.Cancel.Attempt); a != nil {
+		if a := tm.attempt(m.Cancel.JobId, m.Cancel.Attempt); a != nil {
 			a.end("cancelled")
 		}
 	case *controlv1.JobManagerMessage_TriggerCheckpoint:
 		tm.trigger(m.TriggerCheckpoint)
 	case *controlv1.JobManagerMessage_CheckpointCompleted:
 		c := m.CheckpointCompleted
-		tm.post(c.Attempt, func(t *runningTask) bool {
+		tm.post(c.JobId, c.Attempt, func(t *runningTask) bool {
 			return len(c.VertexIds) == 0 || slices.Contains(c.VertexIds, string(t.id.Vertex))
 		}, task.Completed{ID: types.CheckpointID(c.CheckpointId)})
 	case *controlv1.JobManagerMessage_CheckpointAborted:
-		tm.post(m.CheckpointAborted.Attempt, nil, task.Aborted{ID: types.CheckpointID(m.CheckpointAborted.CheckpointId)})
+		tm.post(m.CheckpointAborted.JobId, m.CheckpointAborted.Attempt, nil, task.Aborted{ID: types.CheckpointID(m.CheckpointAborted.CheckpointId)})
 	case *controlv1.JobManagerMessage_AssignSplits:
 		tm.assign(m.AssignSplits)
 	case *controlv1.JobManagerMessage_Commit:
-		if a := tm.attempt(m.Commit.Attempt); a != nil {
+		if a := tm.attempt(m.Commit.JobId, m.Commit.Attempt); a != nil {
 			a.commit(types.VertexID(m.Commit.VertexId), types.CheckpointID(m.Commit.CheckpointId), m.Commit.Committables)
 		}
+	case *controlv1.JobManagerMessage_CopyState:
+		tm.copyState(m.CopyState)
 	case *controlv1.JobManagerMessage_Drain:
-		tm.post(m.Drain.Attempt, func(t *runningTask) bool { return t.source }, task.Drain{})
+		tm.post(m.Drain.JobId, m.Drain.Attempt, func(t *runningTask) bool { return t.source }, task.Drain{})
 	case *controlv1.JobManagerMessage_Finish:
-		tm.post(m.Finish.Attempt, nil, task.Finish{})
+		tm.post(m.Finish.JobId, m.Finish.Attempt, nil, task.Finish{})
 	}
 }
 
@@ -202,9 +206,11 @@ func (tm *taskManager) trigger(c *controlv1.TriggerCheckpoint) {
 		kind = stream.Suspend
 	case checkpointv1.CheckpointKind_CHECKPOINT_KIND_FINAL:
 		kind = stream.Final
+	case checkpointv1.CheckpointKind_CHECKPOINT_KIND_SAVEPOINT:
+		kind = stream.Savepoint
 	default: // periodic
 	}
-	tm.post(c.Attempt, func(t *runningTask) bool { return t.source }, task.Trigger{
+	tm.post(c.JobId, c.Attempt, func(t *runningTask) bool { return t.source }, task.Trigger{
 		Barrier: stream.Barrier{ID: types.CheckpointID(c.CheckpointId), Kind: kind}, At: tm.Now(),
 	})
 }
@@ -215,12 +221,12 @@ func (tm *taskManager) assign(m *controlv1.AssignSplits) {
 		c.Splits = append(c.Splits, task.SplitFromProto(s))
 	}
 	id := types.TaskID{Vertex: types.VertexID(m.VertexId), Subtask: m.Assignment.Subtask}
-	tm.post(m.Attempt, func(t *runningTask) bool { return t.id == id && t.isNew(m.Assignment.Sequence) }, c)
+	tm.post(m.JobId, m.Attempt, func(t *runningTask) bool { return t.id == id && t.isNew(m.Assignment.Sequence) }, c)
 }
 
 // post gives a command to the tasks of an attempt that match.
-func (tm *taskManager) post(number uint64, match func(*runningTask) bool, c task.Command) {
-	if a := tm.attempt(number); a != nil {
+func (tm *taskManager) post(of string, number uint64, match func(*runningTask) bool, c task.Command) {
+	if a := tm.attempt(of, number); a != nil {
 		for _, t := range a.tasks {
 			if match == nil || match(t) {
 				t.post(c)
@@ -229,9 +235,9 @@ func (tm *taskManager) post(number uint64, match func(*runningTask) bool, c task
 	}
 }
 
-func (tm *taskManager) attempt(number uint64) *attempt {
+func (tm *taskManager) attempt(of string, number uint64) *attempt {
 	for _, a := range tm.attempts {
-		if a.number == types.Attempt(number) {
+		if a.number == types.Attempt(number) && a.region.Job == types.JobID(of) {
 			return a
 		}
 	}
@@ -239,8 +245,8 @@ func (tm *taskManager) attempt(number uint64) *attempt {
 }
 
 // enter returns the attempt to deploy to; a higher one of a region ends the lower, for a lower one it is nil.
-func (tm *taskManager) enter(region int32, number uint64) *attempt {
-	id, n := types.RegionID{Job: jobName, Index: region}, types.Attempt(number)
+func (tm *taskManager) enter(of string, region int32, number uint64) *attempt {
+	id, n := types.RegionID{Job: types.JobID(of), Index: region}, types.Attempt(number)
 	old := tm.attempts[id]
 	switch {
 	case old != nil && old.number == n:
@@ -251,16 +257,18 @@ func (tm *taskManager) enter(region int32, number uint64) *attempt {
 		old.end("another attempt")
 	}
 	tm.w.oracle.deploys(tm, n)
-	a := &attempt{tm: tm, region: id, number: n, committers: make(map[types.VertexID]*committer)}
+	a := &attempt{tm: tm, job: tm.w.jobOf(id.Job), region: id, number: n, committers: make(map[types.VertexID]*committer)}
 	tm.attempts[id] = a
 	return a
 }
 
-// inOrder returns what runs, by region.
+// inOrder returns what runs, by job and region.
 func (tm *taskManager) inOrder() (out []*attempt) {
-	for i := range int32(len(tm.w.job.regions)) {
-		if a := tm.attempts[types.RegionID{Job: jobName, Index: i}]; a != nil {
-			out = append(out, a)
+	for _, j := range tm.w.jobs {
+		for i := range int32(len(j.regions)) {
+			if a := tm.attempts[types.RegionID{Job: j.id, Index: i}]; a != nil {
+				out = append(out, a)
+			}
 		}
 	}
 	return out

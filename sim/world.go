@@ -36,7 +36,9 @@ type world struct {
 	leases    map[string]int64 // by candidate: when it was renewed
 	blob      *blobmemory.Store
 	kafka     *broker
-	job       *job
+	jobs      []*job // that are there, or are to be
+	user      *user
+	uniques   int
 	jms       []*jobManager
 	tms       []*taskManager
 	wires     *wires
@@ -84,6 +86,7 @@ func newWorld(seed uint64) *world {
 	w.blob = blobmemory.New(w.clock)
 	w.kafka = newBroker(w)
 	w.wires = newWires(w)
+	w.user = &user{w: w}
 	return w
 }
 
@@ -133,6 +136,12 @@ func (w *world) tell(who, format string, args ...any) {
 // chance is true once in n times, while there are faults.
 func (w *world) chance(perMille int) bool {
 	return !w.healed && perMille > 0 && w.rng.IntN(1000) < perMille
+}
+
+// unique makes a part of a key that no other key has.
+func (w *world) unique() string {
+	w.uniques++
+	return fmt.Sprintf("%012d", w.uniques)
 }
 
 func (w *world) between(least, most int64) int64 { return least + w.rng.Int64N(most-least+1) }

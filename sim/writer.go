@@ -33,15 +33,24 @@ func (s *sink) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
 		sink: s, ctx: ctx, encoder: encoder, client: &client{p: s.tm.process, broker: s.tm.w.kafka},
 		ids: kafka.IDs{Prefix: sinkPrefix, Identity: ctx.Identity},
 	}
-	for k := range min(idsUsed, kafka.PoolSize) {
+	for k := range s.tm.w.idsUsed() {
 		w.free = append(w.free, k)
 	}
 	w.open()
 	return w, nil
 }
 
-// idsUsed is how many ids of the pool a writer uses: few, so that each is used again soon after it is confirmed.
-const idsUsed = 3
+// idsUsed is how many ids of the pool a writer uses: few, so that each is used again soon after it is confirmed. Where a job
+// drains while faults strike all are: its last checkpoint may fail again and again, each time behind some more rows, and
+// no failure of that one brings the job back.
+func (w *world) idsUsed() int {
+	if w.faults.stop == stopDrain {
+		return kafka.PoolSize
+	}
+	return idsFew
+}
+
+const idsFew = 3
 
 // writer implements connectors.Writer.
 type writer struct {

@@ -40,6 +40,11 @@ var SavepointPoints = []string{BeforeCopy, BeforeSavepointManifest, BeforeSavepo
 // TierPoints are those of the state tier, which no checkpoint has to pass.
 var TierPoints = []string{BeforeTierFlush, InTierFlush, AfterTierFlush}
 
+// All returns every name there is.
+func All() []string {
+	return slices.Concat(Points, []string{BeforeRecord}, SavepointPoints, TierPoints)
+}
+
 // The names.
 const (
 	BeforePrepare     = "before-prepare"      // the barrier is at the sink, nothing is flushed
@@ -96,13 +101,13 @@ func Arm(text string) error {
 			return fmt.Errorf("crash point %q: want name or name@n", text)
 		}
 	}
-	if slices.Contains(slices.Concat(Points, Writes, SavepointPoints, TierPoints), name) {
+	if slices.Contains(All(), name) {
 		a := &plan{name: name, pause: pause}
 		a.left.Store(n)
 		armed.Store(a)
 		return nil
 	}
-	return fmt.Errorf("crash point %q is not one of %v", name, slices.Concat(Points, Writes, SavepointPoints, TierPoints))
+	return fmt.Errorf("crash point %q is not one of %v", name, All())
 }
 
 // Order makes the process that was armed with "order:" and that path pause at a point, or end there. It returns when the
