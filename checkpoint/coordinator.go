@@ -36,10 +36,12 @@ type Coordinator struct {
 	periodicWanted       bool
 	suspendWanted        bool
 	retryAt, retryDelay  int64
+	lastFailures         int            // of the last checkpoint
 	last                 *FinalComplete // the last checkpoint is complete, its commits are awaited
 
 	saving      *saving
 	savesWanted []uint64 // requests whose checkpoint is not triggered yet
+	savesYield  bool     // one has failed, and a periodic checkpoint is next
 	savesLast   bool     // a savepoint is made of the job's last checkpoint
 	unsaved     *pending // the last checkpoint, complete, while no savepoint of it is begun
 }
@@ -242,7 +244,7 @@ func (c *Coordinator) due() (Kind, bool) {
 		return Final, c.now >= c.retryAt && (!c.savesLast || c.saving == nil)
 	case c.suspendWanted:
 		return Suspend, c.now >= c.retryAt && (!c.savesLast || c.saving == nil)
-	case len(c.savesWanted) > 0 && c.saving == nil:
+	case len(c.savesWanted) > 0 && c.saving == nil && !c.savesYield:
 		return Savepoint, true
 	case c.periodicWanted:
 		return Periodic, true
@@ -265,7 +267,7 @@ func (c *Coordinator) trigger(kind Kind) {
 	c.next++
 	c.lastTrigger = c.now
 	if kind == Periodic {
-		c.periodicWanted = false
+		c.periodicWanted, c.savesYield = false, false
 	}
 	c.beginSaving(c.pending.id, kind)
 	c.emit(Trigger{ID: c.pending.id, Kind: kind})
@@ -282,8 +284,9 @@ func (c *Coordinator) allot() {
 	c.emit(AllotIDs{Through: c.asked})
 }
 
-// fail ends the pending checkpoint. Failures of the last one of a job are not counted: restarting the job would bring it
-// back to the same place. Nor are those of savepoints: whoever wants one asks again.
+// fail ends the pending checkpoint. Failures of savepoints are not counted: whoever wants one asks again. Periodic checkpoints
+// have their turn in between, or somebody who asks often enough would keep a job from having any. Of the last checkpoint of a
+// job more are borne: restarting the job brings it back to the same place, but for what its tasks hold.
 func (c *Coordinator) fail(reason string) {
 	p := c.pending
 	c.pending, c.lastEnd = nil, c.now
@@ -292,17 +295,22 @@ func (c *Coordinator) fail(reason string) {
 	c.checkpointFailed(p.id, reason)
 	switch p.kind {
 	case Savepoint:
-		return
+		c.savesYield = c.cfg.Spec.Interval > 0
 	case Suspend, Final:
 		c.retryDelay = min(max(2*c.retryDelay, retryMinMillis), retryMaxMillis)
 		c.retryAt = c.now + c.retryDelay
-		return
+		c.lastFailures++
+		c.failAbove(c.lastFailures, lastFailuresMax, p.id, reason)
 	case Periodic:
+		c.failures++
+		c.failAbove(c.failures, c.cfg.Spec.TolerableFailures, p.id, reason)
 	}
-	c.failures++
-	if c.failures > c.cfg.Spec.TolerableFailures {
+}
+
+func (c *Coordinator) failAbove(failures, most int, id types.CheckpointID, reason string) {
+	if failures > most {
 		c.phase = halted
-		c.emit(FailJob{Reason: tooManyFailures(c.failures, p.id, reason)})
+		c.emit(FailJob{Reason: tooManyFailures(failures, id, reason)})
 	}
 }
 

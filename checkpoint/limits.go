@@ -27,6 +27,10 @@ const (
 	idsLow   = 8
 	idsBlock = 64
 
+	// lastFailuresMax is how often the last checkpoint of a job may fail in one attempt. Each time a sink may have prepared output,
+	// of which it can hold a bounded number: behind that it takes no row, and lets no barrier through, until one is committed.
+	lastFailuresMax = 5
+
 	// The back-off between tries of a final or suspending checkpoint, in milliseconds.
 	retryMinMillis = 200
 	retryMaxMillis = 10_000
