@@ -252,6 +252,7 @@ func (b *builder) state(t *runningTask, d *controlv1.TaskDeployment, p *task.Par
 	for _, c := range d.Chains {
 		spec.Restore = append(spec.Restore, upload.Files(b.tm.blob, nil, c.Files))
 	}
+	b.tm.tiered(&spec)
 	var err error
 	if p.Store, err = b.tm.backend.Open(b.tm.w.ctx, spec); err != nil {
 		return fmt.Errorf("restore state: %w", err)

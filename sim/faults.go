@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"millrace/internal/crash"
@@ -32,6 +33,7 @@ type faults struct {
 	alignedMillis     int  // how long they wait before
 	slowSink          int  // of how many per mille of the writes a sink takes long before it takes more
 
+	tiering tiering
 	wishes
 }
 
@@ -40,6 +42,18 @@ var points = crash.All()
 
 // atEnd tells whether a job passes a point when it ends only, behind all other faults.
 func atEnd(point string) bool { return point == crash.InFinalCheckpoint || point == crash.BeforeRecord }
+
+// mostPasses is at which of its passes a point strikes at the latest: some of them a job comes to once or twice, if at all.
+func mostPasses(point string) int {
+	switch {
+	case atEnd(point):
+		return 1
+	case slices.Contains(crash.SavepointPoints[1:], point):
+		return 2
+	default:
+		return 6
+	}
+}
 
 // drawFaults decides what will go wrong, and what the job is. A third of the rates are zero in each schedule, so that what the
 // others do without them is seen too.
@@ -69,16 +83,16 @@ func (w *world) drawFaults() {
 		}
 		return
 	}
+	if r.IntN(4) == 0 {
+		w.faults.tiering = evicted + tiering(r.IntN(3))
+	}
 	if w.faults.unaligned = r.IntN(2) == 0; w.faults.unaligned {
 		w.faults.alignedMillis = []int{0, 20, 200}[r.IntN(3)]
 		w.faults.slowSink = rate(900)
 	}
 	for _, point := range points {
 		if r.IntN(3) == 0 {
-			w.faults.crashAt[point] = 1 + r.IntN(6)
-			if atEnd(point) {
-				w.faults.crashAt[point] = 1 // a job comes there once or twice, if at all
-			}
+			w.faults.crashAt[point] = 1 + r.IntN(mostPasses(point))
 		}
 	}
 	for _, point := range []string{crash.BeforeManifest, crash.BeforeComplete, crash.BeforeCommit} {

@@ -38,6 +38,8 @@ const (
 	chainMax = 4
 	// copiesMax is how many tasks' state is copied at a time.
 	copiesMax = 2
+	// stateBudget is what a task's state may take where that is little: a good half of what it takes without a bound.
+	stateBudget = 200 << 10
 	// inlineMax is the largest file that goes into the manifest: small, so that most go to the blob store.
 	inlineMax = 64
 

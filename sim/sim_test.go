@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -10,10 +12,12 @@ import (
 	blobmemory "millrace/blobstore/memory"
 	"millrace/connectors/kafka"
 	"millrace/internal/clock"
+	"millrace/internal/crash"
 	"millrace/internal/testutil/matrix"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/coord/coordtest"
 	"millrace/jobmanager/coord/memory"
+	"millrace/statebackend/statetest"
 )
 
 // seedsOfATest is how many of the thousand schedules one run of the tests plays.
@@ -174,5 +178,27 @@ func TestOracleFindsEveryKind(t *testing.T) {
 		if w.oracle.violated() != test.violated {
 			t.Errorf("%s: violations %v", name, w.oracle.broken)
 		}
+	}
+}
+
+func TestTierConforms(t *testing.T) { statetest.RunTier(t, newTier(&process{w: calm(), name: "a"})) }
+
+// passSeeds is how many schedules are looked at until every point was passed.
+const passSeeds = 60
+
+// TestEveryPointIsPassed fails where a crash point is added to which no schedule comes. That each is struck is what a
+// thousand schedules must show.
+func TestEveryPointIsPassed(t *testing.T) {
+	missing := make(map[string]bool)
+	for _, p := range crash.All() {
+		missing[p] = true
+	}
+	for seed := uint64(1); seed <= passSeeds && len(missing) > 0; seed++ {
+		for p := range Run(seed).Passed {
+			delete(missing, p)
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("no schedule comes to %v", slices.Sorted(maps.Keys(missing)))
 	}
 }

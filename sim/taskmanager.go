@@ -29,6 +29,7 @@ type taskManager struct {
 	connectors *connectors.Registry
 	backend    *columnar.Backend
 	pool       *stream.Pool
+	tier       *tier
 	blob       blobs
 	network    *end
 
@@ -52,7 +53,7 @@ func (w *world) startTaskManager(i, lives int) *taskManager {
 		backend: columnar.New(), pool: &stream.Pool{}, heard: w.now, attempts: make(map[types.RegionID]*attempt),
 		highest: make(map[types.RegionID]types.Attempt),
 	}
-	tm.blob = blobs{w.blob, tm.process}
+	tm.blob, tm.tier = blobs{w.blob, tm.process}, newTier(tm.process)
 	tm.network = &end{wires: w.wires, p: tm.process, floor: make(map[types.RegionID]types.Attempt)}
 	tm.ops, tm.connectors = tm.wiring()
 	tm.onKill = func() {

@@ -41,8 +41,7 @@ func (s *sink) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
 }
 
 // idsUsed is how many ids of the pool a writer uses: few, so that each is used again soon after it is confirmed. Where a job
-// drains while faults strike all are: its last checkpoint may fail again and again, each time behind some more rows, and
-// no failure of that one brings the job back.
+// drains while faults strike all are: its last checkpoint may fail more often than others, each time behind some more rows.
 func (w *world) idsUsed() int {
 	if w.faults.stop == stopDrain {
 		return kafka.PoolSize

@@ -3,10 +3,15 @@ package crash_test
 import (
 	"bytes"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -115,5 +120,31 @@ func awaitStop(t *testing.T, p *child.Process) {
 			t.Fatalf("process %d did not stop: %v", p.ID, p.Err)
 		case <-time.After(time.Millisecond):
 		}
+	}
+}
+
+// TestAllHasEveryName: a point that is not in the list would be one of which nobody claims that it is covered.
+func TestAllHasEveryName(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), "crash.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	ast.Inspect(f, func(n ast.Node) bool {
+		if d, ok := n.(*ast.GenDecl); ok && d.Tok == token.CONST {
+			for _, s := range d.Specs {
+				if v, ok := s.(*ast.ValueSpec); ok && v.Names[0].IsExported() && v.Names[0].Name != "Env" {
+					text, _ := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+					want = append(want, text)
+				}
+			}
+		}
+		return true
+	})
+	got := crash.All()
+	slices.Sort(want)
+	slices.Sort(got)
+	if len(want) < 16 || !slices.Equal(want, got) {
+		t.Errorf("the names are %v, All has %v", want, got)
 	}
 }
