@@ -199,7 +199,7 @@ func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.Oper
 		}
 	}
 	for uid, n := range seen {
-		if n == len(former) && least[uid] != math.MaxInt64 {
+		if n == len(former) && (least[uid] != math.MaxInt64 || mutant.On(mutant.DrainEndRestored)) {
 			out = append(out, &checkpointv1.OperatorWatermark{Uid: uid, Watermark: least[uid]})
 		}
 	}

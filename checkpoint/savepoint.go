@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -111,11 +112,15 @@ func (c *Coordinator) save(p *pending) {
 			return
 		}
 		for k, t := range v.Tasks {
-			if standsAlone(t.Files) {
+			if standsAlone(t.Files) || mutant.On(mutant.SavepointShares) {
 				s.manifest.Vertices[i].Tasks[k].Files = t.Files
 				continue
 			}
-			s.awaited[types.TaskID{Vertex: types.VertexID(v.VertexId), Subtask: int32(k)}] = t.Files
+			files := t.Files
+			if mutant.On(mutant.SavepointIncomplete) && len(files) > 1 {
+				files = files[:len(files)-1]
+			}
+			s.awaited[types.TaskID{Vertex: types.VertexID(v.VertexId), Subtask: int32(k)}] = files
 		}
 	}
 	c.copy()
@@ -139,7 +144,11 @@ func savedManifest(of *checkpointv1.Manifest) *checkpointv1.Manifest {
 			LargestParallelism: v.LargestParallelism, Unassigned: v.Unassigned,
 		}
 		for _, t := range v.Tasks {
-			s.Tasks = append(s.Tasks, &checkpointv1.TaskState{Splits: t.Splits, Watermarks: t.Watermarks, Ended: t.Ended, Ledger: t.Ledger})
+			n := &checkpointv1.TaskState{Splits: t.Splits, Watermarks: t.Watermarks, Ended: t.Ended, Ledger: t.Ledger}
+			if mutant.On(mutant.SavepointCommits) {
+				n.Committables = t.Committables
+			}
+			s.Tasks = append(s.Tasks, n)
 		}
 		m.Vertices = append(m.Vertices, s)
 	}
@@ -201,7 +210,8 @@ func (c *Coordinator) savingFailed(reason string) {
 // saved asks that the savepoint be made whole, once everything is copied and the sinks have confirmed the checkpoint.
 func (c *Coordinator) saved() {
 	s := c.saving
-	if s == nil || s.manifest == nil || s.persisting || s.again != 0 || len(s.awaited) > 0 || c.isUnconfirmed(s.id) {
+	if s == nil || s.manifest == nil || s.persisting || s.again != 0 || len(s.awaited) > 0 ||
+		c.isUnconfirmed(s.id) && !mutant.On(mutant.SavepointEarly) {
 		return
 	}
 	if err := Validate(s.manifest); err != nil {

@@ -29,6 +29,7 @@ type faults struct {
 	parallelism       int
 	adaptive          bool // fewer slots will do
 	takeover          bool // nothing goes wrong but that leaders end: no task may notice
+	stall             bool // and that no disk writes for a while behind a takeover: what is complete is committed all the same
 	unaligned         bool // barriers overtake
 	alignedMillis     int  // how long they wait before
 	slowSink          int  // of how many per mille of the writes a sink takes long before it takes more
@@ -77,7 +78,11 @@ func (w *world) drawFaults() {
 			takeover: true, fromLatest: f.fromLatest, regions: f.regions, parallelism: f.parallelism,
 			crashAt: make(map[string]int), pauseAt: make(map[string]int),
 		}
-		if r.IntN(2) == 0 {
+		switch r.IntN(4) {
+		case 0:
+			w.faults.stall = true
+			w.faults.crashAt[crash.AfterComplete] = 3 + r.IntN(6)
+		case 1, 2:
 			ends := []string{crash.BeforeManifest, crash.BeforeComplete, crash.AfterComplete}
 			w.faults.crashAt[ends[r.IntN(len(ends))]] = 3 + r.IntN(6)
 		}
@@ -116,6 +121,9 @@ var endings = []func(*world){(*world).strikeKillLeader, (*world).strikeLongPause
 // scheduleStrikes spreads some disasters over the time of faults.
 func (w *world) scheduleStrikes() {
 	w.after(healAt, w.heal)
+	if w.faults.stall || w.saw != nil {
+		return // the leader dies at its crash point, or where a test says so
+	}
 	if w.faults.takeover {
 		for range 1 + w.rng.IntN(3) {
 			strike := endings[w.rng.IntN(len(endings))]

@@ -131,6 +131,9 @@ func (jm *jobManager) collect(engine *jobmanager.Stepped) {
 // saw writes the trace, and tells the oracle what nobody sees from outside.
 func (jm *jobManager) saw(of types.JobID, what fmt.Stringer) {
 	j := jm.w.oracle.of(of)
+	if jm.w.saw != nil {
+		jm.w.saw(jm, j, what)
+	}
 	switch e := what.(type) {
 	case lifecycle.Tick, checkpoint.Tick:
 		return
@@ -138,6 +141,10 @@ func (jm *jobManager) saw(of types.JobID, what fmt.Stringer) {
 		j.triggered(e.ID)
 	case lifecycle.AdoptRegions:
 		jm.w.adoptions++
+		if jm.w.faults.stall && !jm.w.healed {
+			jm.w.stalled = jm.w.now + jm.w.between(stallMin, stallMax)
+			jm.w.tell("sim", "no task manager's disk writes until %d", jm.w.stalled)
+		}
 	case checkpoint.PersistFailed:
 		j.notPersisted(e.ID, e.Reason)
 	case jobmanager.Restores:

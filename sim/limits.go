@@ -19,7 +19,11 @@ const (
 
 	leaseTTL = 8_000
 	// endingMax is how much longer than its lease a leader is away that is to lose it.
-	endingMax        = 6_000
+	endingMax = 6_000
+	// stallMin and stallMax are how long disks stand still behind a takeover: one checkpoint times out, and the next
+	// does not.
+	stallMin         = checkpointTimeout + 1_000
+	stallMax         = 2*checkpointTimeout - 1_500
 	keepAliveEvery   = 2_000
 	campaignEvery    = 400
 	driverTick       = 100

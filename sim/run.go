@@ -33,17 +33,21 @@ type Result struct {
 }
 
 // Run plays the schedule of a seed. The same seed of the same build has the same trace.
-func Run(seed uint64) (r Result) {
+func Run(seed uint64) Result {
 	w := newWorld(seed)
-	w.oracle = newOracle(w)
+	w.drawFaults()
+	w.faults.wishes = w.drawWishes()
+	return w.play()
+}
+
+// play plays the schedule whose faults are drawn.
+func (w *world) play() (r Result) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.oracle.violate("panic", "%v\n%s", p, debug.Stack())
 			r = w.result()
 		}
 	}()
-	w.drawFaults()
-	w.faults.wishes = w.drawWishes()
 	w.tell("sim", "%+v", w.faults)
 	first, err := newJob(w.faults, firstName, outputTopic, w.faults.parallelism)
 	must(err)

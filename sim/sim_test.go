@@ -59,7 +59,6 @@ func TestSameSeedSameTrace(t *testing.T) {
 
 func calm() *world {
 	w := newWorld(1)
-	w.oracle = newOracle(w)
 	w.healed = true
 	return w
 }

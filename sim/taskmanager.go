@@ -184,6 +184,7 @@ func (tm *taskManager) receive(m *controlv1.JobManagerMessage) {
 			return len(c.VertexIds) == 0 || slices.Contains(c.VertexIds, string(t.id.Vertex))
 		}, task.Completed{ID: types.CheckpointID(c.CheckpointId)})
 	case *controlv1.JobManagerMessage_CheckpointAborted:
+		tm.tell("checkpoint %d is given up", m.CheckpointAborted.CheckpointId)
 		tm.post(m.CheckpointAborted.JobId, m.CheckpointAborted.Attempt, nil, task.Aborted{ID: types.CheckpointID(m.CheckpointAborted.CheckpointId)})
 	case *controlv1.JobManagerMessage_AssignSplits:
 		tm.assign(m.AssignSplits)

@@ -55,6 +55,9 @@ func (u *uploads) next() {
 	if w.chance(w.faults.slow) || u.t.tm.slowDisk > w.now {
 		millis = w.between(500, 6_000)
 	}
+	if w.stalled > w.now {
+		millis += w.stalled - w.now
+	}
 	u.t.after(millis, func() { u.write(s) })
 }
 

@@ -35,6 +35,9 @@ func (w *world) drawWishes() wishes {
 		out.savepoints = 1 + r.IntN(3)
 	}
 	out.last = r.IntN(3) == 0
+	if w.faults.stall {
+		out.savepoints = 0 // one that fails leaves a sink with less room than the checkpoints that fail need
+	}
 	if w.faults.recreate || w.faults.shortTransactions || w.faults.takeover {
 		return out
 	}

@@ -28,6 +28,7 @@ type world struct {
 	cuts       map[[2]string]int64 // one way: until when nothing gets through
 	healed     bool
 	slowStores int64          // until when
+	stalled    int64          // until when no disk of a task manager writes
 	points     map[string]int // crash points passed
 	crashed    map[string]int // and struck
 
@@ -45,7 +46,9 @@ type world struct {
 	oracle    *oracle
 	over      bool
 	adoptions int // by a new leader, of some or all regions
-	unread    int // records that were there before a job that begins at the latest
+	// saw is told what a core takes and decides; nil is not.
+	saw    func(*jobManager, *watched, fmt.Stringer)
+	unread int // records that were there before a job that begins at the latest
 
 	current *routine // that runs; nil for none
 	remotes bool     // a call of a routine arrives
@@ -87,6 +90,7 @@ func newWorld(seed uint64) *world {
 	w.kafka = newBroker(w)
 	w.wires = newWires(w)
 	w.user = &user{w: w}
+	w.oracle = newOracle(w)
 	return w
 }
 

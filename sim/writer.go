@@ -42,14 +42,18 @@ func (s *sink) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
 
 // idsUsed is how many ids of the pool a writer uses: few, so that each is used again soon after it is confirmed. Where a job
 // drains while faults strike all are: its last checkpoint may fail more often than others, each time behind some more rows.
+// Where disks stand still behind a takeover there are as many as one checkpoint that fails leaves room for: one that is complete,
+// and not committed, is one too many.
 func (w *world) idsUsed() int {
-	if w.faults.stop == stopDrain {
+	switch {
+	case w.faults.stop == stopDrain:
 		return kafka.PoolSize
+	case w.faults.stall:
+		return 2
+	default:
+		return 3
 	}
-	return idsFew
 }
-
-const idsFew = 3
 
 // writer implements connectors.Writer.
 type writer struct {

@@ -17,6 +17,7 @@ const (
 	CheckpointIDReused   Name = "checkpoint-id-reused"         // an attempt counts from the last complete checkpoint
 	CommitBeforeManifest Name = "commit-before-manifest"       // sinks are told to commit when all tasks acknowledged
 	CommitterNoRecovery  Name = "committer-no-recovery"        // a committer is ready without having recovered
+	DrainEndRestored     Name = "drain-end-restored"           // an attempt begins at the end of event time that a drain made
 	DuplicateTaken       Name = "duplicate-message-taken"      // a message of a session that comes twice is carried out twice
 	ExistsIsFailure      Name = "exists-is-failure"            // an object of the writer's own is taken for another's
 	FinalNotAwaited      Name = "final-commit-not-awaited"     // a job ends before the commits of its last checkpoint
@@ -31,6 +32,11 @@ const (
 	OvertakenLost        Name = "overtaken-rows-lost"          // rows that a barrier overtook are not stored
 	ReplayNotFiltered    Name = "replay-not-filtered"          // a stored row is given to every task that reads its file
 	RetentionDropsLatest Name = "retention-drops-latest"       // the new checkpoint is deleted in the place of the oldest
+	SavepointCollected   Name = "savepoint-collected"          // the collector of garbage takes what is in the folders of savepoints
+	SavepointCommits     Name = "savepoint-commits-again"      // a savepoint has the committables of its checkpoint
+	SavepointIncomplete  Name = "savepoint-delta-skipped"      // a copy leaves out the last file of a chain
+	SavepointEarly       Name = "savepoint-not-confirmed"      // and is whole before sinks have committed that
+	SavepointShares      Name = "savepoint-shares-chunks"      // it names files of its checkpoint instead of copies
 	MessageDropped       Name = "session-message-dropped"      // a stream that resumes leaves out what comes first
 	SettleBeforeCommit   Name = "settle-before-commit"         // a committer initialises all ids before it commits
 	SnapshotLate         Name = "snapshot-of-wrong-epoch"      // positions are those of the acknowledgement, not of the barrier
@@ -52,9 +58,10 @@ const (
 // All lists every name, in order.
 var All = []Name{
 	AckBeforeUpload, AdoptedCompleted, AlignmentSkipped, BarrierOvertakes, CarryOverLost, CheckpointIDReused, CommitBeforeManifest,
-	CommitterNoRecovery, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored, GroupDealtTwice,
-	DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, OvertakenLost, ReplayNotFiltered,
-	RetentionDropsLatest, MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm,
-	TakeoverNoCommits, TakeoverNoSplits, TakeoverIDReused, TakeoverRestarts, TombstoneDropped,
-	TransactionIDReused, UnassignedLeftOut, WatermarkNotRestored, WatermarkFromAny, ZombieCollects,
+	CommitterNoRecovery, DrainEndRestored, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored,
+	GroupDealtTwice, DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, OvertakenLost,
+	ReplayNotFiltered, RetentionDropsLatest, SavepointCollected, SavepointCommits, SavepointIncomplete, SavepointEarly,
+	SavepointShares, MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm, TakeoverNoCommits,
+	TakeoverNoSplits, TakeoverIDReused, TakeoverRestarts, TombstoneDropped, TransactionIDReused, UnassignedLeftOut,
+	WatermarkNotRestored, WatermarkFromAny, ZombieCollects,
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"millrace/blobstore"
+	"millrace/internal/mutant"
 	"millrace/types"
 )
 
@@ -35,6 +36,9 @@ func (r *Roots) Garbage(o blobstore.Info) bool {
 	if k, err := blobstore.ParseManifestKey(o.Key); err == nil {
 		attempt, err := strconv.ParseUint(k.Unique, 10, 64)
 		return err == nil && k.Job == r.Job && r.over(types.Attempt(attempt))
+	}
+	if k, _, _, err := blobstore.ParseSavepointChunk(o.Key); err == nil && mutant.On(mutant.SavepointCollected) {
+		return k.Job == r.Job
 	}
 	k, err := blobstore.ParseGraphKey(o.Key)
 	return err == nil && k.Job == r.Job
