@@ -277,7 +277,7 @@ func (j journal) Handle(_ context.Context, r slog.Record) error {
 	})
 	j.tell("%s", text)
 	if strings.HasPrefix(r.Message, "rows are not accounted for") {
-		j.w.oracle.violate("rows-accounted", "%s", text)
+		j.w.oracle.unaccounted = text
 	}
 	return nil
 }

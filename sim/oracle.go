@@ -30,6 +30,9 @@ type oracle struct {
 	terms  map[*process]types.Term
 	ran    []*runningTask
 
+	// unaccounted is what the engine's own audit of checkpoints has found last, "" for nothing.
+	unaccounted string
+
 	replayed, moved int // rows that were in flight; to tasks of another parallelism
 
 	recreated bool // the input topic: the job must fail, and name it

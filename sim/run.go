@@ -251,6 +251,9 @@ func (w *world) conclude() {
 	}
 	w.user.unanswered()
 	o.outputs()
+	if o.unaccounted != "" && !o.violated() {
+		o.violate("rows-accounted", "%s", o.unaccounted)
+	}
 	w.collectAtEnd()
 }
 

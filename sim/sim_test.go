@@ -1,15 +1,20 @@
 package sim
 
 import (
+	"crypto/sha256"
 	"maps"
 	"runtime"
 	"slices"
 	"strconv"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"millrace/blobstore"
 	"millrace/blobstore/blobtest"
 	blobmemory "millrace/blobstore/memory"
+	"millrace/checkpoint"
+	checkpointcodec "millrace/checkpoint/codec"
 	"millrace/connectors/kafka"
 	"millrace/internal/clock"
 	"millrace/internal/crash"
@@ -17,7 +22,10 @@ import (
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/coord/coordtest"
 	"millrace/jobmanager/coord/memory"
+	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
+	"millrace/statebackend"
 	"millrace/statebackend/statetest"
+	"millrace/types"
 )
 
 // seedsOfATest is how many of the thousand schedules one run of the tests plays.
@@ -199,5 +207,69 @@ func TestEveryPointIsPassed(t *testing.T) {
 	}
 	if len(missing) > 0 {
 		t.Errorf("no schedule comes to %v", slices.Sorted(maps.Keys(missing)))
+	}
+}
+
+// TestOracleJudgesSavepoints: what is wrong with one is found by what the stores have.
+func TestOracleJudgesSavepoints(t *testing.T) {
+	own := blobstore.SavepointKey{Job: firstJob, Savepoint: 7, Unique: "u"}
+	task := types.TaskID{Vertex: "window-0"}
+	chunk, err := own.Chunk(task, "1")
+	must(err)
+	foreign, err := blobstore.ChunkKey{Job: firstJob, Attempt: 1, Checkpoint: 7, Task: task, Unique: "1"}.Path()
+	must(err)
+	state := []byte("what a task had")
+	for name, test := range map[string]struct {
+		change   func(w *world, m *checkpointv1.Manifest)
+		violated bool
+	}{
+		"right": {func(*world, *checkpointv1.Manifest) {}, false},
+		"position": {func(_ *world, m *checkpointv1.Manifest) {
+			m.Vertices[0].Tasks[0].Splits[0].State = []byte(`{"offset":6}`)
+		}, true},
+		"commits": {func(_ *world, m *checkpointv1.Manifest) {
+			m.Vertices[0].Tasks[0].Committables = [][]byte{[]byte("again")}
+		}, true},
+		"foreign": {func(_ *world, m *checkpointv1.Manifest) {
+			m.Vertices[0].Tasks[0].Files[0].At = &checkpointv1.StateFile_Object{Object: foreign}
+		}, true},
+		"gone":    {func(w *world, _ *checkpointv1.Manifest) { must(w.blob.Delete(w.ctx, chunk)) }, true},
+		"damaged": {func(_ *world, m *checkpointv1.Manifest) { m.Vertices[0].Tasks[0].Files[0].Sha256[0]++ }, true},
+		"chain": {func(_ *world, m *checkpointv1.Manifest) {
+			of := m.Vertices[0].Tasks[0]
+			delta := proto.CloneOf(of.Files[0])
+			delta.Kind = uint32(statebackend.Delta)
+			of.Files = append(of.Files, delta)
+		}, true},
+	} {
+		w := calm()
+		w.jobs = []*job{{}}
+		j := w.oracle.begins(firstJob, &checkpointv1.JobRecord{})
+		j.at[7] = positions{"window-0/bids-0": 5}
+		for _, key := range []string{chunk, foreign} {
+			must(w.blob.Create(w.ctx, key, blobstore.Bytes(state)))
+		}
+		sum := sha256.Sum256(state)
+		m := &checkpointv1.Manifest{
+			FormatVersion: checkpoint.FormatVersion, JobId: string(firstJob), CheckpointId: 7, Kind: checkpoint.Savepoint.Proto(),
+			Vertices: []*checkpointv1.VertexState{{VertexId: "window-0", MaxParallelism: keyGroups, LargestParallelism: 1, Tasks: []*checkpointv1.TaskState{{
+				Splits: []*checkpointv1.SplitState{{Id: "bids-0", State: []byte(`{"offset":5}`)}},
+				Files: []*checkpointv1.StateFile{{
+					At: &checkpointv1.StateFile_Object{Object: chunk}, Sha256: sum[:], Bytes: int64(len(state)), Kind: uint32(statebackend.Base), LastKeyGroup: keyGroups - 1,
+				}},
+			}}}},
+		}
+		test.change(w, m)
+		data, digest, err := checkpointcodec.Encode(m)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		key, err := own.Manifest()
+		must(err)
+		must(w.blob.Create(w.ctx, key, blobstore.Bytes(data)))
+		j.saved(&checkpointv1.JobSavepoints{Savepoints: []*checkpointv1.SavepointRecord{{SavepointId: 7, ManifestObject: key, ManifestSha256: digest.Bytes()}}})
+		if w.oracle.violated() != test.violated {
+			t.Errorf("%s: violations %v", name, w.oracle.broken)
+		}
 	}
 }
