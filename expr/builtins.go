@@ -5,7 +5,7 @@ import "millrace/types"
 // Builtins returns a registry of the functions that expr/kernel evaluates.
 func Builtins() *Registry {
 	r := NewRegistry()
-	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts()} {
+	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts(), nested()} {
 		if err := r.Register(table...); err != nil {
 			panic(err) // two rows of the tables below have one name
 		}

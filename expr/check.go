@@ -129,7 +129,7 @@ func (c *checker) call(e *Call) bool {
 }
 
 func (c *checker) callType(e *Call, sig Signature) bool {
-	t, err := sig.Resolve(typesOf(e.Args))
+	t, err := sig.result(e.Args)
 	if err != nil {
 		c.add("%s: %w", e.Func, err)
 		return false

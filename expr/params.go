@@ -31,6 +31,58 @@ func each(ok func(types.Type) bool, want string, null types.Type) func([]types.T
 	}
 }
 
+// param is what a function asks of one argument.
+type param struct {
+	ok   func(types.Type) bool
+	want string
+	// to is the type that the argument is cast to, and NULL where it stays.
+	// Without a kind, NULL is refused.
+	to types.Type
+	// stays: the argument is not cast.
+	stays bool
+}
+
+var (
+	textParam    = param{isText, "text", types.StringType(), true}
+	intParam     = param{isSmallInteger, "INT", types.Of(types.Int), false}
+	bigintParam  = param{isInteger, "an integer", types.Of(types.BigInt), false}
+	doubleParam  = param{isNumber, "a number", types.Of(types.Double), false}
+	numberParam  = param{isNumber, "a number", types.Of(types.Int), true}
+	booleanParam = param{isBoolean, "BOOLEAN", boolean, false}
+)
+
+// isSmallInteger: what an INT holds.
+func isSmallInteger(t types.Type) bool { return isInteger(t) && t.Kind != types.BigInt }
+
+// parameters makes a Params of what each argument must be; the last one serves
+// those beyond.
+func parameters(ps ...param) func([]types.Type) ([]types.Type, error) {
+	return func(args []types.Type) ([]types.Type, error) {
+		out := make([]types.Type, len(args))
+		for i, t := range args {
+			var err error
+			if out[i], err = ps[min(i, len(ps)-1)].of(i, t); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+}
+
+// of returns the type to which argument i of a type is brought.
+func (p param) of(i int, t types.Type) (types.Type, error) {
+	switch {
+	case t.Kind == types.Null && p.to.Kind != types.Invalid:
+		return p.to, nil
+	case !p.ok(t):
+		return t, refuse(i, t, p.want)
+	case p.stays:
+		return t, nil
+	default:
+		return p.to, nil
+	}
+}
+
 // withoutNull replaces NULL among two types by the other; NULL alone becomes fallback.
 func withoutNull(args []types.Type, fallback types.Type) []types.Type {
 	out := append([]types.Type(nil), args...)

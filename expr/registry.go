@@ -33,6 +33,20 @@ type Signature struct {
 	Params func(args []types.Type) ([]types.Type, error)
 	// Resolve returns the type of the result for arguments as Params left them.
 	Resolve func(args []types.Type) (types.Type, error)
+	// ResolveArgs takes the place of Resolve where the type goes by the value of
+	// a constant argument.
+	ResolveArgs func(args []Expr) (types.Type, error)
+	// Constants are the positions of arguments that must be constants other than
+	// NULL: a unit, a field.
+	Constants []int
+	// Varies tells that equal arguments may give different values: the function
+	// reads the clock or draws lots. A call is not folded.
+	Varies bool
+	// Zoned tells that the value goes by the session's time zone.
+	Zoned bool
+	// Impl evaluates a function that expr/kernel does not know itself: one of the
+	// types that its New functions return. It is opaque here.
+	Impl any
 	// Doc is one sentence for the list of functions.
 	Doc string
 }
@@ -49,7 +63,7 @@ func NewRegistry() *Registry { return &Registry{byName: make(map[string]Signatur
 // Register adds signatures. A name that is taken is an error.
 func (r *Registry) Register(sigs ...Signature) error {
 	for _, s := range sigs {
-		if s.Name == "" || s.Name != strings.ToUpper(s.Name) || s.Resolve == nil {
+		if s.Name == "" || s.Name != strings.ToUpper(s.Name) || s.Resolve == nil && s.ResolveArgs == nil {
 			return fmt.Errorf("register function %q: a name in upper case and a Resolve are required", s.Name)
 		}
 		if _, taken := r.byName[s.Name]; taken {
@@ -133,11 +147,27 @@ func NewCall(reg *Registry, name string, args ...Expr) (*Call, error) {
 	for i, a := range args {
 		cast[i] = coerce(a, want[i])
 	}
-	t, err := sig.Resolve(typesOf(cast))
+	t, err := sig.result(cast)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", sig.Name, err)
 	}
 	return &Call{Func: sig.Name, Args: cast, T: t}, nil
+}
+
+// result returns the type of the function's value.
+func (s *Signature) result(args []Expr) (types.Type, error) {
+	for _, i := range s.Constants {
+		if i >= len(args) {
+			break
+		}
+		if l, ok := args[i].(*Literal); !ok || l.Value == nil {
+			return types.Type{}, fmt.Errorf("argument %d must be a constant", i+1)
+		}
+	}
+	if s.ResolveArgs != nil {
+		return s.ResolveArgs(args)
+	}
+	return s.Resolve(typesOf(args))
 }
 
 func typesOf(es []Expr) []types.Type {

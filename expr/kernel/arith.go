@@ -345,7 +345,7 @@ func bindAbs(e *expr.Call, args []node) (node, error) {
 	return strictOf(e, args, &magnitudes)
 }
 
-func bindRounding(e *expr.Call, args []node) (node, error) {
+func bindRounding(_ *session, e *expr.Call, args []node) (node, error) {
 	if isDecimal(e.Args[0]) {
 		return bindDecimalRounding(e, args)
 	}

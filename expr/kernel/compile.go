@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 
 	"millrace/expr"
 	"millrace/stream"
@@ -10,7 +11,8 @@ import (
 
 // compiler binds the nodes of a checked tree to kernels.
 type compiler struct {
-	reg *expr.Registry
+	reg     *expr.Registry
+	session *session
 	// literals holds the program's constants: never given back, since the
 	// program refers to them as long as it lives.
 	literals *stream.Pool
@@ -21,17 +23,35 @@ type binder func(e *expr.Call, args []node) (node, error)
 
 // binders says for each function how it is evaluated. A function that others
 // express stands among the rewrites instead.
-var binders = map[string]binder{
-	"+": bindSum, "-": bindSum, "*": bindProduct, "/": bindQuotient, "%": bindRemainder, "NEG": bindNegation,
-	"=": bindComparison, "<>": bindComparison, "<": bindComparison, "<=": bindComparison, ">": bindComparison, ">=": bindComparison,
-	"IS DISTINCT FROM": bindDistinct, "IS NOT DISTINCT FROM": bindDistinct,
-	"AND": bindAnd, "OR": bindOr, "NOT": bindNot,
-	"IS NULL": bindNullTest, "IS NOT NULL": bindNullTest, "IS UNKNOWN": bindNullTest, "IS NOT UNKNOWN": bindNullTest,
-	"IS TRUE": bindTruthTest, "IS NOT TRUE": bindTruthTest, "IS FALSE": bindTruthTest, "IS NOT FALSE": bindTruthTest,
-	"COALESCE": bindCoalesce,
-	"ABS":      bindAbs, "FLOOR": bindRounding, "CEIL": bindRounding,
-	"CHAR_LENGTH": bindCharLength, "UPPER": bindCaseChange, "LOWER": bindCaseChange,
-	"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
+var binders = joined(
+	map[string]binder{
+		"+": bindSum, "-": bindSum, "*": bindProduct, "/": bindQuotient, "%": bindRemainder, "NEG": bindNegation,
+		"ABS": bindAbs,
+		"=":   bindComparison, "<>": bindComparison, "<": bindComparison, "<=": bindComparison, ">": bindComparison, ">=": bindComparison,
+		"IS DISTINCT FROM": bindDistinct, "IS NOT DISTINCT FROM": bindDistinct,
+		"AND": bindAnd, "OR": bindOr, "NOT": bindNot,
+		"IS NULL": bindNullTest, "IS NOT NULL": bindNullTest, "IS UNKNOWN": bindNullTest, "IS NOT UNKNOWN": bindNullTest,
+		"IS TRUE": bindTruthTest, "IS NOT TRUE": bindTruthTest, "IS FALSE": bindTruthTest, "IS NOT FALSE": bindTruthTest,
+		"COALESCE":    bindCoalesce,
+		"CHAR_LENGTH": bindCharLength, "UPPER": bindCaseChange, "LOWER": bindCaseChange,
+		"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
+	},
+	nestedBinders,
+)
+
+// sessionBinder makes the node of a call whose value depends on the session.
+type sessionBinder func(s *session, e *expr.Call, args []node) (node, error)
+
+var sessionBinders = joined(
+	map[string]sessionBinder{"FLOOR": bindRounding, "CEIL": bindRounding},
+)
+
+func joined[B any](tables ...map[string]B) map[string]B {
+	all := make(map[string]B)
+	for _, t := range tables {
+		maps.Copy(all, t)
+	}
+	return all
 }
 
 func (c *compiler) expr(e expr.Expr) (node, error) {
@@ -73,15 +93,22 @@ func (c *compiler) call(e *expr.Call) (node, error) {
 			return c.expr(other)
 		}
 	}
-	b, ok := binders[e.Func]
-	if !ok {
-		return nil, fmt.Errorf("function %s can't be evaluated here", e.Func)
-	}
 	args, err := c.exprs(e.Args)
 	if err != nil {
 		return nil, err
 	}
-	return b(e, args)
+	if b, ok := binders[e.Func]; ok {
+		return b(e, args)
+	}
+	if b, ok := sessionBinders[e.Func]; ok {
+		return b(c.session, e, args)
+	}
+	sig, _ := c.reg.Lookup(e.Func)
+	given, ok := sig.Impl.(implementation)
+	if !ok {
+		return nil, fmt.Errorf("function %s can't be evaluated here", e.Func)
+	}
+	return given.bind(e, args)
 }
 
 // literalVector returns a constant as a vector of one row.

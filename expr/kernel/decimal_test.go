@@ -119,7 +119,7 @@ func TestDecimalArithmeticEqualsApd(t *testing.T) {
 }
 
 func evalConstant(t *rapid.T, e expr.Expr, reg *expr.Registry) string {
-	p, err := bind(e, reg)
+	p, err := bind(e, reg, newSession(Session{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,14 @@
 // no allocation beyond pooled buffers. The vectors that it returns are the
 // caller's; the batch is borrowed for the call.
 //
-// It is no place for functions whose value depends on a session, a clock or
-// state.
+// # Sessions
+//
+// What a value depends on besides its arguments, the time zone, the clock and
+// the seed of chance, is given by a Session. It is no place for functions with
+// state that must outlive a failure.
+//
+// # Functions of others
+//
+// NewRows and NewVectors make a function of a Go func; wiring registers it with
+// expr.Registry as Signature.Impl.
 package kernel

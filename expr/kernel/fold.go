@@ -8,16 +8,24 @@ import (
 
 // Fold replaces sub-trees without columns by their values and returns the
 // tree, which shares what was left as it was. A constant that fails is left
-// in place: it fails when, and only if, a row meets it. The tree must be one
-// that expr.Check passes.
+// in place: it fails when, and only if, a row meets it. So is what depends on
+// a clock, on chance or on a session's time zone. The tree must be one that
+// expr.Check passes.
 func Fold(e expr.Expr, reg *expr.Registry) (expr.Expr, error) {
 	f := folder{reg: reg}
 	return f.fold(e), nil
 }
 
+// Fold is the function of that name, which folds what depends on the time zone too.
+func (s Session) Fold(e expr.Expr, reg *expr.Registry) expr.Expr {
+	f := folder{reg: reg, session: newSession(s)}
+	return f.fold(e)
+}
+
 type folder struct {
-	reg  *expr.Registry
-	pool stream.Pool
+	reg     *expr.Registry
+	session *session // nil: none is known
+	pool    stream.Pool
 }
 
 func (f *folder) fold(e expr.Expr) expr.Expr {
@@ -27,18 +35,25 @@ func (f *folder) fold(e expr.Expr) expr.Expr {
 		if changed {
 			e = &expr.Call{Func: e.Func, Args: args, T: e.T}
 		}
-		return f.value(e, all)
+		sig, _ := f.reg.Lookup(e.Func)
+		return f.value(e, all && !sig.Varies && (f.session != nil || !sig.Zoned))
 	case *expr.Cast:
 		x := f.fold(e.X)
 		if x != e.X {
 			e = &expr.Cast{X: x, To: e.To, Try: e.Try}
 		}
-		return f.value(e, isLiteral(x))
+		return f.value(e, isLiteral(x) && (f.session != nil || !zoned(e)))
 	case *expr.Case:
 		return f.foldCase(e)
 	default:
 		return e
 	}
+}
+
+// zoned tells whether a cast goes by the session's time zone.
+func zoned(e *expr.Cast) bool {
+	from, to := e.X.Type().Kind, e.To.Kind
+	return from != to && (from == types.TimestampLTZ || to == types.TimestampLTZ)
 }
 
 func isLiteral(e expr.Expr) bool {
@@ -71,12 +86,19 @@ func (f *folder) foldCase(e *expr.Case) expr.Expr {
 	return f.value(c, all)
 }
 
+func (f *folder) sessionOf() *session {
+	if f.session == nil {
+		return newSession(Session{})
+	}
+	return f.session
+}
+
 // value evaluates an expression whose parts are constant.
 func (f *folder) value(e expr.Expr, constant bool) expr.Expr {
 	if !constant {
 		return e
 	}
-	p, err := bind(e, f.reg)
+	p, err := bind(e, f.reg, f.sessionOf())
 	if err != nil {
 		return e
 	}

@@ -12,31 +12,34 @@ import (
 
 // Program is a compiled expression. See the package comment for concurrency.
 type Program struct {
-	typ  types.Type
-	root node
+	typ     types.Type
+	root    node
+	session *session
+}
+
+// Compile is Session's without one: in UTC, and without functions that read a clock.
+func Compile(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Program, error) {
+	return Session{}.Compile(e, input, reg)
 }
 
 // Compile checks the expression against the input and binds it to kernels.
-// What is wrong with it is one error that joins every problem, of the user's class.
-func Compile(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Program, error) {
+// What is wrong with it is one error that joins every problem, of the user's class:
+// constant patterns and formats that can't be used are among them.
+func (s Session) Compile(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Program, error) {
 	if problems := expr.Check(e, input, reg); len(problems) > 0 {
 		return nil, failure.User(fmt.Errorf("compile expression: %w", errors.Join(problems...)))
 	}
-	e, err := Fold(e, reg)
-	if err != nil {
-		return nil, err
-	}
-	return bind(e, reg)
+	return bind(s.Fold(e, reg), reg, newSession(s))
 }
 
 // bind makes the program of a tree that was checked.
-func bind(e expr.Expr, reg *expr.Registry) (*Program, error) {
-	c := compiler{reg: reg, literals: &stream.Pool{}}
+func bind(e expr.Expr, reg *expr.Registry, s *session) (*Program, error) {
+	c := compiler{reg: reg, session: s, literals: &stream.Pool{}}
 	root, err := c.expr(e)
 	if err != nil {
 		return nil, failure.User(fmt.Errorf("compile %s: %w", brief(e), err))
 	}
-	return &Program{typ: e.Type(), root: root}, nil
+	return &Program{typ: e.Type(), root: root, session: s}, nil
 }
 
 // Type returns the type of the values.
@@ -51,6 +54,7 @@ func (p *Program) Eval(pool *stream.Pool, b *stream.Batch) (stream.Vector, error
 	if b.Rows() == 0 {
 		return stream.NullOf(pool, p.typ, b.Len()), nil
 	}
+	p.session.begin()
 	v, err := p.root.eval(frameOf(pool, b))
 	if err != nil {
 		return stream.Vector{}, err
@@ -66,20 +70,26 @@ func (p *Program) Eval(pool *stream.Pool, b *stream.Batch) (stream.Vector, error
 
 // Predicate is a compiled condition. See the package comment for concurrency.
 type Predicate struct {
-	root node
-	flat scratch
+	root    node
+	session *session
+	flat    scratch
+}
+
+// CompilePredicate is Session's without one, as Compile.
+func CompilePredicate(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Predicate, error) {
+	return Session{}.CompilePredicate(e, input, reg)
 }
 
 // CompilePredicate is Compile for a BOOLEAN expression that picks rows.
-func CompilePredicate(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Predicate, error) {
-	p, err := Compile(e, input, reg)
+func (s Session) CompilePredicate(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Predicate, error) {
+	p, err := s.Compile(e, input, reg)
 	if err != nil {
 		return nil, err
 	}
 	if p.typ.Kind != types.Boolean {
 		return nil, failure.Userf("compile condition: %s is %s, want BOOLEAN", brief(e), p.typ)
 	}
-	return &Predicate{root: p.root}, nil
+	return &Predicate{root: p.root, session: p.session}, nil
 }
 
 // Select appends the positions of the batch's selected rows for which the
@@ -88,6 +98,7 @@ func (p *Predicate) Select(pool *stream.Pool, b *stream.Batch, sel []int32) ([]i
 	if b.Rows() == 0 {
 		return sel, nil
 	}
+	p.session.begin()
 	f := frameOf(pool, b)
 	v, err := p.root.eval(f)
 	if err != nil {

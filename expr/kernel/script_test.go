@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func evalLine(t *testing.T, line string) string {
 func overColumns(t *testing.T, e expr.Expr, reg *expr.Registry) string {
 	t.Helper()
 	var pool stream.Pool
-	h := hoister{pool: &pool}
+	h := hoister{reg: reg, pool: &pool}
 	e = h.hoist(e)
 	b := pool.NewBatch(types.NewSchema(h.fields...), 3)
 	copy(b.Columns, h.columns)
@@ -85,6 +86,7 @@ func overColumns(t *testing.T, e expr.Expr, reg *expr.Registry) string {
 
 // hoister turns literals into columns of three equal rows.
 type hoister struct {
+	reg     *expr.Registry
 	pool    *stream.Pool
 	fields  []types.Field
 	columns []stream.Vector
@@ -103,8 +105,12 @@ func (h *hoister) hoist(e expr.Expr) expr.Expr {
 		return &expr.Column{Index: len(h.fields) - 1, Name: name, T: e.T}
 	case *expr.Call:
 		args := make([]expr.Expr, len(e.Args))
+		sig, _ := h.reg.Lookup(e.Func)
 		for i, a := range e.Args {
-			args[i] = h.hoist(a)
+			args[i] = a
+			if typed := sig.ResolveArgs != nil && i > 0; !isLiteral(a) || !typed && !slices.Contains(sig.Constants, i) {
+				args[i] = h.hoist(a) // unless the type goes by it
+			}
 		}
 		return &expr.Call{Func: e.Func, Args: args, T: e.T}
 	case *expr.Cast:
@@ -237,7 +243,10 @@ func (p *lineParser) constant(text string, typ types.Type) (expr.Expr, error) {
 }
 
 func (p *lineParser) call() (expr.Expr, error) {
-	name := strings.ReplaceAll(p.next(), "_", " ")
+	name := p.next()
+	if _, ok := p.reg.Lookup(name); !ok {
+		name = strings.ReplaceAll(name, "_", " ")
+	}
 	var args []expr.Expr
 	for len(p.tokens) > 0 && p.tokens[0] != ")" {
 		if strings.HasSuffix(name, "cast") && len(args) == 1 {
@@ -257,9 +266,6 @@ func (p *lineParser) call() (expr.Expr, error) {
 	p.next()
 	if name == "case" {
 		return newCase(args)
-	}
-	if strings.Contains(name, "LENGTH") {
-		name = strings.ReplaceAll(name, " ", "_")
 	}
 	return expr.NewCall(p.reg, name, args...)
 }

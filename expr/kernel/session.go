@@ -1,0 +1,48 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Session is what the value of some functions depends on besides their
+// arguments. The zero value is UTC without a clock.
+type Session struct {
+	// Zone is the session's time zone; nil is UTC.
+	Zone *time.Location
+	// Now tells the time. A program asks once a batch, so that all rows of it have
+	// one; for a bounded query the caller answers with the time of its start. With
+	// nil, functions that read the clock are refused when they are compiled.
+	Now func() time.Time
+	// Seed seeds RAND, RAND_INTEGER and UUID. Each program draws from a source of
+	// its own, so two with one seed draw the same.
+	Seed uint64
+}
+
+// session is the Session of one program, with the state that it needs.
+type session struct {
+	zone   *time.Location
+	clock  func() time.Time
+	now    time.Time
+	asked  bool // now is the time of the batch at hand
+	random *rand.Rand
+}
+
+func newSession(s Session) *session {
+	zone := s.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	return &session{zone: zone, clock: s.Now, random: rand.New(rand.NewPCG(s.Seed, s.Seed))}
+}
+
+// begin forgets the time of the batch before.
+func (s *session) begin() { s.asked = false }
+
+// time returns the time of the batch at hand. There is a clock.
+func (s *session) time() time.Time {
+	if !s.asked {
+		s.now, s.asked = s.clock(), true
+	}
+	return s.now
+}
