@@ -5,7 +5,7 @@ import "millrace/types"
 // Builtins returns a registry of the functions that expr/kernel evaluates.
 func Builtins() *Registry {
 	r := NewRegistry()
-	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts(), nested()} {
+	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts(), patterns(), times(), nested()} {
 		if err := r.Register(table...); err != nil {
 			panic(err) // two rows of the tables below have one name
 		}
@@ -45,6 +45,12 @@ func comparisons() []Signature {
 		table = append(table, Signature{
 			Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
 			Params: comparisonParams, Resolve: neverNull(boolean), Doc: "Comparison in which NULL is a value like any other.",
+		})
+	}
+	for _, name := range []string{"IN", "NOT IN"} {
+		table = append(table, Signature{
+			Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: Variadic,
+			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument is among the others.",
 		})
 	}
 	for _, name := range []string{"BETWEEN", "NOT BETWEEN"} {
@@ -88,10 +94,12 @@ func conditionals() []Signature {
 func numbers() []Signature {
 	number := each(isNumber, "a number", integer)
 	return []Signature{
+		{Name: "RAND", Kind: ScalarFunc, MinArgs: 0, MaxArgs: 1, Params: parameters(intParam), Resolve: always(double), Varies: true, Doc: "A number from 0 to below 1 by chance, or as Java's generator draws for a seed."},
+		{Name: "RAND_INTEGER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: parameters(intParam), Resolve: always(integer), Varies: true, Doc: "A whole number from 0 to below a bound by chance, or as Java's generator draws for a seed, which comes first."},
 		{Name: "ABS", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: firstType, Doc: "Absolute value."},
-		{Name: "FLOOR", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "The largest whole number that is not larger."},
-		{Name: "CEIL", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "The smallest whole number that is not smaller."},
-		{Name: "CEILING", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: wholeNumber, Doc: "Same as CEIL."},
+		{Name: "FLOOR", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "The largest whole number that is not larger; the beginning of the unit that a time is in."},
+		{Name: "CEIL", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "The smallest whole number that is not smaller; the time itself, or the beginning of the next unit."},
+		{Name: "CEILING", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "Same as CEIL."},
 	}
 }
 
@@ -104,6 +112,7 @@ func texts() []Signature {
 		{Name: "LOWER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: firstType, Doc: "Text in lower case."},
 		{Name: "||", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: text, Resolve: joinedText, Doc: "Concatenation."},
 		{Name: "CONCAT", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: text, Resolve: always(types.StringType()), Doc: "Concatenation; NULL if an argument is."},
+		{Name: "UUID", Kind: ScalarFunc, Resolve: neverNull(types.Type{Kind: types.Char, Length: 36}), Varies: true, Doc: "A UUID of version 4 by chance."},
 		{Name: "SUBSTRING", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 3, Params: substringParams, Resolve: substringResult, Doc: "Characters from a position on, counted from 1 or, if negative, from the end."},
 	}
 }

@@ -344,13 +344,3 @@ func bindAbs(e *expr.Call, args []node) (node, error) {
 	}
 	return strictOf(e, args, &magnitudes)
 }
-
-func bindRounding(_ *session, e *expr.Call, args []node) (node, error) {
-	if isDecimal(e.Args[0]) {
-		return bindDecimalRounding(e, args)
-	}
-	if e.Func == "FLOOR" {
-		return strictOf(e, args, &floors)
-	}
-	return strictOf(e, args, &ceilings)
-}

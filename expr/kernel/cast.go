@@ -12,12 +12,18 @@ func (c *compiler) cast(e *expr.Cast) (node, error) {
 	if l, ok := e.X.(*expr.Literal); ok && l.Value == nil {
 		return &constantNode{v: literalVector(c.literals, expr.Null(to))}, nil
 	}
+	if other := zoneCast(e); other != nil {
+		return c.expr(other)
+	}
 	x, err := c.expr(e.X)
 	if err != nil {
 		return nil, err
 	}
 	if from.EqualIgnoringNull(to) {
 		return x, nil
+	}
+	if zoned(e) {
+		return c.moved(e, x), nil
 	}
 	if sameForm(from, to) {
 		return &retyped{x: x, typ: to}, nil
@@ -53,7 +59,7 @@ func sameForm(from, to types.Type) bool {
 		return from.Length <= to.Length
 	case from.Kind == types.Decimal && to.Kind == types.Decimal:
 		return from.Scale == to.Scale && from.Precision <= to.Precision && from.Layout() == to.Layout()
-	case isTimestamp(from) && isTimestamp(to):
+	case isTimestamp(from) && from.Kind == to.Kind:
 		return from.Precision <= to.Precision && from.Unit() == to.Unit()
 	case from.Kind == to.Kind && (from.Kind == types.IntervalDayTime || from.Kind == types.IntervalYearMonth):
 		return true

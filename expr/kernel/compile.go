@@ -36,15 +36,14 @@ var binders = joined(
 		"CHAR_LENGTH": bindCharLength, "UPPER": bindCaseChange, "LOWER": bindCaseChange,
 		"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
 	},
-	nestedBinders,
+	map[string]binder{"IN": bindIn},
+	nestedBinders, matchBinders, splitBinders, zoneBinders,
 )
 
 // sessionBinder makes the node of a call whose value depends on the session.
 type sessionBinder func(s *session, e *expr.Call, args []node) (node, error)
 
-var sessionBinders = joined(
-	map[string]sessionBinder{"FLOOR": bindRounding, "CEIL": bindRounding},
-)
+var sessionBinders = joined(calendarBinders, clockBinders, dateFormatBinders)
 
 func joined[B any](tables ...map[string]B) map[string]B {
 	all := make(map[string]B)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"strconv"
-	"time"
 	"unsafe"
 
 	"millrace/types"
@@ -251,13 +250,9 @@ func parseDate(p []byte) (int32, bool) {
 	return daysOfDate(y, m, d), true
 }
 
-func daysOf(y, m int) int {
-	return time.Date(y, time.Month(m)+1, 0, 0, 0, 0, 0, time.UTC).Day()
-}
+func daysOf(y, m int) int { return int(dayOf(y, m+1, 1) - dayOf(y, m, 1)) }
 
-func daysOfDate(y, m, d int) int32 {
-	return int32(time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay)
-}
+func daysOfDate(y, m, d int) int32 { return int32(dayOf(y, m, d)) }
 
 // parseTime reads h[:m[:s[.fraction]]] as milliseconds of the day.
 func parseTime(p []byte) (int32, bool) {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"millrace/stream"
 	"millrace/types"
@@ -131,12 +130,12 @@ func pad(dst []byte, n, width int) []byte {
 }
 
 func appendDate(dst []byte, days int32) []byte {
-	y, m, d := time.Unix(int64(days)*secondsPerDay, 0).UTC().Date()
+	y, m, d := dateOf(int64(days))
 	if y < 0 {
 		dst, y = append(dst, '-'), -y
 	}
 	dst = pad(dst, y, 4)
-	dst = pad(append(dst, '-'), int(m), 2)
+	dst = pad(append(dst, '-'), m, 2)
 	return pad(append(dst, '-'), d, 2)
 }
 

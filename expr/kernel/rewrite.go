@@ -17,6 +17,16 @@ var rewrites = map[string]rewrite{
 	"BETWEEN":          between,
 	"NOT BETWEEN":      notBetween,
 	"NULLIF":           nullIf,
+	"IN":               inList,
+	"NOT IN":           negated("IN"),
+	"NOT LIKE":         negated("LIKE"),
+	"NOT SIMILAR TO":   negated("SIMILAR TO"),
+	"DATE_FORMAT":      dateFormatOfText,
+	"TO_TIMESTAMP":     castUnlessPattern,
+	"TO_DATE":          castUnlessPattern,
+	"TO_TIMESTAMP_LTZ": toTimestampLTZ,
+	"YEAR":             partOf, "QUARTER": partOf, "MONTH": partOf, "WEEK": partOf, "DAYOFYEAR": partOf, "DAYOFMONTH": partOf, "DAYOFWEEK": partOf,
+	"HOUR": partOf, "MINUTE": partOf, "SECOND": partOf,
 }
 
 // renamed serves a second name of a function.
@@ -82,4 +92,36 @@ func nullIf(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
 		Else:  e.Args[0],
 		T:     e.T,
 	}, nil
+}
+
+// negated serves the NOT form of a test.
+func negated(name string) rewrite {
+	return func(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+		test, err := expr.NewCall(reg, name, e.Args...)
+		if err != nil {
+			return nil, err
+		}
+		return expr.NewCall(reg, "NOT", test)
+	}
+}
+
+// dateFormatOfText reads a text as a TIMESTAMP; one that is none gives NULL.
+func dateFormatOfText(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	k := e.Args[0].Type().Kind
+	if k == types.Timestamp || k == types.TimestampLTZ {
+		return nil, nil
+	}
+	t, err := expr.NewCast(e.Args[0], types.TimestampOf(3), true)
+	if err != nil {
+		return nil, err
+	}
+	return expr.NewCall(reg, e.Func, t, e.Args[1])
+}
+
+// castUnlessPattern makes TO_DATE and TO_TIMESTAMP without a pattern a TRY_CAST.
+func castUnlessPattern(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	if len(e.Args) == 2 {
+		return nil, nil
+	}
+	return expr.NewCast(e.Args[0], e.T, true)
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 
@@ -25,33 +26,43 @@ import (
 // (a literal in the unit of its layout), (FUNCTION args) with _ for a space in
 // the name, (cast x TYPE), (try_cast x TYPE) or (case if then ... else). Each
 // is evaluated over columns that hold the operands, and folded; the results
-// must agree.
+// must agree. With zone=NAME the session has another time zone than UTC.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			var sb strings.Builder
+			session := scriptSession
+			if d.HasArg("zone") {
+				var name string
+				d.ScanArgs(t, "zone", &name)
+				zone, err := LoadZone(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				session.Zone = zone
+			}
 			for line := range strings.SplitSeq(d.Input, "\n") {
-				sb.WriteString(evalLine(t, line) + "\n")
+				sb.WriteString(evalLine(t, session, line) + "\n")
 			}
 			return sb.String()
 		})
 	})
 }
 
-func evalLine(t *testing.T, line string) string {
+// scriptSession has a clock that stands still.
+var scriptSession = Session{Now: func() time.Time { return time.Date(2024, 2, 29, 23, 34, 56, 789e6, time.UTC) }, Seed: 1}
+
+func evalLine(t *testing.T, session Session, line string) string {
 	t.Helper()
 	p := lineParser{reg: expr.Builtins(), tokens: tokenize(line)}
 	e, err := p.expr()
 	if err != nil {
 		return "refused: " + err.Error()
 	}
-	folded, foldErr := Fold(e, p.reg)
-	if foldErr != nil {
-		t.Fatal(foldErr)
-	}
-	got := overColumns(t, e, p.reg)
+	folded := session.Fold(e, p.reg)
+	got := overColumns(t, session, e, p.reg)
 	if l, ok := folded.(*expr.Literal); ok {
-		if want := overColumns(t, l, p.reg); want != got {
+		if want := overColumns(t, session, l, p.reg); want != got {
 			t.Errorf("%s: folded to %s, over columns %s", line, want, got)
 		}
 	}
@@ -59,7 +70,7 @@ func evalLine(t *testing.T, line string) string {
 }
 
 // overColumns evaluates with every literal of the tree as a column of its own.
-func overColumns(t *testing.T, e expr.Expr, reg *expr.Registry) string {
+func overColumns(t *testing.T, session Session, e expr.Expr, reg *expr.Registry) string {
 	t.Helper()
 	var pool stream.Pool
 	h := hoister{reg: reg, pool: &pool}
@@ -72,7 +83,7 @@ func overColumns(t *testing.T, e expr.Expr, reg *expr.Registry) string {
 			t.Errorf("%s: %d buffers leaked", e, n)
 		}
 	}()
-	p, err := Compile(e, b.Schema, reg)
+	p, err := session.Compile(e, b.Schema, reg)
 	if err != nil {
 		return "refused: " + err.Error()
 	}
@@ -108,7 +119,7 @@ func (h *hoister) hoist(e expr.Expr) expr.Expr {
 		sig, _ := h.reg.Lookup(e.Func)
 		for i, a := range e.Args {
 			args[i] = a
-			if typed := sig.ResolveArgs != nil && i > 0; !isLiteral(a) || !typed && !slices.Contains(sig.Constants, i) {
+			if typed := sig.ResolveArgs != nil && sig.Constants == nil && i > 0; !isLiteral(a) || !typed && !slices.Contains(sig.Constants, i) {
 				args[i] = h.hoist(a) // unless the type goes by it
 			}
 		}

@@ -26,6 +26,8 @@ type session struct {
 	now    time.Time
 	asked  bool // now is the time of the batch at hand
 	random *rand.Rand
+	// The zone is ahead of UTC by so many seconds from since to until.
+	since, until, ahead int64
 }
 
 func newSession(s Session) *session {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"millrace/expr"
 	"millrace/stream"
@@ -131,14 +130,14 @@ func monthShift(t types.Type, factor int32) loop {
 }
 
 func addMonths(days, months int32) int32 {
-	y, m, d := time.Unix(int64(days)*secondsPerDay, 0).UTC().Date()
+	y, m, d := dateOf(int64(days))
 	total := int64(y)*12 + int64(m) - 1 + int64(months)
-	y, m = int(floorDiv(total, 12)), time.Month(floorMod(total, 12)+1)
-	return daysOfDate(y, int(m), min(d, daysOf(y, int(m))))
+	y, m = int(floorDiv(total, 12)), int(floorMod(total, 12)+1)
+	return daysOfDate(y, m, min(d, daysOf(y, m)))
 }
 
-// timeCast casts between times. Without a session zone a TIMESTAMP_LTZ is read
-// in UTC.
+// timeCast casts between times; no cast between TIMESTAMP_LTZ and another one
+// comes here.
 func timeCast(from, to types.Type) (conversion, error) {
 	switch {
 	case from.Kind == types.Time && to.Kind == types.Time:
