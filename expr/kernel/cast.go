@@ -102,7 +102,7 @@ func conversionOf(from, to types.Type) (conversion, error) {
 	case to.Kind == types.Boolean:
 		return cheap(nonZero(from.Layout())), nil
 	case to.Kind == types.Decimal:
-		return decimalOf(from)
+		return decimalOf(from, to)
 	case from.Kind == types.Decimal:
 		return numberOfDecimal(to)
 	case isBinary(from) && isBinary(to):

@@ -13,7 +13,10 @@ import (
 var errNotFinite = errors.New("NaN and infinity are no DECIMAL")
 
 // decimalOf casts a number or BOOLEAN to DECIMAL. What does not fit is NULL.
-func decimalOf(from types.Type) (conversion, error) {
+func decimalOf(from, to types.Type) (conversion, error) {
+	if run := widened(from, to); run != nil {
+		return cheap(run), nil
+	}
 	switch from.Layout() {
 	case types.LayoutBit:
 		return dear(decimalLoop(func(k *call) func(int) int64 {
@@ -36,6 +39,38 @@ func decimalOf(from types.Type) (conversion, error) {
 		}
 		return dear(decimalLoop(integerAt[int64])), nil
 	}
+}
+
+// widened returns the loop for integers all of which the DECIMAL holds, without
+// a fraction, nil for other types.
+func widened(from, to types.Type) loop {
+	digits := map[types.Kind]int{types.TinyInt: 3, types.SmallInt: 5, types.Int: 10, types.BigInt: 19}[from.Kind]
+	if digits == 0 || to.Scale != 0 || to.Precision < digits {
+		return nil
+	}
+	wide := to.Layout() == types.LayoutInt128
+	switch {
+	case from.Kind == types.TinyInt && wide:
+		return widenLoop[int8]
+	case from.Kind == types.SmallInt && wide:
+		return widenLoop[int16]
+	case from.Kind == types.Int && wide:
+		return widenLoop[int32]
+	case wide:
+		return widenLoop[int64]
+	default:
+		return numberCast(from.Layout(), types.LayoutInt64)
+	}
+}
+
+func widenLoop[T signed](k *call, out *stream.Vector) error {
+	a, o := stream.Values[T](&k.args[0]), stream.Values[types.Int128](out)
+	a = a[:len(o)]
+	for i := range o {
+		x := int64(a[i])
+		o[i] = types.Int128{Lo: uint64(x), Hi: x >> 63}
+	}
+	return nil
 }
 
 func integerAt[T signed](k *call) func(int) int64 {

@@ -147,14 +147,51 @@ func bindDecimalProduct(e *expr.Call, args []node) (node, error) {
 
 func wideProductLoop(k *call, out *stream.Vector) error {
 	a, b, w := readDecimal(&k.args[0]), readDecimal(&k.args[1]), writeDecimal(k, out)
+	short := w.wide != nil && w.scale == a.scale+b.scale
 	for i := range k.n {
 		if !k.alive(i) {
+			continue
+		}
+		if short && w.putProduct(i, &a, &b) {
 			continue
 		}
 		x, y := a.at(i), b.at(i)
 		w.putScaled(i, signed256{mag: mul128(x.mag, y.mag), neg: x.neg != y.neg}, a.scale+b.scale)
 	}
 	return nil
+}
+
+// putProduct stores the product of two values of 64 bits, which is exact;
+// false if a value is longer or the product does not fit.
+func (w *decimalWriter) putProduct(i int, a, b *decimalReader) bool {
+	x, ok := a.short(i)
+	y, also := b.short(i)
+	if !ok || !also {
+		return false
+	}
+	signs := uint64((x ^ y) >> 63)
+	hi, lo := bits.Mul64(magnitude(x), magnitude(y))
+	if hi > w.limit[1] || hi == w.limit[1] && lo >= w.limit[0] {
+		return false
+	}
+	lo, borrow := bits.Sub64(lo^signs, signs, 0) // negated if the signs differ
+	hi, _ = bits.Sub64(hi^signs, signs, borrow)
+	w.wide[i] = types.Int128{Lo: lo, Hi: int64(hi)}
+	return true
+}
+
+func magnitude(x int64) uint64 {
+	sign := uint64(x >> 63)
+	return uint64(x) ^ sign - sign
+}
+
+// short returns a value that 64 bits hold.
+func (r *decimalReader) short(i int) (int64, bool) {
+	if !r.isWide {
+		return r.narrow.at(i), true
+	}
+	x := r.wide.at(i)
+	return int64(x.Lo), x.Hi == int64(x.Lo)>>63
 }
 
 func bindDecimalQuotient(e *expr.Call, args []node) (node, error) {

@@ -19,6 +19,7 @@ var matchBinders = map[string]binder{
 type regexpOf struct {
 	compile func(pattern []byte) (*regexp.Regexp, error)
 	re      *regexp.Regexp
+	literal []byte // stands in every match
 	pattern []byte
 }
 
@@ -40,9 +41,12 @@ func (r *regexpOf) of(pattern []byte) (*regexp.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.re, r.pattern = re, append(r.pattern[:0], pattern...)
+	r.re, r.literal, r.pattern = re, literalOfRegexp(re), append(r.pattern[:0], pattern...)
 	return re, nil
 }
+
+// possible tells whether a text may match: it has what every match has.
+func (r *regexpOf) possible(text []byte) bool { return bytes.Contains(text, r.literal) }
 
 // bindRegexp binds REGEXP: whether the pattern occurs. An empty one never does.
 func bindRegexp(e *expr.Call, args []node) (node, error) {
@@ -52,7 +56,7 @@ func bindRegexp(e *expr.Call, args []node) (node, error) {
 	}
 	return matches(e, args, func(text, pattern []byte) (bool, error) {
 		re, err := res.of(pattern)
-		return err == nil && len(pattern) > 0 && re.Match(text), err
+		return err == nil && len(pattern) > 0 && res.possible(text) && re.Match(text), err
 	}), nil
 }
 
@@ -94,7 +98,7 @@ func bindRegexpExtract(e *expr.Call, args []node) (node, error) {
 			}
 			p := text.at(i)
 			g := int(group.at(i))
-			if g < 0 || g > re.NumSubexp() {
+			if g < 0 || g > re.NumSubexp() || !res.possible(p) {
 				k.builder.AppendNull()
 				return nil
 			}
@@ -136,7 +140,11 @@ func bindRegexpReplace(e *expr.Call, args []node) (node, error) {
 			if err != nil {
 				return k.fail(i, err)
 			}
-			k.builder.AppendBytes(re.ReplaceAllLiteral(text.at(i), by.at(i)))
+			p := text.at(i)
+			if res.possible(p) {
+				p = re.ReplaceAllLiteral(p, by.at(i))
+			}
+			k.builder.AppendBytes(p)
 			return nil
 		})
 	}), nil

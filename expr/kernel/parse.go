@@ -81,13 +81,13 @@ func parseFloat(p []byte, bitSize int) (float64, bool) {
 		}
 	}
 	x, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(p), len(p)), bitSize)
-	if err != nil && !math.IsInf(x, 0) && x != 0 || err != nil && syntax(err) {
+	if err != nil && !math.IsInf(x, 0) && x != 0 || err != nil && malformed(err) {
 		return 0, false
 	}
 	return x, true
 }
 
-func syntax(err error) bool {
+func malformed(err error) bool {
 	e, ok := err.(*strconv.NumError) //nolint:errorlint // strconv wraps nothing here.
 	return !ok || !errors.Is(e.Err, strconv.ErrRange)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -333,5 +334,35 @@ func (t *translator) property(negated, inClass bool) error {
 		p = `\P{`
 	}
 	t.emit(p+strings.TrimPrefix(name, "Is")+"}", length)
+	return nil
+}
+
+// literalOfRegexp returns a text that every match has in it, nil if none is
+// known: what lacks it is found out faster than by the expression.
+func literalOfRegexp(re *regexp.Regexp) []byte {
+	tree, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return longestLiteral(tree.Simplify())
+}
+
+func longestLiteral(re *syntax.Regexp) []byte {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if re.Flags&syntax.FoldCase == 0 {
+			return []byte(string(re.Rune))
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return longestLiteral(re.Sub[0])
+	case syntax.OpConcat:
+		var longest []byte
+		for _, sub := range re.Sub {
+			if l := longestLiteral(sub); len(l) > len(longest) {
+				longest = l
+			}
+		}
+		return longest
+	}
 	return nil
 }

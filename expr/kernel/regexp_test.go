@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -26,6 +27,9 @@ func TestRegexpMeansWhatJavaMeans(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 			continue
+		}
+		if l := literalOfRegexp(re); c.want && !strings.Contains(c.text, string(l)) {
+			t.Errorf("%s matches %q, which lacks %q", c.pattern, c.text, l)
 		}
 		if got := re.MatchString(c.text); got != c.want {
 			t.Errorf("%s on %q is %v, want %v (compiled to %s)", c.pattern, c.text, got, c.want, re)
@@ -53,6 +57,9 @@ func FuzzRegexp(f *testing.F) {
 	simple := regexp.MustCompile(`^[a-z|*?]*$`)
 	f.Fuzz(func(t *testing.T, pattern, text string) {
 		re, err := compileRegexp([]byte(pattern))
+		if err == nil && re.MatchString(text) && !strings.Contains(text, string(literalOfRegexp(re))) {
+			t.Errorf("%q matches %q, which lacks %q", pattern, text, literalOfRegexp(re))
+		}
 		if err != nil || !simple.MatchString(pattern) {
 			return
 		}
