@@ -87,19 +87,12 @@ func logic() []Signature {
 func conditionals() []Signature {
 	return []Signature{
 		{Name: "COALESCE", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: commonParams, Resolve: coalesceResult, Doc: "The first argument that is not NULL; those after it are not evaluated."},
+		{Name: "IFNULL", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: commonParams, Resolve: coalesceResult, Doc: "The first argument, or the second where that is NULL."},
+		{Name: "IF", Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3, Params: ifParams, Resolve: ifResult, Doc: "The second argument where the condition is TRUE, else the third."},
+		{Name: "GREATEST", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: orderedParams, Resolve: firstType, Doc: "The greatest argument; NULL if one is."},
+		{Name: "LEAST", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: orderedParams, Resolve: firstType, Doc: "The least argument; NULL if one is."},
+		{Name: "TYPEOF", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: parameters(param{anyType, "", types.Of(types.Int), true}), Resolve: neverNull(types.StringType()), Doc: "The type of the argument, as text."},
 		{Name: "NULLIF", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: nullIfParams, Resolve: nullableFirst, Doc: "NULL where both arguments are equal, else the first."},
-	}
-}
-
-func numbers() []Signature {
-	number := each(isNumber, "a number", integer)
-	return []Signature{
-		{Name: "RAND", Kind: ScalarFunc, MinArgs: 0, MaxArgs: 1, Params: parameters(intParam), Resolve: always(double), Varies: true, Doc: "A number from 0 to below 1 by chance, or as Java's generator draws for a seed."},
-		{Name: "RAND_INTEGER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: parameters(intParam), Resolve: always(integer), Varies: true, Doc: "A whole number from 0 to below a bound by chance, or as Java's generator draws for a seed, which comes first."},
-		{Name: "ABS", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: number, Resolve: firstType, Doc: "Absolute value."},
-		{Name: "FLOOR", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "The largest whole number that is not larger; the beginning of the unit that a time is in."},
-		{Name: "CEIL", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "The smallest whole number that is not smaller; the time itself, or the beginning of the next unit."},
-		{Name: "CEILING", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 2, Params: roundedParams, ResolveArgs: roundedType, Constants: []int{1}, Zoned: true, Doc: "Same as CEIL."},
 	}
 }
 

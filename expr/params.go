@@ -220,6 +220,35 @@ func commonParams(args []types.Type) ([]types.Type, error) {
 	return out, nil
 }
 
+// orderedParams brings all arguments to a common type whose values have an order.
+func orderedParams(args []types.Type) ([]types.Type, error) {
+	out, err := commonParams(args)
+	if err != nil {
+		return nil, err
+	}
+	if l := out[0].Layout(); l == types.LayoutNone || l >= types.LayoutList {
+		return nil, fmt.Errorf("values of type %s have no order", out[0])
+	}
+	return out, nil
+}
+
+// ifParams takes a condition, and brings what IF chooses from to one type.
+func ifParams(args []types.Type) ([]types.Type, error) {
+	condition, err := booleanParam.of(0, args[0])
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := commonParams(args[1:])
+	if err != nil {
+		return nil, err
+	}
+	return append([]types.Type{condition}, chosen...), nil
+}
+
+func ifResult(args []types.Type) (types.Type, error) {
+	return nullableIfAny(args[1], args[1:]), nil
+}
+
 // nullIfParams compares both arguments, and gives the first as it is.
 func nullIfParams(args []types.Type) ([]types.Type, error) {
 	if args[0].Kind == types.Null {

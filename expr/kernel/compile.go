@@ -37,7 +37,7 @@ var binders = joined(
 		"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
 	},
 	map[string]binder{"IN": bindIn},
-	nestedBinders, matchBinders, splitBinders, zoneBinders,
+	nestedBinders, mathBinders, matchBinders, splitBinders, zoneBinders,
 )
 
 // sessionBinder makes the node of a call whose value depends on the session.

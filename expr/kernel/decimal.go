@@ -362,11 +362,12 @@ func compareDecimals(r relation, a, b types.Type) loop {
 }
 
 func compareWide(k *call, i int) int {
-	x, y := stream.Value[types.Int128](&k.args[0], i), stream.Value[types.Int128](&k.args[1], i)
-	switch {
-	case x.Hi != y.Hi:
+	return compare128(stream.Value[types.Int128](&k.args[0], i), stream.Value[types.Int128](&k.args[1], i))
+}
+
+func compare128(x, y types.Int128) int {
+	if x.Hi != y.Hi {
 		return int(bit(x.Hi > y.Hi)) - int(bit(x.Hi < y.Hi))
-	default:
-		return int(bit(x.Lo > y.Lo)) - int(bit(x.Lo < y.Lo))
 	}
+	return int(bit(x.Lo > y.Lo)) - int(bit(x.Lo < y.Lo))
 }

@@ -17,6 +17,9 @@ var rewrites = map[string]rewrite{
 	"BETWEEN":          between,
 	"NOT BETWEEN":      notBetween,
 	"NULLIF":           nullIf,
+	"IFNULL":           renamed("COALESCE"),
+	"IF":               ifElse,
+	"TYPEOF":           typeOf,
 	"IN":               inList,
 	"NOT IN":           negated("IN"),
 	"NOT LIKE":         negated("LIKE"),
@@ -124,4 +127,12 @@ func castUnlessPattern(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
 		return nil, nil
 	}
 	return expr.NewCast(e.Args[0], e.T, true)
+}
+
+func ifElse(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	return &expr.Case{Whens: []expr.When{{If: e.Args[0], Then: e.Args[1]}}, Else: e.Args[2], T: e.T}, nil
+}
+
+func typeOf(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
+	return expr.String(e.Args[0].Type().String()), nil
 }
