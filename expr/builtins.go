@@ -95,17 +95,3 @@ func conditionals() []Signature {
 		{Name: "NULLIF", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: nullIfParams, Resolve: nullableFirst, Doc: "NULL where both arguments are equal, else the first."},
 	}
 }
-
-func texts() []Signature {
-	text := each(isText, "text", types.StringType())
-	return []Signature{
-		{Name: "CHAR_LENGTH", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: always(integer), Doc: "Number of characters."},
-		{Name: "CHARACTER_LENGTH", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: always(integer), Doc: "Same as CHAR_LENGTH."},
-		{Name: "UPPER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: firstType, Doc: "Text in upper case."},
-		{Name: "LOWER", Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: firstType, Doc: "Text in lower case."},
-		{Name: "||", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: text, Resolve: joinedText, Doc: "Concatenation."},
-		{Name: "CONCAT", Kind: ScalarFunc, MinArgs: 1, MaxArgs: Variadic, Params: text, Resolve: always(types.StringType()), Doc: "Concatenation; NULL if an argument is."},
-		{Name: "UUID", Kind: ScalarFunc, Resolve: neverNull(types.Type{Kind: types.Char, Length: 36}), Varies: true, Doc: "A UUID of version 4 by chance."},
-		{Name: "SUBSTRING", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 3, Params: substringParams, Resolve: substringResult, Doc: "Characters from a position on, counted from 1 or, if negative, from the end."},
-	}
-}

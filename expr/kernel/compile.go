@@ -32,12 +32,10 @@ var binders = joined(
 		"AND": bindAnd, "OR": bindOr, "NOT": bindNot,
 		"IS NULL": bindNullTest, "IS NOT NULL": bindNullTest, "IS UNKNOWN": bindNullTest, "IS NOT UNKNOWN": bindNullTest,
 		"IS TRUE": bindTruthTest, "IS NOT TRUE": bindTruthTest, "IS FALSE": bindTruthTest, "IS NOT FALSE": bindTruthTest,
-		"COALESCE":    bindCoalesce,
-		"CHAR_LENGTH": bindCharLength, "UPPER": bindCaseChange, "LOWER": bindCaseChange,
-		"CONCAT": bindConcat, "SUBSTRING": bindSubstring,
+		"COALESCE": bindCoalesce,
 	},
 	map[string]binder{"IN": bindIn},
-	nestedBinders, mathBinders, matchBinders, splitBinders, zoneBinders,
+	nestedBinders, mathBinders, textBinders, encodingBinders, jsonBinders, matchBinders, splitBinders, zoneBinders,
 )
 
 // sessionBinder makes the node of a call whose value depends on the session.

@@ -1,7 +1,10 @@
 package kernel
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
+	"unicode/utf8"
 
 	"millrace/expr"
 	"millrace/stream"
@@ -72,4 +75,45 @@ func castText(t *testing.T, pool *stream.Pool, s *types.Schema, p *Program, text
 	}
 	defer v.Release()
 	return show(pool, &v, 0), nil
+}
+
+// FuzzJSON: what we take for JSON is what Go does, and a path never panics.
+func FuzzJSON(f *testing.F) {
+	for _, s := range []string{`{"a": [1, {"b": "x\u00e9"}]}`, `[]`, `-0.5e+7`, `{"a":1,"a":2}`, `"\`, `[1,]`, "\x00", ` null `} {
+		f.Add([]byte(s), `$.a[1]["b"]`)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, path string) {
+		valid := isJSON(text)
+		if valid != json.Valid(text) && utf8.Valid(text) {
+			t.Errorf("%q is JSON: %v", text, valid)
+		}
+		p, err := compileJSONPath([]byte(path))
+		if err != nil || !valid {
+			return
+		}
+		p.find(text, p.steps, func(value []byte) {
+			if end, ok := skipJSON(value, 0, 0); !ok || !json.Valid(value[:end]) {
+				t.Errorf("%s of %q is %q", path, text, value)
+			}
+		})
+	})
+}
+
+// FuzzURL: no text makes the parts of a URL panic, and they stand in it.
+func FuzzURL(f *testing.F) {
+	f.Add([]byte("http://u:p@host:80/path?q=1#r"), []byte("q"))
+	f.Add([]byte("file:///x"), []byte(""))
+	f.Add([]byte("http://[::1"), []byte("="))
+	f.Fuzz(func(t *testing.T, text, key []byte) {
+		u, ok := parseURL(text)
+		if !ok {
+			return
+		}
+		for _, name := range []string{"HOST", "PATH", "QUERY", "REF", "AUTHORITY", "USERINFO"} {
+			if part := u.part(name, nil); !bytes.Contains(text, part) {
+				t.Errorf("%s of %q is %q", name, text, part)
+			}
+		}
+		queryValue(u.query, key)
+	})
 }

@@ -20,6 +20,11 @@ var rewrites = map[string]rewrite{
 	"IFNULL":           renamed("COALESCE"),
 	"IF":               ifElse,
 	"TYPEOF":           typeOf,
+	"SUBSTR":           renamed("SUBSTRING"),
+	"BTRIM":            trim(expr.TrimBoth),
+	"LTRIM":            trim(expr.TrimLeading),
+	"RTRIM":            trim(expr.TrimTrailing),
+	"IS NOT JSON":      negated("IS JSON"),
 	"IN":               inList,
 	"NOT IN":           negated("IN"),
 	"NOT LIKE":         negated("LIKE"),
@@ -135,4 +140,15 @@ func ifElse(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
 
 func typeOf(_ *expr.Registry, e *expr.Call) (expr.Expr, error) {
 	return expr.String(e.Args[0].Type().String()), nil
+}
+
+// trim serves the functions that are TRIM of one side.
+func trim(side string) rewrite {
+	return func(reg *expr.Registry, e *expr.Call) (expr.Expr, error) {
+		var characters expr.Expr = expr.String(" ")
+		if len(e.Args) == 2 {
+			characters = e.Args[1]
+		}
+		return expr.NewCall(reg, "TRIM", expr.String(side), characters, e.Args[0])
+	}
 }

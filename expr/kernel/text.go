@@ -41,10 +41,7 @@ func bindCharLength(e *expr.Call, args []node) (node, error) {
 }
 
 func bindCaseChange(e *expr.Call, args []node) (node, error) {
-	change := toUpper
-	if e.Func == "LOWER" {
-		change = toLower
-	}
+	change := map[string]func(dst, p []byte) []byte{"UPPER": toUpper, "LOWER": toLower, "INITCAP": toTitle}[e.Func]
 	return careful(e, args, func(k *call, _ *stream.Vector) error {
 		in := bytesOperand(&k.args[0])
 		return k.eachText(func(i int) error {
