@@ -31,7 +31,7 @@ func bindNow(s *session, e *expr.Call, _ []node) (node, error) {
 		return nil, errNoClock
 	}
 	return careful(e, nil, func(_ *call, out *stream.Vector) error {
-		millis := s.time().UnixMilli()
+		millis := s.time()
 		switch e.T.Kind {
 		case types.TimestampLTZ:
 			stream.Values[int64](out)[0] = millis
@@ -55,7 +55,7 @@ func bindUnixTimestamp(s *session, e *expr.Call, args []node) (node, error) {
 			return nil, errNoClock
 		}
 		return careful(e, nil, func(_ *call, out *stream.Vector) error {
-			stream.Values[int64](out)[0] = s.time().Unix()
+			stream.Values[int64](out)[0] = floorDiv(s.time(), 1000)
 			return nil
 		}), nil
 	}

@@ -26,10 +26,15 @@ func Compile(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Program, er
 // What is wrong with it is one error that joins every problem, of the user's class:
 // constant patterns and formats that can't be used are among them.
 func (s Session) Compile(e expr.Expr, input *types.Schema, reg *expr.Registry) (*Program, error) {
+	return compile(e, input, reg, newSession(s))
+}
+
+func compile(e expr.Expr, input *types.Schema, reg *expr.Registry, s *session) (*Program, error) {
 	if problems := expr.Check(e, input, reg); len(problems) > 0 {
 		return nil, failure.User(fmt.Errorf("compile expression: %w", errors.Join(problems...)))
 	}
-	return bind(s.Fold(e, reg), reg, newSession(s))
+	f := folder{reg: reg, session: s}
+	return bind(f.fold(e), reg, s)
 }
 
 // bind makes the program of a tree that was checked.

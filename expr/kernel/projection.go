@@ -14,12 +14,18 @@ type Projection struct {
 	columns []*Program
 }
 
-// CompileProjection compiles an expression for each column of out.
+// CompileProjection is Session's without one, as Compile.
 func CompileProjection(columns []expr.Expr, in, out *types.Schema, functions *expr.Registry) (*Projection, error) {
+	return Session{}.CompileProjection(columns, in, out, functions)
+}
+
+// CompileProjection compiles an expression for each column of out.
+func (s Session) CompileProjection(columns []expr.Expr, in, out *types.Schema, functions *expr.Registry) (*Projection, error) {
+	shared := newSession(s)
 	p := &Projection{out: out, columns: make([]*Program, len(columns))}
 	for i, e := range columns {
 		var err error
-		if p.columns[i], err = Compile(e, in, functions); err != nil {
+		if p.columns[i], err = compile(e, in, functions, shared); err != nil {
 			return nil, fmt.Errorf("column %s: %w", out.Fields[i].Name, err)
 		}
 	}

@@ -10,21 +10,22 @@ import (
 type Session struct {
 	// Zone is the session's time zone; nil is UTC.
 	Zone *time.Location
-	// Now tells the time. A program asks once a batch, so that all rows of it have
-	// one; for a bounded query the caller answers with the time of its start. With
-	// nil, functions that read the clock are refused when they are compiled.
-	Now func() time.Time
-	// Seed seeds RAND, RAND_INTEGER and UUID. Each program draws from a source of
-	// its own, so two with one seed draw the same.
+	// Now tells the time in milliseconds since 1970. A program asks once a batch,
+	// so that all rows of it have one; for a bounded query the caller answers with
+	// the time of its start. With nil, functions that read the clock are refused
+	// when they are compiled.
+	Now func() int64
+	// Seed seeds RAND, RAND_INTEGER and UUID. Each program, and each projection,
+	// draws from a source of its own, so two with one seed draw the same.
 	Seed uint64
 }
 
 // session is the Session of one program, with the state that it needs.
 type session struct {
 	zone   *time.Location
-	clock  func() time.Time
-	now    time.Time
-	asked  bool // now is the time of the batch at hand
+	clock  func() int64
+	now    int64 // milliseconds
+	asked  bool  // now is the time of the batch at hand
 	random *rand.Rand
 	// The zone is ahead of UTC by so many seconds from since to until.
 	since, until, ahead int64
@@ -41,8 +42,8 @@ func newSession(s Session) *session {
 // begin forgets the time of the batch before.
 func (s *session) begin() { s.asked = false }
 
-// time returns the time of the batch at hand. There is a clock.
-func (s *session) time() time.Time {
+// time returns the time of the batch at hand in milliseconds. There is a clock.
+func (s *session) time() int64 {
 	if !s.asked {
 		s.now, s.asked = s.clock(), true
 	}

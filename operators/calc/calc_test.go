@@ -91,6 +91,11 @@ func TestCalc(t *testing.T) {
 
 func open(t *testing.T, pool *stream.Pool, spec *jobgraph.CalcSpec) (operators.Operator, error) {
 	t.Helper()
+	return openAt(t, pool, spec, &operators.Time{})
+}
+
+func openAt(t *testing.T, pool *stream.Pool, spec *jobgraph.CalcSpec, now *operators.Time) (operators.Operator, error) {
+	t.Helper()
 	o := &jobgraph.OperatorSpec{UID: "c", Body: spec}
 	op, err := calc.Factory(functions)(o)
 	if err != nil {
@@ -101,7 +106,7 @@ func open(t *testing.T, pool *stream.Pool, spec *jobgraph.CalcSpec) (operators.O
 		t.Fatal(err)
 	}
 	return op, op.Open(&operators.Context{
-		Operator: "c", Inputs: []*types.Schema{input}, Output: out, Pool: pool, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+		Operator: "c", Inputs: []*types.Schema{input}, Output: out, Pool: pool, Time: now, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
 	})
 }
 
@@ -182,4 +187,30 @@ func BenchmarkCalc(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
+}
+
+// TestTheTimeOfTheTask: a function of the clock tells what the task is told.
+func TestTheTimeOfTheTask(t *testing.T) {
+	var pool stream.Pool
+	var now operators.Time
+	op, err := openAt(t, &pool, &jobgraph.CalcSpec{Columns: []jobgraph.Projection{project("at", call(t, "NOW"))}}, &now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int64{1000, 2000} {
+		now.Pass(want)
+		b := streamtest.Batch(t, &pool, input, "1 'a' []")
+		if err := op.Process(0, b); err != nil {
+			t.Fatal(err)
+		}
+		b.Release()
+		o, err := op.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := stream.Value[int64](&o.Batch.Columns[0], 0); got != want {
+			t.Errorf("the time is %d, want %d", got, want)
+		}
+		o.Batch.Release()
+	}
 }
