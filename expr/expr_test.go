@@ -92,6 +92,43 @@ func TestAggregateTypes(t *testing.T) {
 	}
 }
 
+func TestAggregateResults(t *testing.T) {
+	text, number := types.StringType(), types.Of(types.Int).NotNull()
+	cases := []struct {
+		name string
+		args []types.Type
+		want string
+	}{
+		{"COUNT", nil, "BIGINT NOT NULL"},
+		{"count", []types.Type{text, number}, "BIGINT NOT NULL"},
+		{"SUM", []types.Type{number}, "INT"},
+		{"SUM0", []types.Type{types.DecimalOf(10, 2)}, "DECIMAL(38, 2) NOT NULL"},
+		{"AVG", []types.Type{types.DecimalOf(10, 2)}, "DECIMAL(38, 6)"},
+		{"STDDEV_POP", []types.Type{types.Of(types.Double)}, "DOUBLE"},
+		{"VAR_SAMP", []types.Type{number}, "INT"},
+		{"MIN", []types.Type{text}, "STRING"},
+		{"FIRST_VALUE", []types.Type{number}, "INT"},
+		{"LAST_VALUE", []types.Type{types.ArrayOf(text)}, "ARRAY<STRING>"},
+		{"LISTAGG", []types.Type{types.VarCharOf(3), text}, "STRING"},
+		{"ARRAY_AGG", []types.Type{number}, "ARRAY<INT NOT NULL>"},
+		{"LISTAGG", []types.Type{number}, "error"},
+		{"SUM", nil, "error"},
+		{"SUM0", []types.Type{text}, "error"},
+		{"AVG", []types.Type{number, number}, "error"},
+		{"MAX", []types.Type{types.Of(types.Null)}, "error"},
+		{"MEDIAN", []types.Type{number}, "error"},
+	}
+	for _, c := range cases {
+		got := "error"
+		if typ, err := AggregateResult(c.name, c.args); err == nil {
+			got = typ.String()
+		}
+		if got != c.want {
+			t.Errorf("%s%v is %s, want %s", c.name, c.args, got, c.want)
+		}
+	}
+}
+
 func TestImplicitCastsAreExplicit(t *testing.T) {
 	reg := Builtins()
 	a, b := col(0, types.Of(types.Int)), col(1, types.Of(types.BigInt))
