@@ -5,9 +5,19 @@ import "millrace/types"
 // Builtins returns a registry of the functions that expr/kernel evaluates.
 func Builtins() *Registry {
 	r := NewRegistry()
-	for _, table := range [][]Signature{arithmetic(), comparisons(), logic(), conditionals(), numbers(), texts(), patterns(), times(), nested()} {
-		if err := r.Register(table...); err != nil {
-			panic(err) // two rows of the tables below have one name
+	for _, family := range []struct {
+		name  string
+		table []Signature
+	}{
+		{"Arithmetic", arithmetic()}, {"Comparison", comparisons()}, {"Logic", logic()}, {"Choice", conditionals()}, {"Mathematics", numbers()},
+		{"Text", texts()}, {"Patterns", patterns()}, {"Time", times()}, {"Nested values", nested()},
+	} {
+		for i := range family.table {
+			s := &family.table[i]
+			s.Family, s.Usage, s.Example = family.name, usages[s.Name].form, usages[s.Name].example
+		}
+		if err := r.Register(family.table...); err != nil {
+			panic(err) // two rows of the tables have one name
 		}
 	}
 	return r

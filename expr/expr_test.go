@@ -241,3 +241,22 @@ func TestRegistryRefusesWhatCantStand(t *testing.T) {
 		t.Error("X was registered twice")
 	}
 }
+
+// TestBuiltinsAreDocumented: the list of functions is generated from what stands in the signatures.
+func TestBuiltinsAreDocumented(t *testing.T) {
+	reg := Builtins()
+	for name := range usages {
+		if _, ok := reg.Lookup(name); !ok {
+			t.Errorf("%s is described, and is no function", name)
+		}
+	}
+	for _, name := range reg.Names() {
+		s, _ := reg.Lookup(name)
+		if s.Usage == "" || s.Doc == "" || s.Family == "" || s.Example == "" && s.Family != "Nested values" {
+			t.Errorf("%s is not described in whole: %q, %q, %q, %q", name, s.Family, s.Usage, s.Doc, s.Example)
+		}
+		if !strings.HasSuffix(s.Doc, ".") {
+			t.Errorf("%s: %q is no sentence", name, s.Doc)
+		}
+	}
+}

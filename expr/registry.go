@@ -47,8 +47,11 @@ type Signature struct {
 	// Impl evaluates a function that expr/kernel does not know itself: one of the
 	// types that its New functions return. It is opaque here.
 	Impl any
-	// Doc is one sentence for the list of functions.
-	Doc string
+	// Family is the heading under which the list of functions has it.
+	Family string
+	// Usage is how SQL writes a call, Doc one sentence, and Example a call of
+	// constants that is executed for the list of functions; there may be none.
+	Usage, Doc, Example string
 }
 
 // Registry is a set of signatures. It is filled by explicit calls of Register;
