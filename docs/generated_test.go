@@ -53,6 +53,8 @@ var generators = map[string]func(*testing.T) string{
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
+	"scalar functions":         scalarFunctions,
+	"aggregate functions":      aggregateFunctions,
 	"metrics of job managers":  func(t *testing.T) string { return published(t, "millrace_jobmanager_") },
 }
 

@@ -45,10 +45,13 @@ func arithmetic() []Signature {
 
 func comparisons() []Signature {
 	var table []Signature
-	for _, op := range []string{"=", "<>", "<", "<=", ">", ">="} {
+	for _, f := range []struct{ name, doc string }{
+		{"=", "Whether both are equal."}, {"<>", "Whether both differ."}, {"<", "Whether the first is less."},
+		{"<=", "Whether the first is not greater."}, {">", "Whether the first is greater."}, {">=", "Whether the first is not less."},
+	} {
 		table = append(table, Signature{
-			Name: op, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
-			Params: comparisonParams, Resolve: always(boolean), Doc: "Comparison.",
+			Name: f.name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,
+			Params: comparisonParams, Resolve: always(boolean), Doc: f.doc,
 		})
 	}
 	for _, name := range []string{"IS DISTINCT FROM", "IS NOT DISTINCT FROM"} {
@@ -57,16 +60,16 @@ func comparisons() []Signature {
 			Params: comparisonParams, Resolve: neverNull(boolean), Doc: "Comparison in which NULL is a value like any other.",
 		})
 	}
-	for _, name := range []string{"IN", "NOT IN"} {
+	for _, f := range []struct{ name, doc string }{{"IN", "Whether the first argument is among the others; NULL if it is not, but NULL is."}, {"NOT IN", "Negation of IN."}} {
 		table = append(table, Signature{
-			Name: name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: Variadic,
-			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument is among the others.",
+			Name: f.name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: Variadic,
+			Params: comparisonParams, Resolve: always(boolean), Doc: f.doc,
 		})
 	}
-	for _, name := range []string{"BETWEEN", "NOT BETWEEN"} {
+	for _, f := range []struct{ name, doc string }{{"BETWEEN", "Whether the first argument lies between the others, ends included."}, {"NOT BETWEEN", "Negation of BETWEEN."}} {
 		table = append(table, Signature{
-			Name: name, Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3,
-			Params: comparisonParams, Resolve: always(boolean), Doc: "Whether the first argument lies between the others, ends included.",
+			Name: f.name, Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3,
+			Params: comparisonParams, Resolve: always(boolean), Doc: f.doc,
 		})
 	}
 	return table
