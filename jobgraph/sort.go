@@ -1,0 +1,74 @@
+package jobgraph
+
+import (
+	"fmt"
+	"strings"
+
+	"millrace/types"
+)
+
+// SortColumn is an item of an ORDER BY. NULL comes first unless it comes last, whatever the direction.
+type SortColumn struct {
+	Column     int // of the input
+	Descending bool
+	NullsLast  bool
+}
+
+// Sortable tells whether SQL orders the values of a type. Those of ARRAY, MAP and ROW it does not here.
+func Sortable(t types.Type) bool {
+	switch t.Layout() {
+	case types.LayoutNone, types.LayoutList, types.LayoutStruct:
+		return false
+	default:
+		return true
+	}
+}
+
+// sortColumns checks an ORDER BY over an input, nil where it is not known.
+func (c *operatorCheck) sortColumns(field string, columns []SortColumn, in *types.Schema) {
+	if !c.atMost(c.id, c.at(field), len(columns), KeysMax) || in == nil {
+		return
+	}
+	for i, s := range columns {
+		at := fmt.Sprintf("%s[%d].column", field, i)
+		if !c.column(c.id, c.at(at), s.Column, in) {
+			continue
+		}
+		if f := in.Fields[s.Column]; !Sortable(f.Type) {
+			c.addf(at, "column %s can't be sorted by: it is %s", f.Name, f.Type)
+		}
+	}
+}
+
+// storable checks that the rows of an input, nil where it is not known, can stand in a table of state.
+func (c *operatorCheck) storable(in *types.Schema) {
+	if in == nil {
+		return
+	}
+	for _, f := range in.Fields {
+		if !Sortable(f.Type) {
+			c.addf("", "column %s can't stand in state: it is %s; leave it out of the query, or turn it into a string before", f.Name, f.Type)
+		}
+	}
+}
+
+// sortText shows an ORDER BY to people.
+func sortText(in *types.Schema, columns []SortColumn) string {
+	if len(columns) == 0 {
+		return "arrival"
+	}
+	parts := make([]string, len(columns))
+	for i, s := range columns {
+		parts[i] = in.Fields[s.Column].Name
+		if s.Descending {
+			parts[i] += " DESC"
+		}
+		switch {
+		case s.NullsLast:
+			parts[i] += " NULLS LAST"
+		case s.Descending:
+			parts[i] += " NULLS FIRST"
+		}
+	}
+	return strings.Join(parts, ", ")
+}
