@@ -49,7 +49,7 @@ func (c *operatorCheck) keyed(input int, keys, columns []int) {
 		return
 	}
 	if len(keys) == 0 {
-		c.addf("keys", "an aggregate without keys needs parallelism 1 of its vertex")
+		c.addf("keys", "without keys all rows must meet: it needs parallelism 1 of its vertex")
 		return
 	}
 	c.addf("keys", "rows of one key may reach several subtasks: they must come by HASH of the same columns in the same order, or the vertex needs parallelism 1")

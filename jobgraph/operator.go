@@ -49,6 +49,14 @@ const (
 	KindLocalAggregate  OperatorKind = "local-aggregate"
 	KindUnion           OperatorKind = "union"
 	KindUnknown         OperatorKind = "unknown"
+
+	KindRank               OperatorKind = "rank"
+	KindDeduplicate        OperatorKind = "deduplicate"
+	KindChangelogNormalize OperatorKind = "changelog-normalize"
+	KindSinkMaterialize    OperatorKind = "sink-materialize"
+	KindSort               OperatorKind = "sort"
+	KindLimit              OperatorKind = "limit"
+	KindDropUpdateBefore   OperatorKind = "drop-update-before"
 )
 
 // Kind returns the kind of the body, KindUnknown where there is none.

@@ -72,3 +72,42 @@ func sortText(in *types.Schema, columns []SortColumn) string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// SortSpec puts rows in order: all of them at the end of bounded input, or, where Time names the event-time column, those that
+// the watermark has reached; then rows that come behind it are late. Its input is +I only. It needs one task.
+type SortSpec struct {
+	// Order is what rows are sorted by; rows that it does not tell apart stay as they arrived. With Time that is
+	// what counts first, ascending.
+	Order []SortColumn
+	Time  int // an event-time column, TIMESTAMP(0..3); NoColumn: the input is bounded
+}
+
+func (*SortSpec) kind() OperatorKind { return KindSort }
+
+func (*SortSpec) inputs() (least, most int) { return 1, 1 }
+
+func (*SortSpec) output(in []*types.Schema) (*types.Schema, error) { return in[0], nil }
+
+func (*SortSpec) passes(column int) (input, from int, ok bool) { return 0, column, true }
+
+func (s *SortSpec) check(c *operatorCheck, in []*types.Schema) *types.Schema {
+	if len(s.Order) == 0 && s.Time == NoColumn {
+		c.addf("order", "there is none")
+	}
+	c.sortColumns("order", s.Order, in[0])
+	c.windowEnd("time", s.Time, in[0])
+	c.storable(in[0])
+	c.single()
+	return in[0]
+}
+
+func (s *SortSpec) explain(e *explainer, in []*types.Schema) {
+	switch {
+	case s.Time == NoColumn:
+		e.line(2, "by %s, at the end", sortText(in[0], s.Order))
+	case len(s.Order) == 0:
+		e.line(2, "by event time %s", in[0].Fields[s.Time].Name)
+	default:
+		e.line(2, "by event time %s, %s", in[0].Fields[s.Time].Name, sortText(in[0], s.Order))
+	}
+}

@@ -159,7 +159,9 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 	case *jobv1.OperatorSpec_Union:
 		out.Body = &jobgraph.UnionSpec{}
 	default:
-		d.addf(field, "operator has no description that is known here")
+		if out.Body = d.ranked(field, o); out.Body == nil {
+			d.addf(field, "operator has no description that is known here")
+		}
 	}
 	return out
 }

@@ -74,7 +74,9 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 
 func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 	o := jobgraph.OperatorSpec{UID: "o", Name: rapid.String().Draw(t, "name")}
-	switch rapid.IntRange(0, 3).Draw(t, "operator") {
+	switch rapid.IntRange(0, 4).Draw(t, "operator") {
+	case 4:
+		o.Body = drawRanked(t)
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:

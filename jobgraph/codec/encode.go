@@ -141,6 +141,8 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 		out.Body = &jobv1.OperatorSpec_LocalAggregate{LocalAggregate: e.window(field+".local_aggregate", w)}
 	case *jobgraph.UnionSpec:
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
+	default:
+		e.ranked(field, o, out)
 	}
 	return out
 }

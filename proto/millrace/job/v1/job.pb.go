@@ -78,6 +78,58 @@ func (RestartStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
+type RankStrategy int32
+
+const (
+	RankStrategy_RANK_STRATEGY_UNSPECIFIED RankStrategy = 0
+	RankStrategy_RANK_STRATEGY_APPEND_FAST RankStrategy = 1
+	RankStrategy_RANK_STRATEGY_UPDATE_FAST RankStrategy = 2
+	RankStrategy_RANK_STRATEGY_RETRACT     RankStrategy = 3
+)
+
+// Enum value maps for RankStrategy.
+var (
+	RankStrategy_name = map[int32]string{
+		0: "RANK_STRATEGY_UNSPECIFIED",
+		1: "RANK_STRATEGY_APPEND_FAST",
+		2: "RANK_STRATEGY_UPDATE_FAST",
+		3: "RANK_STRATEGY_RETRACT",
+	}
+	RankStrategy_value = map[string]int32{
+		"RANK_STRATEGY_UNSPECIFIED": 0,
+		"RANK_STRATEGY_APPEND_FAST": 1,
+		"RANK_STRATEGY_UPDATE_FAST": 2,
+		"RANK_STRATEGY_RETRACT":     3,
+	}
+)
+
+func (x RankStrategy) Enum() *RankStrategy {
+	p := new(RankStrategy)
+	*p = x
+	return p
+}
+
+func (x RankStrategy) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RankStrategy) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+}
+
+func (RankStrategy) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[1]
+}
+
+func (x RankStrategy) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RankStrategy.Descriptor instead.
+func (RankStrategy) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
 type PartitioningKind int32
 
 const (
@@ -117,11 +169,11 @@ func (x PartitioningKind) String() string {
 }
 
 func (PartitioningKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
 }
 
 func (PartitioningKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[1]
+	return &file_millrace_job_v1_job_proto_enumTypes[2]
 }
 
 func (x PartitioningKind) Number() protoreflect.EnumNumber {
@@ -130,7 +182,7 @@ func (x PartitioningKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PartitioningKind.Descriptor instead.
 func (PartitioningKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 type TypeKind int32
@@ -226,11 +278,11 @@ func (x TypeKind) String() string {
 }
 
 func (TypeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[3].Descriptor()
 }
 
 func (TypeKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[2]
+	return &file_millrace_job_v1_job_proto_enumTypes[3]
 }
 
 func (x TypeKind) Number() protoreflect.EnumNumber {
@@ -239,7 +291,7 @@ func (x TypeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TypeKind.Descriptor instead.
 func (TypeKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 // JobGraph is a job as data.
@@ -853,6 +905,13 @@ type OperatorSpec struct {
 	//	*OperatorSpec_WindowAggregate
 	//	*OperatorSpec_LocalAggregate
 	//	*OperatorSpec_Union
+	//	*OperatorSpec_Rank
+	//	*OperatorSpec_Deduplicate
+	//	*OperatorSpec_ChangelogNormalize
+	//	*OperatorSpec_SinkMaterialize
+	//	*OperatorSpec_Sort
+	//	*OperatorSpec_Limit
+	//	*OperatorSpec_DropUpdateBefore
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -945,6 +1004,69 @@ func (x *OperatorSpec) GetUnion() *UnionSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetRank() *RankSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Rank); ok {
+			return x.Rank
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetDeduplicate() *DeduplicateSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Deduplicate); ok {
+			return x.Deduplicate
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetChangelogNormalize() *ChangelogNormalizeSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_ChangelogNormalize); ok {
+			return x.ChangelogNormalize
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetSinkMaterialize() *SinkMaterializeSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_SinkMaterialize); ok {
+			return x.SinkMaterialize
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetSort() *SortSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Sort); ok {
+			return x.Sort
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetLimit() *LimitSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Limit); ok {
+			return x.Limit
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetDropUpdateBefore() *DropUpdateBeforeSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_DropUpdateBefore); ok {
+			return x.DropUpdateBefore
+		}
+	}
+	return nil
+}
+
 type isOperatorSpec_Body interface {
 	isOperatorSpec_Body()
 }
@@ -965,6 +1087,34 @@ type OperatorSpec_Union struct {
 	Union *UnionSpec `protobuf:"bytes,6,opt,name=union,proto3,oneof"`
 }
 
+type OperatorSpec_Rank struct {
+	Rank *RankSpec `protobuf:"bytes,30,opt,name=rank,proto3,oneof"`
+}
+
+type OperatorSpec_Deduplicate struct {
+	Deduplicate *DeduplicateSpec `protobuf:"bytes,31,opt,name=deduplicate,proto3,oneof"`
+}
+
+type OperatorSpec_ChangelogNormalize struct {
+	ChangelogNormalize *ChangelogNormalizeSpec `protobuf:"bytes,32,opt,name=changelog_normalize,json=changelogNormalize,proto3,oneof"`
+}
+
+type OperatorSpec_SinkMaterialize struct {
+	SinkMaterialize *SinkMaterializeSpec `protobuf:"bytes,33,opt,name=sink_materialize,json=sinkMaterialize,proto3,oneof"`
+}
+
+type OperatorSpec_Sort struct {
+	Sort *SortSpec `protobuf:"bytes,34,opt,name=sort,proto3,oneof"`
+}
+
+type OperatorSpec_Limit struct {
+	Limit *LimitSpec `protobuf:"bytes,35,opt,name=limit,proto3,oneof"`
+}
+
+type OperatorSpec_DropUpdateBefore struct {
+	DropUpdateBefore *DropUpdateBeforeSpec `protobuf:"bytes,36,opt,name=drop_update_before,json=dropUpdateBefore,proto3,oneof"`
+}
+
 func (*OperatorSpec_Calc) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
@@ -972,6 +1122,20 @@ func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
 func (*OperatorSpec_LocalAggregate) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_Union) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Rank) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Deduplicate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_ChangelogNormalize) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_SinkMaterialize) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Sort) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Limit) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_DropUpdateBefore) isOperatorSpec_Body() {}
 
 type CalcSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1318,6 +1482,579 @@ func (*UnionSpec) Descriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
+type SortColumn struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Column        int32                  `protobuf:"varint,1,opt,name=column,proto3" json:"column,omitempty"`
+	Descending    bool                   `protobuf:"varint,2,opt,name=descending,proto3" json:"descending,omitempty"`
+	NullsLast     bool                   `protobuf:"varint,3,opt,name=nulls_last,json=nullsLast,proto3" json:"nulls_last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SortColumn) Reset() {
+	*x = SortColumn{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SortColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SortColumn) ProtoMessage() {}
+
+func (x *SortColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
+func (*SortColumn) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *SortColumn) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *SortColumn) GetDescending() bool {
+	if x != nil {
+		return x.Descending
+	}
+	return false
+}
+
+func (x *SortColumn) GetNullsLast() bool {
+	if x != nil {
+		return x.NullsLast
+	}
+	return false
+}
+
+type RankSpec struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Keys     []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Order    []*SortColumn          `protobuf:"bytes,2,rep,name=order,proto3" json:"order,omitempty"`
+	Strategy RankStrategy           `protobuf:"varint,3,opt,name=strategy,proto3,enum=millrace.job.v1.RankStrategy" json:"strategy,omitempty"`
+	From     int64                  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
+	To       int64                  `protobuf:"varint,5,opt,name=to,proto3" json:"to,omitempty"`
+	// A column of the input; absent where to holds.
+	ToColumn     *int32  `protobuf:"varint,6,opt,name=to_column,json=toColumn,proto3,oneof" json:"to_column,omitempty"`
+	RankNumber   string  `protobuf:"bytes,7,opt,name=rank_number,json=rankNumber,proto3" json:"rank_number,omitempty"`
+	UniqueKey    []int32 `protobuf:"varint,8,rep,packed,name=unique_key,json=uniqueKey,proto3" json:"unique_key,omitempty"`
+	UpdateBefore bool    `protobuf:"varint,9,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
+	// A column of the input; absent without windows.
+	WindowEnd     *int32               `protobuf:"varint,10,opt,name=window_end,json=windowEnd,proto3,oneof" json:"window_end,omitempty"`
+	FinalOnly     bool                 `protobuf:"varint,11,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
+	Ttl           *durationpb.Duration `protobuf:"bytes,12,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RankSpec) Reset() {
+	*x = RankSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RankSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RankSpec) ProtoMessage() {}
+
+func (x *RankSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
+func (*RankSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RankSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *RankSpec) GetOrder() []*SortColumn {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *RankSpec) GetStrategy() RankStrategy {
+	if x != nil {
+		return x.Strategy
+	}
+	return RankStrategy_RANK_STRATEGY_UNSPECIFIED
+}
+
+func (x *RankSpec) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *RankSpec) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+func (x *RankSpec) GetToColumn() int32 {
+	if x != nil && x.ToColumn != nil {
+		return *x.ToColumn
+	}
+	return 0
+}
+
+func (x *RankSpec) GetRankNumber() string {
+	if x != nil {
+		return x.RankNumber
+	}
+	return ""
+}
+
+func (x *RankSpec) GetUniqueKey() []int32 {
+	if x != nil {
+		return x.UniqueKey
+	}
+	return nil
+}
+
+func (x *RankSpec) GetUpdateBefore() bool {
+	if x != nil {
+		return x.UpdateBefore
+	}
+	return false
+}
+
+func (x *RankSpec) GetWindowEnd() int32 {
+	if x != nil && x.WindowEnd != nil {
+		return *x.WindowEnd
+	}
+	return 0
+}
+
+func (x *RankSpec) GetFinalOnly() bool {
+	if x != nil {
+		return x.FinalOnly
+	}
+	return false
+}
+
+func (x *RankSpec) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type DeduplicateSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Keys  []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	// A column of the input; absent for the order of arrival.
+	Time         *int32 `protobuf:"varint,2,opt,name=time,proto3,oneof" json:"time,omitempty"`
+	KeepLast     bool   `protobuf:"varint,3,opt,name=keep_last,json=keepLast,proto3" json:"keep_last,omitempty"`
+	UpdateBefore bool   `protobuf:"varint,4,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
+	AppendOnly   bool   `protobuf:"varint,5,opt,name=append_only,json=appendOnly,proto3" json:"append_only,omitempty"`
+	// A column of the input; absent without windows.
+	WindowEnd     *int32               `protobuf:"varint,6,opt,name=window_end,json=windowEnd,proto3,oneof" json:"window_end,omitempty"`
+	FinalOnly     bool                 `protobuf:"varint,7,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
+	Ttl           *durationpb.Duration `protobuf:"bytes,8,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeduplicateSpec) Reset() {
+	*x = DeduplicateSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeduplicateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeduplicateSpec) ProtoMessage() {}
+
+func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
+func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *DeduplicateSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *DeduplicateSpec) GetTime() int32 {
+	if x != nil && x.Time != nil {
+		return *x.Time
+	}
+	return 0
+}
+
+func (x *DeduplicateSpec) GetKeepLast() bool {
+	if x != nil {
+		return x.KeepLast
+	}
+	return false
+}
+
+func (x *DeduplicateSpec) GetUpdateBefore() bool {
+	if x != nil {
+		return x.UpdateBefore
+	}
+	return false
+}
+
+func (x *DeduplicateSpec) GetAppendOnly() bool {
+	if x != nil {
+		return x.AppendOnly
+	}
+	return false
+}
+
+func (x *DeduplicateSpec) GetWindowEnd() int32 {
+	if x != nil && x.WindowEnd != nil {
+		return *x.WindowEnd
+	}
+	return 0
+}
+
+func (x *DeduplicateSpec) GetFinalOnly() bool {
+	if x != nil {
+		return x.FinalOnly
+	}
+	return false
+}
+
+func (x *DeduplicateSpec) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type ChangelogNormalizeSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Filter        *Expression            `protobuf:"bytes,2,opt,name=filter,proto3" json:"filter,omitempty"`
+	UpdateBefore  bool                   `protobuf:"varint,3,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
+	FinalOnly     bool                   `protobuf:"varint,4,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
+	Ttl           *durationpb.Duration   `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangelogNormalizeSpec) Reset() {
+	*x = ChangelogNormalizeSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangelogNormalizeSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangelogNormalizeSpec) ProtoMessage() {}
+
+func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
+func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *ChangelogNormalizeSpec) GetFilter() *Expression {
+	if x != nil {
+		return x.Filter
+	}
+	return nil
+}
+
+func (x *ChangelogNormalizeSpec) GetUpdateBefore() bool {
+	if x != nil {
+		return x.UpdateBefore
+	}
+	return false
+}
+
+func (x *ChangelogNormalizeSpec) GetFinalOnly() bool {
+	if x != nil {
+		return x.FinalOnly
+	}
+	return false
+}
+
+func (x *ChangelogNormalizeSpec) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type SinkMaterializeSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	UpsertKey     []int32                `protobuf:"varint,2,rep,packed,name=upsert_key,json=upsertKey,proto3" json:"upsert_key,omitempty"`
+	Ttl           *durationpb.Duration   `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SinkMaterializeSpec) Reset() {
+	*x = SinkMaterializeSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SinkMaterializeSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SinkMaterializeSpec) ProtoMessage() {}
+
+func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
+func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *SinkMaterializeSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *SinkMaterializeSpec) GetUpsertKey() []int32 {
+	if x != nil {
+		return x.UpsertKey
+	}
+	return nil
+}
+
+func (x *SinkMaterializeSpec) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+type SortSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Order []*SortColumn          `protobuf:"bytes,1,rep,name=order,proto3" json:"order,omitempty"`
+	// A column of the input; absent where the input is bounded.
+	Time          *int32 `protobuf:"varint,2,opt,name=time,proto3,oneof" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SortSpec) Reset() {
+	*x = SortSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SortSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SortSpec) ProtoMessage() {}
+
+func (x *SortSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
+func (*SortSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SortSpec) GetOrder() []*SortColumn {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *SortSpec) GetTime() int32 {
+	if x != nil && x.Time != nil {
+		return *x.Time
+	}
+	return 0
+}
+
+type LimitSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        int64                  `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	Count         int64                  `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LimitSpec) Reset() {
+	*x = LimitSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LimitSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LimitSpec) ProtoMessage() {}
+
+func (x *LimitSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
+func (*LimitSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *LimitSpec) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *LimitSpec) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+type DropUpdateBeforeSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DropUpdateBeforeSpec) Reset() {
+	*x = DropUpdateBeforeSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DropUpdateBeforeSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DropUpdateBeforeSpec) ProtoMessage() {}
+
+func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
+func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+}
+
 type Edge struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
@@ -1332,7 +2069,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +2081,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +2094,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Edge) GetFrom() string {
@@ -1412,7 +2149,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1424,7 +2161,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1437,7 +2174,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -1457,7 +2194,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +2206,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +2219,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Field) GetName() string {
@@ -1517,7 +2254,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1529,7 +2266,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1542,7 +2279,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -1619,7 +2356,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1631,7 +2368,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1644,7 +2381,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Expression) GetType() *Type {
@@ -1750,7 +2487,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +2499,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +2512,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -1810,7 +2547,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1822,7 +2559,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1835,7 +2572,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -1964,7 +2701,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1976,7 +2713,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1989,7 +2726,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -2016,7 +2753,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2028,7 +2765,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2041,7 +2778,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Call) GetFunc() string {
@@ -2068,7 +2805,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2817,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2830,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -2120,7 +2857,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2869,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2882,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -2172,7 +2909,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2921,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2934,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *When) GetIf() *Expression {
@@ -2280,14 +3017,21 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc5\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x06\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
 	"\x04calc\x18\x03 \x01(\v2\x19.millrace.job.v1.CalcSpecH\x00R\x04calc\x12Q\n" +
 	"\x10window_aggregate\x18\x04 \x01(\v2$.millrace.job.v1.WindowAggregateSpecH\x00R\x0fwindowAggregate\x12O\n" +
 	"\x0flocal_aggregate\x18\x05 \x01(\v2$.millrace.job.v1.WindowAggregateSpecH\x00R\x0elocalAggregate\x122\n" +
-	"\x05union\x18\x06 \x01(\v2\x1a.millrace.job.v1.UnionSpecH\x00R\x05unionB\x06\n" +
+	"\x05union\x18\x06 \x01(\v2\x1a.millrace.job.v1.UnionSpecH\x00R\x05union\x12/\n" +
+	"\x04rank\x18\x1e \x01(\v2\x19.millrace.job.v1.RankSpecH\x00R\x04rank\x12D\n" +
+	"\vdeduplicate\x18\x1f \x01(\v2 .millrace.job.v1.DeduplicateSpecH\x00R\vdeduplicate\x12Z\n" +
+	"\x13changelog_normalize\x18  \x01(\v2'.millrace.job.v1.ChangelogNormalizeSpecH\x00R\x12changelogNormalize\x12Q\n" +
+	"\x10sink_materialize\x18! \x01(\v2$.millrace.job.v1.SinkMaterializeSpecH\x00R\x0fsinkMaterialize\x12/\n" +
+	"\x04sort\x18\" \x01(\v2\x19.millrace.job.v1.SortSpecH\x00R\x04sort\x122\n" +
+	"\x05limit\x18# \x01(\v2\x1a.millrace.job.v1.LimitSpecH\x00R\x05limit\x12U\n" +
+	"\x12drop_update_before\x18$ \x01(\v2%.millrace.job.v1.DropUpdateBeforeSpecH\x00R\x10dropUpdateBeforeB\x06\n" +
 	"\x04body\"v\n" +
 	"\bCalcSpec\x123\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x125\n" +
@@ -2315,7 +3059,70 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\"\v\n" +
-	"\tUnionSpec\"\xaf\x01\n" +
+	"\tUnionSpec\"c\n" +
+	"\n" +
+	"SortColumn\x12\x16\n" +
+	"\x06column\x18\x01 \x01(\x05R\x06column\x12\x1e\n" +
+	"\n" +
+	"descending\x18\x02 \x01(\bR\n" +
+	"descending\x12\x1d\n" +
+	"\n" +
+	"nulls_last\x18\x03 \x01(\bR\tnullsLast\"\xc4\x03\n" +
+	"\bRankSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x121\n" +
+	"\x05order\x18\x02 \x03(\v2\x1b.millrace.job.v1.SortColumnR\x05order\x129\n" +
+	"\bstrategy\x18\x03 \x01(\x0e2\x1d.millrace.job.v1.RankStrategyR\bstrategy\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\x03R\x02to\x12 \n" +
+	"\tto_column\x18\x06 \x01(\x05H\x00R\btoColumn\x88\x01\x01\x12\x1f\n" +
+	"\vrank_number\x18\a \x01(\tR\n" +
+	"rankNumber\x12\x1d\n" +
+	"\n" +
+	"unique_key\x18\b \x03(\x05R\tuniqueKey\x12#\n" +
+	"\rupdate_before\x18\t \x01(\bR\fupdateBefore\x12\"\n" +
+	"\n" +
+	"window_end\x18\n" +
+	" \x01(\x05H\x01R\twindowEnd\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"final_only\x18\v \x01(\bR\tfinalOnly\x12+\n" +
+	"\x03ttl\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\f\n" +
+	"\n" +
+	"_to_columnB\r\n" +
+	"\v_window_end\"\xa9\x02\n" +
+	"\x0fDeduplicateSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x17\n" +
+	"\x04time\x18\x02 \x01(\x05H\x00R\x04time\x88\x01\x01\x12\x1b\n" +
+	"\tkeep_last\x18\x03 \x01(\bR\bkeepLast\x12#\n" +
+	"\rupdate_before\x18\x04 \x01(\bR\fupdateBefore\x12\x1f\n" +
+	"\vappend_only\x18\x05 \x01(\bR\n" +
+	"appendOnly\x12\"\n" +
+	"\n" +
+	"window_end\x18\x06 \x01(\x05H\x01R\twindowEnd\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"final_only\x18\a \x01(\bR\tfinalOnly\x12+\n" +
+	"\x03ttl\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\a\n" +
+	"\x05_timeB\r\n" +
+	"\v_window_end\"\xd2\x01\n" +
+	"\x16ChangelogNormalizeSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x123\n" +
+	"\x06filter\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x12#\n" +
+	"\rupdate_before\x18\x03 \x01(\bR\fupdateBefore\x12\x1d\n" +
+	"\n" +
+	"final_only\x18\x04 \x01(\bR\tfinalOnly\x12+\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"u\n" +
+	"\x13SinkMaterializeSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x1d\n" +
+	"\n" +
+	"upsert_key\x18\x02 \x03(\x05R\tupsertKey\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"_\n" +
+	"\bSortSpec\x121\n" +
+	"\x05order\x18\x01 \x03(\v2\x1b.millrace.job.v1.SortColumnR\x05order\x12\x17\n" +
+	"\x04time\x18\x02 \x01(\x05H\x00R\x04time\x88\x01\x01B\a\n" +
+	"\x05_time\"9\n" +
+	"\tLimitSpec\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"\x16\n" +
+	"\x14DropUpdateBeforeSpec\"\xaf\x01\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x0e\n" +
@@ -2377,7 +3184,12 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x1cRESTART_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"RESTART_STRATEGY_EXPONENTIAL_DELAY\x10\x01\x12 \n" +
 	"\x1cRESTART_STRATEGY_FIXED_DELAY\x10\x02\x12\x19\n" +
-	"\x15RESTART_STRATEGY_NONE\x10\x03*\xb2\x01\n" +
+	"\x15RESTART_STRATEGY_NONE\x10\x03*\x86\x01\n" +
+	"\fRankStrategy\x12\x1d\n" +
+	"\x19RANK_STRATEGY_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19RANK_STRATEGY_APPEND_FAST\x10\x01\x12\x1d\n" +
+	"\x19RANK_STRATEGY_UPDATE_FAST\x10\x02\x12\x19\n" +
+	"\x15RANK_STRATEGY_RETRACT\x10\x03*\xb2\x01\n" +
 	"\x10PartitioningKind\x12!\n" +
 	"\x1dPARTITIONING_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PARTITIONING_KIND_FORWARD\x10\x01\x12\x1a\n" +
@@ -2422,106 +3234,130 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 	return file_millrace_job_v1_job_proto_rawDescData
 }
 
-var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_millrace_job_v1_job_proto_goTypes = []any{
-	(RestartStrategy)(0),        // 0: millrace.job.v1.RestartStrategy
-	(PartitioningKind)(0),       // 1: millrace.job.v1.PartitioningKind
-	(TypeKind)(0),               // 2: millrace.job.v1.TypeKind
-	(*JobGraph)(nil),            // 3: millrace.job.v1.JobGraph
-	(*CheckpointSpec)(nil),      // 4: millrace.job.v1.CheckpointSpec
-	(*RestartSpec)(nil),         // 5: millrace.job.v1.RestartSpec
-	(*Vertex)(nil),              // 6: millrace.job.v1.Vertex
-	(*SourceSpec)(nil),          // 7: millrace.job.v1.SourceSpec
-	(*WatermarkSpec)(nil),       // 8: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),            // 9: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),        // 10: millrace.job.v1.OperatorSpec
-	(*CalcSpec)(nil),            // 11: millrace.job.v1.CalcSpec
-	(*Projection)(nil),          // 12: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil), // 13: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),          // 14: millrace.job.v1.WindowSpec
-	(*AggregateCall)(nil),       // 15: millrace.job.v1.AggregateCall
-	(*UnionSpec)(nil),           // 16: millrace.job.v1.UnionSpec
-	(*Edge)(nil),                // 17: millrace.job.v1.Edge
-	(*Schema)(nil),              // 18: millrace.job.v1.Schema
-	(*Field)(nil),               // 19: millrace.job.v1.Field
-	(*Type)(nil),                // 20: millrace.job.v1.Type
-	(*Expression)(nil),          // 21: millrace.job.v1.Expression
-	(*Column)(nil),              // 22: millrace.job.v1.Column
-	(*Literal)(nil),             // 23: millrace.job.v1.Literal
-	(*Int128)(nil),              // 24: millrace.job.v1.Int128
-	(*Call)(nil),                // 25: millrace.job.v1.Call
-	(*Cast)(nil),                // 26: millrace.job.v1.Cast
-	(*Case)(nil),                // 27: millrace.job.v1.Case
-	(*When)(nil),                // 28: millrace.job.v1.When
-	nil,                         // 29: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                         // 30: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                         // 31: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil), // 32: google.protobuf.Duration
+	(RestartStrategy)(0),           // 0: millrace.job.v1.RestartStrategy
+	(RankStrategy)(0),              // 1: millrace.job.v1.RankStrategy
+	(PartitioningKind)(0),          // 2: millrace.job.v1.PartitioningKind
+	(TypeKind)(0),                  // 3: millrace.job.v1.TypeKind
+	(*JobGraph)(nil),               // 4: millrace.job.v1.JobGraph
+	(*CheckpointSpec)(nil),         // 5: millrace.job.v1.CheckpointSpec
+	(*RestartSpec)(nil),            // 6: millrace.job.v1.RestartSpec
+	(*Vertex)(nil),                 // 7: millrace.job.v1.Vertex
+	(*SourceSpec)(nil),             // 8: millrace.job.v1.SourceSpec
+	(*WatermarkSpec)(nil),          // 9: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),               // 10: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),           // 11: millrace.job.v1.OperatorSpec
+	(*CalcSpec)(nil),               // 12: millrace.job.v1.CalcSpec
+	(*Projection)(nil),             // 13: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),    // 14: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),             // 15: millrace.job.v1.WindowSpec
+	(*AggregateCall)(nil),          // 16: millrace.job.v1.AggregateCall
+	(*UnionSpec)(nil),              // 17: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),             // 18: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),               // 19: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),        // 20: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil), // 21: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),    // 22: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),               // 23: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),              // 24: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),   // 25: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                   // 26: millrace.job.v1.Edge
+	(*Schema)(nil),                 // 27: millrace.job.v1.Schema
+	(*Field)(nil),                  // 28: millrace.job.v1.Field
+	(*Type)(nil),                   // 29: millrace.job.v1.Type
+	(*Expression)(nil),             // 30: millrace.job.v1.Expression
+	(*Column)(nil),                 // 31: millrace.job.v1.Column
+	(*Literal)(nil),                // 32: millrace.job.v1.Literal
+	(*Int128)(nil),                 // 33: millrace.job.v1.Int128
+	(*Call)(nil),                   // 34: millrace.job.v1.Call
+	(*Cast)(nil),                   // 35: millrace.job.v1.Cast
+	(*Case)(nil),                   // 36: millrace.job.v1.Case
+	(*When)(nil),                   // 37: millrace.job.v1.When
+	nil,                            // 38: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                            // 39: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                            // 40: millrace.job.v1.SinkSpec.OptionsEntry
+	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
-	6,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	17, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
-	4,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
-	5,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	32, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	32, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	29, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	32, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	32, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	32, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	32, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	7,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
+	26, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	5,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
+	6,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
+	41, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	41, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	38, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	41, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	41, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	41, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	41, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
 	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	32, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	32, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	32, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	7,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	10, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	9,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	30, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	18, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	8,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	12, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	32, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	32, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	31, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	11, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	13, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	13, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	16, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	21, // 29: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	12, // 30: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	21, // 31: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	14, // 32: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	15, // 33: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	18, // 34: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	32, // 35: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	32, // 36: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 37: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	19, // 38: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	20, // 39: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	2,  // 40: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	20, // 41: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	20, // 42: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	19, // 43: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	20, // 44: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	22, // 45: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	23, // 46: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	25, // 47: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	26, // 48: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	27, // 49: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	24, // 50: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	21, // 51: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	21, // 52: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	28, // 53: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	21, // 54: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	21, // 55: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	21, // 56: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	57, // [57:57] is the sub-list for method output_type
-	57, // [57:57] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	41, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	41, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	41, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	8,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	11, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	10, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	39, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	27, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	9,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	13, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	41, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	41, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	40, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	12, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	14, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	14, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	17, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	19, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	20, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	21, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	22, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	23, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	24, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	25, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	30, // 36: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	13, // 37: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	30, // 38: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	15, // 39: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	16, // 40: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	27, // 41: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	41, // 42: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	41, // 43: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	18, // 44: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	1,  // 45: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	41, // 46: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	41, // 47: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	30, // 48: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	41, // 49: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	41, // 50: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	18, // 51: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	2,  // 52: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	28, // 53: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	29, // 54: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	3,  // 55: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	29, // 56: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	29, // 57: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	28, // 58: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	29, // 59: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	31, // 60: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	32, // 61: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	34, // 62: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	35, // 63: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	36, // 64: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	33, // 65: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	30, // 66: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	30, // 67: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	37, // 68: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	30, // 69: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	30, // 70: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	30, // 71: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	72, // [72:72] is the sub-list for method output_type
+	72, // [72:72] is the sub-list for method input_type
+	72, // [72:72] is the sub-list for extension type_name
+	72, // [72:72] is the sub-list for extension extendee
+	0,  // [0:72] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -2534,15 +3370,25 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_WindowAggregate)(nil),
 		(*OperatorSpec_LocalAggregate)(nil),
 		(*OperatorSpec_Union)(nil),
+		(*OperatorSpec_Rank)(nil),
+		(*OperatorSpec_Deduplicate)(nil),
+		(*OperatorSpec_ChangelogNormalize)(nil),
+		(*OperatorSpec_SinkMaterialize)(nil),
+		(*OperatorSpec_Sort)(nil),
+		(*OperatorSpec_Limit)(nil),
+		(*OperatorSpec_DropUpdateBefore)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[18].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[15].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[16].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[26].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[20].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[28].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -2556,8 +3402,8 @@ func file_millrace_job_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   29,
+			NumEnums:      4,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
