@@ -77,6 +77,10 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 			rows = o.RowsOut + o.Filtered
 		case *jobgraph.UnionSpec:
 			rows = o.RowsOut
+		case *jobgraph.RankSpec, *jobgraph.DeduplicateSpec, *jobgraph.ChangelogNormalizeSpec, *jobgraph.SinkMaterializeSpec, *jobgraph.SortSpec:
+			rows = o.Folded + o.Late
+		case *jobgraph.LimitSpec, *jobgraph.DropUpdateBeforeSpec:
+			rows = o.RowsOut + o.Filtered
 		case *jobgraph.LocalAggregateSpec:
 			rows = o.RowsOut + o.Folded
 		case *jobgraph.WindowAggregateSpec:

@@ -18,6 +18,7 @@ import (
 	"millrace/jobmanager/coord"
 	"millrace/operators"
 	"millrace/operators/calc"
+	"millrace/operators/rank"
 	"millrace/operators/union"
 	"millrace/operators/window"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -165,6 +166,7 @@ func (tm *taskManager) wiring() (*operators.Registry, *connectors.Registry) {
 	calc.Register(ops, expr.Builtins())
 	window.Register(ops)
 	union.Register(ops)
+	rank.Register(ops)
 	k := &kafka.Connector{Formats: jsonFormat, CommitsAtOnce: 1, Connect: func(kafka.ClusterSpec) (kafka.Cluster, error) {
 		return &client{p: tm.process, broker: tm.w.kafka}, nil
 	}}

@@ -19,6 +19,7 @@ import (
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/calc"
+	"millrace/operators/rank"
 	"millrace/operators/union"
 	"millrace/operators/window"
 	"millrace/types"
@@ -41,6 +42,7 @@ func NewWiring(log *slog.Logger) *Wiring {
 	calc.Register(w.Operators, w.Functions)
 	window.Register(w.Operators)
 	union.Register(w.Operators)
+	rank.Register(w.Operators)
 	known := knownFormats()
 	w.kafka = &kafka.Connector{Formats: known, Log: log}
 	w.kafka.Register(w.Connectors)

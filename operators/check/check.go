@@ -24,6 +24,14 @@ func OptionsOf(o *jobgraph.OperatorSpec) Options {
 		return Options{WindowEnd: len(body.Keys) + 1}
 	case *jobgraph.LocalAggregateSpec:
 		return Options{WindowEnd: -1}
+	case *jobgraph.RankSpec:
+		return Options{Changelog: body.WindowEnd == jobgraph.NoColumn && !body.FinalOnly, WindowEnd: body.WindowEnd}
+	case *jobgraph.DeduplicateSpec:
+		return Options{Changelog: body.WindowEnd == jobgraph.NoColumn && !body.FinalOnly && !body.AppendOnly, WindowEnd: body.WindowEnd}
+	case *jobgraph.ChangelogNormalizeSpec:
+		return Options{Changelog: !body.FinalOnly, WindowEnd: -1}
+	case *jobgraph.SortSpec, *jobgraph.LimitSpec:
+		return Options{WindowEnd: -1}
 	default:
 		return Options{Changelog: true, WindowEnd: -1}
 	}

@@ -222,14 +222,25 @@ func (p *player) next(t *task) bool {
 // balance checks that every row went somewhere and all memory came back.
 func (p *player) balance() {
 	c, out := p.out.Counts, int64(len(p.out.Rows[0]))
-	if p.c.Spec.Kind() == jobgraph.KindWindowAggregate {
-		out = 0 // its rows come from state
+	if comesFromState(p.c.Spec.Body) {
+		out = 0
 	}
 	if p.out.In != out+c.Filtered+c.Folded+c.Late {
 		p.Fatalf("%d rows went in, %d came out, counted are %+v", p.out.In, out, c)
 	}
 	if n := p.pool.Live(); n != 0 {
 		p.Fatalf("%d buffers and batches leak", n)
+	}
+}
+
+// comesFromState tells whether what an operator gives is no row that went in.
+func comesFromState(body jobgraph.OperatorBody) bool {
+	switch body.(type) {
+	case *jobgraph.WindowAggregateSpec, *jobgraph.RankSpec, *jobgraph.DeduplicateSpec, *jobgraph.ChangelogNormalizeSpec,
+		*jobgraph.SinkMaterializeSpec, *jobgraph.SortSpec:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -238,3 +238,8 @@ func (c *column) length(order []byte) int {
 		return 1 + max(tag-positive, negative-tag)
 	}
 }
+
+// AppendInteger appends the bytes that an integer or a time has in the i-th column.
+func (e *Encoder) AppendInteger(dst []byte, i int, x int64) []byte {
+	return appendInteger(dst, x, e.columns[i].flip)
+}
