@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"millrace/operators/keyed"
 	"slices"
 
 	"millrace/internal/failure"
@@ -177,7 +178,7 @@ func (r *Rank) page(part statebackend.Part, window int64) (more bool, err error)
 			p.last, p.rank = k, 0
 		}
 		if p.rank++; p.rank >= r.spec.From && p.rank <= p.ends[k] {
-			r.changes = append(r.changes, change{rank: p.rank, row: int32(i), kind: stream.Insert})
+			r.changes = append(r.changes, keyed.Change{Rank: p.rank, Row: int32(i), Kind: stream.Insert})
 		}
 	}
 	r.pool = r.rowsFrom(&r.scanned)
@@ -216,7 +217,7 @@ func (r *Rank) turn(part statebackend.Part, window int64) (more bool, err error)
 		w := readPartition(rows.At(s))
 		p.ends = append(p.ends, r.end(&w))
 	}
-	if p.keys, err = r.sweeper.ring.keys(part, slots[:n]); err != nil {
+	if p.keys, err = r.sweeper.ring.Keys(part, slots[:n]); err != nil {
 		return false, err
 	}
 	p.n, p.from, p.last, p.rank = n, next, -1, 0

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"bytes"
+	"millrace/operators/keyed"
 	"slices"
 
 	"millrace/statebackend"
@@ -28,13 +29,6 @@ func index(starts, positions []int32, from, n int) []int32 {
 	return starts
 }
 
-// change is a row of the output.
-type change struct {
-	rank int64
-	row  int32 // of the pool; before fill, an entry
-	kind stream.RowKind
-}
-
 // Kinds of change, as they are said where there are no ranks.
 const (
 	enters = stream.Insert
@@ -45,7 +39,7 @@ func (r *Rank) change(kind stream.RowKind, e int32, rank int64) {
 	switch {
 	case r.silent, kind == stream.UpdateBefore && !r.spec.UpdateBefore:
 	default:
-		r.changes = append(r.changes, change{rank: rank, row: e, kind: kind})
+		r.changes = append(r.changes, keyed.Change{Rank: rank, Row: e, Kind: kind})
 	}
 }
 
@@ -203,7 +197,7 @@ func (r *Rank) pour() { r.pool = r.rowsFrom(&r.scanned) }
 // seal turns the entries of the changes into rows of the pool, when the chunk is done.
 func (r *Rank) seal() {
 	for i := range r.changes {
-		r.changes[i].row = int32(r.place(r.changes[i].row))
+		r.changes[i].Row = int32(r.place(r.changes[i].Row))
 	}
 	for _, b := range r.scanned.Columns {
 		b.Truncate(0) // where no pool was made of them
@@ -215,4 +209,12 @@ func (r *Rank) seal() {
 func reset(rows *statebackend.OrderedRows) {
 	rows.Positions = rows.Positions[:0]
 	rows.Orders.Reset()
+}
+
+// give returns the next changes as a batch.
+func (r *Rank) give() *stream.Batch {
+	to := min(r.at+r.output.RowsMax(), len(r.changes))
+	b := r.output.Write(r.pool, r.changes[r.at:to])
+	r.at = to
+	return b
 }

@@ -6,8 +6,6 @@ const (
 	chunkRows = 4096
 	// sweepRows is how many partitions, for each batch, are looked at for those whose time has passed.
 	sweepRows = 256
-	// firstRows is the size of a first batch of rows whose length nobody knows.
-	firstRows = 256
 	// searchRows is how many rows of equal order are read at once in search of the one to be taken back.
 	searchRows = 64
 	// arrivalBytes is what tells rows apart that the ORDER BY does not: their number within the partition.

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"fmt"
+	"millrace/operators/keyed"
 	"slices"
 
 	"millrace/internal/failure"
@@ -16,6 +17,7 @@ import (
 // Register adds the operators of this folder.
 func Register(r *operators.Registry) {
 	r.Register(jobgraph.KindRank, New)
+	r.Register(jobgraph.KindDeduplicate, NewDeduplicate)
 }
 
 // Rank keeps the rows of each partition that have a rank in the range.
@@ -65,9 +67,9 @@ type Rank struct {
 	goneOf  []int32             // and ordinals that have their keys
 	lists   lists
 
-	changes []change
+	changes []keyed.Change
 	at      int // the first one that has not left
-	output  writer
+	output  keyed.Writer
 	closing closing
 	finish  finish
 }
@@ -116,7 +118,7 @@ func (r *Rank) Open(ctx *operators.Context) error {
 	if err := r.bind(in); err != nil {
 		return failure.Userf("rank %s: %w", ctx.Operator, err)
 	}
-	keys := typesOf(in, r.spec.Keys)
+	keys := keyed.Columns(in, r.spec.Keys)
 	var err error
 	r.partitions, err = ctx.State.Value(statebackend.ValueSpec{
 		ID: statebackend.TableID{Operator: ctx.Operator, Name: "partitions"}, Keys: keys, Namespaced: r.windowed, Columns: partitionColumns(),
@@ -130,11 +132,11 @@ func (r *Rank) Open(ctx *operators.Context) error {
 		return fmt.Errorf("rank %s: %w", ctx.Operator, err)
 	}
 	r.slots, r.putting = make([]statebackend.Slot, stream.RowsMax), make(stream.Bitmap, stream.Words(stream.RowsMax))
-	r.scanned.Columns = builders(ctx.Pool, in)
+	r.scanned.Columns = keyed.Builders(ctx.Pool, in)
 	if r.spec.Strategy == jobgraph.Retract {
-		r.found.Columns, r.further.Columns = builders(ctx.Pool, in), builders(ctx.Pool, in)
+		r.found.Columns, r.further.Columns = keyed.Builders(ctx.Pool, in), keyed.Builders(ctx.Pool, in)
 	}
-	r.output.open(ctx)
+	r.output.Open(ctx)
 	if err := r.sweeper.open(ctx.Pool, keys, r.spec.TTL.Milliseconds()); err != nil {
 		return err
 	}
@@ -168,28 +170,12 @@ func (r *Rank) bind(in *types.Schema) (err error) {
 	return err
 }
 
-func typesOf(s *types.Schema, columns []int) []types.Type {
-	ts := make([]types.Type, len(columns))
-	for i, c := range columns {
-		ts[i] = s.Fields[c].Type
-	}
-	return ts
-}
-
 func columnsOf(s *types.Schema) []statebackend.ColumnSpec {
 	columns := make([]statebackend.ColumnSpec, s.Len())
 	for i, f := range s.Fields {
 		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
 	}
 	return columns
-}
-
-func builders(pool *stream.Pool, s *types.Schema) []*stream.Builder {
-	bs := make([]*stream.Builder, s.Len())
-	for i, f := range s.Fields {
-		bs[i] = stream.NewBuilder(pool, f.Type.AsNullable(), firstRows)
-	}
-	return bs
 }
 
 // Process finds out which rows may change a rank and groups them by partition. What they change is worked out by Next.
@@ -451,7 +437,7 @@ func (r *Rank) Close() error {
 			b.Close()
 		}
 	}
-	r.output.close()
+	r.output.Close()
 	r.sweeper.close()
 	return nil
 }

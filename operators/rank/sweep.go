@@ -1,49 +1,15 @@
 package rank
 
 import (
-	"fmt"
-
+	"millrace/operators/keyed"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
 )
 
-// ring turns rows of a table into keys.
-type ring struct {
-	pool    *stream.Pool
-	schema  *types.Schema
-	builder *stream.KeyBuilder
-	reader  *stream.KeyReader
-}
-
-func (k *ring) open(pool *stream.Pool, keys []types.Type) error {
-	k.pool, k.schema, k.builder = pool, types.NewSchema(), stream.NewKeyBuilder(pool, keys, sweepRows)
-	columns := make([]int, len(keys))
-	for i, t := range keys {
-		columns[i] = i
-		k.schema.Fields = append(k.schema.Fields, types.Field{Name: fmt.Sprintf("k%d", i), Type: t})
-	}
-	var err error
-	k.reader, err = stream.NewKeyReader(k.schema, columns)
-	return err
-}
-
-// keys returns the keys of rows, valid until the next call.
-func (k *ring) keys(part statebackend.Part, slots []statebackend.Slot) (*stream.Keys, error) {
-	if err := part.AppendKeys(slots, k.builder); err != nil {
-		return nil, err
-	}
-	b := k.pool.NewBatch(k.schema, len(slots))
-	for i := range b.Columns {
-		b.Columns[i] = k.builder.Finish(i)
-	}
-	defer b.Release()
-	return k.reader.Read(b), nil
-}
-
 // sweeper forgets partitions that have not changed for the time that state lives.
 type sweeper struct {
-	ring ring
+	ring keyed.Ring
 	ttl  int64 // milliseconds; 0: for ever
 	at   statebackend.Slot
 	gone []statebackend.Slot
@@ -51,13 +17,11 @@ type sweeper struct {
 
 func (s *sweeper) open(pool *stream.Pool, keys []types.Type, ttl int64) error {
 	s.ttl = ttl
-	return s.ring.open(pool, keys)
+	return s.ring.Open(pool, keys)
 }
 
 func (s *sweeper) close() {
-	if s.ring.builder != nil {
-		s.ring.builder.Close()
-	}
+	s.ring.Close()
 }
 
 // expired tells whether what was written then counts no longer.
@@ -99,7 +63,7 @@ func (r *Rank) sweep() error {
 	if len(s.gone) == 0 {
 		return nil
 	}
-	keys, err := s.ring.keys(part, s.gone)
+	keys, err := s.ring.Keys(part, s.gone)
 	if err != nil {
 		return err
 	}
