@@ -74,7 +74,7 @@ func sortText(in *types.Schema, columns []SortColumn) string {
 }
 
 // SortSpec puts rows in order: all of them at the end of bounded input, or, where Time names the event-time column, those that
-// the watermark has reached; then rows that come behind it are late. Its input is +I only. It needs one task.
+// the watermark has reached; then rows with a time at or before it are late. Its input is +I only. It needs one task.
 type SortSpec struct {
 	// Order is what rows are sorted by; rows that it does not tell apart stay as they arrived. With Time that is
 	// what counts first, ascending.

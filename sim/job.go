@@ -18,7 +18,9 @@ import (
 	"millrace/jobmanager/coord"
 	"millrace/operators"
 	"millrace/operators/calc"
+	"millrace/operators/changelog"
 	"millrace/operators/rank"
+	"millrace/operators/sort"
 	"millrace/operators/union"
 	"millrace/operators/window"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
@@ -167,6 +169,8 @@ func (tm *taskManager) wiring() (*operators.Registry, *connectors.Registry) {
 	window.Register(ops)
 	union.Register(ops)
 	rank.Register(ops)
+	sort.Register(ops)
+	changelog.Register(ops, expr.Builtins())
 	k := &kafka.Connector{Formats: jsonFormat, CommitsAtOnce: 1, Connect: func(kafka.ClusterSpec) (kafka.Cluster, error) {
 		return &client{p: tm.process, broker: tm.w.kafka}, nil
 	}}

@@ -19,7 +19,9 @@ import (
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/calc"
+	"millrace/operators/changelog"
 	"millrace/operators/rank"
+	"millrace/operators/sort"
 	"millrace/operators/union"
 	"millrace/operators/window"
 	"millrace/types"
@@ -43,6 +45,8 @@ func NewWiring(log *slog.Logger) *Wiring {
 	window.Register(w.Operators)
 	union.Register(w.Operators)
 	rank.Register(w.Operators)
+	sort.Register(w.Operators)
+	changelog.Register(w.Operators, w.Functions)
 	known := knownFormats()
 	w.kafka = &kafka.Connector{Formats: known, Log: log}
 	w.kafka.Register(w.Connectors)
