@@ -246,6 +246,9 @@ func (t *Rows) Next() *stream.Batch {
 	return b
 }
 
+// RowsMax is how many rows the next batch may have.
+func (t *Rows) RowsMax() int { return t.writer.RowsMax() }
+
 // Give has Next give rows of the table as they are, as +I. Their slots must be those of rows that are there.
 func (t *Rows) Give(slots []statebackend.Slot) {
 	t.layout.append(t.part, slots, t.fill)

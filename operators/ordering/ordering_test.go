@@ -29,7 +29,9 @@ var rewrite = flag.Bool("rewrite", false, "write the golden file")
 var sorted = []types.Type{
 	types.Of(types.Boolean), types.Of(types.TinyInt), types.Of(types.SmallInt), types.Of(types.Int), types.Of(types.BigInt).NotNull(),
 	types.Of(types.Float), types.Of(types.Double), types.DecimalOf(9, 2), types.DecimalOf(38, 4), types.StringType(),
-	types.BytesType(), {Kind: types.Char, Nullable: true, Length: 3}, types.Of(types.Date), types.Of(types.Time), types.TimestampOf(3),
+	types.BytesType(),
+	{Kind: types.Char, Nullable: true, Length: 3},
+	types.Of(types.Date), types.Of(types.Time), types.TimestampOf(3),
 	types.TimestampLTZOf(9), types.Of(types.IntervalDayTime), types.Of(types.IntervalYearMonth),
 }
 

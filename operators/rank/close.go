@@ -1,16 +1,16 @@
 package rank
 
 import (
-	"millrace/operators/keyed"
 	"slices"
 
 	"millrace/internal/failure"
+	"millrace/operators/keyed"
 	"millrace/statebackend"
 	"millrace/stream"
 )
 
-// closing gives the ranks of windows that the watermark has closed. The rows leave the tables as they are given; a
-// barrier waits until all have.
+// closing gives the ranks of windows that the watermark has closed. The rows leave the tables as they are given, so that a
+// drain may stop anywhere: how many ranks of a partition have gone stands in its row then.
 type closing struct {
 	watermark stream.Watermark
 	due       []int64
@@ -132,8 +132,9 @@ type pages struct {
 	keys *stream.Keys // of the partitions being read; nil: read more
 	n    int
 	from statebackend.Slot
-	ends []int64
-	last int32 // the partition that was read last, and how many of its rows were
+	ends []int64 // of each
+	gone []int64 // ranks of each that were given before
+	last int32   // the partition that was read last, and how many of its rows were
 	rank int64
 }
 
@@ -169,13 +170,14 @@ func (r *Rank) page(part statebackend.Part, window int64) (more bool, err error)
 		}
 	}
 	r.forget()
-	if err := r.rows.Next(&r.scan, chunkRows, &r.scanned); err != nil {
+	most := r.output.RowsMax()
+	if err := r.rows.Next(&r.scan, most, &r.scanned); err != nil {
 		return false, err
 	}
 	n := r.scanned.Orders.Len()
 	for i, k := range r.scanned.Positions {
 		if k != p.last {
-			p.last, p.rank = k, 0
+			p.last, p.rank = k, p.gone[k]
 		}
 		if p.rank++; p.rank >= r.spec.From && p.rank <= p.ends[k] {
 			r.changes = append(r.changes, keyed.Change{Rank: p.rank, Row: int32(i), Kind: stream.Insert})
@@ -188,7 +190,10 @@ func (r *Rank) page(part statebackend.Part, window int64) (more bool, err error)
 		r.rows.Delete(&r.keysOf, &r.scanned.Orders, nil)
 	}
 	reset(&r.scanned)
-	if n == chunkRows {
+	if n == most {
+		if r.windowed {
+			r.note(part)
+		}
 		return true, nil
 	}
 	if r.windowed { // what was read is gone: the next page begins at the front
@@ -203,6 +208,21 @@ func (r *Rank) page(part statebackend.Part, window int64) (more bool, err error)
 
 func (r *Rank) keyLayout() stream.KeyLayout { return r.reader.Layout() }
 
+// note writes down how many ranks of the partition that is being read have been given.
+func (r *Rank) note(part statebackend.Part) {
+	p := &r.finish.pages
+	r.one.Reset(r.keyLayout())
+	r.one.AppendRows(p.keys, []int32{p.last})
+	slots := r.slots[:1]
+	part.Find(&r.one, slots)
+	rows := part.Rows()
+	rows.At(slots[0])[wordGone] = uint64(p.rank)
+	part.Touch(slots)
+}
+
+// ResumesAdvance is true: what is to be given stands in the tables until it is.
+func (r *Rank) ResumesAdvance() bool { return true }
+
 // turn takes the next partitions of a namespace to be read.
 func (r *Rank) turn(part statebackend.Part, window int64) (more bool, err error) {
 	p := &r.finish.pages
@@ -212,10 +232,13 @@ func (r *Rank) turn(part statebackend.Part, window int64) (more bool, err error)
 		return false, nil
 	}
 	rows := part.Rows()
-	p.ends = p.ends[:0]
+	p.ends, p.gone = p.ends[:0], p.gone[:0]
 	for _, s := range slots[:n] {
-		w := readPartition(rows.At(s))
-		p.ends = append(p.ends, r.end(&w))
+		w, gone := readPartition(rows.At(s)), int64(0)
+		if r.windowed {
+			gone = int64(rows.At(s)[wordGone])
+		}
+		p.ends, p.gone = append(p.ends, r.end(&w)), append(p.gone, gone)
 	}
 	if p.keys, err = r.sweeper.ring.Keys(part, slots[:n]); err != nil {
 		return false, err

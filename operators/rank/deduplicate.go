@@ -258,11 +258,14 @@ func (d *Deduplicate) Next() (operators.Output, error) {
 	}
 }
 
-// fire gives the rows of the timers that are due, some at a time.
+// ResumesAdvance is true: a timer goes, and its row is marked, as the row is given.
+func (d *Deduplicate) ResumesAdvance() bool { return true }
+
+// fire gives the rows of the timers that are due, as many as the next batch may have.
 func (d *Deduplicate) fire() error {
 	d.due.Namespaces, d.due.Times = d.due.Namespaces[:0], d.due.Times[:0]
 	d.due.Raw.Reset(d.due.Raw.Layout)
-	n, err := d.timers.Pop(int64(d.watermark), min(chunkRows, d.ctx.RowsMax), &d.due)
+	n, err := d.timers.Pop(int64(d.watermark), d.rows.RowsMax(), &d.due)
 	if err != nil || n == 0 {
 		d.pending = false
 		return err

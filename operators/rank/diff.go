@@ -2,9 +2,9 @@ package rank
 
 import (
 	"bytes"
-	"millrace/operators/keyed"
 	"slices"
 
+	"millrace/operators/keyed"
 	"millrace/statebackend"
 	"millrace/stream"
 )

@@ -25,7 +25,7 @@
 // takes an updated row's old rank back before it gives the new one; here the two are changes of two keys.)
 //
 // In windows the end of the window is the first column of the order, and the namespace in the partitions' table. Nothing is
-// given before the watermark closes the window; rows that come later are late. Behind FinalOnly the same code keeps
+// given before the watermark closes the window; rows that come later are late, and those that are given leave the tables as they are. Behind FinalOnly the same code keeps
 // the rows, and gives them at the end of the input.
 //
 // A partition that has not changed for the TTL is as good as absent, with all its rows, and forgotten by a sweep

@@ -20,6 +20,8 @@ type partition struct {
 // Words of a partition in its table.
 const (
 	wordRows, wordWorst, wordNext, wordEnd, wordWritten = 0, 1, 2, 3, 4
+	// wordGone is, in a window that is closed, how many of its ranks have been given: windows have no time to live.
+	wordGone = wordWritten
 )
 
 func partitionColumns() []statebackend.ColumnSpec {
@@ -76,7 +78,9 @@ func (r *Rank) load() error {
 		if p.rows == 0 && p.next == 0 {
 			p.end = r.endOf(r.firsts[i])
 		}
-		p.written = now
+		if !r.windowed {
+			p.written = now
+		}
 		r.parts = append(r.parts, p)
 	}
 	return nil

@@ -2,12 +2,12 @@ package rank
 
 import (
 	"fmt"
-	"millrace/operators/keyed"
 	"slices"
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
+	"millrace/operators/keyed"
 	"millrace/operators/ordering"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -12,11 +12,9 @@ import (
 	"pgregory.net/rapid"
 
 	"millrace/jobgraph"
-	"millrace/operators"
 	"millrace/operators/operatortest"
 	"millrace/operators/rank"
 	"millrace/statebackend/columnar"
-	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"
 )
@@ -361,5 +359,66 @@ func TestFinalRanksEqualTwin(t *testing.T) {
 	})
 }
 
-var _ operators.Operator = (*rank.Rank)(nil)
-var _ = stream.RowsMax
+// TestRanksOfWindowsEqualTwin closes windows by drawn watermarks, and may freeze while they are given.
+func TestRanksOfWindowsEqualTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		spec := highest(int64(1 + r.IntN(4)))
+		spec.UpdateBefore, spec.WindowEnd, spec.From = false, 3, int64(1+r.IntN(int(spec.To)))
+		var script, want []string
+		windows := map[int]map[string][][]string{}
+		watermark, late := -1, int64(0)
+		closeUpTo := func(to int) {
+			for end, partitions := range windows {
+				if end-1 > to {
+					continue
+				}
+				for _, list := range partitions {
+					slices.SortStableFunc(list, func(a, b []string) int { return cmp.Compare(atoi(b[2]), atoi(a[2])) })
+					for i := spec.From - 1; i < min(spec.To, int64(len(list))); i++ {
+						want = append(want, fmt.Sprintf("%s %d", strings.Join(list[i], " "), i+1))
+					}
+				}
+				delete(windows, end)
+			}
+		}
+		for i := range rapid.IntRange(0, 60).Draw(t, "rows") {
+			end := (1 + r.IntN(4)) * 300
+			row := []string{strconv.Itoa(r.IntN(2)), strconv.Itoa(i), strconv.Itoa(r.IntN(5)), strconv.Itoa(end)}
+			script = append(script, strings.Join(row, " "))
+			if end-1 <= watermark {
+				late++
+			} else {
+				if windows[end] == nil {
+					windows[end] = map[string][][]string{}
+				}
+				windows[end][row[0]] = append(windows[end][row[0]], row)
+			}
+			if r.IntN(8) == 0 {
+				watermark += 1 + r.IntN(400)
+				script = append(script, fmt.Sprintf("watermark %d", watermark))
+				closeUpTo(watermark)
+			}
+		}
+		closeUpTo(1 << 40)
+		c := &operatortest.Case{
+			Spec: rankOf(spec), New: rank.New, Inputs: []*types.Schema{bids}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Script: strings.Join(append(script, "end"), "\n"),
+		}
+		out := operatortest.Play(t, c, drawVariant(t, r, spec.Keys))
+		if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, strings.Join(want, "\n")), out.Rows[0], false); diff != "" {
+			t.Fatalf("%+v\n%s\n(-twin +operator):\n%s", spec, c.Script, diff)
+		}
+		if out.Counts.Late != late {
+			t.Fatalf("%d rows late, want %d", out.Counts.Late, late)
+		}
+	})
+}
+
+func atoi(s string) int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
