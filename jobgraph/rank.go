@@ -2,6 +2,7 @@ package jobgraph
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"millrace/types"
@@ -151,7 +152,7 @@ func isEventTime(t types.Type) bool {
 }
 
 func (s *RankSpec) explain(e *explainer, in []*types.Schema) {
-	to := fmt.Sprint(s.To)
+	to := strconv.FormatInt(s.To, 10)
 	if s.ToColumn != NoColumn {
 		to = in[0].Fields[s.ToColumn].Name
 	}

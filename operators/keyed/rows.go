@@ -61,11 +61,16 @@ type Group struct {
 	key    int32 // position among the batch's keys
 }
 
+// States of a row. Operators may have others above There.
 const (
-	// Absent and There are states of a row. Operators may have others above There.
-	Absent, There = 0, 1
-	// Keep leaves a row as it is, Delete deletes it.
-	Keep, Delete = -1, -2
+	Absent = 0
+	There  = 1
+)
+
+// Winners that are no row.
+const (
+	Keep   = -1 // leaves the key's row as it is
+	Delete = -2 // deletes it
 )
 
 // Open declares the table.

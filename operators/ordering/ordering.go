@@ -169,7 +169,7 @@ func appendInteger(dst []byte, x int64, flip byte) []byte {
 
 func appendWide(dst []byte, x types.Int128, flip byte) []byte {
 	sign := x.Hi >> 63
-	n := 0
+	var n int
 	if hi := uint64(x.Hi ^ sign); hi != 0 {
 		n = 8 + (bits.Len64(hi)+7)>>3
 	} else {

@@ -77,7 +77,7 @@ func (r *Rank) diffRanks(before, after []int32) {
 func (r *Rank) diffRows(before, after []int32) {
 	left, entered := r.lists.left[:0], r.lists.entered[:0]
 	for len(before) > 0 || len(after) > 0 {
-		c := 0
+		var c int
 		switch {
 		case len(after) == 0:
 			c = -1

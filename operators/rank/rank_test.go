@@ -152,8 +152,6 @@ func TestSpecsThatCannotBeRanked(t *testing.T) {
 
 var _ operators.Finisher = (*rank.Rank)(nil)
 
-const benchBatches = 64
-
 // benchmark runs batches through an operator and reports the time a row.
 func benchmark(b *testing.B, spec *jobgraph.OperatorSpec, make operators.Factory, batches []*stream.Batch, pool *stream.Pool) {
 	store, err := columnar.New().Open(b.Context(), openSpec(pool))
