@@ -1,6 +1,7 @@
 package changelog_test
 
 import (
+	"context"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -15,7 +16,9 @@ import (
 	"millrace/operators"
 	"millrace/operators/changelog"
 	"millrace/operators/operatortest"
+	"millrace/statebackend"
 	"millrace/statebackend/columnar"
+	"millrace/statebackend/statetest"
 	"millrace/stream/streamtest"
 	"millrace/types"
 )
@@ -165,7 +168,7 @@ func drawVariant(t *rapid.T, r *rand.Rand) operatortest.Variant {
 
 // check plays the case and compares it with the twin.
 func (w *twin) check(t *rapid.T, r *rand.Rand, c *operatortest.Case, updateBefore bool) {
-	c.Inputs, c.Keys, c.Backend = []*types.Schema{schema}, [][]int{{0}}, columnar.New()
+	c.Inputs, c.Keys, c.Backend = []*types.Schema{schema}, [][]int{{0}}, drawBackend(r)
 	v := drawVariant(t, r)
 	out := operatortest.Play(t, c, v)
 	if v.BatchRows == 1 {
@@ -265,3 +268,18 @@ func TestChangelogsNeedKeys(t *testing.T) {
 }
 
 var _ operators.Finisher = (*changelog.Normalize)(nil)
+
+// tiered has rows leave memory at every call, so that a slot that is used too late shows.
+type tiered struct{ statebackend.Backend }
+
+func (b tiered) Open(ctx context.Context, spec statebackend.OpenSpec) (statebackend.Store, error) {
+	spec.Tier = &statetest.MemoryTier{}
+	return b.Backend.Open(ctx, spec)
+}
+
+func drawBackend(r *rand.Rand) statebackend.Backend {
+	if r.IntN(2) == 0 {
+		return tiered{columnar.New()}
+	}
+	return columnar.New()
+}

@@ -161,7 +161,7 @@ func TestDeduplicateEqualsTwin(t *testing.T) {
 		w := &keeper{spec: spec, rows: map[string][]string{}, given: map[string]bool{}, watermark: -1}
 		v := drawVariant(t, r, spec.Keys)
 		c := &operatortest.Case{
-			Spec: deduplicateOf(spec), New: rank.NewDeduplicate, Inputs: []*types.Schema{visits}, Keys: [][]int{spec.Keys}, Backend: columnar.New(),
+			Spec: deduplicateOf(spec), New: rank.NewDeduplicate, Inputs: []*types.Schema{visits}, Keys: [][]int{spec.Keys}, Backend: drawBackend(r),
 			Script: w.script(r, rapid.IntRange(0, 50).Draw(t, "rows")),
 		}
 		out := operatortest.Play(t, c, v)

@@ -2,6 +2,7 @@ package rank_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -14,7 +15,9 @@ import (
 	"millrace/jobgraph"
 	"millrace/operators/operatortest"
 	"millrace/operators/rank"
+	"millrace/statebackend"
 	"millrace/statebackend/columnar"
+	"millrace/statebackend/statetest"
 	"millrace/stream/streamtest"
 	"millrace/types"
 )
@@ -297,7 +300,7 @@ func TestRankEqualsTwin(t *testing.T) {
 		v := drawVariant(t, r, spec.Keys)
 		c := &operatortest.Case{
 			Spec: &jobgraph.OperatorSpec{UID: "rank", Body: spec}, New: rank.New, Inputs: []*types.Schema{twinSchema}, Keys: [][]int{spec.Keys},
-			Backend: columnar.New(), Script: strings.Join(script, "\n"),
+			Backend: drawBackend(r), Script: strings.Join(script, "\n"),
 		}
 		out := operatortest.Play(t, c, v)
 		got := out.Rows[0]
@@ -351,7 +354,7 @@ func TestFinalRanksEqualTwin(t *testing.T) {
 		}
 		c := &operatortest.Case{
 			Spec: &jobgraph.OperatorSpec{UID: "rank", Body: spec}, New: rank.New, Inputs: []*types.Schema{twinSchema}, Keys: [][]int{spec.Keys},
-			Backend: columnar.New(), Script: strings.Join(append(script, "end"), "\n"),
+			Backend: drawBackend(r), Script: strings.Join(append(script, "end"), "\n"),
 		}
 		out := operatortest.Play(t, c, drawVariant(t, r, spec.Keys))
 		if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, strings.Join(w.result(), "\n")), out.Rows[0], false); diff != "" {
@@ -403,7 +406,7 @@ func TestRanksOfWindowsEqualTwin(t *testing.T) {
 		}
 		closeUpTo(1 << 40)
 		c := &operatortest.Case{
-			Spec: rankOf(spec), New: rank.New, Inputs: []*types.Schema{bids}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Spec: rankOf(spec), New: rank.New, Inputs: []*types.Schema{bids}, Keys: [][]int{{0}}, Backend: drawBackend(r),
 			Script: strings.Join(append(script, "end"), "\n"),
 		}
 		out := operatortest.Play(t, c, drawVariant(t, r, spec.Keys))
@@ -422,4 +425,19 @@ func atoi(s string) int {
 		panic(err)
 	}
 	return n
+}
+
+// tiered has rows leave memory at every call, so that a slot that is used too late shows.
+type tiered struct{ statebackend.Backend }
+
+func (b tiered) Open(ctx context.Context, spec statebackend.OpenSpec) (statebackend.Store, error) {
+	spec.Tier = &statetest.MemoryTier{}
+	return b.Backend.Open(ctx, spec)
+}
+
+func drawBackend(r *rand.Rand) statebackend.Backend {
+	if r.IntN(2) == 0 {
+		return tiered{columnar.New()}
+	}
+	return columnar.New()
 }
