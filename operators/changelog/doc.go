@@ -14,7 +14,8 @@
 // # Costs
 //
 // Normalize is one look-up and one typed loop a column for a batch. Materialize reads the rows of all primary keys of a batch, which are
-// one or two each where the query is made well; a primary key with n rows costs O(n) for each batch that has it.
+// one or two each where the query is made well; a primary key with n rows costs reading them for each batch that has it, and n
+// comparisons of a hash for each row of it.
 //
 // A row that takes back what is not there is counted (Counts.Expired) and passed over, as Flink does.
 package changelog

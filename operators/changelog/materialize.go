@@ -15,8 +15,12 @@ import (
 	"millrace/types"
 )
 
-// sweepRows is how many primary keys, for each batch, are looked at for those whose time has passed.
-const sweepRows = 256
+const (
+	// sweepRows is how many primary keys, for each batch, are looked at for those whose time has passed.
+	sweepRows = 256
+	// hashedRows is how many rows of a primary key are compared column by column; of more, the hashes are compared first.
+	hashedRows = 16
+)
 
 // Materialize keeps the rows of each primary key by their arrival and gives the last one.
 type Materialize struct {
@@ -25,7 +29,7 @@ type Materialize struct {
 	ttl  int64
 
 	reader *stream.KeyReader
-	unique *stream.KeyReader // nil: rows are told apart by all columns
+	unique *stream.KeyReader // of the upsert key, or of all columns
 	rows   statebackend.OrderedMapTable
 	heads  statebackend.ValueTable // of each primary key: its rows, the next arrival, the time of its last change
 	ring   keyed.Ring
@@ -41,8 +45,8 @@ type Materialize struct {
 	scanned statebackend.OrderedRows
 	pool    *stream.Batch // what was scanned, and behind it the batch
 	stored  int           // of the pool
-	ids     *stream.Keys
-	list    []int32 // of a group: rows of the pool, by arrival
+	ids     *stream.Keys  // what tells the pool's rows apart; nil: their columns do
+	list    []int32       // of a group: rows of the pool, by arrival
 	put     puts
 	gone    puts
 	changes []keyed.Change
@@ -93,10 +97,14 @@ func (m *Materialize) open(in *types.Schema) (err error) {
 	if m.reader, err = stream.NewKeyReader(in, m.spec.Keys); err != nil {
 		return err
 	}
-	if len(m.spec.UpsertKey) > 0 {
-		if m.unique, err = stream.NewKeyReader(in, m.spec.UpsertKey); err != nil {
-			return err
+	columns := m.spec.UpsertKey
+	if len(columns) == 0 {
+		for i := range in.Fields {
+			columns = append(columns, i)
 		}
+	}
+	if m.unique, err = stream.NewKeyReader(in, columns); err != nil {
+		return err
 	}
 	keys, number := keyed.Columns(in, m.spec.Keys), types.Of(types.BigInt)
 	m.heads, err = m.ctx.State.Value(statebackend.ValueSpec{
@@ -106,12 +114,12 @@ func (m *Materialize) open(in *types.Schema) (err error) {
 	if err != nil {
 		return err
 	}
-	columns := make([]statebackend.ColumnSpec, in.Len())
+	specs := make([]statebackend.ColumnSpec, in.Len())
 	for i, f := range in.Fields {
-		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
+		specs[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
 	}
 	m.rows, err = m.ctx.State.OrderedMap(statebackend.OrderedMapSpec{
-		ID: statebackend.TableID{Operator: m.ctx.Operator, Name: "rows"}, Keys: keys, Columns: columns,
+		ID: statebackend.TableID{Operator: m.ctx.Operator, Name: "rows"}, Keys: keys, Columns: specs,
 	})
 	if err != nil {
 		return err
@@ -196,7 +204,7 @@ func (m *Materialize) read(b *stream.Batch) error {
 		}
 	}
 	m.stored = m.scanned.Orders.Len()
-	at := int32(0)
+	at, longest := int32(0), int32(0)
 	for i := range m.groups {
 		g := &m.groups[i]
 		g.lo = at
@@ -204,6 +212,7 @@ func (m *Materialize) read(b *stream.Batch) error {
 			at++
 		}
 		g.hi = at
+		longest = max(longest, g.hi-g.lo)
 	}
 	m.list = m.list[:0]
 	for i := range b.Rows() {
@@ -214,7 +223,7 @@ func (m *Materialize) read(b *stream.Batch) error {
 		builder.AppendRows(&b.Columns[c], m.list)
 		m.pool.Columns[c] = builder.Finish()
 	}
-	if m.unique != nil {
+	if m.ids = nil; m.upserts() || longest > hashedRows {
 		m.ids = m.unique.Read(m.pool)
 	}
 	return nil
@@ -234,7 +243,7 @@ func (m *Materialize) change(b *stream.Batch, g *group) {
 		ordinal := int32(uint32(p))
 		row := int32(m.stored) + ordinal
 		retracts := b.Kind(b.Row(int(ordinal))).Retracts()
-		if retracts || m.unique != nil {
+		if retracts || m.upserts() {
 			if k := slices.IndexFunc(list, func(x int32) bool { return m.same(x, row) }); k >= 0 {
 				m.drop(g, list[k])
 				list = slices.Delete(list, k, k+1)
@@ -289,9 +298,12 @@ func (m *Materialize) say(last int32, list []int32) {
 	}
 }
 
+// upserts tells whether a row takes the place of another version of it.
+func (m *Materialize) upserts() bool { return len(m.spec.UpsertKey) > 0 }
+
 // same tells whether two rows of the pool are versions of one, or equal where there is no upsert key.
 func (m *Materialize) same(x, y int32) bool {
-	if m.unique == nil {
+	if m.ids == nil {
 		return stream.EqualRows(m.pool.Columns, int(x), m.pool.Columns, int(y))
 	}
 	if m.ids.Hashes[x] != m.ids.Hashes[y] {
