@@ -73,3 +73,36 @@ func BenchmarkHighestBids(b *testing.B) {
 }
 
 func pow10(x float64) float64 { return math.Pow(10, x) }
+
+// BenchmarkRetract keeps the ten auctions with the most bids, of 100,000: each bid takes an auction's count back and gives
+// another.
+func BenchmarkRetract(b *testing.B) {
+	var pool stream.Pool
+	counts := types.NewSchema(field("auction", types.Of(types.BigInt)), field("bids", types.Of(types.BigInt)))
+	r := rand.New(rand.NewPCG(7, 7))
+	have := make([]int64, 100_000)
+	batches := make([]*stream.Batch, 256)
+	for i := range batches {
+		batch := pool.NewBatch(counts, stream.RowsMax)
+		batch.Columns[0], batch.Columns[1] = stream.NewFixed(&pool, counts.Fields[0].Type, stream.RowsMax), stream.NewFixed(&pool, counts.Fields[1].Type, stream.RowsMax)
+		auctions, bids, kinds := stream.Values[int64](&batch.Columns[0]), stream.Values[int64](&batch.Columns[1]), batch.MakeKinds()
+		for k := 0; k < stream.RowsMax; {
+			auction := int64(math.Abs(r.NormFloat64()) * 25_000)
+			if auction >= int64(len(have)) || have[auction] > 0 && k == stream.RowsMax-1 {
+				continue
+			}
+			if have[auction] > 0 {
+				auctions[k], bids[k], kinds[k] = auction, have[auction], stream.UpdateBefore
+				k++
+				kinds[k] = stream.UpdateAfter
+			}
+			have[auction]++
+			auctions[k], bids[k] = auction, have[auction]
+			k++
+		}
+		batches[i] = batch
+	}
+	s := highest(10)
+	s.Keys, s.Strategy, s.Order = nil, jobgraph.Retract, []jobgraph.SortColumn{{Column: 1, Descending: true, NullsLast: true}}
+	benchmark(b, rankOf(s), rank.New, batches, &pool)
+}

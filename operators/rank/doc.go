@@ -18,7 +18,8 @@
 //     pushed from rank 3 to rank 4 costs nothing there.
 //   - Without the rank, an AppendFast reads no ranks but as many rows of the partition's end as new ones come.
 //   - A Retract has all rows in its table. It reads the ranks of those partitions only in which something happens
-//     before the last rank or there is room.
+//     before the last rank or there is room. A row that is taken back is found by the hash of its columns, in an ordered map that
+//     says with which arrival it stands in the order: Flink searches all rows of equal order, of which there may be any number.
 //
 // What ranks are given for is read whole: N rows of memory for each partition in work, and O(N) for each change of it.
 // A -U stands directly in front of the +U of its rank, so that the upsert key (partition, rank) is changed in order. (Flink 2.3

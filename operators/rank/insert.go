@@ -156,11 +156,12 @@ func (r *Rank) scanEnd(g group, i int, n int64) error {
 }
 
 // begin makes the scan ready for keys.
-func (r *Rank) begin(keys *stream.Keys) {
-	last := r.scan.Last[:0]
-	r.scan.From.Reset()
-	r.scan.To.Reset()
-	r.scan = statebackend.OrderedScan{Keys: keys, From: r.scan.From, To: r.scan.To, Last: last}
+func (r *Rank) begin(keys *stream.Keys) { begin(&r.scan, keys) }
+
+func begin(scan *statebackend.OrderedScan, keys *stream.Keys) {
+	scan.From.Reset()
+	scan.To.Reset()
+	*scan = statebackend.OrderedScan{Keys: keys, From: scan.From, To: scan.To, Last: scan.Last[:0]}
 }
 
 func (r *Rank) scanAll(out *statebackend.OrderedRows) error {

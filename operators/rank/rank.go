@@ -61,6 +61,7 @@ type Rank struct {
 	above   []byte                   // a bound
 	prefix  []byte                   // of a window's orders
 	search
+	places  places
 	putting stream.Bitmap // ordinals of rows to be put
 	puts    []int32
 	gone    statebackend.Orders // orders of rows to be deleted
@@ -135,6 +136,9 @@ func (r *Rank) Open(ctx *operators.Context) error {
 	r.scanned.Columns = keyed.Builders(ctx.Pool, in)
 	if r.spec.Strategy == jobgraph.Retract {
 		r.found.Columns, r.further.Columns = keyed.Builders(ctx.Pool, in), keyed.Builders(ctx.Pool, in)
+		if err := r.places.open(ctx, keys); err != nil {
+			return fmt.Errorf("rank %s: %w", ctx.Operator, err)
+		}
 	}
 	r.output.Open(ctx)
 	if err := r.sweeper.open(ctx.Pool, keys, r.spec.TTL.Milliseconds()); err != nil {
@@ -194,6 +198,9 @@ func (r *Rank) process(b *stream.Batch) error {
 		return err
 	}
 	r.keys = r.reader.Read(b)
+	if r.places.table != nil {
+		r.places.hashes = r.places.reader.Read(b).Hashes
+	}
 	r.orders.Reset()
 	r.encoder.Append(b, r.tail[:], &r.orders)
 	r.batch, r.members, r.groups = b, r.members[:0], r.groups[:0]
@@ -417,12 +424,18 @@ func (r *Rank) putAll() error {
 	r.keysOf.AppendRows(r.keys, r.puts)
 	for i, p := range r.puts {
 		r.gone.Append(r.orders.At(int(p)))
+		if r.places.table != nil {
+			r.places.appendPlace(&r.places.orders, p, r.orders.At(int(p)))
+		}
 		r.puts[i] = int32(r.batch.Row(int(p)))
 	}
 	rows := operators.Select(r.batch, r.puts)
 	err := r.rows.Put(&r.keysOf, &r.gone, rows)
 	rows.Release()
 	r.gone.Reset()
+	if err == nil && r.places.table != nil {
+		err = r.places.put(r.ctx.Pool, &r.keysOf)
+	}
 	return err
 }
 

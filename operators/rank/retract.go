@@ -11,11 +11,14 @@ import (
 // search finds rows that are taken back.
 type search struct {
 	takers       []int32                  // ordinals of the chunk's rows that take one back
-	found        statebackend.OrderedRows // for each the first row of its order, if there is one
+	placed       []int32                  // the takers, by position, for which there is a place
+	found        statebackend.OrderedRows // the rows there, by position in placed
 	foundRows    *stream.Batch            // their columns
 	taker, match int                      // the next one to be served, and its row
+	exact        statebackend.OrderedScan
 	further      statebackend.OrderedRows // of a search that found another row first
 	key          stream.Keys              // of a row to be deleted
+	there        [1]uint64                // whether it was there
 	affected     []int32                  // positions in the chunk of partitions whose ranks may change
 }
 
@@ -102,7 +105,7 @@ func (r *Rank) scanAffected(starts *[]int32) error {
 	return nil
 }
 
-// searchAll looks for the first row of the order of every row of the chunk that takes one back: mostly that is the one.
+// searchAll finds for every row of the chunk that takes one back the earliest row with its hash: mostly that is the one.
 func (r *Rank) searchAll() error {
 	r.takers = r.takers[:0]
 	for _, m := range r.members[r.chunk[0].from:r.chunk[len(r.chunk)-1].to] {
@@ -110,7 +113,7 @@ func (r *Rank) searchAll() error {
 			r.takers = append(r.takers, m)
 		}
 	}
-	r.taker, r.match = 0, 0
+	r.taker, r.match, r.placed = 0, 0, r.placed[:0]
 	if len(r.takers) == 0 {
 		return nil
 	}
@@ -118,9 +121,21 @@ func (r *Rank) searchAll() error {
 	r.one.AppendRows(r.keys, r.takers)
 	r.begin(&r.one)
 	for _, m := range r.takers {
-		r.boundPrefix(r.orders.At(int(m)))
+		r.places.bound(&r.scan, m)
 	}
 	r.scan.Limit = 1
+	p := &r.places
+	if err := p.next(&r.scan, chunkRows, true); err != nil || p.found.Orders.Len() == 0 {
+		return err
+	}
+	r.placed = append(r.placed, p.found.Positions...)
+	r.one.Reset(r.keys.Layout)
+	r.begin(&r.one)
+	for i, k := range r.placed {
+		m := r.takers[k]
+		r.one.AppendRows(r.keys, []int32{m})
+		r.boundOrder(&r.scan, m, p.found.Orders.At(i)[8:])
+	}
 	if err := r.scanAll(&r.found); err != nil {
 		return err
 	}
@@ -128,16 +143,17 @@ func (r *Rank) searchAll() error {
 	return nil
 }
 
-func (r *Rank) retracts(ordinal int32) bool {
-	return r.batch.Kind(r.batch.Row(int(ordinal))).Retracts()
+// boundOrder bounds a scan's next key to the one row that has the order of a row of the batch but for its arrival.
+func (r *Rank) boundOrder(scan *statebackend.OrderedScan, ordinal int32, arrival []byte) {
+	order := r.orders.At(int(ordinal))
+	r.above = append(append(r.above[:0], order[:len(order)-arrivalBytes]...), arrival...)
+	scan.From.Append(r.above)
+	r.above = append(r.above, 0)
+	scan.To.Append(r.above)
 }
 
-// boundPrefix bounds the scan's next key to the rows that have the order but for the arrival.
-func (r *Rank) boundPrefix(order []byte) {
-	order = order[:len(order)-arrivalBytes]
-	r.scan.From.Append(order)
-	r.above = append(append(r.above[:0], order...), beyond...)
-	r.scan.To.Append(r.above)
+func (r *Rank) retracts(ordinal int32) bool {
+	return r.batch.Kind(r.batch.Row(int(ordinal))).Retracts()
 }
 
 // beyond is behind every arrival.
@@ -185,6 +201,9 @@ func (r *Rank) applyTo(g group, i int) error {
 
 // takesBack tells whether a row of the batch has the columns of another.
 func (r *Rank) takesBack(ordinal, of int32) bool {
+	if r.places.hashes[ordinal] != r.places.hashes[of] {
+		return false
+	}
 	a, b := r.orders.At(int(ordinal)), r.orders.At(int(of))
 	return bytes.Equal(a[:len(a)-arrivalBytes], b[:len(b)-arrivalBytes]) &&
 		stream.EqualRows(r.batch.Columns, r.batch.Row(int(ordinal)), r.batch.Columns, r.batch.Row(int(of)))
@@ -195,11 +214,15 @@ func (r *Rank) takesBack(ordinal, of int32) bool {
 func (r *Rank) deleteOne(ordinal int32) (found bool, err error) {
 	k := r.taker
 	r.taker++
-	for r.match < len(r.found.Positions) && int(r.found.Positions[r.match]) < k {
+	at, placed := slices.BinarySearch(r.placed, int32(k))
+	if !placed {
+		return false, nil
+	}
+	for r.match < len(r.found.Positions) && int(r.found.Positions[r.match]) < at {
 		r.match++
 	}
-	if r.match == len(r.found.Positions) || int(r.found.Positions[r.match]) > k {
-		return false, nil
+	if r.match == len(r.found.Positions) || int(r.found.Positions[r.match]) > at {
+		return r.searchFurther(ordinal)
 	}
 	if r.takes(ordinal, r.foundRows, r.match, r.found.Orders.At(r.match)) {
 		return true, nil
@@ -216,32 +239,50 @@ func (r *Rank) takes(ordinal int32, rows *stream.Batch, i int, order []byte) boo
 	r.gone.Append(order)
 	r.key.Reset(r.keys.Layout)
 	r.key.AppendRows(r.keys, []int32{ordinal})
-	var there [1]uint64
-	r.rows.Delete(&r.key, &r.gone, there[:])
+	r.rows.Delete(&r.key, &r.gone, r.there[:])
 	r.gone.Reset()
-	return there[0]&1 != 0
+	if r.there[0]&1 == 0 {
+		return false
+	}
+	r.places.appendPlace(&r.gone, ordinal, order)
+	r.places.table.Delete(&r.key, &r.gone, nil)
+	r.gone.Reset()
+	return true
 }
 
-// searchFurther looks at all rows of an order, some at a time.
+// searchFurther looks at all rows with a hash: equal ones, and what hashes by chance alike, or stands elsewhere in the order.
 func (r *Rank) searchFurther(ordinal int32) (found bool, err error) {
 	r.one.Reset(r.keys.Layout)
 	r.one.AppendRows(r.keys, []int32{ordinal})
 	r.begin(&r.one)
-	r.boundPrefix(r.orders.At(int(ordinal)))
+	r.places.bound(&r.scan, ordinal)
 	for {
-		reset(&r.further)
-		if err := r.rows.Next(&r.scan, searchRows, &r.further); err != nil {
+		if err := r.places.next(&r.scan, searchRows, false); err != nil {
 			return false, err
 		}
-		rows, n := r.rowsFrom(&r.further), r.further.Orders.Len()
-		for i := 0; i < n && !found; i++ {
-			found = r.takes(ordinal, rows, i, r.further.Orders.At(i))
+		n := r.places.found.Orders.Len()
+		for i := range n {
+			if found, err = r.fetch(ordinal, r.places.found.Orders.At(i)[8:]); found || err != nil {
+				return found, err
+			}
 		}
-		rows.Release()
-		if found || n < searchRows {
-			return found, nil
+		if n < searchRows {
+			return false, nil
 		}
 	}
+}
+
+// fetch takes the row back that has an arrival and the order of a row of the batch, if there is one and it is equal.
+func (r *Rank) fetch(ordinal int32, arrival []byte) (bool, error) {
+	reset(&r.further)
+	begin(&r.exact, &r.one)
+	r.boundOrder(&r.exact, ordinal, arrival)
+	if err := r.rows.Next(&r.exact, 1, &r.further); err != nil || r.further.Orders.Len() == 0 {
+		return false, err
+	}
+	rows := r.rowsFrom(&r.further)
+	defer rows.Release()
+	return r.takes(ordinal, rows, 0, r.further.Orders.At(0)), nil
 }
 
 func (r *Rank) dropFound() {

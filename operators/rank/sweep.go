@@ -33,7 +33,15 @@ func (r *Rank) expired(written, now int64) bool {
 func (r *Rank) expire(i int) {
 	r.one.Reset(r.keys.Layout)
 	r.one.AppendRows(&r.keysOf, []int32{int32(i)})
-	r.rows.DeleteAll(&r.one)
+	r.deleteAll(&r.one)
+}
+
+// deleteAll deletes every row of partitions.
+func (r *Rank) deleteAll(keys *stream.Keys) {
+	r.rows.DeleteAll(keys)
+	if r.places.table != nil {
+		r.places.table.DeleteAll(keys)
+	}
 }
 
 // sweep looks at the next partitions of the table.
@@ -67,7 +75,7 @@ func (r *Rank) sweep() error {
 	if err != nil {
 		return err
 	}
-	r.rows.DeleteAll(keys)
+	r.deleteAll(keys)
 	part.Delete(s.gone)
 	return nil
 }
