@@ -51,6 +51,9 @@ func (v *Vector) Len() int { return v.n }
 // and have no NULL; without one there is none.
 func (v *Vector) HasNulls() bool { return v.valid != nil }
 
+// IsPlain tells that values stand one a row and none is NULL.
+func (v *Vector) IsPlain() bool { return v.Encoding == Flat && v.valid == nil }
+
 // Valid returns the validity bitmap, nil where no row is NULL. For Constant it
 // has one bit.
 func (v *Vector) Valid() Bitmap { return v.valid }

@@ -8,6 +8,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
+	"millrace/operators/aggregate"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
@@ -28,12 +29,12 @@ type Aggregate struct {
 	spec *jobgraph.WindowAggregateSpec
 	ctx  *operators.Context
 
-	plan     *plan
-	folder   folder
+	plan     *aggregate.Plan
+	folder   aggregate.Folder
 	splitter splitter
 	reader   *stream.KeyReader
 	table    statebackend.ValueTable
-	output   writer
+	output   aggregate.Writer
 	slots    []statebackend.Slot
 	tile     stream.Keys
 	weights  int // the column that says how many rows a partial row is, -1: each is one
@@ -77,19 +78,19 @@ func (a *Aggregate) Open(ctx *operators.Context) error {
 	if err := a.bind(ctx.Inputs[0]); err != nil {
 		return failure.Userf("window aggregate %s: %w", ctx.Operator, err)
 	}
-	keys, _ := keyTypes(a.spec, a.raw()) // bind has checked them
+	keys, _ := aggregate.KeyTypes(a.spec.Keys, a.raw()) // bind has checked them
 	var err error
 	a.table, err = ctx.State.Value(statebackend.ValueSpec{
 		ID:         statebackend.TableID{Operator: ctx.Operator, Name: "windows"},
 		Keys:       keys,
 		Namespaced: true,
-		Columns:    a.plan.columns,
+		Columns:    a.plan.Columns,
 	})
 	if err != nil {
 		return fmt.Errorf("window aggregate %s: %w", ctx.Operator, err)
 	}
-	a.slots = make([]statebackend.Slot, max(ctx.RowsMax, tileRows))
-	a.output = newWriter(ctx, keys, a.plan.final, a.plan.bytes)
+	a.slots = make([]statebackend.Slot, max(ctx.RowsMax, aggregate.TileRows))
+	a.output = aggregate.NewWriter(ctx, keys, a.plan.Final, a.plan.Bytes)
 	a.watermark = ctx.Watermark
 	a.arm()
 	return nil
@@ -108,13 +109,17 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 	if err := checkTime(a.spec, raw); err != nil {
 		return err
 	}
-	if _, err := keyTypes(a.spec, raw); err != nil {
+	if _, err := aggregate.KeyTypes(a.spec.Keys, raw); err != nil {
 		return err
 	}
-	if a.plan, err = newPlan(a.spec, raw, a.spec.Partial); err != nil {
+	partialFrom := aggregate.Raw
+	if a.spec.Partial {
+		partialFrom = len(a.spec.Keys) + 1
+	}
+	if a.plan, err = aggregate.NewPlan(a.spec.Aggregates, raw, partialFrom); err != nil {
 		return err
 	}
-	a.folder.plan = a.plan
+	a.folder.Use(a.plan)
 	keys := a.spec.Keys
 	a.splitter = newSplitter(a.spec, a.spec.Time, raw.Fields[a.spec.Time].Name, false)
 	if a.spec.Partial {
@@ -201,14 +206,14 @@ func (a *Aggregate) foldGroup(b *stream.Batch, g group) error {
 	}
 	keys := a.reader.Read(b)
 	part := a.table.Part(g.end, true)
-	for from := 0; from < keys.Len(); from += tileRows {
-		to := min(from+tileRows, keys.Len())
-		tileOf(&a.tile, keys, from, to)
+	for from := 0; from < keys.Len(); from += aggregate.TileRows {
+		to := min(from+aggregate.TileRows, keys.Len())
+		aggregate.Tile(&a.tile, keys, from, to)
 		slots := a.slots[:to-from]
 		if _, err := part.Upsert(&a.tile, slots); err != nil {
 			return err
 		}
-		if err := a.folder.fold(part, b, from, slots); err != nil {
+		if err := a.folder.Fold(part, b, from, slots); err != nil {
 			return err
 		}
 	}
@@ -278,12 +283,12 @@ func (a *Aggregate) fire(end int64) (*stream.Batch, error) {
 	if part == nil {
 		return nil, nil
 	}
-	n, next := part.Scan(a.cursor, a.slots[:a.output.rowsMax()])
+	n, next := part.Scan(a.cursor, a.slots[:a.output.RowsMax()])
 	if n == 0 {
 		return nil, nil
 	}
 	slots := a.slots[:n]
-	b, err := a.output.window(part, slots, end, a.splitter.size)
+	b, err := a.rows(part, slots, end)
 	if err != nil {
 		return nil, err
 	}
@@ -297,6 +302,27 @@ func (a *Aggregate) fire(end int64) (*stream.Batch, error) {
 	return b, nil
 }
 
+// rows returns final rows: keys, window_start, window_end, aggregates.
+func (a *Aggregate) rows(part statebackend.Part, slots []statebackend.Slot, end int64) (*stream.Batch, error) {
+	b, err := a.output.Begin(part, slots)
+	if err != nil {
+		return nil, err
+	}
+	at := len(a.spec.Keys)
+	b.Columns[at] = constantTime(a.ctx, at, end-a.splitter.size, len(slots))
+	b.Columns[at+1] = constantTime(a.ctx, at+1, end, len(slots))
+	a.output.Finish(b, part, slots, at+2)
+	return b, nil
+}
+
+// constantTime returns a column of n equal times.
+func constantTime(ctx *operators.Context, column int, t int64, n int) stream.Vector {
+	one := stream.NewFixed(ctx.Pool, ctx.Output.Fields[column].Type, 1)
+	stream.Values[int64](&one)[0] = t
+	defer one.Release()
+	return stream.ConstantOf(ctx.Pool, &one, 0, n)
+}
+
 // ResumesAdvance is true: the windows that are due are in the table until their
 // rows leave.
 func (a *Aggregate) ResumesAdvance() bool { return true }
@@ -305,6 +331,18 @@ func (a *Aggregate) ResumesAdvance() bool { return true }
 func (a *Aggregate) Close() error {
 	a.late.Release()
 	a.late = nil
-	a.output.close()
+	a.output.Close()
+	return nil
+}
+
+// checkTime reports a time column that can't place rows in windows.
+func checkTime(spec *jobgraph.WindowAggregateSpec, raw *types.Schema) error {
+	if spec.Time < 0 || spec.Time >= raw.Len() {
+		return fmt.Errorf("the input has no column %d for the time", spec.Time)
+	}
+	f := raw.Fields[spec.Time]
+	if f.Type.Kind != types.Timestamp || f.Type.Unit() != types.Millis {
+		return fmt.Errorf("time column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
+	}
 	return nil
 }

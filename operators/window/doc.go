@@ -10,14 +10,8 @@
 // watermark that closes a window it holds. Where keys hardly repeat it lets
 // rows pass as partial rows of one.
 //
-// # Columns, not rows
-//
-// Both work a tile of 1,024 rows at a time: find the slots of the keys, then
-// run one typed loop an accumulator over the words of those slots. A plan says
-// which loops; it is made once, at Open. Accumulators are such that zero is
-// their neutral element (plan.go), so that a new row needs no special case.
-// The order in which rows come does not matter to any result but a sum of
-// floating-point numbers.
+// What is kept of rows, and how, is package aggregate's: both work a tile of rows
+// at a time over the words of accumulators.
 //
 // # Time
 //

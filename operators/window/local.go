@@ -6,6 +6,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
+	"millrace/operators/aggregate"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
@@ -19,12 +20,12 @@ type Local struct {
 	spec *jobgraph.WindowAggregateSpec
 	ctx  *operators.Context
 
-	plan     *plan
-	folder   folder
+	plan     *aggregate.Plan
+	folder   aggregate.Folder
 	splitter splitter
 	reader   *stream.KeyReader
-	table    *table
-	output   writer
+	table    *aggregate.Table
+	output   aggregate.Writer
 	slots    []statebackend.Slot
 	tile     stream.Keys
 
@@ -62,12 +63,12 @@ func NewLocal(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 func (l *Local) Open(ctx *operators.Context) error {
 	l.ctx = ctx
 	in := ctx.Inputs[0]
-	keys, err := keyTypes(l.spec, in)
+	keys, err := aggregate.KeyTypes(l.spec.Keys, in)
 	if err == nil {
 		err = checkTime(l.spec, in)
 	}
 	if err == nil {
-		l.plan, err = newPlan(l.spec, in, false)
+		l.plan, err = aggregate.NewPlan(l.spec.Aggregates, in, aggregate.Raw)
 	}
 	if err == nil {
 		l.reader, err = stream.NewKeyReader(in, l.spec.Keys)
@@ -75,11 +76,11 @@ func (l *Local) Open(ctx *operators.Context) error {
 	if err != nil {
 		return failure.Userf("local aggregate %s: %w", ctx.Operator, err)
 	}
-	l.folder.plan = l.plan
+	l.folder.Use(l.plan)
 	l.splitter = newSplitter(l.spec, l.spec.Time, in.Fields[l.spec.Time].Name, false)
-	l.table = newTable(l.reader.Layout(), l.plan)
-	l.output = newWriter(ctx, keys, l.plan.partial, l.plan.bytes)
-	l.slots = make([]statebackend.Slot, max(ctx.RowsMax, tileRows))
+	l.table = aggregate.NewTable(l.reader.Layout(), l.plan)
+	l.output = aggregate.NewWriter(ctx, keys, l.plan.Partial, l.plan.Bytes)
+	l.slots = make([]statebackend.Slot, max(ctx.RowsMax, aggregate.TileRows))
 	return nil
 }
 
@@ -92,7 +93,7 @@ func (l *Local) Process(_ int, b *stream.Batch) error {
 	if err != nil {
 		return fmt.Errorf("local aggregate %s: %w", l.ctx.Operator, err)
 	}
-	if l.plan.wide || l.adapt.bypass() {
+	if l.plan.Wide || l.adapt.bypass() {
 		l.passing, l.passed = l.partialRows(b), 0
 		return l.Flush() // rows that came before go before
 	}
@@ -103,7 +104,7 @@ func (l *Local) Process(_ int, b *stream.Batch) error {
 
 // Advance empties the table if the watermark closes a window in it.
 func (l *Local) Advance(w stream.Watermark) error {
-	if l.table.n > 0 && stream.Watermark(l.table.minEnd-1) <= w {
+	if l.table.Len() > 0 && stream.Watermark(l.table.Least()-1) <= w {
 		l.empty()
 	}
 	return nil
@@ -111,7 +112,7 @@ func (l *Local) Advance(w stream.Watermark) error {
 
 // Flush empties the table.
 func (l *Local) Flush() error {
-	if l.table.n > 0 {
+	if l.table.Len() > 0 {
 		l.empty()
 	}
 	return nil
@@ -129,7 +130,7 @@ func (l *Local) Next() (operators.Output, error) {
 		case l.passing != nil:
 			return operators.Output{Batch: l.pass()}, nil
 		case l.part != nil:
-			if l.table.full() || l.rows >= localInputMax {
+			if l.table.Full() || l.rows >= localInputMax {
 				l.empty()
 				continue
 			}
@@ -157,11 +158,11 @@ func (l *Local) open(g group) {
 }
 
 func (l *Local) foldTile() error {
-	to := min(l.from+tileRows, l.keys.Len())
-	tileOf(&l.tile, l.keys, l.from, to)
+	to := min(l.from+aggregate.TileRows, l.keys.Len())
+	aggregate.Tile(&l.tile, l.keys, l.from, to)
 	slots := l.slots[:to-l.from]
-	l.table.upsert(&l.tile, l.groups[0].end, slots)
-	if err := l.folder.fold(l.table, l.part, l.from, slots); err != nil {
+	l.table.Upsert(&l.tile, l.groups[0].end, slots)
+	if err := l.folder.Fold(l.table, l.part, l.from, slots); err != nil {
 		return err
 	}
 	l.rows += int64(len(slots))
@@ -174,21 +175,37 @@ func (l *Local) foldTile() error {
 
 // drain returns the next partial rows of the table.
 func (l *Local) drain() (*stream.Batch, error) {
-	n := min(l.table.n-l.cursor, l.output.rowsMax())
+	n := min(l.table.Len()-l.cursor, l.output.RowsMax())
 	slots := l.slots[:n]
 	for i := range slots {
 		slots[i] = statebackend.Slot(l.cursor + i)
 	}
-	b, err := l.output.partial(l.table, slots)
+	b, err := l.partial(slots)
 	if err != nil {
 		return nil, fmt.Errorf("local aggregate %s: %w", l.ctx.Operator, err)
 	}
-	if l.cursor += n; l.cursor == l.table.n {
-		l.adapt.emptied(l.rows, int64(l.table.n))
-		l.ctx.Counts.Folded += l.rows - int64(l.table.n)
-		l.table.clear()
+	if l.cursor += n; l.cursor == l.table.Len() {
+		l.adapt.emptied(l.rows, int64(l.table.Len()))
+		l.ctx.Counts.Folded += l.rows - int64(l.table.Len())
+		l.table.Clear()
 		l.rows, l.emptying = 0, false
 	}
+	return b, nil
+}
+
+// partial returns partial rows: keys, window_end, accumulators, rows.
+func (l *Local) partial(slots []statebackend.Slot) (*stream.Batch, error) {
+	b, err := l.output.Begin(l.table, slots)
+	if err != nil {
+		return nil, err
+	}
+	at := len(l.spec.Keys)
+	ends := stream.NewFixed(l.ctx.Pool, l.ctx.Output.Fields[at].Type, len(slots))
+	for i, s := range slots {
+		stream.Values[int64](&ends)[i] = l.table.Namespace(s)
+	}
+	b.Columns[at] = ends
+	l.output.Finish(b, l.table, slots, at+1)
 	return b, nil
 }
 
@@ -213,19 +230,10 @@ func (l *Local) partialRows(b *stream.Batch) *stream.Batch {
 		column++
 	}
 	for _, k := range l.spec.Keys {
-		add(partialOf(pool, &b.Columns[k], fields[column].Type))
+		add(aggregate.As(pool, &b.Columns[k], fields[column].Type))
 	}
 	add(l.windowEnds(b, fields[column].Type))
-	for _, a := range l.spec.Aggregates {
-		fn := name(a)
-		if fn != "COUNT" {
-			add(partialOf(pool, &b.Columns[a.Arg], fields[column].Type))
-		}
-		if fn == "COUNT" || fn == "AVG" {
-			add(countOfOne(pool, b, a.Arg, fields[column].Type))
-		}
-	}
-	add(countOfOne(pool, b, jobgraph.CountStar, fields[column].Type))
+	aggregate.AppendSingles(pool, l.spec.Aggregates, b, fields[column:], out.Columns[column:])
 	return out
 }
 
@@ -247,33 +255,13 @@ func (l *Local) windowEnds(b *stream.Batch, t types.Type) stream.Vector {
 	return v
 }
 
-// countOfOne returns 1 for each row in which the column has a value.
-func countOfOne(pool *stream.Pool, b *stream.Batch, column int, t types.Type) stream.Vector {
-	v := stream.NewFixed(pool, t, b.Len())
-	out := stream.Values[int64](&v)
-	for i := range out {
-		out[i] = 1
-	}
-	if column == jobgraph.CountStar {
-		return v
-	}
-	if arg := &b.Columns[column]; arg.HasNulls() || arg.Encoding == stream.Dictionary {
-		for i := range b.Rows() {
-			if row := b.Row(i); arg.IsNull(row) {
-				out[row] = 0
-			}
-		}
-	}
-	return v
-}
-
 // Close releases what is under way.
 func (l *Local) Close() error {
 	l.part.Release()
 	l.input.Release()
 	l.passing.Release()
 	l.part, l.input, l.passing = nil, nil, nil
-	l.output.close()
+	l.output.Close()
 	return nil
 }
 

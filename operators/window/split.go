@@ -87,7 +87,7 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 // they are of one window, and nobody needs each of them.
 func (s *splitter) extremes(b *stream.Batch) (lo, hi int64, err error) {
 	lo, hi = math.MaxInt64, math.MinInt64
-	if v, sel := &b.Columns[s.column], b.Sel(); sel != nil && isPlain(v) {
+	if v, sel := &b.Columns[s.column], b.Sel(); sel != nil && v.IsPlain() {
 		times := stream.Values[int64](v)
 		for _, row := range sel {
 			lo, hi = min(lo, times[row]), max(hi, times[row])
@@ -101,14 +101,11 @@ func (s *splitter) extremes(b *stream.Batch) (lo, hi int64, err error) {
 	return lo, hi, err
 }
 
-// isPlain tells that a vector's values stand one a row and none is NULL.
-func isPlain(v *stream.Vector) bool { return v.Encoding == stream.Flat && !v.HasNulls() }
-
 // read returns the time of every selected row, where it lies if possible.
 func (s *splitter) read(b *stream.Batch) ([]int64, error) {
 	v := &b.Columns[s.column]
 	mayBeNull := v.HasNulls() || v.Encoding == stream.Dictionary
-	if b.Sel() == nil && isPlain(v) {
+	if b.Sel() == nil && v.IsPlain() {
 		return stream.Values[int64](v), nil
 	}
 	s.times = s.times[:0]
@@ -206,18 +203,4 @@ func (s *splitter) sort() {
 		s.groups = append(s.groups, group{end: end, rows: order[from : i+1]})
 		from = i + 1
 	}
-}
-
-// tileOf makes dst the keys from, ..., to-1 of keys. Tiles begin at multiples
-// of 64, as the NULL bits need.
-func tileOf(dst *stream.Keys, keys *stream.Keys, from, to int) {
-	*dst = stream.Keys{Layout: keys.Layout, Hashes: keys.Hashes[from:to]}
-	if keys.Layout == stream.Key64 {
-		dst.Fixed = keys.Fixed[from:to]
-		if keys.Nulls != nil {
-			dst.Nulls = keys.Nulls[from/64:]
-		}
-		return
-	}
-	dst.Offsets, dst.Data = keys.Offsets[from:to+1], keys.Data
 }

@@ -1,4 +1,4 @@
-package window
+package aggregate
 
 import (
 	"bytes"
@@ -10,18 +10,22 @@ import (
 	"millrace/types"
 )
 
-// folder runs a plan's steps over tiles, in scratch memory of its own.
-type folder struct {
-	plan      *plan
-	slots     [tileRows]statebackend.Slot // of the rows that have a value
-	positions [tileRows]int32
-	ints      [tileRows]int64
-	wide      [tileRows]stream.Int128
+// Folder runs a plan's steps over tiles, in scratch memory of its own. It is for
+// one goroutine.
+type Folder struct {
+	plan      *Plan
+	slots     [TileRows]statebackend.Slot // of the rows that have a value
+	positions [TileRows]int32
+	ints      [TileRows]int64
+	wide      [TileRows]stream.Int128
 }
 
-// fold takes the tile of selected rows from, from+1, ... of b, whose slots are
+// Use makes the folder ready for a plan.
+func (f *Folder) Use(p *Plan) { f.plan = p }
+
+// Fold takes the tile of selected rows from, from+1, ... of b, whose slots are
 // given, into the table.
-func (f *folder) fold(table accumulators, b *stream.Batch, from int, slots []statebackend.Slot) error {
+func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []statebackend.Slot) error {
 	rows := table.Rows()
 	counted := !f.plan.countRows
 	for i := range f.plan.steps {
@@ -56,8 +60,8 @@ type values struct {
 }
 
 // resolve settles encoding, selection and NULLs, so that no loop asks for them.
-func (f *folder) resolve(v *stream.Vector, sel []int32, from int, slots []statebackend.Slot) values {
-	if isPlain(v) {
+func (f *Folder) resolve(v *stream.Vector, sel []int32, from int, slots []statebackend.Slot) values {
+	if v.IsPlain() {
 		if sel != nil {
 			return values{flat: v, positions: sel[from : from+len(slots)], slots: slots}
 		}
@@ -90,7 +94,7 @@ func (f *folder) resolve(v *stream.Vector, sel []int32, from int, slots []stateb
 	return values{flat: v, positions: positions, slots: f.slots[:n]}
 }
 
-func (f *folder) run(table accumulators, rows statebackend.Rows, o *op, v values) error {
+func (f *Folder) run(table Accumulators, rows statebackend.Rows, o *op, v values) error {
 	switch o.kind {
 	case opCount:
 		addOne(rows, o.word, v.slots)
@@ -116,7 +120,7 @@ func (f *folder) run(table accumulators, rows statebackend.Rows, o *op, v values
 
 // integers returns the values as 64-bit integers; BIGINT where it lies, the
 // rest copied.
-func (f *folder) integers(v values) []int64 {
+func (f *Folder) integers(v values) []int64 {
 	out := f.ints[:len(v.slots)]
 	switch v.flat.Type.Layout() {
 	case types.LayoutInt8:
@@ -163,7 +167,7 @@ func gather[T int8 | int16 | int32 | int64](out []int64, xs []T, v values) {
 }
 
 // decimals returns the unscaled values of DECIMALs in 128 bits.
-func (f *folder) decimals(v values) []stream.Int128 {
+func (f *Folder) decimals(v values) []stream.Int128 {
 	out := f.wide[:len(v.slots)]
 	if v.flat.Type.Layout() == types.LayoutInt64 {
 		for i, x := range f.integers(v) {
@@ -180,7 +184,7 @@ func (f *folder) decimals(v values) []stream.Int128 {
 
 // floatCodes returns integers in the order of the floating-point values: NaN
 // is the largest, -0 is below 0.
-func (f *folder) floatCodes(v values) []int64 {
+func (f *Folder) floatCodes(v values) []int64 {
 	out := f.ints[:len(v.slots)]
 	if v.flat.Type.Layout() == types.LayoutFloat32 {
 		xs := stream.Values[float32](v.flat)
@@ -329,7 +333,7 @@ func keepWideExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, 
 
 // keepBytes compares bytewise. The empty string is a value like any other, so
 // a word in front of the column's says that there is one.
-func keepBytes(table accumulators, o *op, v values) error {
+func keepBytes(table Accumulators, o *op, v values) error {
 	for i, s := range v.slots {
 		x := v.flat.Bytes(v.at(i))
 		rows := table.Rows()

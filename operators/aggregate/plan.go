@@ -1,4 +1,4 @@
-package window
+package aggregate
 
 import (
 	"fmt"
@@ -8,13 +8,12 @@ import (
 	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/statebackend"
-	"millrace/stream"
 	"millrace/types"
 )
 
-// accumulators is what the loops need of a table's part: statebackend.Part and
+// Accumulators is what the loops need of a table's part: statebackend.Part and
 // Local's own table have it.
-type accumulators interface {
+type Accumulators interface {
 	Rows() statebackend.Rows
 	Bytes(column int, slot statebackend.Slot) []byte
 	SetBytes(column int, slot statebackend.Slot, value []byte) error
@@ -74,21 +73,23 @@ func (f *fused) any() bool { return *f != noFused }
 
 var noFused = fused{noWord, noWord, noWord, noWord}
 
-// plan is how rows are folded into accumulators and how these become columns.
-type plan struct {
-	columns []statebackend.ColumnSpec
+// Plan is how rows are folded into accumulators and how these become columns.
+// It is made once and does not change.
+type Plan struct {
+	// Columns are those of the table that holds the accumulators.
+	Columns []statebackend.ColumnSpec
 	words   []int // the first word of each column
 	// countRows says that each input row counts as one; partial rows bring
 	// their number.
 	countRows bool
 	steps     []step
-	// final gives the aggregates' values, partial those of PartialSchema,
-	// PartialRows included.
-	final, partial []emitter
-	// bytes tells whether any accumulator has variable length.
-	bytes bool
-	// wide tells that sums need more digits than a partial row carries.
-	wide bool
+	// Final gives the aggregates' values, Partial those of partial rows: the
+	// accumulators as jobgraph lays them out, and how many rows they stand for.
+	Final, Partial []Emitter
+	// Bytes tells whether any accumulator has variable length.
+	Bytes bool
+	// Wide tells that sums need more digits than a partial row carries.
+	Wide bool
 }
 
 // rowsWord counts the input rows behind a table row.
@@ -96,39 +97,43 @@ const rowsWord = 0
 
 // planner makes a plan.
 type planner struct {
-	plan
-	spec *jobgraph.WindowAggregateSpec
-	raw  *types.Schema
-	seen map[int]int // word that counts the values of a raw column
-	used int         // words
+	Plan
+	calls []jobgraph.AggregateCall
+	raw   *types.Schema
+	seen  map[int]int // word that counts the values of a raw column
+	used  int         // words
 }
 
-// newPlan makes the plan of an aggregate over raw input; with merge, over the
-// partial rows that a Local makes of it.
-func newPlan(spec *jobgraph.WindowAggregateSpec, raw *types.Schema, merge bool) (*plan, error) {
-	p := &planner{spec: spec, raw: raw, seen: map[int]int{}}
+// Raw is the partialFrom of a plan over raw rows.
+const Raw = -1
+
+// NewPlan makes the plan of aggregates over raw rows. With partialFrom other than
+// Raw it folds the partial rows that a first phase makes of them, whose
+// accumulators stand in the columns from there on.
+func NewPlan(calls []jobgraph.AggregateCall, raw *types.Schema, partialFrom int) (*Plan, error) {
+	p := &planner{calls: calls, raw: raw, seen: map[int]int{}}
 	p.column("rows", types.Of(types.BigInt))
-	for _, a := range spec.Aggregates {
+	for _, a := range calls {
 		if err := p.checkCall(a); err != nil {
 			return nil, err
 		}
 		p.countValues(a.Arg)
 	}
-	targets := make([]target, len(spec.Aggregates))
-	for i, a := range spec.Aggregates {
+	targets := make([]target, len(calls))
+	for i, a := range calls {
 		targets[i] = p.target(i, a)
 		p.emitters(a, targets[i])
 	}
-	p.partial = append(p.partial, emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: rowsWord})
-	if merge {
-		p.mergeSteps(targets)
+	p.Partial = append(p.Partial, Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: rowsWord})
+	if partialFrom != Raw {
+		p.mergeSteps(targets, partialFrom)
 	} else {
 		p.rawSteps(targets)
 	}
 	for i := range p.steps {
 		p.steps[i].fuse()
 	}
-	return &p.plan, nil
+	return &p.Plan, nil
 }
 
 // fuse moves the first loop of each kind that fused knows there, if the column
@@ -183,8 +188,8 @@ func (p *planner) argType(arg int) types.Type {
 
 // column adds a column to the table and returns its number and first word.
 func (p *planner) column(name string, t types.Type) (column, word int) {
-	column, word = len(p.columns), p.used
-	p.columns = append(p.columns, statebackend.ColumnSpec{Name: name, Type: t})
+	column, word = len(p.Columns), p.used
+	p.Columns = append(p.Columns, statebackend.ColumnSpec{Name: name, Type: t})
 	p.words = append(p.words, word)
 	p.used++
 	return column, word
@@ -231,7 +236,7 @@ func (p *planner) sum(label string, arg types.Type, average bool) op {
 	var o op
 	switch {
 	case arg.Kind == types.Decimal:
-		p.wide = p.wide || arg.Precision > localDecimalDigits
+		p.Wide = p.Wide || arg.Precision > localDecimalDigits
 		o.kind = opSumDecimal
 		_, o.word = p.column(label, types.Of(types.BigInt))
 		p.column(label+"$mid", types.Of(types.BigInt))
@@ -256,7 +261,7 @@ func (p *planner) extreme(label string, arg types.Type, largest bool) op {
 	}
 	switch arg.Layout() {
 	case types.LayoutBytes:
-		p.bytes = true
+		p.Bytes = true
 		o.kind = opExtremeBytes
 		p.column(label+"$seen", types.Of(types.BigInt))
 		o.column, o.word = p.column(label, types.BytesType())
@@ -276,7 +281,7 @@ func (p *planner) extreme(label string, arg types.Type, largest bool) op {
 // rawSteps folds rows: each is a row, and each value of an argument counts.
 func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
-	for i, a := range p.spec.Aggregates {
+	for i, a := range p.calls {
 		if !targets[i].has && p.seen[a.Arg] == rowsWord {
 			continue // COUNT of what is never NULL
 		}
@@ -306,10 +311,10 @@ func (p *planner) opsOf(column int) *[]op {
 // mergeSteps folds partial rows. The values of an argument are counted by the
 // partial count that COUNT or AVG bring; where the argument has neither, only
 // whether there is any matters, and each partial value counts as one.
-func (p *planner) mergeSteps(targets []target) {
+func (p *planner) mergeSteps(targets []target, from int) {
 	counted := map[int]bool{rowsWord: true}
-	column := len(p.spec.Keys) + 1
-	for i, a := range p.spec.Aggregates {
+	column := from
+	for i, a := range p.calls {
 		t := targets[i]
 		if t.has {
 			p.steps = append(p.steps, step{column: column, ops: []op{t.op}})
@@ -324,12 +329,12 @@ func (p *planner) mergeSteps(targets []target) {
 		}
 	}
 	p.steps = append(p.steps, step{column: column, ops: []op{{kind: opSumInt, word: rowsWord}}})
-	p.countPartialValues(targets, counted)
+	p.countPartialValues(targets, from, counted)
 }
 
-func (p *planner) countPartialValues(targets []target, counted map[int]bool) {
-	column := len(p.spec.Keys) + 1
-	for i, a := range p.spec.Aggregates {
+func (p *planner) countPartialValues(targets []target, from int, counted map[int]bool) {
+	column := from
+	for i, a := range p.calls {
 		t := targets[i]
 		if t.has && !counted[t.seen] {
 			counted[t.seen] = true
@@ -340,30 +345,4 @@ func (p *planner) countPartialValues(targets []target, counted map[int]bool) {
 			column++
 		}
 	}
-}
-
-// checkTime reports a time column that can't place rows in windows.
-func checkTime(spec *jobgraph.WindowAggregateSpec, raw *types.Schema) error {
-	if spec.Time < 0 || spec.Time >= raw.Len() {
-		return fmt.Errorf("the input has no column %d for the time", spec.Time)
-	}
-	f := raw.Fields[spec.Time]
-	if f.Type.Kind != types.Timestamp || f.Type.Unit() != types.Millis {
-		return fmt.Errorf("time column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
-	}
-	return nil
-}
-
-// keyTypes returns the types of the key columns, or an error for those that
-// can't be a key.
-func keyTypes(spec *jobgraph.WindowAggregateSpec, raw *types.Schema) ([]types.Type, error) {
-	ts := make([]types.Type, len(spec.Keys))
-	for i, k := range spec.Keys {
-		if k < 0 || k >= raw.Len() {
-			return nil, fmt.Errorf("the input has no key column %d", k)
-		}
-		ts[i] = raw.Fields[k].Type
-	}
-	_, err := stream.KeyLayoutOf(ts)
-	return ts, err
 }

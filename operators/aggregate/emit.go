@@ -1,4 +1,4 @@
-package window
+package aggregate
 
 import (
 	"math"
@@ -28,8 +28,8 @@ const (
 	emitAverageDecimal
 )
 
-// emitter makes a column of the output.
-type emitter struct {
+// Emitter makes a column of the output.
+type Emitter struct {
 	kind   emitKind
 	t      types.Type
 	word   int
@@ -46,31 +46,31 @@ type emitter struct {
 func (p *planner) emitters(a jobgraph.AggregateCall, t target) {
 	fn, arg := name(a), p.argType(a.Arg)
 	out, _ := expr.AggregateType(fn, arg) // checked
-	count := emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: t.seen, always: true}
+	count := Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: t.seen, always: true}
 	if fn == "COUNT" {
-		p.final, p.partial = append(p.final, count), append(p.partial, count)
+		p.Final, p.Partial = append(p.Final, count), append(p.Partial, count)
 		return
 	}
-	e := emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, always: !arg.Nullable, scale: arg.Scale}
+	e := Emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, always: !arg.Nullable, scale: arg.Scale}
 	e.kind = map[opKind]emitKind{
 		opSumInt: emitInt, opSumFloat: emitFloat, opSumDouble: emitDouble, opSumDecimal: emitDecimal, opExtreme: emitExtreme,
 		opExtremeFloat: emitExtremeFloat, opExtremeWide: emitExtremeWide, opExtremeBytes: emitBytes,
 	}[t.kind]
 	if fn != "AVG" {
-		p.final, p.partial = append(p.final, e), append(p.partial, e)
+		p.Final, p.Partial = append(p.Final, e), append(p.Partial, e)
 		return
 	}
 	sum := e
 	sum.t, _ = expr.AverageSumType(arg) // checked
-	p.partial = append(p.partial, sum, count)
+	p.Partial = append(p.Partial, sum, count)
 	e.kind = map[opKind]emitKind{
 		opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
 	}[t.kind]
-	p.final = append(p.final, e)
+	p.Final = append(p.Final, e)
 }
 
-// emit returns the column for the table's rows at slots.
-func (e *emitter) emit(pool *stream.Pool, table accumulators, slots []statebackend.Slot) stream.Vector {
+// Emit returns the column for the table's rows at slots.
+func (e *Emitter) Emit(pool *stream.Pool, table Accumulators, slots []statebackend.Slot) stream.Vector {
 	if e.kind == emitBytes {
 		return e.emitBytes(pool, table, slots)
 	}
@@ -90,7 +90,7 @@ func (e *emitter) emit(pool *stream.Pool, table accumulators, slots []statebacke
 	return v
 }
 
-func (e *emitter) markNulls(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func (e *Emitter) markNulls(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	if e.always || e.seen == rowsWord {
 		return
 	}
@@ -103,7 +103,7 @@ func (e *emitter) markNulls(pool *stream.Pool, v *stream.Vector, rows statebacke
 }
 
 // words fills in values that fit a word.
-func (e *emitter) words(v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func (e *Emitter) words(v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	switch e.t.Layout() {
 	case types.LayoutBit:
 		for i, s := range slots {
@@ -128,7 +128,7 @@ func (e *emitter) words(v *stream.Vector, rows statebackend.Rows, slots []stateb
 	}
 }
 
-func fill[T int8 | int16 | int32 | int64](e *emitter, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func fill[T int8 | int16 | int32 | int64](e *Emitter, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[T](v)[:len(slots)]
 	if e.kind == emitAverageInt {
 		for i, s := range slots {
@@ -145,7 +145,7 @@ func fill[T int8 | int16 | int32 | int64](e *emitter, v *stream.Vector, rows sta
 	}
 }
 
-func (e *emitter) word64(rows *statebackend.Rows, s statebackend.Slot) int64 {
+func (e *Emitter) word64(rows *statebackend.Rows, s statebackend.Slot) int64 {
 	w := *place(rows, rows.Offset+e.word, s)
 	switch e.kind {
 	case emitExtreme, emitExtremeFloat:
@@ -160,7 +160,7 @@ func (e *emitter) word64(rows *statebackend.Rows, s statebackend.Slot) int64 {
 	}
 }
 
-func (e *emitter) float64(rows *statebackend.Rows, s statebackend.Slot) float64 {
+func (e *Emitter) float64(rows *statebackend.Rows, s statebackend.Slot) float64 {
 	w := *place(rows, rows.Offset+e.word, s)
 	switch e.kind {
 	case emitExtremeFloat:
@@ -174,7 +174,7 @@ func (e *emitter) float64(rows *statebackend.Rows, s statebackend.Slot) float64 
 	}
 }
 
-func (e *emitter) wideExtremes(v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func (e *Emitter) wideExtremes(v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[stream.Int128](v)
 	low := uint64(int64(e.mask<<1) >> 63)
 	for i, s := range slots {
@@ -183,7 +183,7 @@ func (e *emitter) wideExtremes(v *stream.Vector, rows statebackend.Rows, slots [
 	}
 }
 
-func (e *emitter) emitBytes(pool *stream.Pool, table accumulators, slots []statebackend.Slot) stream.Vector {
+func (e *Emitter) emitBytes(pool *stream.Pool, table Accumulators, slots []statebackend.Slot) stream.Vector {
 	b := stream.NewBuilder(pool, e.t, len(slots))
 	rows := table.Rows()
 	for _, s := range slots {
@@ -197,7 +197,7 @@ func (e *emitter) emitBytes(pool *stream.Pool, table accumulators, slots []state
 }
 
 // decimals fills in sums; those that have more than 38 digits are NULL.
-func (e *emitter) decimals(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func (e *Emitter) decimals(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[stream.Int128](v)
 	for i, s := range slots {
 		at := int(s%statebackend.BlockRows)*rows.Stride + rows.Offset + e.word
@@ -227,7 +227,7 @@ func fits38Digits(x stream.Int128) bool {
 }
 
 // averageDecimals divides exactly and rounds half up, away from zero, once.
-func (e *emitter) averageDecimals(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
+func (e *Emitter) averageDecimals(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[stream.Int128](v)
 	shift := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(e.t.Scale-e.scale)), nil)
 	for i, s := range slots {
