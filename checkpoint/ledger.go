@@ -81,7 +81,12 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 			rows = o.Folded + o.Late
 		case *jobgraph.LimitSpec, *jobgraph.DropUpdateBeforeSpec:
 			rows = o.RowsOut + o.Filtered
-		case *jobgraph.LocalAggregateSpec:
+		case *jobgraph.GroupAggregateSpec:
+			if body.Partial {
+				return nil
+			}
+			rows = o.Folded + o.Expired
+		case *jobgraph.LocalAggregateSpec, *jobgraph.LocalGroupAggregateSpec:
 			rows = o.RowsOut + o.Folded
 		case *jobgraph.WindowAggregateSpec:
 			if body.Partial {

@@ -11,20 +11,55 @@ import (
 
 // AggregateCall is an aggregate function over a column.
 type AggregateCall struct {
-	Func string // COUNT, SUM, MIN, MAX, AVG
+	Func string // COUNT, SUM, MIN, MAX, AVG, ...
 	Arg  int    // a column of the (raw) input; CountStar for COUNT(*)
 	Name string // of the output column
+	// Distinct has each value count once.
+	Distinct bool
+	// Filtered has only those rows count of which the BOOLEAN column Filter is TRUE.
+	Filtered bool
+	Filter   int
+	// Separator stands between the values that LISTAGG gives.
+	Separator string
 }
 
 // CountStar is the Arg of COUNT(*).
 const CountStar = -1
 
-var aggregateNames = []string{"AVG", "COUNT", "MAX", "MIN", "SUM"}
+var aggregateNames = []string{"AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "MAX", "MIN", "SUM", "SUM0"}
+
+// Retractable tells whether an aggregate function, by its name in capitals, can take
+// rows back.
+func Retractable(function string) bool {
+	switch function {
+	case "FIRST_VALUE", "LAST_VALUE", "LISTAGG":
+		return false
+	default:
+		return true
+	}
+}
 
 // field returns the output column of the call.
 func (a *AggregateCall) field(in *types.Schema) (types.Field, error) {
-	t, err := expr.AggregateType(strings.ToUpper(a.Func), a.argType(in))
+	t, err := a.Type(in)
 	return types.Field{Name: a.Name, Type: t}, err
+}
+
+// Type returns the type of the result over rows of a schema that has the column.
+func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
+	return expr.AggregateType(strings.ToUpper(a.Func), a.argType(in))
+}
+
+// same tells whether two calls aggregate the same, whatever they call it.
+func (a *AggregateCall) same(b *AggregateCall) bool {
+	x, y := *a, *b
+	x.Func, y.Func, x.Name, y.Name = strings.ToUpper(x.Func), strings.ToUpper(y.Func), "", ""
+	return x == y
+}
+
+// sameCalls tells whether lists of calls aggregate the same.
+func sameCalls(a, b []AggregateCall) bool {
+	return slices.EqualFunc(a, b, func(x, y AggregateCall) bool { return x.same(&y) })
 }
 
 func (a *AggregateCall) argType(in *types.Schema) types.Type {
@@ -40,20 +75,70 @@ func (a *AggregateCall) text(in *types.Schema) string {
 	if a.Arg != CountStar {
 		arg = in.Fields[a.Arg].Name
 	}
-	return fmt.Sprintf("%s = %s(%s)", a.Name, strings.ToUpper(a.Func), arg)
+	if a.Distinct {
+		arg = "DISTINCT " + arg
+	}
+	if a.Separator != "" {
+		arg += fmt.Sprintf(", '%s'", a.Separator)
+	}
+	filter := ""
+	if a.Filtered {
+		filter = fmt.Sprintf(" where %s", in.Fields[a.Filter].Name)
+	}
+	return fmt.Sprintf("%s = %s(%s)%s", a.Name, strings.ToUpper(a.Func), arg, filter)
+}
+
+// BringsCount tells whether partial rows have, behind the call's accumulator, the count of its values.
+func (a *AggregateCall) BringsCount(retract bool) bool {
+	fn := strings.ToUpper(a.Func)
+	return fn == "AVG" || retract && fn != "COUNT"
+}
+
+// partialFields returns the accumulator columns of partial rows, PartialRows behind them.
+//
+// The accumulators are: of COUNT, the count; of AVG, sum and count; of others the value (NULL before
+// the first), in the result's type, and where rows may be taken back the count of values, too.
+func partialFields(calls []AggregateCall, in *types.Schema, retract bool) (fields []types.Field, err error) {
+	count := types.Of(types.BigInt).NotNull()
+	for i := range calls {
+		a := &calls[i]
+		f, err := a.field(in)
+		if err != nil {
+			return nil, err
+		}
+		f.Name = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i)
+		sum := f.Type
+		if strings.EqualFold(a.Func, "AVG") {
+			if sum, err = expr.AverageSumType(a.argType(in)); err != nil {
+				return nil, err
+			}
+		}
+		if a.BringsCount(retract) {
+			fields = append(fields, types.Field{Name: f.Name + "$sum", Type: sum}, types.Field{Name: f.Name + "$count", Type: count})
+			continue
+		}
+		fields = append(fields, f)
+	}
+	return append(fields, types.Field{Name: PartialRows, Type: count}), nil
+}
+
+// callsCheck says what is asked of the aggregates of an operator.
+type callsCheck struct {
+	retract bool // rows may take others back
+	partial bool // first phase, whose partial rows have no values
 }
 
 // aggregates checks the calls over an input, nil where it is not known.
-func (c *operatorCheck) aggregates(field string, calls []AggregateCall, in *types.Schema) {
+func (c *operatorCheck) aggregates(field string, calls []AggregateCall, in *types.Schema, of callsCheck) {
 	if !c.atMost(c.id, c.at(field), len(calls), AggregatesMax) {
 		return
 	}
 	for i, a := range calls {
-		c.aggregate(fmt.Sprintf("%s[%d]", field, i), a, in)
+		c.aggregate(fmt.Sprintf("%s[%d]", field, i), a, in, of)
 	}
 }
 
-func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schema) {
+func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schema, of callsCheck) {
 	name := strings.ToUpper(a.Func)
 	if a.Name == "" {
 		c.addf(field+".name", "is empty")
@@ -61,6 +146,21 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if !slices.Contains(aggregateNames, name) {
 		c.unknown(c.id, c.at(field+".func"), "aggregate function", a.Func, aggregateNames)
 		return
+	}
+	switch {
+	case a.Distinct && a.Arg == CountStar:
+		c.addf(field+".distinct", "needs a column")
+	case of.retract && !Retractable(name):
+		c.addf(field+".func", "%s can't take rows back, and the input may", name)
+	case of.partial && a.Distinct && !distinctIsIdle(name):
+		c.addf(field+".distinct", "partial rows don't have the values: DISTINCT needs one phase")
+	case of.partial && of.retract && (name == "MIN" || name == "MAX"):
+		c.addf(field+".func", "partial rows don't have the values: %s of rows that may be taken back needs one phase", name)
+	}
+	if a.Filtered && in != nil && c.column(c.id, c.at(field+".filter"), a.Filter, in) {
+		if f := in.Fields[a.Filter]; f.Type.Kind != types.Boolean {
+			c.addf(field+".filter", "column %s is %s, want BOOLEAN", f.Name, f.Type)
+		}
 	}
 	if a.Arg == CountStar {
 		if name != "COUNT" {
@@ -74,4 +174,9 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if _, err := expr.AggregateType(name, in.Fields[a.Arg].Type); err != nil {
 		c.addf(field+".arg", "%s", err)
 	}
+}
+
+// distinctIsIdle tells whether DISTINCT makes no difference to a function.
+func distinctIsIdle(name string) bool {
+	return name == "MIN" || name == "MAX" || name == "FIRST_VALUE" || name == "LAST_VALUE"
 }

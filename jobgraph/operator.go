@@ -44,11 +44,13 @@ type OperatorKind string
 
 // The operator kinds.
 const (
-	KindCalc            OperatorKind = "calc"
-	KindWindowAggregate OperatorKind = "window-aggregate"
-	KindLocalAggregate  OperatorKind = "local-aggregate"
-	KindUnion           OperatorKind = "union"
-	KindUnknown         OperatorKind = "unknown"
+	KindCalc                OperatorKind = "calc"
+	KindWindowAggregate     OperatorKind = "window-aggregate"
+	KindLocalAggregate      OperatorKind = "local-aggregate"
+	KindGroupAggregate      OperatorKind = "group-aggregate"
+	KindLocalGroupAggregate OperatorKind = "local-group-aggregate"
+	KindUnion               OperatorKind = "union"
+	KindUnknown             OperatorKind = "unknown"
 
 	KindRank               OperatorKind = "rank"
 	KindDeduplicate        OperatorKind = "deduplicate"

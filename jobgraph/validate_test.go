@@ -28,7 +28,7 @@ type cluster struct{}
 func (cluster) Sources() []string { return []string{"kafka", "nexmark"} }
 func (cluster) Sinks() []string   { return []string{"blackhole", "kafka", "print"} }
 func (cluster) Operators() []jobgraph.OperatorKind {
-	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion}
+	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate}
 }
 func (cluster) Functions() *expr.Registry                { return expr.Builtins() }
 func (cluster) CheckSource(s *jobgraph.SourceSpec) error { return checkOptions(s.Options) }
@@ -81,10 +81,12 @@ func golden(t *testing.T, name, text string) {
 }
 
 // problemCases are wrong graphs, each made of the main job by a change.
-var problemCases = []struct {
+type problemCase struct {
 	name   string
 	change func(g *jobgraph.Graph)
-}{
+}
+
+var problemCases = []problemCase{
 	{"names", func(g *jobgraph.Graph) {
 		g.Name = ""
 		g.Vertices[0].ID, g.Vertices[1].Name = "bids/1", "tab\there"
@@ -230,9 +232,13 @@ func windows(g *jobgraph.Graph) []*jobgraph.WindowAggregateSpec {
 	return []*jobgraph.WindowAggregateSpec{(*jobgraph.WindowAggregateSpec)(local), g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)}
 }
 
-func TestProblems(t *testing.T) {
+func TestProblems(t *testing.T) { checkProblems(t, "problems.txt", problemCases) }
+
+// checkProblems compares what Validate says of changed main jobs with a page.
+func checkProblems(t *testing.T, name string, cases []problemCase) {
+	t.Helper()
 	var page strings.Builder
-	for _, c := range problemCases {
+	for _, c := range cases {
 		g := mainJob(t)
 		c.change(g)
 		err := jobgraph.Validate(g, cluster{})
@@ -246,7 +252,7 @@ func TestProblems(t *testing.T) {
 			fmt.Fprintln(&page, m.Error())
 		}
 	}
-	golden(t, "problems.txt", page.String())
+	golden(t, name, page.String())
 }
 
 func TestNilGraph(t *testing.T) {

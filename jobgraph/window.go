@@ -3,10 +3,8 @@ package jobgraph
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"millrace/expr"
 	"millrace/types"
 )
 
@@ -95,7 +93,7 @@ func (s *WindowAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types
 	if s.Partial {
 		raw = c.partial(s, in[0])
 	}
-	if !c.window(s, raw) || raw == nil {
+	if !c.window(s, raw, s.Partial) || raw == nil {
 		return nil
 	}
 	if s.Partial {
@@ -133,7 +131,7 @@ func (s *LocalAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.
 		c.addf("", "a local aggregate can have neither partial nor late_output")
 	}
 	w := (*WindowAggregateSpec)(s)
-	if !c.window(w, in[0]) || in[0] == nil {
+	if !c.window(w, in[0], true) || in[0] == nil {
 		return nil
 	}
 	return c.schemaOf(PartialSchema(w, in[0]))
@@ -155,7 +153,7 @@ func explainWindow(e *explainer, w *WindowAggregateSpec, raw *types.Schema) {
 }
 
 func windowSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, error) {
-	fields := keyFields(w, in)
+	fields := keyFields(w.Keys, in)
 	fields = append(fields, types.Field{Name: WindowStart, Type: windowTime}, types.Field{Name: WindowEnd, Type: windowTime})
 	for i := range w.Aggregates {
 		f, err := w.Aggregates[i].field(in)
@@ -169,37 +167,18 @@ func windowSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, erro
 
 // PartialSchema returns the schema of a LocalAggregate's output: the keys,
 // window_end, for each aggregate its accumulator columns, and PartialRows.
-//
-// The accumulators are: of COUNT, the count; of SUM, MIN and MAX, the value
-// (NULL before the first) with SUM in its result type; of AVG, sum and count.
 func PartialSchema(w *WindowAggregateSpec, in *types.Schema) (*types.Schema, error) {
-	fields := keyFields(w, in)
-	fields = append(fields, types.Field{Name: WindowEnd, Type: windowTime})
-	count := types.Of(types.BigInt).NotNull()
-	for i := range w.Aggregates {
-		a := &w.Aggregates[i]
-		f, err := a.field(in)
-		if err != nil {
-			return nil, err
-		}
-		f.Name = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i)
-		if strings.EqualFold(a.Func, "AVG") {
-			sum, err := expr.AverageSumType(a.argType(in))
-			if err != nil {
-				return nil, err
-			}
-			fields = append(fields, types.Field{Name: f.Name + "$sum", Type: sum}, types.Field{Name: f.Name + "$count", Type: count})
-			continue
-		}
-		fields = append(fields, f)
+	fields := append(keyFields(w.Keys, in), types.Field{Name: WindowEnd, Type: windowTime})
+	partial, err := partialFields(w.Aggregates, in, false)
+	if err != nil {
+		return nil, err
 	}
-	fields = append(fields, types.Field{Name: PartialRows, Type: count})
-	return types.NewSchema(fields...), nil
+	return types.NewSchema(append(fields, partial...)...), nil
 }
 
-func keyFields(w *WindowAggregateSpec, in *types.Schema) []types.Field {
-	fields := make([]types.Field, 0, len(w.Keys)+2+len(w.Aggregates))
-	for _, k := range w.Keys {
+func keyFields(keys []int, in *types.Schema) []types.Field {
+	fields := make([]types.Field, 0, len(keys)+3)
+	for _, k := range keys {
 		fields = append(fields, in.Fields[k])
 	}
 	return fields
@@ -239,19 +218,17 @@ func (c *operatorCheck) partial(w *WindowAggregateSpec, in *types.Schema) *types
 // windowFits tells, without reporting, whether the columns of a spec exist.
 func (c *operatorCheck) windowFits(w *WindowAggregateSpec) bool {
 	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known}}
-	return quiet.window(w, w.Input)
+	return quiet.window(w, w.Input, true)
 }
 
 func sameAggregate(a, b *WindowAggregateSpec) bool {
 	return slices.Equal(a.Keys, b.Keys) && a.Time == b.Time && a.Window == b.Window &&
-		slices.EqualFunc(a.Aggregates, b.Aggregates, func(x, y AggregateCall) bool {
-			return strings.EqualFold(x.Func, y.Func) && x.Arg == y.Arg
-		})
+		sameCalls(a.Aggregates, b.Aggregates)
 }
 
 // window checks what both phases share against the raw input's schema, nil
 // where that is not known, and reports whether it stands.
-func (c *operatorCheck) window(w *WindowAggregateSpec, raw *types.Schema) bool {
+func (c *operatorCheck) window(w *WindowAggregateSpec, raw *types.Schema, partial bool) bool {
 	found := c.problems.Len()
 	c.keys(c.id, c.at("keys"), w.Keys, raw)
 	c.windowSpec("window", w.Window)
@@ -261,7 +238,7 @@ func (c *operatorCheck) window(w *WindowAggregateSpec, raw *types.Schema) bool {
 			c.addf("time", "column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
 		}
 	}
-	c.aggregates("aggregates", w.Aggregates, raw)
+	c.aggregates("aggregates", w.Aggregates, raw, callsCheck{partial: partial})
 	return c.problems.Len() == found
 }
 

@@ -18,6 +18,7 @@ import (
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/operators"
+	"millrace/operators/aggregate"
 	"millrace/operators/calc"
 	"millrace/operators/changelog"
 	"millrace/operators/rank"
@@ -43,6 +44,7 @@ func NewWiring(log *slog.Logger) *Wiring {
 	w := &Wiring{Operators: &operators.Registry{}, Connectors: &connectors.Registry{}, Functions: expr.Builtins()}
 	calc.Register(w.Operators, w.Functions)
 	window.Register(w.Operators)
+	aggregate.Register(w.Operators)
 	union.Register(w.Operators)
 	rank.Register(w.Operators)
 	sort.Register(w.Operators)

@@ -158,6 +158,10 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 		out.Body = (*jobgraph.LocalAggregateSpec)(d.window(field+".local_aggregate", b.LocalAggregate))
 	case *jobv1.OperatorSpec_Union:
 		out.Body = &jobgraph.UnionSpec{}
+	case *jobv1.OperatorSpec_GroupAggregate:
+		out.Body = d.group(field+".group_aggregate", b.GroupAggregate)
+	case *jobv1.OperatorSpec_LocalGroupAggregate:
+		out.Body = localGroup(b.LocalGroupAggregate)
 	default:
 		if out.Body = d.ranked(field, o); out.Body == nil {
 			d.addf(field, "operator has no description that is known here")
@@ -184,18 +188,15 @@ func (d *decoder) projections(field string, in []*jobv1.Projection) (out []jobgr
 }
 
 func (d *decoder) window(field string, w *jobv1.WindowAggregateSpec) *jobgraph.WindowAggregateSpec {
-	out := &jobgraph.WindowAggregateSpec{
+	return &jobgraph.WindowAggregateSpec{
 		Keys: ints(w.GetKeys()), Time: int(w.GetTime()),
 		Window: jobgraph.WindowSpec{
 			Size:   d.duration(field+".window.size", w.GetWindow().GetSize()),
 			Offset: d.duration(field+".window.offset", w.GetWindow().GetOffset()),
 		},
 		Partial: w.GetPartial(), Input: d.schema(field+".input", w.GetInput()), LateOutput: w.GetLateOutput(),
+		Aggregates: calls(w.GetAggregates()),
 	}
-	for _, a := range w.GetAggregates() {
-		out.Aggregates = append(out.Aggregates, jobgraph.AggregateCall{Func: a.GetFunc(), Arg: int(a.GetArg()), Name: a.GetName()})
-	}
-	return out
 }
 
 var partitionings = map[jobv1.PartitioningKind]jobgraph.PartitioningKind{

@@ -74,15 +74,21 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 
 func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 	o := jobgraph.OperatorSpec{UID: "o", Name: rapid.String().Draw(t, "name")}
-	switch rapid.IntRange(0, 4).Draw(t, "operator") {
-	case 4:
+	if rapid.IntRange(0, 4).Draw(t, "ranked") == 0 {
 		o.Body = drawRanked(t)
+		return o
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "operator") {
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:
 		o.Body = (*jobgraph.LocalAggregateSpec)(drawWindow(t))
 	case 2:
 		o.Body = drawWindow(t)
+	case 3:
+		o.Body = drawGroup(t)
+	case 4:
+		o.Body = drawGroup(t).Local()
 	default:
 		c := &jobgraph.CalcSpec{Columns: []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 3)}}}
 		if rapid.Bool().Draw(t, "filter") {
@@ -98,7 +104,7 @@ func drawWindow(t *rapid.T) *jobgraph.WindowAggregateSpec {
 		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Time: int(rapid.Int32().Draw(t, "time")),
 		Window:  jobgraph.WindowSpec{Size: drawDuration(t), Offset: drawDuration(t)},
 		Partial: rapid.Bool().Draw(t, "partial"), LateOutput: rapid.Bool().Draw(t, "late"),
-		Aggregates: []jobgraph.AggregateCall{{Func: rapid.String().Draw(t, "func"), Arg: rapid.IntRange(-1, 9).Draw(t, "arg"), Name: "a"}},
+		Aggregates: drawCalls(t),
 	}
 	if w.Partial {
 		w.Input = drawSchema(t)

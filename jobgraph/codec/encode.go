@@ -143,6 +143,10 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
 	default:
 		e.ranked(field, o, out)
+	case *jobgraph.GroupAggregateSpec:
+		out.Body = &jobv1.OperatorSpec_GroupAggregate{GroupAggregate: e.group(field+".group_aggregate", b)}
+	case *jobgraph.LocalGroupAggregateSpec:
+		out.Body = &jobv1.OperatorSpec_LocalGroupAggregate{LocalGroupAggregate: e.localGroup(field+".local_group_aggregate", b)}
 	}
 	return out
 }
@@ -165,16 +169,12 @@ func (e *encoder) projections(field string, in []jobgraph.Projection) (out []*jo
 }
 
 func (e *encoder) window(field string, w *jobgraph.WindowAggregateSpec) *jobv1.WindowAggregateSpec {
-	out := &jobv1.WindowAggregateSpec{
+	return &jobv1.WindowAggregateSpec{
 		Keys: e.ints(field+".keys", w.Keys), Time: e.int(field+".time", w.Time),
 		Window:  &jobv1.WindowSpec{Size: duration(w.Window.Size), Offset: duration(w.Window.Offset)},
 		Partial: w.Partial, Input: e.schema(field+".input", w.Input), LateOutput: w.LateOutput,
+		Aggregates: e.calls(field+".aggregates", w.Aggregates),
 	}
-	for i, a := range w.Aggregates {
-		arg := e.int(fmt.Sprintf("%s.aggregates[%d].arg", field, i), a.Arg)
-		out.Aggregates = append(out.Aggregates, &jobv1.AggregateCall{Func: a.Func, Arg: arg, Name: a.Name})
-	}
-	return out
 }
 
 func (e *encoder) edge(field string, in *jobgraph.Edge) *jobv1.Edge {

@@ -9,8 +9,23 @@
 // accumulator, over the words of those slots; Emitters turn slots into columns.
 // Accumulators are such that zero is their neutral element, so that a new row
 // needs no special case. The order in which rows come does not matter to any
-// result but a sum of floating-point numbers.
+// result but a sum of floating-point numbers, and the first, the last and a list.
 //
 // The table is somebody else's: a part of a state table, or a Table, which a
 // first phase in front of an exchange folds into.
+//
+// # Taking back
+//
+// Sums and counts are taken back by subtraction. DISTINCT, and MIN and MAX of rows
+// that may be taken back, need the values: Counted counts them in an OrderedMap a
+// column, and tells which appeared and which went; the loops fold just these. When
+// the least or the largest value went, the first of those left is looked up.
+//
+// # Groups
+//
+// Groups is the aggregate by key for ever. A batch goes through it as a whole and
+// is one change of a key, as with Flink's mini-batches: groups are shown before
+// and after, and what differs leaves. Local is the first phase, of groups and of
+// windows: it has no state, and lets rows pass as partial rows of one where keys
+// hardly repeat.
 package aggregate

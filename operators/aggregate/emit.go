@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/big"
 
-	"millrace/expr"
-	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
@@ -35,38 +33,11 @@ type Emitter struct {
 	word   int
 	column int
 	mask   uint64
-	// seen counts the values; the result is NULL where it is zero. always says
-	// that there is no such row.
+	// seen counts the values; the result is NULL where it is zero, but for what
+	// always has a result.
 	seen   int
 	always bool
 	scale  int // of an averaged DECIMAL's sum
-}
-
-// emitters adds what an aggregate gives, finally and in part.
-func (p *planner) emitters(a jobgraph.AggregateCall, t target) {
-	fn, arg := name(a), p.argType(a.Arg)
-	out, _ := expr.AggregateType(fn, arg) // checked
-	count := Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: t.seen, always: true}
-	if fn == "COUNT" {
-		p.Final, p.Partial = append(p.Final, count), append(p.Partial, count)
-		return
-	}
-	e := Emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, always: !arg.Nullable, scale: arg.Scale}
-	e.kind = map[opKind]emitKind{
-		opSumInt: emitInt, opSumFloat: emitFloat, opSumDouble: emitDouble, opSumDecimal: emitDecimal, opExtreme: emitExtreme,
-		opExtremeFloat: emitExtremeFloat, opExtremeWide: emitExtremeWide, opExtremeBytes: emitBytes,
-	}[t.kind]
-	if fn != "AVG" {
-		p.Final, p.Partial = append(p.Final, e), append(p.Partial, e)
-		return
-	}
-	sum := e
-	sum.t, _ = expr.AverageSumType(arg) // checked
-	p.Partial = append(p.Partial, sum, count)
-	e.kind = map[opKind]emitKind{
-		opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
-	}[t.kind]
-	p.Final = append(p.Final, e)
 }
 
 // Emit returns the column for the table's rows at slots.
@@ -91,7 +62,7 @@ func (e *Emitter) Emit(pool *stream.Pool, table Accumulators, slots []statebacke
 }
 
 func (e *Emitter) markNulls(pool *stream.Pool, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
-	if e.always || e.seen == rowsWord {
+	if e.always {
 		return
 	}
 	word := rows.Offset + e.seen
@@ -176,7 +147,7 @@ func (e *Emitter) float64(rows *statebackend.Rows, s statebackend.Slot) float64 
 
 func (e *Emitter) wideExtremes(v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[stream.Int128](v)
-	low := uint64(int64(e.mask<<1) >> 63)
+	low := lowMask(e.mask)
 	for i, s := range slots {
 		hi, lo := *place(&rows, rows.Offset+e.word, s), *place(&rows, rows.Offset+e.word+1, s)
 		out[i] = stream.Int128{Lo: lo ^ low, Hi: int64(hi ^ e.mask)}

@@ -1,10 +1,10 @@
 package aggregate
 
 import (
-	"bytes"
 	"math"
 	"math/bits"
 
+	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
@@ -13,15 +13,31 @@ import (
 // Folder runs a plan's steps over tiles, in scratch memory of its own. It is for
 // one goroutine.
 type Folder struct {
-	plan      *Plan
+	plan *Plan
+	// Of the batch under way: what each selected row counts for (nil: one each), and
+	// the values that were counted.
+	signs   []int64
+	counted []*Counted
+
 	slots     [TileRows]statebackend.Slot // of the rows that have a value
 	positions [TileRows]int32
+	weights   [TileRows]int64
 	ints      [TileRows]int64
 	wide      [TileRows]stream.Int128
+	more      struct {
+		slots     [TileRows]statebackend.Slot
+		positions [TileRows]int32
+	}
+	text []byte
 }
 
 // Use makes the folder ready for a plan.
 func (f *Folder) Use(p *Plan) { f.plan = p }
+
+// Weigh says what each selected row of the next batches to fold counts for: 1
+// where it adds, -1 where it takes back, 0 where it is passed over; nil: 1 each.
+// The values that the plan has counted are those of the same rows.
+func (f *Folder) Weigh(signs []int64, counted []*Counted) { f.signs, f.counted = signs, counted }
 
 // Fold takes the tile of selected rows from, from+1, ... of b, whose slots are
 // given, into the table.
@@ -30,10 +46,10 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 	counted := !f.plan.countRows
 	for i := range f.plan.steps {
 		s := &f.plan.steps[i]
-		v := f.resolve(&b.Columns[s.column], b.Sel(), from, slots)
+		v := f.resolve(s, b, from, slots)
 		if s.fused.any() {
 			rowsWith := noWord
-			if !counted && len(v.slots) == len(slots) {
+			if !counted && len(v.slots) == len(slots) && s.counted == 0 {
 				rowsWith, counted = rowsWord, true
 			}
 			foldInts(rows, rowsWith, &s.fused, v.slots, f.integers(v))
@@ -44,7 +60,11 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 			}
 		}
 	}
-	if !counted {
+	switch {
+	case counted:
+	case f.signs != nil:
+		addInts(rows, rowsWord, slots, f.signs[from:from+len(slots)])
+	default:
 		addOne(rows, rowsWord, slots)
 	}
 	return nil
@@ -53,59 +73,109 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 // values are the values of a tile that are not NULL: flat ones, at positions
 // (nil: from, from+1, ...), each with the slot that it goes to.
 type values struct {
-	flat      *stream.Vector
+	flat      *stream.Vector // nil: rows, that have no value
 	positions []int32
 	from      int
 	slots     []statebackend.Slot
+	signs     []int64 // 1 or -1 for each; nil: all 1
 }
 
-// resolve settles encoding, selection and NULLs, so that no loop asks for them.
-func (f *Folder) resolve(v *stream.Vector, sel []int32, from int, slots []statebackend.Slot) values {
-	if v.IsPlain() {
-		if sel != nil {
-			return values{flat: v, positions: sel[from : from+len(slots)], slots: slots}
+// resolve settles encoding, selection, filter, signs and NULLs, so that no loop
+// asks for them.
+func (f *Folder) resolve(s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
+	if s.counted > 0 {
+		return f.changes(f.counted[s.counted-1], s, b, from, slots)
+	}
+	sel := b.Sel()
+	var v *stream.Vector
+	if s.arg != jobgraph.CountStar {
+		v = &b.Columns[s.arg]
+		if v.IsPlain() && s.filter == noColumn && f.signs == nil {
+			if sel != nil {
+				return values{flat: v, positions: sel[from : from+len(slots)], slots: slots}
+			}
+			return values{flat: v, from: from, slots: slots}
 		}
-		return values{flat: v, from: from, slots: slots}
 	}
 	n := 0
-	mayBeNull := v.HasNulls() || v.Encoding == stream.Dictionary
+	mayBeNull := v != nil && (v.HasNulls() || v.Encoding == stream.Dictionary)
 	for i, slot := range slots {
 		row := int32(from + i)
 		if sel != nil {
 			row = sel[row]
 		}
-		if mayBeNull && v.IsNull(int(row)) {
+		if mayBeNull && v.IsNull(int(row)) || s.filter != noColumn && !admits(&b.Columns[s.filter], int(row)) {
 			continue
+		}
+		if f.signs != nil {
+			if f.weights[n] = f.signs[from+i]; f.weights[n] == 0 {
+				continue
+			}
 		}
 		f.positions[n], f.slots[n] = row, slot
 		n++
 	}
-	positions := f.positions[:n]
-	switch v.Encoding {
+	out := values{slots: f.slots[:n]}
+	if f.signs != nil {
+		out.signs = f.weights[:n]
+	}
+	out.point(v, f.positions[:n])
+	return out
+}
+
+// admits tells whether a filter has TRUE in a row.
+func admits(filter *stream.Vector, row int) bool { return !filter.IsNull(row) && filter.Bool(row) }
+
+// point settles the encoding of a vector under the rows at positions, which it
+// may change.
+func (v *values) point(from *stream.Vector, positions []int32) {
+	v.flat, v.positions = from, positions
+	if from == nil {
+		return
+	}
+	switch from.Encoding {
 	case stream.Constant:
 		clear(positions)
 	case stream.Dictionary:
-		indices := v.Indices()
+		indices := from.Indices()
 		for i, p := range positions {
 			positions[i] = indices[p]
 		}
-		v = v.Dict()
+		v.flat = from.Dict()
 	}
-	return values{flat: v, positions: positions, slots: f.slots[:n]}
+}
+
+// changes returns the values of the tile's rows that appeared or went.
+func (f *Folder) changes(c *Counted, s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
+	n := 0
+	for _, x := range c.within(s.variant, from, from+len(slots)) {
+		f.positions[n], f.slots[n], f.weights[n] = int32(b.Row(int(x.row))), slots[int(x.row)-from], int64(x.sign)
+		n++
+	}
+	out := values{slots: f.slots[:n], signs: f.weights[:n]}
+	out.point(&b.Columns[s.arg], f.positions[:n])
+	return out
 }
 
 func (f *Folder) run(table Accumulators, rows statebackend.Rows, o *op, v values) error {
+	if v.signs != nil && o.kind >= opExtreme {
+		v = f.added(v)
+	}
 	switch o.kind {
 	case opCount:
-		addOne(rows, o.word, v.slots)
+		if v.signs == nil {
+			addOne(rows, o.word, v.slots)
+		} else {
+			addInts(rows, o.word, v.slots, v.signs)
+		}
 	case opSumInt:
-		addInts(rows, o.word, v.slots, f.integers(v))
+		addInts(rows, o.word, v.slots, f.signed(v, f.integers(v)))
 	case opSumFloat:
 		addFloats(rows, o.word, v.slots, v)
 	case opSumDouble:
 		addDoubles(rows, o.word, v.slots, v)
 	case opSumDecimal:
-		addDecimals(rows, o.word, v.slots, f.decimals(v))
+		addDecimals(rows, o.word, v.slots, f.signedWide(v, f.decimals(v)))
 	case opExtreme:
 		keepExtremes(rows, o.word, v.slots, f.integers(v), o.mask)
 	case opExtremeFloat:
@@ -114,8 +184,49 @@ func (f *Folder) run(table Accumulators, rows statebackend.Rows, o *op, v values
 		keepWideExtremes(rows, o.word, v.slots, f.decimals(v), o.mask)
 	case opExtremeBytes:
 		return keepBytes(table, o, v)
+	case opFirst, opLast:
+		return f.keepValues(table, o, v)
+	case opList:
+		return f.lengthen(table, o, v)
 	}
 	return nil
+}
+
+// added returns the values that add. Those that go are looked for in another way,
+// by Extremes.
+func (f *Folder) added(v values) values {
+	n := 0
+	for i, sign := range v.signs {
+		if sign > 0 {
+			f.more.positions[n], f.more.slots[n] = int32(v.at(i)), v.slots[i]
+			n++
+		}
+	}
+	return values{flat: v.flat, positions: f.more.positions[:n], slots: f.more.slots[:n]}
+}
+
+// signed returns integers with their signs; those of a column are not changed.
+func (f *Folder) signed(v values, xs []int64) []int64 {
+	if v.signs == nil {
+		return xs
+	}
+	out := f.ints[:len(xs)]
+	for i, x := range xs {
+		out[i] = x * v.signs[i]
+	}
+	return out
+}
+
+// signedWide does so in 128 bits, in place: what decimals returns is scratch.
+func (f *Folder) signedWide(v values, xs []stream.Int128) []stream.Int128 {
+	for i, sign := range v.signs {
+		if sign < 0 {
+			lo, borrow := bits.Sub64(0, xs[i].Lo, 0)
+			hi, _ := bits.Sub64(0, uint64(xs[i].Hi), borrow)
+			xs[i] = stream.Int128{Lo: lo, Hi: int64(hi)}
+		}
+	}
+	return xs
 }
 
 // integers returns the values as 64-bit integers; BIGINT where it lies, the
@@ -152,6 +263,14 @@ func (v *values) at(i int) int {
 		return v.from + i
 	}
 	return int(v.positions[i])
+}
+
+// sign returns what value i is multiplied by.
+func (v *values) sign(i int) float64 {
+	if v.signs == nil {
+		return 1
+	}
+	return float64(v.signs[i])
 }
 
 func gather[T int8 | int16 | int32 | int64](out []int64, xs []T, v values) {
@@ -274,7 +393,7 @@ func addFloats(r statebackend.Rows, word int, slots []statebackend.Slot, v value
 	xs := stream.Values[float32](v.flat)
 	for i, s := range slots {
 		p := place(&r, word, s)
-		*p = uint64(math.Float32bits(math.Float32frombits(uint32(*p)) + xs[v.at(i)]))
+		*p = uint64(math.Float32bits(math.Float32frombits(uint32(*p)) + float32(v.sign(i))*xs[v.at(i)]))
 	}
 }
 
@@ -284,14 +403,14 @@ func addDoubles(r statebackend.Rows, word int, slots []statebackend.Slot, v valu
 		xs := stream.Values[float32](v.flat)
 		for i, s := range slots {
 			p := place(&r, word, s)
-			*p = math.Float64bits(math.Float64frombits(*p) + float64(xs[v.at(i)]))
+			*p = math.Float64bits(math.Float64frombits(*p) + v.sign(i)*float64(xs[v.at(i)]))
 		}
 		return
 	}
 	xs := stream.Values[float64](v.flat)
 	for i, s := range slots {
 		p := place(&r, word, s)
-		*p = math.Float64bits(math.Float64frombits(*p) + xs[v.at(i)])
+		*p = math.Float64bits(math.Float64frombits(*p) + v.sign(i)*xs[v.at(i)])
 	}
 }
 
@@ -320,7 +439,7 @@ func keepExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, xs [
 
 func keepWideExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, xs []stream.Int128, mask uint64) {
 	word += r.Offset
-	low := uint64(int64(mask<<1) >> 63) // 0 for MAX, all ones for MIN
+	low := lowMask(mask)
 	for i, s := range slots {
 		at := int(s%statebackend.BlockRows)*r.Stride + word
 		w := r.Blocks[s/statebackend.BlockRows][at : at+2 : at+2]
@@ -329,25 +448,4 @@ func keepWideExtremes(r statebackend.Rows, word int, slots []statebackend.Slot, 
 			w[0], w[1] = hi, lo
 		}
 	}
-}
-
-// keepBytes compares bytewise. The empty string is a value like any other, so
-// a word in front of the column's says that there is one.
-func keepBytes(table Accumulators, o *op, v values) error {
-	for i, s := range v.slots {
-		x := v.flat.Bytes(v.at(i))
-		rows := table.Rows()
-		seen := place(&rows, rows.Offset+o.word-1, s)
-		if *seen != 0 {
-			c := bytes.Compare(x, table.Bytes(o.column, s))
-			if c == 0 || (c > 0) != o.max {
-				continue
-			}
-		}
-		*seen = 1
-		if err := table.SetBytes(o.column, s, x); err != nil {
-			return err
-		}
-	}
-	return nil
 }

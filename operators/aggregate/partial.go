@@ -9,17 +9,18 @@ import (
 // AppendSingles appends the columns of the partial rows that a batch's rows are
 // one by one: accumulators of a single row, then the count, as jobgraph lays them
 // out, of the types that fields have.
-func AppendSingles(pool *stream.Pool, calls []jobgraph.AggregateCall, b *stream.Batch, fields []types.Field, columns []stream.Vector) {
+func AppendSingles(pool *stream.Pool, calls []jobgraph.AggregateCall, retract bool, b *stream.Batch, fields []types.Field, columns []stream.Vector) {
 	add := func(make func(t types.Type) stream.Vector) {
 		columns[0] = make(fields[0].Type)
 		columns, fields = columns[1:], fields[1:]
 	}
-	for _, a := range calls {
+	for i := range calls {
+		a := &calls[i]
 		fn := name(a)
 		if fn != "COUNT" {
 			add(func(t types.Type) stream.Vector { return As(pool, &b.Columns[a.Arg], t) })
 		}
-		if fn == "COUNT" || fn == "AVG" {
+		if fn == "COUNT" || a.BringsCount(retract) {
 			add(func(t types.Type) stream.Vector { return countOfOne(pool, b, a.Arg, t) })
 		}
 	}
@@ -60,18 +61,21 @@ func As(pool *stream.Pool, v *stream.Vector, t types.Type) stream.Vector {
 // widen converts the integers of a vector of any layout.
 func widen[T any](out []T, v *stream.Vector, convert func(int64) T) {
 	for i := range out {
-		var x int64
-		switch v.Type.Layout() {
-		case types.LayoutInt8:
-			x = int64(stream.Value[int8](v, i))
-		case types.LayoutInt16:
-			x = int64(stream.Value[int16](v, i))
-		case types.LayoutInt32:
-			x = int64(stream.Value[int32](v, i))
-		default:
-			x = stream.Value[int64](v, i)
-		}
-		out[i] = convert(x)
+		out[i] = convert(integerAt(v, i))
+	}
+}
+
+// integerAt returns the integer of a row, whatever its layout.
+func integerAt(v *stream.Vector, row int) int64 {
+	switch v.Type.Layout() {
+	case types.LayoutInt8:
+		return int64(stream.Value[int8](v, row))
+	case types.LayoutInt16:
+		return int64(stream.Value[int16](v, row))
+	case types.LayoutInt32:
+		return int64(stream.Value[int32](v, row))
+	default:
+		return stream.Value[int64](v, row)
 	}
 }
 

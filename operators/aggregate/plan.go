@@ -1,18 +1,15 @@
 package aggregate
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
-	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/types"
 )
 
 // Accumulators is what the loops need of a table's part: statebackend.Part and
-// Local's own table have it.
+// Table have it.
 type Accumulators interface {
 	Rows() statebackend.Rows
 	Bytes(column int, slot statebackend.Slot) []byte
@@ -32,6 +29,9 @@ const (
 	opExtremeFloat               // of FLOAT and DOUBLE
 	opExtremeWide                // of a DECIMAL above 18 digits
 	opExtremeBytes               // of strings
+	opFirst                      // the first value to come, of any layout
+	opLast                       //
+	opList                       // strings with a separator between
 )
 
 // op is a loop with the place of its accumulator.
@@ -42,21 +42,40 @@ const (
 type op struct {
 	kind   opKind
 	word   int
-	column int // of the table, for bytes; the word before it tells that there is a value
+	column int // of the table, for bytes
 	mask   uint64
 	max    bool
+	// separator stands between the values of a list.
+	separator []byte
 }
+
+// flagged tells that the word in front of the op's own says whether there is a value.
+func (o *op) flagged() bool { return o.kind == opExtremeBytes || o.kind >= opFirst }
 
 const (
 	maskMax = 1 << 63
 	maskMin = 1<<63 - 1
 )
 
-// step feeds a column of the input to loops. NULL feeds none.
+// noColumn stands for a column that there is not.
+const noColumn = -1
+
+// source names values: those of a column that are not NULL, in the rows that a
+// filter admits; or, where they are counted, each of them as often as it appears
+// anew and goes for good.
+type source struct {
+	arg    int // jobgraph.CountStar: the rows themselves
+	filter int // a BOOLEAN column; noColumn admits all rows
+	// counted is one more than the position among Plan.Counted, 0: plain values.
+	counted int
+}
+
+// step feeds a source to loops.
 type step struct {
-	column int
-	ops    []op
-	// fused are those of the column's loops that one pass does, together.
+	source
+	variant int // of the counted values: the position among their filters
+	ops     []op
+	// fused are those of the source's loops that one pass does, together.
 	fused fused
 }
 
@@ -79,69 +98,102 @@ type Plan struct {
 	// Columns are those of the table that holds the accumulators.
 	Columns []statebackend.ColumnSpec
 	words   []int // the first word of each column
-	// countRows says that each input row counts as one; partial rows bring
-	// their number.
+	// countRows says that each input row counts as one. Partial rows bring their
+	// number, and a Group counts the rows that it admits.
 	countRows bool
 	steps     []step
+	// Counted are the values that have to be counted: for DISTINCT, and for MIN
+	// and MAX of rows that may be taken back.
+	Counted  []CountedSpec
+	extremes []extreme // of counted values
 	// Final gives the aggregates' values, Partial those of partial rows: the
 	// accumulators as jobgraph lays them out, and how many rows they stand for.
 	Final, Partial []Emitter
 	// Bytes tells whether any accumulator has variable length.
 	Bytes bool
+	// plain tells that all values of a column are folded, whatever else a row says.
+	plain bool
 	// Wide tells that sums need more digits than a partial row carries.
 	Wide bool
+	// Inexact tells that there are sums of floating-point numbers, of which something
+	// may be left when all rows were taken back.
+	Inexact bool
+}
+
+// CountedSpec says of which column values are counted.
+type CountedSpec struct {
+	Arg     int
+	Filters []int // a count for each; -1 admits every row
+	// Ordered says that the least or the largest is asked for, among the rows that the
+	// only filter admits.
+	Ordered bool
 }
 
 // rowsWord counts the input rows behind a table row.
 const rowsWord = 0
 
+// Input is what a plan is made for.
+type Input struct {
+	Calls []jobgraph.AggregateCall
+	Raw   *types.Schema // of the rows that are aggregated, in two phases or one
+	// Merge says that what comes are the partial rows that a first phase made of raw
+	// ones; their accumulators stand in the columns from MergeFrom on.
+	Merge     bool
+	MergeFrom int
+	// Retract says that rows may take others back.
+	Retract bool
+	// Empty says that accumulators are shown behind which there is no row.
+	Empty bool
+}
+
 // planner makes a plan.
 type planner struct {
 	Plan
-	calls []jobgraph.AggregateCall
-	raw   *types.Schema
-	seen  map[int]int // word that counts the values of a raw column
-	used  int         // words
+	Input
+	seen map[source]int // word that counts the values of a source
+	used int            // words
 }
 
-// Raw is the partialFrom of a plan over raw rows.
-const Raw = -1
-
-// NewPlan makes the plan of aggregates over raw rows. With partialFrom other than
-// Raw it folds the partial rows that a first phase makes of them, whose
-// accumulators stand in the columns from there on.
-func NewPlan(calls []jobgraph.AggregateCall, raw *types.Schema, partialFrom int) (*Plan, error) {
-	p := &planner{calls: calls, raw: raw, seen: map[int]int{}}
+// NewPlan makes a plan. What a call can't do is an error that names it.
+func NewPlan(in Input) (*Plan, error) {
+	p := &planner{Input: in, seen: map[source]int{}}
 	p.column("rows", types.Of(types.BigInt))
-	for _, a := range calls {
-		if err := p.checkCall(a); err != nil {
+	for i := range in.Calls {
+		if err := p.checkCall(&in.Calls[i]); err != nil {
 			return nil, err
 		}
-		p.countValues(a.Arg)
 	}
-	targets := make([]target, len(calls))
-	for i, a := range calls {
-		targets[i] = p.target(i, a)
-		p.emitters(a, targets[i])
+	targets := make([]target, len(in.Calls))
+	for i := range in.Calls {
+		targets[i].source = p.sourceOf(&in.Calls[i])
+		targets[i].seen = p.countValues(targets[i].source)
+	}
+	for i := range in.Calls {
+		p.target(i, &in.Calls[i], &targets[i])
+	}
+	for i := range in.Calls {
+		p.emitters(&in.Calls[i], targets[i])
 	}
 	p.Partial = append(p.Partial, Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: rowsWord})
-	if partialFrom != Raw {
-		p.mergeSteps(targets, partialFrom)
+	if in.Merge {
+		p.mergeSteps(targets)
 	} else {
 		p.rawSteps(targets)
 	}
+	p.plain = true
 	for i := range p.steps {
-		p.steps[i].fuse()
+		p.plain = p.plain && p.steps[i].filter == noColumn
+		p.steps[i].fuse(!in.Retract)
 	}
 	return &p.Plan, nil
 }
 
 // fuse moves the first loop of each kind that fused knows there, if the column
 // has integers at all.
-func (s *step) fuse() {
+func (s *step) fuse(may bool) {
 	s.fused = noFused
 	integers := slices.ContainsFunc(s.ops, func(o op) bool { return o.kind == opSumInt || o.kind == opExtreme })
-	if !integers {
+	if !integers || !may {
 		return
 	}
 	s.ops = slices.DeleteFunc(s.ops, func(o op) bool {
@@ -164,184 +216,70 @@ func (s *step) fuse() {
 	})
 }
 
-func (p *planner) checkCall(a jobgraph.AggregateCall) error {
-	if a.Arg != jobgraph.CountStar && (a.Arg < 0 || a.Arg >= p.raw.Len()) {
-		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
-	}
-	if a.Arg == jobgraph.CountStar && name(a) != "COUNT" {
-		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, name(a))
-	}
-	if _, err := expr.AggregateType(name(a), p.argType(a.Arg)); err != nil {
-		return fmt.Errorf("aggregate %s: %w", a.Name, err)
-	}
-	return nil
-}
-
-func name(a jobgraph.AggregateCall) string { return strings.ToUpper(a.Func) }
-
-func (p *planner) argType(arg int) types.Type {
-	if arg == jobgraph.CountStar {
-		return types.Of(types.BigInt).NotNull()
-	}
-	return p.raw.Fields[arg].Type
-}
-
-// column adds a column to the table and returns its number and first word.
-func (p *planner) column(name string, t types.Type) (column, word int) {
-	column, word = len(p.Columns), p.used
-	p.Columns = append(p.Columns, statebackend.ColumnSpec{Name: name, Type: t})
-	p.words = append(p.words, word)
-	p.used++
-	return column, word
-}
-
-// countValues makes sure that the values of a column are counted: by the rows
-// where none is NULL, else by a word of their own, which all aggregates of the
-// column share.
-func (p *planner) countValues(arg int) {
-	if _, ok := p.seen[arg]; ok {
-		return
-	}
-	p.seen[arg] = rowsWord
-	if p.argType(arg).Nullable {
-		_, p.seen[arg] = p.column(fmt.Sprintf("seen$%d", arg), types.Of(types.BigInt))
-	}
-}
-
-// target is an aggregate's accumulator: its loop, with the word that counts
-// its values. COUNT has none but that word.
-type target struct {
-	op
-	has  bool
-	seen int
-}
-
-func (p *planner) target(i int, a jobgraph.AggregateCall) target {
-	t := target{seen: p.seen[a.Arg]}
-	fn, arg := name(a), p.argType(a.Arg)
-	if fn == "COUNT" {
-		return t
-	}
-	t.has = true
-	label := fmt.Sprintf("%s$%d", strings.ToLower(fn), i)
-	if fn == "MIN" || fn == "MAX" {
-		t.op = p.extreme(label, arg, fn == "MAX")
-		return t
-	}
-	t.op = p.sum(label, arg, fn == "AVG")
-	return t
-}
-
-func (p *planner) sum(label string, arg types.Type, average bool) op {
-	var o op
-	switch {
-	case arg.Kind == types.Decimal:
-		p.Wide = p.Wide || arg.Precision > localDecimalDigits
-		o.kind = opSumDecimal
-		_, o.word = p.column(label, types.Of(types.BigInt))
-		p.column(label+"$mid", types.Of(types.BigInt))
-		p.column(label+"$high", types.Of(types.BigInt))
-	case arg.Kind == types.Float && !average:
-		o.kind = opSumFloat
-		_, o.word = p.column(label, types.Of(types.Float))
-	case arg.Kind == types.Double || arg.Kind == types.Float:
-		o.kind = opSumDouble
-		_, o.word = p.column(label, types.Of(types.Double))
-	default:
-		o.kind = opSumInt
-		_, o.word = p.column(label, types.Of(types.BigInt))
-	}
-	return o
-}
-
-func (p *planner) extreme(label string, arg types.Type, largest bool) op {
-	o := op{kind: opExtreme, mask: maskMin, max: largest}
-	if largest {
-		o.mask = maskMax
-	}
-	switch arg.Layout() {
-	case types.LayoutBytes:
-		p.Bytes = true
-		o.kind = opExtremeBytes
-		p.column(label+"$seen", types.Of(types.BigInt))
-		o.column, o.word = p.column(label, types.BytesType())
-		return o
-	case types.LayoutInt128:
-		o.kind = opExtremeWide
-		_, o.word = p.column(label, types.Of(types.BigInt))
-		p.column(label+"$low", types.Of(types.BigInt))
-		return o
-	case types.LayoutFloat32, types.LayoutFloat64:
-		o.kind = opExtremeFloat
-	}
-	_, o.word = p.column(label, types.Of(types.BigInt))
-	return o
-}
-
-// rawSteps folds rows: each is a row, and each value of an argument counts.
+// rawSteps folds rows: each is a row, and each value of a source counts.
 func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
-	for i, a := range p.calls {
-		if !targets[i].has && p.seen[a.Arg] == rowsWord {
+	for _, t := range targets {
+		if !t.has && t.seen == rowsWord {
 			continue // COUNT of what is never NULL
 		}
-		ops := p.opsOf(a.Arg)
-		if targets[i].has {
-			*ops = append(*ops, targets[i].op)
+		ops := p.opsOf(t.source)
+		if t.has {
+			*ops = append(*ops, t.op)
 		}
 	}
 }
 
-// opsOf returns the ops of a column's step, which begin with the count of its
+// opsOf returns the ops of a source's step, which begin with the count of its
 // values where those need one.
-func (p *planner) opsOf(column int) *[]op {
+func (p *planner) opsOf(from source) *[]op {
 	for i := range p.steps {
-		if p.steps[i].column == column {
+		if p.steps[i].source == from {
 			return &p.steps[i].ops
 		}
 	}
-	s := step{column: column}
-	if seen := p.seen[column]; seen != rowsWord {
+	s := step{source: from}
+	if from.counted > 0 {
+		s.variant = slices.Index(p.Counted[from.counted-1].Filters, from.filter)
+	}
+	if seen := p.seen[from]; seen != rowsWord {
 		s.ops = append(s.ops, op{kind: opCount, word: seen})
 	}
 	p.steps = append(p.steps, s)
 	return &p.steps[len(p.steps)-1].ops
 }
 
-// mergeSteps folds partial rows. The values of an argument are counted by the
-// partial count that COUNT or AVG bring; where the argument has neither, only
+// mergeSteps folds partial rows. The values of a source are counted by the
+// partial count that COUNT or AVG bring; where the source has neither, only
 // whether there is any matters, and each partial value counts as one.
-func (p *planner) mergeSteps(targets []target, from int) {
+func (p *planner) mergeSteps(targets []target) {
+	merge := func(column int, o op) {
+		p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, ops: []op{o}})
+	}
 	counted := map[int]bool{rowsWord: true}
-	column := from
-	for i, a := range p.calls {
-		t := targets[i]
+	column := p.MergeFrom
+	for _, t := range targets {
 		if t.has {
-			p.steps = append(p.steps, step{column: column, ops: []op{t.op}})
+			merge(column, t.op)
 			column++
 		}
-		if fn := name(a); fn == "COUNT" || fn == "AVG" {
+		if t.counts {
 			if !counted[t.seen] {
 				counted[t.seen] = true
-				p.steps = append(p.steps, step{column: column, ops: []op{{kind: opSumInt, word: t.seen}}})
+				merge(column, op{kind: opSumInt, word: t.seen})
 			}
 			column++
 		}
 	}
-	p.steps = append(p.steps, step{column: column, ops: []op{{kind: opSumInt, word: rowsWord}}})
-	p.countPartialValues(targets, from, counted)
-}
-
-func (p *planner) countPartialValues(targets []target, from int, counted map[int]bool) {
-	column := from
-	for i, a := range p.calls {
-		t := targets[i]
+	merge(column, op{kind: opSumInt, word: rowsWord})
+	column = p.MergeFrom
+	for _, t := range targets {
 		if t.has && !counted[t.seen] {
 			counted[t.seen] = true
-			p.steps = append(p.steps, step{column: column, ops: []op{{kind: opCount, word: t.seen}}})
+			merge(column, op{kind: opCount, word: t.seen})
 		}
 		column++
-		if name(a) == "AVG" {
+		if t.has && t.counts {
 			column++
 		}
 	}

@@ -141,6 +141,29 @@ func (t *Table) findOrAdd(h, key uint64, space int64, null uint64) statebackend.
 	}
 }
 
+// Append adds a row for every key, whether or not the table has one already, which is
+// not found again. It has room for a tile unless the table is full.
+func (t *Table) Append(keys *stream.Keys, space int64, slots []statebackend.Slot) {
+	if t.n == 0 || space < t.least {
+		t.least = space
+	}
+	for i := range slots {
+		var key, null uint64
+		switch {
+		case t.layout != stream.Key64:
+			key = t.store(keys.Bytes(i))
+		case keys.IsNull(i):
+			null = 1
+		default:
+			key = uint64(keys.Fixed[i])
+		}
+		slots[i] = statebackend.Slot(t.n)
+		t.n++
+		head := t.head(slots[i])
+		head[headKey], head[headSpace], head[headPlace] = key, uint64(space), null
+	}
+}
+
 func (t *Table) add(at, hash, key uint64, space int64, null uint64) statebackend.Slot {
 	s := statebackend.Slot(t.n)
 	t.n++

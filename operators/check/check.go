@@ -22,7 +22,9 @@ func OptionsOf(o *jobgraph.OperatorSpec) Options {
 	switch body := o.Body.(type) {
 	case *jobgraph.WindowAggregateSpec:
 		return Options{WindowEnd: len(body.Keys) + 1}
-	case *jobgraph.LocalAggregateSpec:
+	case *jobgraph.GroupAggregateSpec:
+		return Options{Changelog: !body.FinalOnly, WindowEnd: -1}
+	case *jobgraph.LocalAggregateSpec, *jobgraph.LocalGroupAggregateSpec:
 		return Options{WindowEnd: -1}
 	case *jobgraph.RankSpec:
 		return Options{Changelog: body.WindowEnd == jobgraph.NoColumn && !body.FinalOnly, WindowEnd: body.WindowEnd}

@@ -142,7 +142,14 @@ func (p *player) rows(input int, rows []string) {
 
 // weight returns how many raw rows stand behind a batch.
 func (p *player) weight(b *stream.Batch) int64 {
-	if w, ok := p.c.Spec.Body.(*jobgraph.WindowAggregateSpec); !ok || !w.Partial {
+	partial := false
+	switch body := p.c.Spec.Body.(type) {
+	case *jobgraph.WindowAggregateSpec:
+		partial = body.Partial
+	case *jobgraph.GroupAggregateSpec:
+		partial = body.Partial
+	}
+	if !partial {
 		return int64(b.Rows())
 	}
 	n := int64(0)
@@ -224,6 +231,12 @@ func (p *player) balance() {
 	c, out := p.out.Counts, int64(len(p.out.Rows[0]))
 	if comesFromState(p.c.Spec.Body) {
 		out = 0
+	}
+	switch p.c.Spec.Kind() {
+	case jobgraph.KindWindowAggregate:
+		out = 0 // its rows come from state
+	case jobgraph.KindGroupAggregate:
+		out = c.Expired // there, rows that take back what is not there
 	}
 	if p.out.In != out+c.Filtered+c.Folded+c.Late {
 		p.Fatalf("%d rows went in, %d came out, counted are %+v", p.out.In, out, c)

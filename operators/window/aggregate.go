@@ -112,11 +112,8 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 	if _, err := aggregate.KeyTypes(a.spec.Keys, raw); err != nil {
 		return err
 	}
-	partialFrom := aggregate.Raw
-	if a.spec.Partial {
-		partialFrom = len(a.spec.Keys) + 1
-	}
-	if a.plan, err = aggregate.NewPlan(a.spec.Aggregates, raw, partialFrom); err != nil {
+	plan := aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: a.spec.Partial, MergeFrom: len(a.spec.Keys) + 1}
+	if a.plan, err = aggregate.NewPlan(plan); err != nil {
 		return err
 	}
 	a.folder.Use(a.plan)
@@ -150,7 +147,7 @@ func checkPartial(spec *jobgraph.WindowAggregateSpec, in *types.Schema) error {
 
 // Process folds the batch's rows into their windows; late ones go aside.
 func (a *Aggregate) Process(_ int, b *stream.Batch) error {
-	if err := appendOnly(b); err != nil {
+	if err := aggregate.AppendOnly(b); err != nil {
 		return fmt.Errorf("window aggregate %s: %w", a.ctx.Operator, err)
 	}
 	groups, late, err := a.splitter.split(b, a.watermark)
@@ -186,26 +183,13 @@ func (a *Aggregate) count(b *stream.Batch, late []int32) {
 	a.ctx.Counts.Folded += all - behind
 }
 
-// appendOnly reports rows that take others back: neither operator can.
-func appendOnly(b *stream.Batch) error {
-	if b.Kinds() == nil {
-		return nil
-	}
-	for i := range b.Rows() {
-		if k := b.Kind(b.Row(i)); k != stream.Insert {
-			return failure.Internalf("a row of kind %s came where only +I can", k)
-		}
-	}
-	return nil
-}
-
-func (a *Aggregate) foldGroup(b *stream.Batch, g group) error {
-	if g.rows != nil {
-		b = operators.Select(b, g.rows)
+func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
+	if g.Rows != nil {
+		b = operators.Select(b, g.Rows)
 		defer b.Release()
 	}
 	keys := a.reader.Read(b)
-	part := a.table.Part(g.end, true)
+	part := a.table.Part(g.Space, true)
 	for from := 0; from < keys.Len(); from += aggregate.TileRows {
 		to := min(from+aggregate.TileRows, keys.Len())
 		aggregate.Tile(&a.tile, keys, from, to)

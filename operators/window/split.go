@@ -6,6 +6,7 @@ import (
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
+	"millrace/operators/aggregate"
 	"millrace/stream"
 )
 
@@ -25,14 +26,7 @@ type splitter struct {
 	windows   []int64 // the end of each of positions
 	sorted    []int32
 	counts    []int32
-	groups    []group
-}
-
-// group is the rows of a batch that fall into one window.
-type group struct {
-	end int64
-	// rows are physical positions, ascending; nil means every selected row.
-	rows []int32
+	groups    []aggregate.Group
 }
 
 func newSplitter(spec *jobgraph.WindowAggregateSpec, column int, name string, ends bool) splitter {
@@ -56,7 +50,7 @@ func (s *splitter) end(t int64) int64 {
 
 // split returns the windows of the batch in ascending order, and the physical
 // positions of the rows that are late at the watermark.
-func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows []group, late []int32, err error) {
+func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows []aggregate.Group, late []int32, err error) {
 	s.groups, s.late = s.groups[:0], s.late[:0]
 	if b.Rows() == 0 {
 		return nil, nil, nil
@@ -70,7 +64,7 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 	}
 	first, last := s.end(lo), s.end(hi)
 	if first == last && stream.Watermark(first-1) > watermark {
-		s.groups = append(s.groups, group{end: first})
+		s.groups = append(s.groups, aggregate.Group{Space: first})
 		return s.groups, nil, nil
 	}
 	times, err := s.read(b)
@@ -165,7 +159,7 @@ func (s *splitter) count(first int64, buckets int) {
 	for k, c := range s.counts {
 		s.counts[k] = at
 		if c > 0 {
-			s.groups = append(s.groups, group{end: first + int64(k)*s.size, rows: s.sorted[at : at+c]})
+			s.groups = append(s.groups, aggregate.Group{Space: first + int64(k)*s.size, Rows: s.sorted[at : at+c]})
 		}
 		at += c
 	}
@@ -200,7 +194,7 @@ func (s *splitter) sort() {
 		for k := from; k <= i; k++ {
 			order[k] = s.positions[order[k]]
 		}
-		s.groups = append(s.groups, group{end: end, rows: order[from : i+1]})
+		s.groups = append(s.groups, aggregate.Group{Space: end, Rows: order[from : i+1]})
 		from = i + 1
 	}
 }

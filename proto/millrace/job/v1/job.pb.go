@@ -912,6 +912,8 @@ type OperatorSpec struct {
 	//	*OperatorSpec_Sort
 	//	*OperatorSpec_Limit
 	//	*OperatorSpec_DropUpdateBefore
+	//	*OperatorSpec_GroupAggregate
+	//	*OperatorSpec_LocalGroupAggregate
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1067,6 +1069,24 @@ func (x *OperatorSpec) GetDropUpdateBefore() *DropUpdateBeforeSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetGroupAggregate() *GroupAggregateSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_GroupAggregate); ok {
+			return x.GroupAggregate
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetLocalGroupAggregate() *LocalGroupAggregateSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_LocalGroupAggregate); ok {
+			return x.LocalGroupAggregate
+		}
+	}
+	return nil
+}
+
 type isOperatorSpec_Body interface {
 	isOperatorSpec_Body()
 }
@@ -1115,6 +1135,14 @@ type OperatorSpec_DropUpdateBefore struct {
 	DropUpdateBefore *DropUpdateBeforeSpec `protobuf:"bytes,36,opt,name=drop_update_before,json=dropUpdateBefore,proto3,oneof"`
 }
 
+type OperatorSpec_GroupAggregate struct {
+	GroupAggregate *GroupAggregateSpec `protobuf:"bytes,10,opt,name=group_aggregate,json=groupAggregate,proto3,oneof"`
+}
+
+type OperatorSpec_LocalGroupAggregate struct {
+	LocalGroupAggregate *LocalGroupAggregateSpec `protobuf:"bytes,11,opt,name=local_group_aggregate,json=localGroupAggregate,proto3,oneof"`
+}
+
 func (*OperatorSpec_Calc) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
@@ -1136,6 +1164,10 @@ func (*OperatorSpec_Sort) isOperatorSpec_Body() {}
 func (*OperatorSpec_Limit) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_DropUpdateBefore) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_GroupAggregate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_LocalGroupAggregate) isOperatorSpec_Body() {}
 
 type CalcSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1389,8 +1421,12 @@ type AggregateCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Func  string                 `protobuf:"bytes,1,opt,name=func,proto3" json:"func,omitempty"`
 	// A column of the input; -1 for COUNT(*).
-	Arg           int32  `protobuf:"varint,2,opt,name=arg,proto3" json:"arg,omitempty"`
-	Name          string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Arg      int32  `protobuf:"varint,2,opt,name=arg,proto3" json:"arg,omitempty"`
+	Name     string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Distinct bool   `protobuf:"varint,4,opt,name=distinct,proto3" json:"distinct,omitempty"`
+	// A BOOLEAN column of the input; absent: all rows count.
+	Filter        *int32 `protobuf:"varint,5,opt,name=filter,proto3,oneof" json:"filter,omitempty"`
+	Separator     string `protobuf:"bytes,6,opt,name=separator,proto3" json:"separator,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1446,6 +1482,187 @@ func (x *AggregateCall) GetName() string {
 	return ""
 }
 
+func (x *AggregateCall) GetDistinct() bool {
+	if x != nil {
+		return x.Distinct
+	}
+	return false
+}
+
+func (x *AggregateCall) GetFilter() int32 {
+	if x != nil && x.Filter != nil {
+		return *x.Filter
+	}
+	return 0
+}
+
+func (x *AggregateCall) GetSeparator() string {
+	if x != nil {
+		return x.Separator
+	}
+	return ""
+}
+
+type GroupAggregateSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Aggregates    []*AggregateCall       `protobuf:"bytes,2,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	Retract       bool                   `protobuf:"varint,3,opt,name=retract,proto3" json:"retract,omitempty"`
+	UpdateBefore  bool                   `protobuf:"varint,4,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
+	Ttl           *durationpb.Duration   `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	FinalOnly     bool                   `protobuf:"varint,6,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
+	Partial       bool                   `protobuf:"varint,7,opt,name=partial,proto3" json:"partial,omitempty"`
+	Input         *Schema                `protobuf:"bytes,8,opt,name=input,proto3" json:"input,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupAggregateSpec) Reset() {
+	*x = GroupAggregateSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupAggregateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupAggregateSpec) ProtoMessage() {}
+
+func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupAggregateSpec.ProtoReflect.Descriptor instead.
+func (*GroupAggregateSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *GroupAggregateSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *GroupAggregateSpec) GetAggregates() []*AggregateCall {
+	if x != nil {
+		return x.Aggregates
+	}
+	return nil
+}
+
+func (x *GroupAggregateSpec) GetRetract() bool {
+	if x != nil {
+		return x.Retract
+	}
+	return false
+}
+
+func (x *GroupAggregateSpec) GetUpdateBefore() bool {
+	if x != nil {
+		return x.UpdateBefore
+	}
+	return false
+}
+
+func (x *GroupAggregateSpec) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *GroupAggregateSpec) GetFinalOnly() bool {
+	if x != nil {
+		return x.FinalOnly
+	}
+	return false
+}
+
+func (x *GroupAggregateSpec) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *GroupAggregateSpec) GetInput() *Schema {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+type LocalGroupAggregateSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Aggregates    []*AggregateCall       `protobuf:"bytes,2,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	Retract       bool                   `protobuf:"varint,3,opt,name=retract,proto3" json:"retract,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LocalGroupAggregateSpec) Reset() {
+	*x = LocalGroupAggregateSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LocalGroupAggregateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LocalGroupAggregateSpec) ProtoMessage() {}
+
+func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LocalGroupAggregateSpec.ProtoReflect.Descriptor instead.
+func (*LocalGroupAggregateSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *LocalGroupAggregateSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *LocalGroupAggregateSpec) GetAggregates() []*AggregateCall {
+	if x != nil {
+		return x.Aggregates
+	}
+	return nil
+}
+
+func (x *LocalGroupAggregateSpec) GetRetract() bool {
+	if x != nil {
+		return x.Retract
+	}
+	return false
+}
+
 type UnionSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1454,7 +1671,7 @@ type UnionSpec struct {
 
 func (x *UnionSpec) Reset() {
 	*x = UnionSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +1683,7 @@ func (x *UnionSpec) String() string {
 func (*UnionSpec) ProtoMessage() {}
 
 func (x *UnionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +1696,7 @@ func (x *UnionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionSpec.ProtoReflect.Descriptor instead.
 func (*UnionSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 type SortColumn struct {
@@ -1493,7 +1710,7 @@ type SortColumn struct {
 
 func (x *SortColumn) Reset() {
 	*x = SortColumn{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1722,7 @@ func (x *SortColumn) String() string {
 func (*SortColumn) ProtoMessage() {}
 
 func (x *SortColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1735,7 @@ func (x *SortColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
 func (*SortColumn) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *SortColumn) GetColumn() int32 {
@@ -1564,7 +1781,7 @@ type RankSpec struct {
 
 func (x *RankSpec) Reset() {
 	*x = RankSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1576,7 +1793,7 @@ func (x *RankSpec) String() string {
 func (*RankSpec) ProtoMessage() {}
 
 func (x *RankSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1589,7 +1806,7 @@ func (x *RankSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
 func (*RankSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RankSpec) GetKeys() []int32 {
@@ -1694,7 +1911,7 @@ type DeduplicateSpec struct {
 
 func (x *DeduplicateSpec) Reset() {
 	*x = DeduplicateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1923,7 @@ func (x *DeduplicateSpec) String() string {
 func (*DeduplicateSpec) ProtoMessage() {}
 
 func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1936,7 @@ func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
 func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeduplicateSpec) GetKeys() []int32 {
@@ -1791,7 +2008,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +2020,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +2033,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -1865,7 +2082,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2094,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2107,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -1925,7 +2142,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +2154,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +2167,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -1977,7 +2194,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1989,7 +2206,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2002,7 +2219,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -2027,7 +2244,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2256,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2269,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 type Edge struct {
@@ -2069,7 +2286,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2298,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2311,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2149,7 +2366,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2378,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2391,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -2194,7 +2411,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2423,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2436,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Field) GetName() string {
@@ -2254,7 +2471,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2483,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2496,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -2356,7 +2573,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2368,7 +2585,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2381,7 +2598,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Expression) GetType() *Type {
@@ -2487,7 +2704,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2499,7 +2716,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2512,7 +2729,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -2547,7 +2764,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2776,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2789,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -2701,7 +2918,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +2930,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +2943,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -2753,7 +2970,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2765,7 +2982,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2778,7 +2995,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Call) GetFunc() string {
@@ -2805,7 +3022,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2817,7 +3034,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2830,7 +3047,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -2857,7 +3074,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2869,7 +3086,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2882,7 +3099,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -2909,7 +3126,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2921,7 +3138,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2934,7 +3151,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *When) GetIf() *Expression {
@@ -3017,7 +3234,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa7\x06\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd7\a\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -3031,7 +3248,10 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x10sink_materialize\x18! \x01(\v2$.millrace.job.v1.SinkMaterializeSpecH\x00R\x0fsinkMaterialize\x12/\n" +
 	"\x04sort\x18\" \x01(\v2\x19.millrace.job.v1.SortSpecH\x00R\x04sort\x122\n" +
 	"\x05limit\x18# \x01(\v2\x1a.millrace.job.v1.LimitSpecH\x00R\x05limit\x12U\n" +
-	"\x12drop_update_before\x18$ \x01(\v2%.millrace.job.v1.DropUpdateBeforeSpecH\x00R\x10dropUpdateBeforeB\x06\n" +
+	"\x12drop_update_before\x18$ \x01(\v2%.millrace.job.v1.DropUpdateBeforeSpecH\x00R\x10dropUpdateBefore\x12N\n" +
+	"\x0fgroup_aggregate\x18\n" +
+	" \x01(\v2#.millrace.job.v1.GroupAggregateSpecH\x00R\x0egroupAggregate\x12^\n" +
+	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregateB\x06\n" +
 	"\x04body\"v\n" +
 	"\bCalcSpec\x123\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x125\n" +
@@ -3054,11 +3274,33 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"WindowSpec\x12-\n" +
 	"\x04size\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x04size\x121\n" +
-	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"I\n" +
+	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"\xab\x01\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\v\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
+	"\bdistinct\x18\x04 \x01(\bR\bdistinct\x12\x1b\n" +
+	"\x06filter\x18\x05 \x01(\x05H\x00R\x06filter\x88\x01\x01\x12\x1c\n" +
+	"\tseparator\x18\x06 \x01(\tR\tseparatorB\t\n" +
+	"\a_filter\"\xbc\x02\n" +
+	"\x12GroupAggregateSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12>\n" +
+	"\n" +
+	"aggregates\x18\x02 \x03(\v2\x1e.millrace.job.v1.AggregateCallR\n" +
+	"aggregates\x12\x18\n" +
+	"\aretract\x18\x03 \x01(\bR\aretract\x12#\n" +
+	"\rupdate_before\x18\x04 \x01(\bR\fupdateBefore\x12+\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1d\n" +
+	"\n" +
+	"final_only\x18\x06 \x01(\bR\tfinalOnly\x12\x18\n" +
+	"\apartial\x18\a \x01(\bR\apartial\x12-\n" +
+	"\x05input\x18\b \x01(\v2\x17.millrace.job.v1.SchemaR\x05input\"\x87\x01\n" +
+	"\x17LocalGroupAggregateSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12>\n" +
+	"\n" +
+	"aggregates\x18\x02 \x03(\v2\x1e.millrace.job.v1.AggregateCallR\n" +
+	"aggregates\x12\x18\n" +
+	"\aretract\x18\x03 \x01(\bR\aretract\"\v\n" +
 	"\tUnionSpec\"c\n" +
 	"\n" +
 	"SortColumn\x12\x16\n" +
@@ -3235,129 +3477,137 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_millrace_job_v1_job_proto_goTypes = []any{
-	(RestartStrategy)(0),           // 0: millrace.job.v1.RestartStrategy
-	(RankStrategy)(0),              // 1: millrace.job.v1.RankStrategy
-	(PartitioningKind)(0),          // 2: millrace.job.v1.PartitioningKind
-	(TypeKind)(0),                  // 3: millrace.job.v1.TypeKind
-	(*JobGraph)(nil),               // 4: millrace.job.v1.JobGraph
-	(*CheckpointSpec)(nil),         // 5: millrace.job.v1.CheckpointSpec
-	(*RestartSpec)(nil),            // 6: millrace.job.v1.RestartSpec
-	(*Vertex)(nil),                 // 7: millrace.job.v1.Vertex
-	(*SourceSpec)(nil),             // 8: millrace.job.v1.SourceSpec
-	(*WatermarkSpec)(nil),          // 9: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),               // 10: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),           // 11: millrace.job.v1.OperatorSpec
-	(*CalcSpec)(nil),               // 12: millrace.job.v1.CalcSpec
-	(*Projection)(nil),             // 13: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil),    // 14: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),             // 15: millrace.job.v1.WindowSpec
-	(*AggregateCall)(nil),          // 16: millrace.job.v1.AggregateCall
-	(*UnionSpec)(nil),              // 17: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),             // 18: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),               // 19: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),        // 20: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil), // 21: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),    // 22: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),               // 23: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),              // 24: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),   // 25: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                   // 26: millrace.job.v1.Edge
-	(*Schema)(nil),                 // 27: millrace.job.v1.Schema
-	(*Field)(nil),                  // 28: millrace.job.v1.Field
-	(*Type)(nil),                   // 29: millrace.job.v1.Type
-	(*Expression)(nil),             // 30: millrace.job.v1.Expression
-	(*Column)(nil),                 // 31: millrace.job.v1.Column
-	(*Literal)(nil),                // 32: millrace.job.v1.Literal
-	(*Int128)(nil),                 // 33: millrace.job.v1.Int128
-	(*Call)(nil),                   // 34: millrace.job.v1.Call
-	(*Cast)(nil),                   // 35: millrace.job.v1.Cast
-	(*Case)(nil),                   // 36: millrace.job.v1.Case
-	(*When)(nil),                   // 37: millrace.job.v1.When
-	nil,                            // 38: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                            // 39: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                            // 40: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil),    // 41: google.protobuf.Duration
+	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
+	(RankStrategy)(0),               // 1: millrace.job.v1.RankStrategy
+	(PartitioningKind)(0),           // 2: millrace.job.v1.PartitioningKind
+	(TypeKind)(0),                   // 3: millrace.job.v1.TypeKind
+	(*JobGraph)(nil),                // 4: millrace.job.v1.JobGraph
+	(*CheckpointSpec)(nil),          // 5: millrace.job.v1.CheckpointSpec
+	(*RestartSpec)(nil),             // 6: millrace.job.v1.RestartSpec
+	(*Vertex)(nil),                  // 7: millrace.job.v1.Vertex
+	(*SourceSpec)(nil),              // 8: millrace.job.v1.SourceSpec
+	(*WatermarkSpec)(nil),           // 9: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),                // 10: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),            // 11: millrace.job.v1.OperatorSpec
+	(*CalcSpec)(nil),                // 12: millrace.job.v1.CalcSpec
+	(*Projection)(nil),              // 13: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),     // 14: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),              // 15: millrace.job.v1.WindowSpec
+	(*AggregateCall)(nil),           // 16: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 17: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 18: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 19: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 20: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 21: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 22: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil),  // 23: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 24: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 25: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 26: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 27: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 28: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 29: millrace.job.v1.Schema
+	(*Field)(nil),                   // 30: millrace.job.v1.Field
+	(*Type)(nil),                    // 31: millrace.job.v1.Type
+	(*Expression)(nil),              // 32: millrace.job.v1.Expression
+	(*Column)(nil),                  // 33: millrace.job.v1.Column
+	(*Literal)(nil),                 // 34: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 35: millrace.job.v1.Int128
+	(*Call)(nil),                    // 36: millrace.job.v1.Call
+	(*Cast)(nil),                    // 37: millrace.job.v1.Cast
+	(*Case)(nil),                    // 38: millrace.job.v1.Case
+	(*When)(nil),                    // 39: millrace.job.v1.When
+	nil,                             // 40: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 41: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 42: millrace.job.v1.SinkSpec.OptionsEntry
+	(*durationpb.Duration)(nil),     // 43: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	7,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	26, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	28, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
 	5,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
 	6,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	41, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	41, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	38, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	41, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	41, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	41, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	41, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	43, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	43, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	40, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	43, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	43, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	43, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	43, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
 	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	41, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	41, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	41, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	43, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	43, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	43, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
 	8,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
 	11, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
 	10, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	39, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	27, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	41, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	29, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
 	9,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
 	13, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	41, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	41, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	40, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	43, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	43, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	42, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
 	12, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
 	14, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
 	14, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	17, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	19, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	20, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	21, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	22, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	23, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	24, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	25, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	30, // 36: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	13, // 37: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	30, // 38: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	15, // 39: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	16, // 40: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	27, // 41: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	41, // 42: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	41, // 43: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	18, // 44: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	1,  // 45: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	41, // 46: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	41, // 47: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	30, // 48: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	41, // 49: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	41, // 50: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	18, // 51: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	2,  // 52: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	28, // 53: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	29, // 54: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	3,  // 55: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	29, // 56: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	29, // 57: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	28, // 58: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	29, // 59: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	31, // 60: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	32, // 61: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	34, // 62: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	35, // 63: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	36, // 64: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	33, // 65: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	30, // 66: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	30, // 67: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	37, // 68: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	30, // 69: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	30, // 70: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	30, // 71: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	72, // [72:72] is the sub-list for method output_type
-	72, // [72:72] is the sub-list for method input_type
-	72, // [72:72] is the sub-list for extension type_name
-	72, // [72:72] is the sub-list for extension extendee
-	0,  // [0:72] is the sub-list for field type_name
+	19, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	21, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	22, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	23, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	24, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	25, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	26, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	27, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	17, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	18, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	32, // 38: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	13, // 39: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	32, // 40: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	15, // 41: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	16, // 42: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	29, // 43: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	43, // 44: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	43, // 45: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	16, // 46: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	43, // 47: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	29, // 48: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	16, // 49: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	20, // 50: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	1,  // 51: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	43, // 52: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	43, // 53: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	32, // 54: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	43, // 55: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	43, // 56: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	20, // 57: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	2,  // 58: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	30, // 59: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	31, // 60: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	3,  // 61: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	31, // 62: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	31, // 63: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	30, // 64: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	31, // 65: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	33, // 66: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	34, // 67: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	36, // 68: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	37, // 69: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	38, // 70: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	35, // 71: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	32, // 72: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	32, // 73: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	39, // 74: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	32, // 75: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	32, // 76: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	32, // 77: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	78, // [78:78] is the sub-list for method output_type
+	78, // [78:78] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -3377,18 +3627,21 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_Sort)(nil),
 		(*OperatorSpec_Limit)(nil),
 		(*OperatorSpec_DropUpdateBefore)(nil),
+		(*OperatorSpec_GroupAggregate)(nil),
+		(*OperatorSpec_LocalGroupAggregate)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[15].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[16].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[26].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[12].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[17].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[18].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[21].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[28].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[28].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[30].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -3403,7 +3656,7 @@ func file_millrace_job_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,30 @@
+package codec_test
+
+import (
+	"pgregory.net/rapid"
+
+	"millrace/jobgraph"
+)
+
+func drawCalls(t *rapid.T) []jobgraph.AggregateCall {
+	a := jobgraph.AggregateCall{
+		Func: rapid.String().Draw(t, "func"), Arg: rapid.IntRange(-1, 9).Draw(t, "arg"), Name: "a",
+		Distinct: rapid.Bool().Draw(t, "distinct"), Separator: rapid.String().Draw(t, "separator"),
+	}
+	if rapid.Bool().Draw(t, "filtered") {
+		a.Filtered, a.Filter = true, rapid.IntRange(0, 9).Draw(t, "filter")
+	}
+	return []jobgraph.AggregateCall{a}
+}
+
+func drawGroup(t *rapid.T) *jobgraph.GroupAggregateSpec {
+	s := &jobgraph.GroupAggregateSpec{
+		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Aggregates: drawCalls(t),
+		Retract: rapid.Bool().Draw(t, "retract"), UpdateBefore: rapid.Bool().Draw(t, "update before"), TTL: drawDuration(t),
+		FinalOnly: rapid.Bool().Draw(t, "final"), Partial: rapid.Bool().Draw(t, "partial"),
+	}
+	if s.Partial {
+		s.Input = drawSchema(t)
+	}
+	return s
+}

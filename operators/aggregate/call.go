@@ -1,0 +1,274 @@
+package aggregate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"millrace/expr"
+	"millrace/jobgraph"
+	"millrace/statebackend"
+	"millrace/types"
+)
+
+func name(a *jobgraph.AggregateCall) string { return strings.ToUpper(a.Func) }
+
+// checkCall reports what no loop can do.
+func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
+	fn := name(a)
+	switch {
+	case a.Arg != jobgraph.CountStar && (a.Arg < 0 || a.Arg >= p.Raw.Len()):
+		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
+	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct):
+		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, fn)
+	case a.Filtered && (a.Filter < 0 || a.Filter >= p.Raw.Len() || p.Raw.Fields[a.Filter].Type.Kind != types.Boolean):
+		return fmt.Errorf("aggregate %s: the filter, column %d, is no BOOLEAN column of the input", a.Name, a.Filter)
+	case p.Retract && !jobgraph.Retractable(fn):
+		return fmt.Errorf("aggregate %s: %s can't take rows back", a.Name, fn)
+	case p.Merge && p.counted(a):
+		return fmt.Errorf("aggregate %s: %s needs the values, which partial rows don't have", a.Name, fn)
+	}
+	if _, err := a.Type(p.Raw); err != nil {
+		return fmt.Errorf("aggregate %s: %w", a.Name, err)
+	}
+	return nil
+}
+
+// counted tells whether a call needs each value counted. DISTINCT does not matter
+// to the extremes, nor to the first and the last value.
+func (p *planner) counted(a *jobgraph.AggregateCall) bool {
+	switch name(a) {
+	case "MIN", "MAX":
+		return p.Retract
+	case "FIRST_VALUE", "LAST_VALUE":
+		return false
+	default:
+		return a.Distinct
+	}
+}
+
+func (p *planner) argType(arg int) types.Type {
+	if arg == jobgraph.CountStar {
+		return types.Of(types.BigInt).NotNull()
+	}
+	return p.Raw.Fields[arg].Type
+}
+
+// column adds a column to the table and returns its number and first word.
+func (p *planner) column(name string, t types.Type) (column, word int) {
+	column, word = len(p.Columns), p.used
+	p.Columns = append(p.Columns, statebackend.ColumnSpec{Name: name, Type: t})
+	p.words = append(p.words, word)
+	p.used++
+	return column, word
+}
+
+// target is an aggregate's accumulator: its loop, with the source of its values
+// and the word that counts them. COUNT has none but that word.
+type target struct {
+	op
+	source source
+	has    bool
+	counts bool // its partial rows have a count of values
+	seen   int
+}
+
+// sourceOf returns where a call's values come from.
+func (p *planner) sourceOf(a *jobgraph.AggregateCall) source {
+	s := source{arg: a.Arg, filter: noColumn}
+	if a.Filtered {
+		s.filter = a.Filter
+	}
+	if !p.counted(a) {
+		return s
+	}
+	ordered := name(a) == "MIN" || name(a) == "MAX"
+	i := slices.IndexFunc(p.Counted, func(c CountedSpec) bool {
+		return c.Arg == a.Arg && c.Ordered == ordered && (!ordered || c.Filters[0] == s.filter)
+	})
+	if i < 0 {
+		i = len(p.Counted)
+		p.Counted = append(p.Counted, CountedSpec{Arg: a.Arg, Ordered: ordered})
+	}
+	if c := &p.Counted[i]; !slices.Contains(c.Filters, s.filter) {
+		c.Filters = append(c.Filters, s.filter)
+	}
+	s.counted = i + 1
+	return s
+}
+
+// countValues returns the word that counts the values of a source: that of the
+// rows where each row has one, else one of their own, which all aggregates of the
+// source share.
+func (p *planner) countValues(s source) int {
+	if word, ok := p.seen[s]; ok {
+		return word
+	}
+	word := rowsWord
+	if s.counted > 0 || s.filter != noColumn || p.argType(s.arg).Nullable {
+		label := fmt.Sprintf("seen$%d", s.arg)
+		if s.filter != noColumn {
+			label += fmt.Sprintf("$if$%d", s.filter)
+		}
+		switch {
+		case s.counted > 0 && p.Counted[s.counted-1].Ordered:
+			label += "$ordered"
+		case s.counted > 0:
+			label += "$distinct"
+		}
+		_, word = p.column(label, types.Of(types.BigInt))
+	}
+	p.seen[s] = word
+	return word
+}
+
+func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
+	fn, arg := name(a), p.argType(a.Arg)
+	t.counts = fn == "COUNT" || a.BringsCount(p.Retract)
+	if fn == "COUNT" {
+		return
+	}
+	t.has = true
+	label := fmt.Sprintf("%s$%d", strings.ToLower(fn), i)
+	switch fn {
+	case "MIN", "MAX":
+		t.op = p.extreme(label, arg, fn == "MAX")
+		if from := t.source; from.counted > 0 {
+			p.extremes = append(p.extremes, extreme{op: t.op, counted: from.counted - 1})
+		}
+	case "FIRST_VALUE":
+		t.op = p.kept(label, arg, opFirst)
+	case "LAST_VALUE":
+		t.op = p.kept(label, arg, opLast)
+	case "LISTAGG":
+		t.op = p.kept(label, arg, opList)
+		t.op.separator = []byte(a.Separator)
+	default:
+		t.op = p.sum(label, arg, fn == "AVG")
+	}
+}
+
+func (p *planner) sum(label string, arg types.Type, average bool) op {
+	var o op
+	switch {
+	case arg.Kind == types.Decimal:
+		p.Wide = p.Wide || arg.Precision > localDecimalDigits
+		o.kind = opSumDecimal
+		_, o.word = p.column(label, types.Of(types.BigInt))
+		p.column(label+"$mid", types.Of(types.BigInt))
+		p.column(label+"$high", types.Of(types.BigInt))
+	case arg.Kind == types.Float && !average:
+		o.kind, p.Inexact = opSumFloat, true
+		_, o.word = p.column(label, types.Of(types.Float))
+	case arg.Kind == types.Double || arg.Kind == types.Float:
+		o.kind, p.Inexact = opSumDouble, true
+		_, o.word = p.column(label, types.Of(types.Double))
+	default:
+		o.kind = opSumInt
+		_, o.word = p.column(label, types.Of(types.BigInt))
+	}
+	return o
+}
+
+func (p *planner) extreme(label string, arg types.Type, largest bool) op {
+	o := op{kind: opExtreme, mask: maskMin, max: largest}
+	if largest {
+		o.mask = maskMax
+	}
+	switch arg.Layout() {
+	case types.LayoutBytes:
+		p.Bytes = true
+		o.kind = opExtremeBytes
+		p.column(label+"$seen", types.Of(types.BigInt))
+		o.column, o.word = p.column(label, types.BytesType())
+		return o
+	case types.LayoutInt128:
+		o.kind = opExtremeWide
+		_, o.word = p.column(label, types.Of(types.BigInt))
+		p.column(label+"$low", types.Of(types.BigInt))
+		return o
+	case types.LayoutFloat32, types.LayoutFloat64:
+		o.kind = opExtremeFloat
+	}
+	_, o.word = p.column(label, types.Of(types.BigInt))
+	return o
+}
+
+// kept is the accumulator of an aggregate that gives a value as it came.
+func (p *planner) kept(label string, arg types.Type, kind opKind) op {
+	o := op{kind: kind}
+	p.column(label+"$seen", types.Of(types.BigInt))
+	switch arg.Layout() {
+	case types.LayoutBytes:
+		p.Bytes = true
+		o.column, o.word = p.column(label, types.BytesType())
+	case types.LayoutInt128:
+		_, o.word = p.column(label, types.Of(types.BigInt))
+		p.column(label+"$low", types.Of(types.BigInt))
+	case types.LayoutFloat32:
+		_, o.word = p.column(label, types.Of(types.Float))
+	case types.LayoutFloat64:
+		_, o.word = p.column(label, types.Of(types.Double))
+	default:
+		_, o.word = p.column(label, types.Of(types.BigInt))
+	}
+	return o
+}
+
+// emitters adds what an aggregate gives, finally and in part.
+func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
+	fn, arg := name(a), p.argType(a.Arg)
+	out, _ := a.Type(p.Raw) // checked
+	count := Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: t.seen, always: true}
+	if fn == "COUNT" {
+		p.Final, p.Partial = append(p.Final, count), append(p.Partial, count)
+		return
+	}
+	e := Emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, scale: arg.Scale}
+	e.always = t.seen == rowsWord && !p.Empty || fn == "SUM0" || fn == "$SUM0"
+	e.kind = emitKindOf(t.op.kind, arg)
+	sum := e
+	// Where as many values came as went, something may be left of their sum.
+	sum.always = sum.always || p.Retract
+	if fn == "AVG" {
+		sum.t, _ = expr.AverageSumType(arg) // checked
+	}
+	p.Partial = append(p.Partial, sum)
+	if t.counts {
+		p.Partial = append(p.Partial, count)
+	}
+	if fn != "AVG" {
+		p.Final = append(p.Final, e)
+		return
+	}
+	e.kind = map[opKind]emitKind{
+		opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
+	}[t.kind]
+	p.Final = append(p.Final, e)
+}
+
+// emitKindOf returns how the accumulator of a loop over values of a type is shown.
+func emitKindOf(kind opKind, arg types.Type) emitKind {
+	switch kind {
+	case opSumFloat:
+		return emitFloat
+	case opSumDouble:
+		return emitDouble
+	case opSumDecimal:
+		return emitDecimal
+	case opExtreme:
+		return emitExtreme
+	case opExtremeFloat:
+		return emitExtremeFloat
+	case opExtremeWide:
+		return emitExtremeWide
+	case opExtremeBytes, opList:
+		return emitBytes
+	case opFirst, opLast:
+		return map[types.Layout]emitKind{
+			types.LayoutBytes: emitBytes, types.LayoutInt128: emitExtremeWide, types.LayoutFloat32: emitFloat, types.LayoutFloat64: emitDouble,
+		}[arg.Layout()] // of other layouts emitInt, the zero
+	default:
+		return emitInt
+	}
+}
