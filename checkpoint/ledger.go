@@ -81,6 +81,11 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 			rows = o.Folded + o.Late
 		case *jobgraph.LimitSpec, *jobgraph.DropUpdateBeforeSpec:
 			rows = o.RowsOut + o.Filtered
+		case *jobgraph.WindowAssignSpec:
+			if body.Window.Kind == jobgraph.Cumulating {
+				return nil // in how many windows a row is, its time decides
+			}
+			rows = o.RowsOut/body.Window.Parts() + o.Filtered
 		case *jobgraph.GroupAggregateSpec:
 			if body.Partial {
 				return nil

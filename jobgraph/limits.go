@@ -16,6 +16,8 @@ const (
 	// KeysMax and AggregatesMax bound one window aggregate or one hash.
 	KeysMax       = 100
 	AggregatesMax = 500
+	// WindowPartsMax bounds in how many windows a row may be.
+	WindowPartsMax = 10_000
 	// NameBytesMax is the longest id, uid or name.
 	NameBytesMax = 100
 	// IntervalMax is the longest time that a graph may name.

@@ -49,6 +49,7 @@ const (
 	KindLocalAggregate      OperatorKind = "local-aggregate"
 	KindGroupAggregate      OperatorKind = "group-aggregate"
 	KindLocalGroupAggregate OperatorKind = "local-group-aggregate"
+	KindWindowAssign        OperatorKind = "window-assign"
 	KindUnion               OperatorKind = "union"
 	KindUnknown             OperatorKind = "unknown"
 

@@ -3,20 +3,23 @@ package jobgraph
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"millrace/types"
 )
 
-// WindowAggregateSpec aggregates rows by key and tumbling event-time window.
+// WindowAggregateSpec aggregates rows by key and window.
 //
 // Its output has the key columns, window_start and window_end, then a column an
 // aggregate. A LocalAggregate of the same spec in front of the exchange gives
 // partial rows instead (PartialSchema), and the WindowAggregate behind it sets
 // Partial.
 type WindowAggregateSpec struct {
-	Keys       []int // columns of the input
-	Time       int   // the event-time column of the input, TIMESTAMP(0..3)
+	Keys []int // columns of the input
+	// Time is the event-time column of the input, a TIMESTAMP or TIMESTAMP_LTZ of precision 0 to 3; of
+	// attached windows, the column that has their ends. Of windows in processing time it is not looked at.
+	Time       int
 	Window     WindowSpec
 	Aggregates []AggregateCall
 	// Partial says that the input is a LocalAggregate's. Keys, Time and the
@@ -27,15 +30,55 @@ type WindowAggregateSpec struct {
 	// LateOutput gives late rows on port 1. It needs raw input: with Partial it is
 	// refused.
 	LateOutput bool
+	// Start is the column that has the starts of attached windows. It is the last column of their key: their input
+	// comes by HASH of Keys and Start.
+	Start int
 }
 
 // LocalAggregateSpec is the first phase of a WindowAggregateSpec, in front of the exchange.
 type LocalAggregateSpec WindowAggregateSpec
 
-// WindowSpec is a tumbling window.
+// WindowKind says how windows lie in time.
+type WindowKind int
+
+// The kinds of windows. The zero value is Tumbling.
+const (
+	Tumbling   WindowKind = iota // of Size, one after the other
+	Hopping                      // of Size, one every Slide
+	Cumulating                   // from the start of a span of Size to each Slide in it
+	Session                      // as long as rows come less than Size after each other
+	Attached                     // that the rows have already, as columns
+)
+
+var windowKinds = []string{"tumbling", "hopping", "cumulating", "session", "attached"}
+
+func (k WindowKind) String() string {
+	if k < 0 || int(k) >= len(windowKinds) {
+		return fmt.Sprintf("WindowKind(%d)", int(k))
+	}
+	return windowKinds[k]
+}
+
+// WindowSpec says which windows there are.
 type WindowSpec struct {
-	Size   time.Duration // whole milliseconds, at least 1
-	Offset time.Duration // may be negative; less than Size either way
+	Size   time.Duration // whole milliseconds, at least 1; of sessions, the gap that ends them
+	Offset time.Duration // may be negative; less than Size either way (hopping, cumulating: than Slide)
+	Kind   WindowKind
+	// Slide is how often a hopping window begins, or the step of a cumulating one; Size is a multiple of it.
+	Slide time.Duration
+	// Processing places rows by the time at which they come, and fires by it.
+	Processing bool
+	// Zone is the time zone (IANA) in which windows over a TIMESTAMP_LTZ or processing time lie, and in
+	// which their starts and ends are shown; "" is UTC.
+	Zone string
+}
+
+// Parts returns in how many windows a row is at most.
+func (w *WindowSpec) Parts() int64 {
+	if (w.Kind == Hopping || w.Kind == Cumulating) && w.Slide > 0 {
+		return int64(w.Size / w.Slide)
+	}
+	return 1
 }
 
 // Names of the columns that a window adds, Flink's.
@@ -96,9 +139,13 @@ func (s *WindowAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types
 	if !c.window(s, raw, s.Partial) || raw == nil {
 		return nil
 	}
-	if s.Partial {
+	switch {
+	case s.Partial:
 		c.keyed(0, s.Keys, count(len(s.Keys)))
-	} else {
+	case s.Window.Kind == Attached: // the start is part of the key
+		keys := append(slices.Clone(s.Keys), s.Start)
+		c.keyed(0, keys, keys)
+	default:
 		c.keyed(0, s.Keys, s.Keys)
 	}
 	return c.schemaOf(windowSchema(s, raw))
@@ -146,9 +193,30 @@ func explainWindow(e *explainer, w *WindowAggregateSpec, raw *types.Schema) {
 	if w.Window.Offset != 0 {
 		offset = fmt.Sprintf(", offset %s", w.Window.Offset)
 	}
-	e.line(2, "keys (%s), tumbling by %s every %s%s", columnNames(raw, w.Keys), raw.Fields[w.Time].Name, w.Window.Size, offset)
+	e.line(2, "keys (%s), %s%s", columnNames(raw, w.Keys), w.Window.text(raw, w.Time), offset)
 	for i := range w.Aggregates {
 		e.line(2, "%s", w.Aggregates[i].text(raw))
+	}
+}
+
+// text shows windows to people.
+func (w *WindowSpec) text(raw *types.Schema, column int) string {
+	by := "processing time"
+	if !w.Processing {
+		by = raw.Fields[column].Name
+	}
+	if w.Zone != "" {
+		by += " in " + w.Zone
+	}
+	switch w.Kind {
+	case Hopping, Cumulating:
+		return fmt.Sprintf("%s by %s, %s every %s", w.Kind, by, w.Size, w.Slide)
+	case Session:
+		return fmt.Sprintf("session by %s, gap %s", by, w.Size)
+	case Attached:
+		return fmt.Sprintf("windows that end by %s", by)
+	default:
+		return fmt.Sprintf("%s by %s every %s", w.Kind, by, w.Size)
 	}
 }
 
@@ -222,7 +290,7 @@ func (c *operatorCheck) windowFits(w *WindowAggregateSpec) bool {
 }
 
 func sameAggregate(a, b *WindowAggregateSpec) bool {
-	return slices.Equal(a.Keys, b.Keys) && a.Time == b.Time && a.Window == b.Window &&
+	return slices.Equal(a.Keys, b.Keys) && a.Time == b.Time && a.Start == b.Start && a.Window == b.Window &&
 		sameCalls(a.Aggregates, b.Aggregates)
 }
 
@@ -231,22 +299,89 @@ func sameAggregate(a, b *WindowAggregateSpec) bool {
 func (c *operatorCheck) window(w *WindowAggregateSpec, raw *types.Schema, partial bool) bool {
 	found := c.problems.Len()
 	c.keys(c.id, c.at("keys"), w.Keys, raw)
-	c.windowSpec("window", w.Window)
-	if raw != nil && c.column(c.id, c.at("time"), w.Time, raw) {
-		f := raw.Fields[w.Time]
-		if f.Type.Kind != types.Timestamp || f.Type.Unit() != types.Millis {
-			c.addf("time", "column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
-		}
+	c.windowSpec("window", &w.Window)
+	c.windowTime(w, raw)
+	if partial {
+		c.windowPhases(w)
 	}
 	c.aggregates("aggregates", w.Aggregates, raw, callsCheck{partial: partial})
 	return c.problems.Len() == found
 }
 
-func (c *operatorCheck) windowSpec(field string, w WindowSpec) {
-	switch {
-	case w.Size < time.Millisecond || w.Size%time.Millisecond != 0 || w.Size > IntervalMax:
-		c.addf(field+".size", "%s is not a whole number of milliseconds from 1 ms to %s", w.Size, IntervalMax)
-	case w.Offset%time.Millisecond != 0 || w.Offset >= w.Size || w.Offset <= -w.Size:
-		c.addf(field+".offset", "%s is not a whole number of milliseconds less than the size, %s, either way", w.Offset, w.Size)
+// windowTime checks the columns that place rows in windows.
+func (c *operatorCheck) windowTime(w *WindowAggregateSpec, raw *types.Schema) {
+	c.timeColumn("time", w.Time, &w.Window, raw)
+	if w.Window.Kind == Attached {
+		c.timeColumn("start", w.Start, &w.Window, raw)
 	}
+	for i := range w.Aggregates {
+		if a := &w.Aggregates[i]; w.Window.Kind == Session && a.Distinct && !distinctIsIdle(strings.ToUpper(a.Func)) {
+			c.addf(fmt.Sprintf("aggregates[%d].distinct", i), "session windows can't have it")
+		}
+	}
+}
+
+// timeColumn checks a column by which rows come into windows.
+func (c *operatorCheck) timeColumn(field string, column int, w *WindowSpec, raw *types.Schema) {
+	if w.Processing || raw == nil || !c.column(c.id, c.at(field), column, raw) {
+		return
+	}
+	f := raw.Fields[column]
+	zoned := f.Type.Kind == types.TimestampLTZ && w.Kind != Attached
+	if f.Type.Kind != types.Timestamp && !zoned || f.Type.Unit() != types.Millis {
+		c.addf(field, "column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
+		return
+	}
+	if !zoned && w.Zone != "" {
+		c.addf("window.zone", "column %s has no zone", f.Name)
+	}
+}
+
+// windowPhases reports windows that can't be aggregated in two phases.
+func (c *operatorCheck) windowPhases(w *WindowAggregateSpec) {
+	switch {
+	case w.Window.Processing:
+		c.addf("window.processing", "windows in processing time need one phase")
+	case w.Window.Kind == Session || w.Window.Kind == Attached:
+		c.addf("window.kind", "%s windows need one phase", w.Window.Kind)
+	}
+}
+
+func (c *operatorCheck) windowSpec(field string, w *WindowSpec) {
+	whole := func(d time.Duration) bool {
+		return d >= time.Millisecond && d%time.Millisecond == 0 && d <= IntervalMax
+	}
+	slides := w.Kind == Hopping || w.Kind == Cumulating
+	span := w.Size
+	if slides {
+		span = w.Slide
+	}
+	switch {
+	case w.Kind < Tumbling || w.Kind > Attached:
+		c.addf(field+".kind", "no kind of window has the number %d", int(w.Kind))
+	case w.Kind == Attached:
+		if *w != (WindowSpec{Kind: Attached}) {
+			c.addf(field, "attached windows have nothing but their kind")
+		}
+		return
+	case !whole(w.Size):
+		c.addf(field+".size", "%s is not a whole number of milliseconds from 1 ms to %s", w.Size, IntervalMax)
+	case slides && (!whole(w.Slide) || w.Size%w.Slide != 0):
+		c.addf(field+".slide", "%s is not a whole number of milliseconds of which the size, %s, is a multiple", w.Slide, w.Size)
+	case slides && w.Size/w.Slide > WindowPartsMax:
+		c.addf(field+".slide", "a row would be in %d windows, at most %d", w.Size/w.Slide, WindowPartsMax)
+	case !slides && w.Slide != 0:
+		c.addf(field+".slide", "%s windows have none", w.Kind)
+	case w.Kind == Session && w.Offset != 0:
+		c.addf(field+".offset", "session windows have none")
+	case w.Offset%time.Millisecond != 0 || w.Offset >= span || w.Offset <= -span:
+		c.addf(field+".offset", "%s is not a whole number of milliseconds less than the %s, %s, either way", w.Offset, sizeName(slides), span)
+	}
+}
+
+func sizeName(slides bool) string {
+	if slides {
+		return "slide"
+	}
+	return "size"
 }

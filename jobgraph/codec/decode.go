@@ -158,6 +158,8 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 		out.Body = (*jobgraph.LocalAggregateSpec)(d.window(field+".local_aggregate", b.LocalAggregate))
 	case *jobv1.OperatorSpec_Union:
 		out.Body = &jobgraph.UnionSpec{}
+	case *jobv1.OperatorSpec_WindowAssign:
+		out.Body = d.assign(field+".window_assign", b.WindowAssign)
 	case *jobv1.OperatorSpec_GroupAggregate:
 		out.Body = d.group(field+".group_aggregate", b.GroupAggregate)
 	case *jobv1.OperatorSpec_LocalGroupAggregate:
@@ -190,10 +192,7 @@ func (d *decoder) projections(field string, in []*jobv1.Projection) (out []jobgr
 func (d *decoder) window(field string, w *jobv1.WindowAggregateSpec) *jobgraph.WindowAggregateSpec {
 	return &jobgraph.WindowAggregateSpec{
 		Keys: ints(w.GetKeys()), Time: int(w.GetTime()),
-		Window: jobgraph.WindowSpec{
-			Size:   d.duration(field+".window.size", w.GetWindow().GetSize()),
-			Offset: d.duration(field+".window.offset", w.GetWindow().GetOffset()),
-		},
+		Window: d.windowSpec(field+".window", w.GetWindow()), Start: int(w.GetStart()),
 		Partial: w.GetPartial(), Input: d.schema(field+".input", w.GetInput()), LateOutput: w.GetLateOutput(),
 		Aggregates: calls(w.GetAggregates()),
 	}

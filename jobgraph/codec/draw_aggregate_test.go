@@ -28,3 +28,10 @@ func drawGroup(t *rapid.T) *jobgraph.GroupAggregateSpec {
 	}
 	return s
 }
+
+func drawWindowSpec(t *rapid.T) jobgraph.WindowSpec {
+	return jobgraph.WindowSpec{
+		Size: drawDuration(t), Offset: drawDuration(t), Slide: drawDuration(t), Kind: jobgraph.WindowKind(rapid.IntRange(0, 4).Draw(t, "kind")),
+		Processing: rapid.Bool().Draw(t, "processing"), Zone: rapid.String().Draw(t, "zone"),
+	}
+}

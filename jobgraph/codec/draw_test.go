@@ -78,7 +78,7 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawRanked(t)
 		return o
 	}
-	switch rapid.IntRange(0, 5).Draw(t, "operator") {
+	switch rapid.IntRange(0, 6).Draw(t, "operator") {
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:
@@ -87,6 +87,8 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawWindow(t)
 	case 3:
 		o.Body = drawGroup(t)
+	case 5:
+		o.Body = &jobgraph.WindowAssignSpec{Time: int(rapid.Int32().Draw(t, "time")), Window: drawWindowSpec(t)}
 	case 4:
 		o.Body = drawGroup(t).Local()
 	default:
@@ -102,7 +104,7 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 func drawWindow(t *rapid.T) *jobgraph.WindowAggregateSpec {
 	w := &jobgraph.WindowAggregateSpec{
 		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Time: int(rapid.Int32().Draw(t, "time")),
-		Window:  jobgraph.WindowSpec{Size: drawDuration(t), Offset: drawDuration(t)},
+		Window: drawWindowSpec(t), Start: int(rapid.Int32().Draw(t, "start")),
 		Partial: rapid.Bool().Draw(t, "partial"), LateOutput: rapid.Bool().Draw(t, "late"),
 		Aggregates: drawCalls(t),
 	}

@@ -143,6 +143,8 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
 	default:
 		e.ranked(field, o, out)
+	case *jobgraph.WindowAssignSpec:
+		out.Body = &jobv1.OperatorSpec_WindowAssign{WindowAssign: e.assign(field+".window_assign", b)}
 	case *jobgraph.GroupAggregateSpec:
 		out.Body = &jobv1.OperatorSpec_GroupAggregate{GroupAggregate: e.group(field+".group_aggregate", b)}
 	case *jobgraph.LocalGroupAggregateSpec:
@@ -171,7 +173,7 @@ func (e *encoder) projections(field string, in []jobgraph.Projection) (out []*jo
 func (e *encoder) window(field string, w *jobgraph.WindowAggregateSpec) *jobv1.WindowAggregateSpec {
 	return &jobv1.WindowAggregateSpec{
 		Keys: e.ints(field+".keys", w.Keys), Time: e.int(field+".time", w.Time),
-		Window:  &jobv1.WindowSpec{Size: duration(w.Window.Size), Offset: duration(w.Window.Offset)},
+		Window: e.windowSpec(field+".window", &w.Window), Start: e.int(field+".start", w.Start),
 		Partial: w.Partial, Input: e.schema(field+".input", w.Input), LateOutput: w.LateOutput,
 		Aggregates: e.calls(field+".aggregates", w.Aggregates),
 	}

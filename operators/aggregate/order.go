@@ -196,6 +196,30 @@ func (c *Counted) Age(b *stream.Batch) error {
 	return nil
 }
 
+// DropSpace removes the values of keys in a namespace.
+func (c *Counted) DropSpace(keys *stream.Keys, space int64) error {
+	c.orders.Reset()
+	c.ends.Reset()
+	for range keys.Len() {
+		c.text = binary.BigEndian.AppendUint64(c.text[:0], uint64(space)^maskMax)
+		c.orders.Append(c.text)
+		c.text = binary.BigEndian.AppendUint64(c.text[:0], uint64(space+1)^maskMax)
+		c.ends.Append(c.text)
+	}
+	scan := statebackend.OrderedScan{Keys: keys, From: c.orders, To: c.ends}
+	var of stream.Keys
+	c.cache.Clear()
+	return c.scan(&scan, TileRows, func([]stream.Vector) bool {
+		gather := make([]int, len(c.found.Positions))
+		for i, at := range c.found.Positions {
+			gather[i] = int(at)
+		}
+		of = pickKeys(keys, gather)
+		c.table.Delete(&of, &c.found.Orders, nil)
+		return true
+	})
+}
+
 // Forget removes all values of keys.
 func (c *Counted) Forget(keys *stream.Keys) {
 	c.table.DeleteAll(keys)
@@ -204,26 +228,34 @@ func (c *Counted) Forget(keys *stream.Keys) {
 
 // repeat returns key i, n times, in memory of its own.
 func repeat(keys *stream.Keys, i, n int) stream.Keys {
-	out := stream.Keys{Layout: keys.Layout, Hashes: make([]uint64, n)}
-	for k := range n {
-		out.Hashes[k] = keys.Hashes[i]
+	at := make([]int, n)
+	for k := range at {
+		at[k] = i
 	}
+	return pickKeys(keys, at)
+}
+
+// pickKeys returns the keys at some positions, in memory of their own.
+func pickKeys(keys *stream.Keys, at []int) stream.Keys {
+	out := stream.Keys{Layout: keys.Layout, Hashes: make([]uint64, len(at))}
 	if keys.Layout == stream.KeyBytes {
 		out.Offsets = []int32{0}
-		for range n {
+	} else {
+		out.Fixed = make([]int64, len(at))
+	}
+	for k, i := range at {
+		out.Hashes[k] = keys.Hashes[i]
+		switch {
+		case keys.Layout == stream.KeyBytes:
 			out.Data = append(out.Data, keys.Bytes(i)...)
 			out.Offsets = append(out.Offsets, int32(len(out.Data)))
-		}
-		return out
-	}
-	out.Fixed = make([]int64, n)
-	for k := range n {
-		out.Fixed[k] = keys.Fixed[i]
-	}
-	if keys.IsNull(i) {
-		out.Nulls = make(stream.Bitmap, stream.Words(n))
-		for k := range n {
+		case keys.IsNull(i):
+			if out.Nulls == nil {
+				out.Nulls = make(stream.Bitmap, stream.Words(len(at)))
+			}
 			out.Nulls.Set(k)
+		default:
+			out.Fixed[k] = keys.Fixed[i]
 		}
 	}
 	return out

@@ -132,6 +132,10 @@ type CountedSpec struct {
 // rowsWord counts the input rows behind a table row.
 const rowsWord = 0
 
+// RowsBehind returns how many input rows stand behind a row of accumulators, by its
+// words.
+func RowsBehind(words []uint64) int64 { return int64(words[rowsWord]) }
+
 // Input is what a plan is made for.
 type Input struct {
 	Calls []jobgraph.AggregateCall

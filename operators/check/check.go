@@ -21,6 +21,9 @@ type Options struct {
 func OptionsOf(o *jobgraph.OperatorSpec) Options {
 	switch body := o.Body.(type) {
 	case *jobgraph.WindowAggregateSpec:
+		if body.Window.Processing || body.Window.Zone != "" {
+			return Options{WindowEnd: -1} // what the end says is no event time
+		}
 		return Options{WindowEnd: len(body.Keys) + 1}
 	case *jobgraph.GroupAggregateSpec:
 		return Options{Changelog: !body.FinalOnly, WindowEnd: -1}

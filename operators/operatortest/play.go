@@ -235,6 +235,12 @@ func (p *player) balance() {
 	switch p.c.Spec.Kind() {
 	case jobgraph.KindWindowAggregate:
 		out = 0 // its rows come from state
+	case jobgraph.KindWindowAssign:
+		if w := p.c.Spec.Body.(*jobgraph.WindowAssignSpec).Window; w.Kind == jobgraph.Cumulating {
+			out = p.out.In - c.Filtered // in how many windows a row is, its time decides
+		} else {
+			out /= w.Parts()
+		}
 	case jobgraph.KindGroupAggregate:
 		out = c.Expired // there, rows that take back what is not there
 	}

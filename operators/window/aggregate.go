@@ -3,7 +3,6 @@ package window
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -21,26 +20,33 @@ const LatePort = 1
 func Register(r *operators.Registry) {
 	r.Register(jobgraph.KindWindowAggregate, New)
 	r.Register(jobgraph.KindLocalAggregate, NewLocal)
+	r.Register(jobgraph.KindWindowAssign, NewAssign)
 }
 
-// Aggregate is the keyed tumbling window aggregate. Its state is one Value
-// table, a namespace for each window, named by its end.
+// Aggregate is the keyed window aggregate. Its state is one Value table, a
+// namespace for each pane, named by its end; where windows have more panes than
+// one, a second has the windows that are being fired.
 type Aggregate struct {
 	spec *jobgraph.WindowAggregateSpec
 	ctx  *operators.Context
 
 	plan     *aggregate.Plan
 	folder   aggregate.Folder
+	counted  []*aggregate.Counted
 	splitter splitter
+	keys     []int // columns of the input that are the key
+	types    []types.Type
 	reader   *stream.KeyReader
 	table    statebackend.ValueTable
+	panes    *panes // nil: each pane is a window
 	output   aggregate.Writer
+	fired    *stream.KeyReader // of the keys in the output
 	slots    []statebackend.Slot
 	tile     stream.Keys
 	weights  int // the column that says how many rows a partial row is, -1: each is one
 
-	watermark stream.Watermark
-	late      *stream.Batch // to go to LatePort, from row lateAt on
+	watermark stream.Watermark // local, where windows are
+	late      *stream.Batch    // to go to LatePort, from row lateAt on
 	lateAt    int
 	due       []int64 // windows to fire, ascending; the first may be half fired
 	cursor    statebackend.Slot
@@ -52,48 +58,66 @@ func New(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, failure.Userf("window aggregate %s: %w", o.UID, err)
 	}
-	return &Aggregate{spec: spec, watermark: stream.NoWatermark, weights: -1}, nil
+	a := &Aggregate{spec: spec, watermark: stream.NoWatermark, weights: -1}
+	if spec.Window.Processing {
+		return &clocked{Aggregate: a}, nil
+	}
+	return a, nil
 }
 
 func checkSpec(spec *jobgraph.WindowAggregateSpec) error {
-	w := spec.Window
 	switch {
-	case w.Size < time.Millisecond || w.Size%time.Millisecond != 0:
-		return fmt.Errorf("window size %s must be whole milliseconds, at least 1", w.Size)
-	case w.Offset%time.Millisecond != 0 || w.Offset >= w.Size || -w.Offset >= w.Size:
-		return fmt.Errorf("window offset %s must be whole milliseconds and smaller than the size %s", w.Offset, w.Size)
+	case spec.Window.Kind == jobgraph.Session:
+		return fmt.Errorf("session windows are not aggregated here")
 	case spec.Partial && spec.Input == nil:
 		return fmt.Errorf("the schema of the raw input is missing")
 	case spec.Partial && spec.LateOutput:
 		return fmt.Errorf("late rows can't be given out behind a local aggregate, which has merged them")
+	case spec.Partial && (spec.Window.Processing || spec.Window.Kind == jobgraph.Attached):
+		return fmt.Errorf("windows in processing time, and those that rows have already, need one phase")
 	default:
-		return nil
+		return checkWindow(&spec.Window)
 	}
 }
 
-// Open declares the table. Windows that the restored watermark closes are
+// Open declares the tables. Windows that the restored watermark closes are
 // pending afterwards.
 func (a *Aggregate) Open(ctx *operators.Context) error {
 	a.ctx = ctx
 	if err := a.bind(ctx.Inputs[0]); err != nil {
 		return failure.Userf("window aggregate %s: %w", ctx.Operator, err)
 	}
-	keys, _ := aggregate.KeyTypes(a.spec.Keys, a.raw()) // bind has checked them
-	var err error
-	a.table, err = ctx.State.Value(statebackend.ValueSpec{
-		ID:         statebackend.TableID{Operator: ctx.Operator, Name: "windows"},
-		Keys:       keys,
-		Namespaced: true,
-		Columns:    a.plan.Columns,
-	})
-	if err != nil {
+	if err := a.declare(); err != nil {
 		return fmt.Errorf("window aggregate %s: %w", ctx.Operator, err)
 	}
 	a.slots = make([]statebackend.Slot, max(ctx.RowsMax, aggregate.TileRows))
-	a.output = aggregate.NewWriter(ctx, keys, a.plan.Final, a.plan.Bytes)
-	a.watermark = ctx.Watermark
-	a.arm()
+	a.output = aggregate.NewWriter(ctx, a.types, a.plan.Final, a.plan.Bytes)
+	if !a.spec.Window.Processing {
+		a.watermark = a.splitter.zone.passed(ctx.Watermark)
+	}
+	a.arm(stream.NoWatermark)
 	return nil
+}
+
+func (a *Aggregate) declare() (err error) {
+	columns := a.plan.Columns
+	if a.panes != nil {
+		columns = append(columns[:len(columns):len(columns)], firedColumn)
+	}
+	id := statebackend.TableID{Operator: a.ctx.Operator, Name: "windows"}
+	a.table, err = a.ctx.State.Value(statebackend.ValueSpec{ID: id, Keys: a.types, Namespaced: true, Columns: columns})
+	if err != nil {
+		return err
+	}
+	if a.panes != nil {
+		return a.panes.open(a)
+	}
+	a.counted, err = aggregate.OpenCounted(a.ctx, a.plan.Counted, aggregate.CountedInput{Keys: a.keys, Spaces: true})
+	if err != nil || len(a.counted) == 0 {
+		return err
+	}
+	a.fired, err = stream.NewKeyReader(a.ctx.Output, count(len(a.keys)))
+	return err
 }
 
 func (a *Aggregate) raw() *types.Schema {
@@ -109,7 +133,11 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 	if err := checkTime(a.spec, raw); err != nil {
 		return err
 	}
-	if _, err := aggregate.KeyTypes(a.spec.Keys, raw); err != nil {
+	a.keys = a.spec.Keys
+	if a.spec.Window.Kind == jobgraph.Attached {
+		a.keys = append(slices.Clone(a.keys), a.spec.Start)
+	}
+	if a.types, err = aggregate.KeyTypes(a.keys, raw); err != nil {
 		return err
 	}
 	plan := aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: a.spec.Partial, MergeFrom: len(a.spec.Keys) + 1}
@@ -117,21 +145,34 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 		return err
 	}
 	a.folder.Use(a.plan)
-	keys := a.spec.Keys
-	a.splitter = newSplitter(a.spec, a.spec.Time, raw.Fields[a.spec.Time].Name, false)
+	if a.splitter, err = newSplitter(&a.spec.Window, a.spec.Time, raw, a.ctx.Time); err != nil {
+		return err
+	}
 	if a.spec.Partial {
 		if err := checkPartial(a.spec, in); err != nil {
 			return err
 		}
-		keys = make([]int, len(a.spec.Keys))
-		for i := range keys {
-			keys[i] = i
-		}
-		a.splitter = newSplitter(a.spec, len(keys), jobgraph.WindowEnd, true)
+		a.keys = count(len(a.spec.Keys))
+		a.splitter.column, a.splitter.name, a.splitter.ends, a.splitter.zone = len(a.keys), jobgraph.WindowEnd, true, nil
 		a.weights = in.Len() - 1
 	}
-	a.reader, err = stream.NewKeyReader(in, keys)
+	switch a.splitter.each = len(a.plan.Counted) > 0; {
+	case a.splitter.parts() > 1 && !a.splitter.each:
+		a.panes = &panes{}
+	case a.splitter.parts() == 1:
+		a.splitter.each = false
+	}
+	a.reader, err = stream.NewKeyReader(in, a.keys)
 	return err
+}
+
+// count returns 0, 1, ... n-1.
+func count(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 func checkPartial(spec *jobgraph.WindowAggregateSpec, in *types.Schema) error {
@@ -147,40 +188,75 @@ func checkPartial(spec *jobgraph.WindowAggregateSpec, in *types.Schema) error {
 
 // Process folds the batch's rows into their windows; late ones go aside.
 func (a *Aggregate) Process(_ int, b *stream.Batch) error {
-	if err := aggregate.AppendOnly(b); err != nil {
+	if err := a.process(b); err != nil {
 		return fmt.Errorf("window aggregate %s: %w", a.ctx.Operator, err)
-	}
-	groups, late, err := a.splitter.split(b, a.watermark)
-	if err != nil {
-		return fmt.Errorf("window aggregate %s: %w", a.ctx.Operator, err)
-	}
-	for _, g := range groups {
-		if err := a.foldGroup(b, g); err != nil {
-			return fmt.Errorf("window aggregate %s: %w", a.ctx.Operator, err)
-		}
-	}
-	a.count(b, late)
-	if len(late) > 0 && a.spec.LateOutput {
-		a.late, a.lateAt = operators.Select(b, late), 0
 	}
 	return nil
 }
 
-// count keeps the balance: every raw row is folded or late.
-func (a *Aggregate) count(b *stream.Batch, late []int32) {
-	all, behind := int64(b.Rows()), int64(len(late))
-	if a.weights >= 0 {
-		all, behind = 0, 0
-		v := &b.Columns[a.weights]
-		for i := range b.Rows() {
-			all += stream.Value[int64](v, b.Row(i))
+func (a *Aggregate) process(b *stream.Batch) error {
+	if err := aggregate.AppendOnly(b); err != nil {
+		return err
+	}
+	shifts := int64(1)
+	if a.splitter.each {
+		shifts = a.splitter.parts()
+	}
+	late := int64(0)
+	for i := range shifts {
+		groups, behind, err := a.splitter.split(b, a.watermark, i*a.splitter.pane)
+		if err != nil {
+			return err
 		}
-		for _, row := range late {
-			behind += stream.Value[int64](v, int(row))
+		for _, g := range groups {
+			if err := a.foldGroup(b, g); err != nil {
+				return err
+			}
+		}
+		late += a.weigh(b, behind)
+		if len(behind) > 0 && a.spec.LateOutput {
+			a.setAside(b, behind)
 		}
 	}
-	a.ctx.Counts.Late += behind
-	a.ctx.Counts.Folded += all - behind
+	// Every raw row is folded or late.
+	a.ctx.Counts.Late += late
+	a.ctx.Counts.Folded += a.weighAll(b) - late
+	return nil
+}
+
+// weigh returns how many raw rows stand behind some rows of a batch.
+func (a *Aggregate) weigh(b *stream.Batch, rows []int32) (n int64) {
+	if a.weights < 0 {
+		return int64(len(rows))
+	}
+	for _, row := range rows {
+		n += stream.Value[int64](&b.Columns[a.weights], int(row))
+	}
+	return n
+}
+
+// weighAll returns how many stand behind all of them.
+func (a *Aggregate) weighAll(b *stream.Batch) (n int64) {
+	if a.weights < 0 {
+		return int64(b.Rows())
+	}
+	for i := range b.Rows() {
+		n += stream.Value[int64](&b.Columns[a.weights], b.Row(i))
+	}
+	return n
+}
+
+// setAside keeps late rows for LatePort. Where rows go to each of their windows,
+// they may be found out to be late some at a time.
+func (a *Aggregate) setAside(b *stream.Batch, rows []int32) {
+	if a.late == nil {
+		a.late, a.lateAt = operators.Select(b, rows), 0
+		return
+	}
+	all := append(slices.Clone(a.late.Sel()), rows...)
+	slices.Sort(all)
+	a.late.Release()
+	a.late = operators.Select(b, all)
 }
 
 func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
@@ -188,6 +264,12 @@ func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
 		b = operators.Select(b, g.Rows)
 		defer b.Release()
 	}
+	for _, c := range a.counted {
+		if err := c.Count(b, g.Space, nil); err != nil {
+			return err
+		}
+	}
+	a.folder.Weigh(nil, a.counted)
 	keys := a.reader.Read(b)
 	part := a.table.Part(g.Space, true)
 	for from := 0; from < keys.Len(); from += aggregate.TileRows {
@@ -196,6 +278,9 @@ func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
 		slots := a.slots[:to-from]
 		if _, err := part.Upsert(&a.tile, slots); err != nil {
 			return err
+		}
+		if a.panes != nil {
+			a.panes.begin(part, slots, g.Space, a.watermark)
 		}
 		if err := a.folder.Fold(part, b, from, slots); err != nil {
 			return err
@@ -206,23 +291,34 @@ func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
 
 // Advance fires the windows whose last millisecond is at or before w.
 func (a *Aggregate) Advance(w stream.Watermark) error {
-	if w <= a.watermark {
-		return nil // restored inputs that come up to where the operator is
-	}
-	a.watermark = w
-	a.arm()
+	a.advance(a.splitter.zone.passed(w))
 	return nil
 }
 
-func (a *Aggregate) arm() {
-	a.due = a.table.Namespaces(a.due[:0])
+func (a *Aggregate) advance(w stream.Watermark) {
+	if w <= a.watermark {
+		return // restored inputs that come up to where the operator is
+	}
+	before := a.watermark
+	a.watermark = w
+	a.arm(before)
+}
+
+// arm finds the windows that are closed; those that a watermark before closed have
+// fired.
+func (a *Aggregate) arm(before stream.Watermark) {
+	a.due, a.cursor = a.table.Namespaces(a.due[:0]), 0
+	if a.panes != nil {
+		a.due = a.panes.due(a.due, before, a.watermark)
+		return
+	}
 	n, _ := slices.BinarySearchFunc(a.due, a.watermark, func(end int64, w stream.Watermark) int {
 		if stream.Watermark(end-1) <= w {
 			return -1
 		}
 		return 1
 	})
-	a.due, a.cursor = a.due[:n], 0
+	a.due = a.due[:n]
 }
 
 // Flush does nothing: all rows are in the table.
@@ -242,8 +338,6 @@ func (a *Aggregate) Next() (operators.Output, error) {
 		if b != nil {
 			return operators.Output{Batch: b}, nil
 		}
-		a.table.Drop(a.due[0])
-		a.due, a.cursor = slices.Delete(a.due, 0, 1), 0
 	}
 	return operators.Output{}, nil
 }
@@ -259,41 +353,78 @@ func (a *Aggregate) nextLate() *stream.Batch {
 	return b
 }
 
-// fire returns the next rows of a window, nil when there are none left. The
-// last rows leave by the drop of the window, which costs less than their
-// removal.
+// fire returns the next rows of a window. It returns nil when there are none left,
+// and the window is done.
 func (a *Aggregate) fire(end int64) (*stream.Batch, error) {
-	part := a.table.Part(end, false)
+	table := a.table
+	if a.panes != nil {
+		if err := a.panes.merge(a, end); err != nil {
+			return nil, err
+		}
+		if a.splitter.kind == jobgraph.Cumulating {
+			return a.show(end)
+		}
+		table = a.panes.windows
+	}
+	part := table.Part(end, false)
 	if part == nil {
+		a.done()
 		return nil, nil
 	}
 	n, next := part.Scan(a.cursor, a.slots[:a.output.RowsMax()])
 	if n == 0 {
+		table.Drop(end)
+		a.done()
 		return nil, nil
 	}
-	slots := a.slots[:n]
-	b, err := a.rows(part, slots, end)
+	b, err := a.rows(part, a.slots[:n], end)
 	if err != nil {
 		return nil, err
 	}
+	if err := a.dropValues(b, end); err != nil {
+		b.Release()
+		return nil, err
+	}
+	// The last rows leave by the drop of the window, which costs less than their removal.
 	if n < part.Len() {
-		part.Delete(slots)
+		part.Delete(a.slots[:n])
 		a.cursor = next
 		return b, nil
 	}
-	a.table.Drop(end)
-	a.due, a.cursor = slices.Delete(a.due, 0, 1), 0
+	table.Drop(end)
+	a.done()
 	return b, nil
 }
 
-// rows returns final rows: keys, window_start, window_end, aggregates.
+// done goes on to the next window.
+func (a *Aggregate) done() {
+	a.due, a.cursor = slices.Delete(a.due, 0, 1), 0
+	if a.panes != nil {
+		a.panes.merged = false
+	}
+}
+
+// dropValues forgets the values that were counted for rows which leave.
+func (a *Aggregate) dropValues(b *stream.Batch, end int64) error {
+	for _, c := range a.counted {
+		if err := c.DropSpace(a.fired.Read(b), end); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows returns final rows: keys, window_start, window_end, aggregates. The start of
+// an attached window is the last of its keys.
 func (a *Aggregate) rows(part statebackend.Part, slots []statebackend.Slot, end int64) (*stream.Batch, error) {
 	b, err := a.output.Begin(part, slots)
 	if err != nil {
 		return nil, err
 	}
 	at := len(a.spec.Keys)
-	b.Columns[at] = constantTime(a.ctx, at, end-a.splitter.size, len(slots))
+	if a.spec.Window.Kind != jobgraph.Attached {
+		b.Columns[at] = constantTime(a.ctx, at, a.splitter.start(end), len(slots))
+	}
 	b.Columns[at+1] = constantTime(a.ctx, at+1, end, len(slots))
 	a.output.Finish(b, part, slots, at+2)
 	return b, nil
@@ -307,7 +438,7 @@ func constantTime(ctx *operators.Context, column int, t int64, n int) stream.Vec
 	return stream.ConstantOf(ctx.Pool, &one, 0, n)
 }
 
-// ResumesAdvance is true: the windows that are due are in the table until their
+// ResumesAdvance is true: the windows that are due are in the tables until their
 // rows leave.
 func (a *Aggregate) ResumesAdvance() bool { return true }
 
@@ -316,16 +447,34 @@ func (a *Aggregate) Close() error {
 	a.late.Release()
 	a.late = nil
 	a.output.Close()
+	if a.panes != nil {
+		a.panes.close()
+	}
+	for _, c := range a.counted {
+		c.Close()
+	}
 	return nil
 }
 
-// checkTime reports a time column that can't place rows in windows.
+// checkTime reports columns that can't place rows in windows.
 func checkTime(spec *jobgraph.WindowAggregateSpec, raw *types.Schema) error {
-	if spec.Time < 0 || spec.Time >= raw.Len() {
-		return fmt.Errorf("the input has no column %d for the time", spec.Time)
+	if spec.Window.Processing {
+		return nil
 	}
-	f := raw.Fields[spec.Time]
-	if f.Type.Kind != types.Timestamp || f.Type.Unit() != types.Millis {
+	if spec.Window.Kind == jobgraph.Attached {
+		if err := checkColumn(spec.Start, raw, false); err != nil {
+			return err
+		}
+	}
+	return checkColumn(spec.Time, raw, spec.Window.Kind != jobgraph.Attached)
+}
+
+func checkColumn(column int, raw *types.Schema, zoned bool) error {
+	if column < 0 || column >= raw.Len() {
+		return fmt.Errorf("the input has no column %d for the time", column)
+	}
+	f := raw.Fields[column]
+	if f.Type.Kind != types.Timestamp && (!zoned || f.Type.Kind != types.TimestampLTZ) || f.Type.Unit() != types.Millis {
 		return fmt.Errorf("time column %s must be a TIMESTAMP of precision 0 to 3, not %s", f.Name, f.Type)
 	}
 	return nil

@@ -3,6 +3,7 @@ package window_test
 import (
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -41,6 +42,61 @@ func nexmarkAuction(r *rand.Rand, row int64) int64 {
 		return last / 100 * 100
 	}
 	return max(last-r.Int64N(100), 0)
+}
+
+// BenchmarkHopping folds batches of windows of 5 panes and lets a pane's worth of
+// time pass after each: every window is merged and leaves.
+func BenchmarkHopping(b *testing.B) {
+	w := mainJob()
+	w.Window.Kind, w.Window.Slide = jobgraph.Hopping, 2*time.Second
+	var pool stream.Pool
+	store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	op, err := window.New(aggregateOf(w))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer op.Close()
+	inputs := []*types.Schema{bids}
+	out, _ := jobgraph.OutputSchema(aggregateOf(w), inputs)
+	err = op.Open(&operators.Context{
+		Operator: "agg", Inputs: inputs, Output: out, Pool: &pool, State: store, Time: &operators.Time{},
+		Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	batches := benchInput(&pool, func(r *rand.Rand, _ int64) int64 { return r.Int64N(1_000) })
+	at := int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		batch := batches[at%benchBatches]
+		times := stream.Values[int64](&batch.Columns[2])
+		for i := range times {
+			times[i] = at * 2000
+		}
+		at++
+		if err := op.Process(0, batch); err != nil {
+			b.Fatal(err)
+		}
+		if err := op.Advance(stream.Watermark(at*2000 - 1)); err != nil {
+			b.Fatal(err)
+		}
+		for {
+			out, err := op.Next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if out.Batch == nil {
+				break
+			}
+			out.Batch.Release()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
 }
 
 const benchBatches = 64

@@ -1,21 +1,24 @@
-// Package window aggregates rows by key and tumbling event-time window.
+// Package window aggregates rows by key and window, and gives rows the windows that
+// they are in.
 //
-// # The two operators
+// # Panes
 //
-// Aggregate keeps one row of accumulators a key in each window's part of a
-// Value table, and fires the windows that a watermark closes. Local stands in
-// front of the exchange: it folds rows by key and window in a small table and
-// gives partial rows, which the Aggregate behind it merges. It has no state:
-// what it holds leaves at Flush, hence before every barrier, and before a
-// watermark that closes a window it holds. Where keys hardly repeat it lets
-// rows pass as partial rows of one.
+// Aggregate keeps one row of accumulators a key in each pane's part of a Value
+// table, and fires the windows that a watermark, or the clock, closes. A tumbling
+// window is one pane. A hopping or cumulating window has several, the slices of
+// Flink: a row is folded once, and panes are merged when a window fires (panes.go).
+// Where values have to be counted, for DISTINCT, panes can't be merged: there a row
+// is folded into each of its windows. What is kept of rows, and how, is package
+// aggregate's.
 //
-// What is kept of rows, and how, is package aggregate's: both work a tile of rows
-// at a time over the words of accumulators.
+// The first phase in front of the exchange is aggregate.Local, by pane. Assign only
+// adds the columns of a row's windows.
 //
 // # Time
 //
-// A row belongs to the window that its time column names. It is late if the
-// window's last millisecond is at or behind the operator's watermark: then it
-// is counted and dropped, or sent to port 1. A NULL time is an error.
+// A row belongs to the window that its time column names. It is late if the last
+// millisecond of its last window is at or behind the operator's watermark: then it
+// is counted and dropped, or sent to port 1. A NULL time is an error. Windows over a
+// TIMESTAMP_LTZ lie in the time of a zone's clocks; the operator's watermark is that
+// time, too. In processing time the clock says into which window a row falls.
 package window

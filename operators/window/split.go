@@ -6,19 +6,25 @@ import (
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
+	"millrace/operators"
 	"millrace/operators/aggregate"
 	"millrace/stream"
+	"millrace/types"
 )
 
-// splitter deals the rows of a batch out to windows. Its slices are valid until
-// the next call of split.
+// splitter deals the rows of a batch out to panes, or to one of the windows that
+// their panes are in. Its slices are valid until the next call of split.
 type splitter struct {
+	shape
+	zone   *zone // nil: UTC
 	column int
 	name   string // of the column
-	// size is the windows' in milliseconds. For partial rows, whose column has
-	// the ends of windows already, ends is set.
-	size, offset int64
-	ends         bool
+	// ends says that the column has the ends of panes already.
+	ends bool
+	// each says that rows go to each of their windows, not to their panes.
+	each bool
+	// clock is where the time of rows comes from in processing time; nil: the column.
+	clock *operators.Time
 
 	times     []int64
 	positions []int32 // rows that are not late
@@ -29,28 +35,34 @@ type splitter struct {
 	groups    []aggregate.Group
 }
 
-func newSplitter(spec *jobgraph.WindowAggregateSpec, column int, name string, ends bool) splitter {
-	return splitter{
-		column: column, name: name, ends: ends,
-		size: spec.Window.Size.Milliseconds(), offset: spec.Window.Offset.Milliseconds(),
+// newSplitter makes a splitter of the rows that a spec is about.
+func newSplitter(w *jobgraph.WindowSpec, column int, in *types.Schema, clock *operators.Time) (splitter, error) {
+	z, err := newZone(w.Zone)
+	s := splitter{shape: shapeOf(w), zone: z, column: column, ends: w.Kind == jobgraph.Attached}
+	if s.ends {
+		s.size, s.pane = 1, 1
 	}
+	if w.Processing {
+		s.clock = clock
+		return s, err
+	}
+	s.name = in.Fields[column].Name
+	return s, err
 }
 
-// end returns the end of the window that a value of the column falls into.
-func (s *splitter) end(t int64) int64 {
+// paneOf returns the end of the pane that a value of the column falls into.
+func (s *splitter) paneOf(t int64) int64 {
 	if s.ends {
 		return t
 	}
-	r := (t - s.offset) % s.size
-	if r < 0 {
-		r += s.size
-	}
-	return t - r + s.size
+	return s.end(t)
 }
 
-// split returns the windows of the batch in ascending order, and the physical
-// positions of the rows that are late at the watermark.
-func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows []aggregate.Group, late []int32, err error) {
+// split returns the panes of the batch in ascending order, and the physical
+// positions of the rows that are late at the watermark, which is local: all of
+// their windows are closed. Where rows go to each of their windows it gives those
+// that end the shift behind the panes, and says a row to be late with its last.
+func (s *splitter) split(b *stream.Batch, watermark stream.Watermark, shift int64) (windows []aggregate.Group, late []int32, err error) {
 	s.groups, s.late = s.groups[:0], s.late[:0]
 	if b.Rows() == 0 {
 		return nil, nil, nil
@@ -62,8 +74,8 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 	if lo < -timeMax || hi > timeMax {
 		return nil, nil, failure.Userf("time column %s has a value beyond the times that windows cover", s.name)
 	}
-	first, last := s.end(lo), s.end(hi)
-	if first == last && stream.Watermark(first-1) > watermark {
+	first, last := s.paneOf(lo), s.paneOf(hi)
+	if first == last && shift == 0 && stream.Watermark(s.last(first)-1) > watermark && (!s.each || stream.Watermark(first-1) > watermark) {
 		s.groups = append(s.groups, aggregate.Group{Space: first})
 		return s.groups, nil, nil
 	}
@@ -71,8 +83,8 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 	if err != nil {
 		return nil, nil, err
 	}
-	s.place(b, times, watermark)
-	s.deal(first, last)
+	s.place(b, times, watermark, shift)
+	s.deal(first+shift, last+shift)
 	return s.groups, s.late, nil
 }
 
@@ -80,8 +92,12 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark) (windows [
 // which there is one at least. Flat times are looked at where they lie: mostly
 // they are of one window, and nobody needs each of them.
 func (s *splitter) extremes(b *stream.Batch) (lo, hi int64, err error) {
+	if s.clock != nil {
+		now := s.local(s.clock.Now())
+		return now, now, nil
+	}
 	lo, hi = math.MaxInt64, math.MinInt64
-	if v, sel := &b.Columns[s.column], b.Sel(); sel != nil && v.IsPlain() {
+	if v, sel := &b.Columns[s.column], b.Sel(); sel != nil && v.IsPlain() && s.zone == nil {
 		times := stream.Values[int64](v)
 		for _, row := range sel {
 			lo, hi = min(lo, times[row]), max(hi, times[row])
@@ -95,11 +111,26 @@ func (s *splitter) extremes(b *stream.Batch) (lo, hi int64, err error) {
 	return lo, hi, err
 }
 
-// read returns the time of every selected row, where it lies if possible.
+func (s *splitter) local(t int64) int64 {
+	if s.zone == nil || t < -timeMax || t > timeMax {
+		return t
+	}
+	return s.zone.local(t)
+}
+
+// read returns the local time of every selected row, where it lies if possible.
 func (s *splitter) read(b *stream.Batch) ([]int64, error) {
+	if s.clock != nil {
+		now := s.local(s.clock.Now())
+		s.times = s.times[:0]
+		for range b.Rows() {
+			s.times = append(s.times, now)
+		}
+		return s.times, nil
+	}
 	v := &b.Columns[s.column]
 	mayBeNull := v.HasNulls() || v.Encoding == stream.Dictionary
-	if b.Sel() == nil && v.IsPlain() {
+	if b.Sel() == nil && v.IsPlain() && s.zone == nil {
 		return stream.Values[int64](v), nil
 	}
 	s.times = s.times[:0]
@@ -108,30 +139,35 @@ func (s *splitter) read(b *stream.Batch) ([]int64, error) {
 		if mayBeNull && v.IsNull(row) {
 			return nil, failure.Userf("time column %s is NULL in a row; a window aggregate needs it, filter such rows out before", s.name)
 		}
-		s.times = append(s.times, stream.Value[int64](v, row))
+		s.times = append(s.times, s.local(stream.Value[int64](v, row)))
 	}
 	return s.times, nil
 }
 
 // place finds each row's window. Neighbours mostly share one, so that the
 // division is rare.
-func (s *splitter) place(b *stream.Batch, times []int64, watermark stream.Watermark) {
+func (s *splitter) place(b *stream.Batch, times []int64, watermark stream.Watermark, shift int64) {
 	s.positions, s.windows = s.positions[:0], s.windows[:0]
-	end, start := int64(math.MinInt64), int64(math.MaxInt64)
+	end, start, last := int64(math.MinInt64), int64(math.MaxInt64), int64(0)
 	for i, t := range times {
 		if t < start || t >= end {
-			end = s.end(t)
-			start = end - s.size
+			end = s.paneOf(t)
+			start, last = end-s.pane, s.last(end)
 			if s.ends {
 				start = end // each value names its window
 			}
 		}
 		row := int32(b.Row(i))
-		if stream.Watermark(end-1) <= watermark {
-			s.late = append(s.late, row)
-			continue
+		switch {
+		case end+shift > last: // it is in no such window
+		case stream.Watermark(last-1) <= watermark:
+			if !s.each || end+shift == last {
+				s.late = append(s.late, row)
+			}
+		case s.each && stream.Watermark(end+shift-1) <= watermark: // too late for this one
+		default:
+			s.positions, s.windows = append(s.positions, row), append(s.windows, end+shift)
 		}
-		s.positions, s.windows = append(s.positions, row), append(s.windows, end)
 	}
 }
 
@@ -142,7 +178,7 @@ func (s *splitter) deal(first, last int64) {
 		return
 	}
 	s.sorted = slices.Grow(s.sorted[:0], n)[:n]
-	if buckets := (last-first)/s.size + 1; buckets <= bucketsMax {
+	if buckets := (last-first)/s.pane + 1; buckets <= bucketsMax {
 		s.count(first, int(buckets))
 	} else {
 		s.sort()
@@ -153,18 +189,18 @@ func (s *splitter) count(first int64, buckets int) {
 	s.counts = slices.Grow(s.counts[:0], buckets)[:buckets]
 	clear(s.counts)
 	for _, w := range s.windows {
-		s.counts[(w-first)/s.size]++
+		s.counts[(w-first)/s.pane]++
 	}
 	at := int32(0)
 	for k, c := range s.counts {
 		s.counts[k] = at
 		if c > 0 {
-			s.groups = append(s.groups, aggregate.Group{Space: first + int64(k)*s.size, Rows: s.sorted[at : at+c]})
+			s.groups = append(s.groups, aggregate.Group{Space: first + int64(k)*s.pane, Rows: s.sorted[at : at+c]})
 		}
 		at += c
 	}
 	for i, w := range s.windows {
-		k := (w - first) / s.size
+		k := (w - first) / s.pane
 		s.sorted[s.counts[k]] = s.positions[i]
 		s.counts[k]++
 	}

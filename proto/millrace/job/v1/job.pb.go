@@ -78,6 +78,62 @@ func (RestartStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
+// Absent means tumbling.
+type WindowKind int32
+
+const (
+	WindowKind_WINDOW_KIND_UNSPECIFIED WindowKind = 0
+	WindowKind_WINDOW_KIND_HOPPING     WindowKind = 1
+	WindowKind_WINDOW_KIND_CUMULATING  WindowKind = 2
+	WindowKind_WINDOW_KIND_SESSION     WindowKind = 3
+	WindowKind_WINDOW_KIND_ATTACHED    WindowKind = 4
+)
+
+// Enum value maps for WindowKind.
+var (
+	WindowKind_name = map[int32]string{
+		0: "WINDOW_KIND_UNSPECIFIED",
+		1: "WINDOW_KIND_HOPPING",
+		2: "WINDOW_KIND_CUMULATING",
+		3: "WINDOW_KIND_SESSION",
+		4: "WINDOW_KIND_ATTACHED",
+	}
+	WindowKind_value = map[string]int32{
+		"WINDOW_KIND_UNSPECIFIED": 0,
+		"WINDOW_KIND_HOPPING":     1,
+		"WINDOW_KIND_CUMULATING":  2,
+		"WINDOW_KIND_SESSION":     3,
+		"WINDOW_KIND_ATTACHED":    4,
+	}
+)
+
+func (x WindowKind) Enum() *WindowKind {
+	p := new(WindowKind)
+	*p = x
+	return p
+}
+
+func (x WindowKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (WindowKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+}
+
+func (WindowKind) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[1]
+}
+
+func (x WindowKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use WindowKind.Descriptor instead.
+func (WindowKind) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
 type RankStrategy int32
 
 const (
@@ -114,11 +170,11 @@ func (x RankStrategy) String() string {
 }
 
 func (RankStrategy) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
 }
 
 func (RankStrategy) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[1]
+	return &file_millrace_job_v1_job_proto_enumTypes[2]
 }
 
 func (x RankStrategy) Number() protoreflect.EnumNumber {
@@ -127,7 +183,7 @@ func (x RankStrategy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RankStrategy.Descriptor instead.
 func (RankStrategy) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
 }
 
 type PartitioningKind int32
@@ -169,11 +225,11 @@ func (x PartitioningKind) String() string {
 }
 
 func (PartitioningKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[3].Descriptor()
 }
 
 func (PartitioningKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[2]
+	return &file_millrace_job_v1_job_proto_enumTypes[3]
 }
 
 func (x PartitioningKind) Number() protoreflect.EnumNumber {
@@ -182,7 +238,7 @@ func (x PartitioningKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PartitioningKind.Descriptor instead.
 func (PartitioningKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 type TypeKind int32
@@ -278,11 +334,11 @@ func (x TypeKind) String() string {
 }
 
 func (TypeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[3].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[4].Descriptor()
 }
 
 func (TypeKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[3]
+	return &file_millrace_job_v1_job_proto_enumTypes[4]
 }
 
 func (x TypeKind) Number() protoreflect.EnumNumber {
@@ -291,7 +347,7 @@ func (x TypeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TypeKind.Descriptor instead.
 func (TypeKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 // JobGraph is a job as data.
@@ -914,6 +970,7 @@ type OperatorSpec struct {
 	//	*OperatorSpec_DropUpdateBefore
 	//	*OperatorSpec_GroupAggregate
 	//	*OperatorSpec_LocalGroupAggregate
+	//	*OperatorSpec_WindowAssign
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1087,6 +1144,15 @@ func (x *OperatorSpec) GetLocalGroupAggregate() *LocalGroupAggregateSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetWindowAssign() *WindowAssignSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_WindowAssign); ok {
+			return x.WindowAssign
+		}
+	}
+	return nil
+}
+
 type isOperatorSpec_Body interface {
 	isOperatorSpec_Body()
 }
@@ -1143,6 +1209,10 @@ type OperatorSpec_LocalGroupAggregate struct {
 	LocalGroupAggregate *LocalGroupAggregateSpec `protobuf:"bytes,11,opt,name=local_group_aggregate,json=localGroupAggregate,proto3,oneof"`
 }
 
+type OperatorSpec_WindowAssign struct {
+	WindowAssign *WindowAssignSpec `protobuf:"bytes,14,opt,name=window_assign,json=windowAssign,proto3,oneof"`
+}
+
 func (*OperatorSpec_Calc) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
@@ -1168,6 +1238,8 @@ func (*OperatorSpec_DropUpdateBefore) isOperatorSpec_Body() {}
 func (*OperatorSpec_GroupAggregate) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_LocalGroupAggregate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_WindowAssign) isOperatorSpec_Body() {}
 
 type CalcSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1274,14 +1346,16 @@ func (x *Projection) GetExpr() *Expression {
 }
 
 type WindowAggregateSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
-	Time          int32                  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
-	Window        *WindowSpec            `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
-	Aggregates    []*AggregateCall       `protobuf:"bytes,4,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
-	Partial       bool                   `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"`
-	Input         *Schema                `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`
-	LateOutput    bool                   `protobuf:"varint,7,opt,name=late_output,json=lateOutput,proto3" json:"late_output,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Keys       []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Time       int32                  `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	Window     *WindowSpec            `protobuf:"bytes,3,opt,name=window,proto3" json:"window,omitempty"`
+	Aggregates []*AggregateCall       `protobuf:"bytes,4,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	Partial    bool                   `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"`
+	Input      *Schema                `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`
+	LateOutput bool                   `protobuf:"varint,7,opt,name=late_output,json=lateOutput,proto3" json:"late_output,omitempty"`
+	// Of attached windows.
+	Start         int32 `protobuf:"varint,8,opt,name=start,proto3" json:"start,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1365,10 +1439,21 @@ func (x *WindowAggregateSpec) GetLateOutput() bool {
 	return false
 }
 
+func (x *WindowAggregateSpec) GetStart() int32 {
+	if x != nil {
+		return x.Start
+	}
+	return 0
+}
+
 type WindowSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Size          *durationpb.Duration   `protobuf:"bytes,1,opt,name=size,proto3" json:"size,omitempty"`
 	Offset        *durationpb.Duration   `protobuf:"bytes,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Kind          WindowKind             `protobuf:"varint,3,opt,name=kind,proto3,enum=millrace.job.v1.WindowKind" json:"kind,omitempty"`
+	Slide         *durationpb.Duration   `protobuf:"bytes,4,opt,name=slide,proto3" json:"slide,omitempty"`
+	Processing    bool                   `protobuf:"varint,5,opt,name=processing,proto3" json:"processing,omitempty"`
+	Zone          string                 `protobuf:"bytes,6,opt,name=zone,proto3" json:"zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1417,6 +1502,86 @@ func (x *WindowSpec) GetOffset() *durationpb.Duration {
 	return nil
 }
 
+func (x *WindowSpec) GetKind() WindowKind {
+	if x != nil {
+		return x.Kind
+	}
+	return WindowKind_WINDOW_KIND_UNSPECIFIED
+}
+
+func (x *WindowSpec) GetSlide() *durationpb.Duration {
+	if x != nil {
+		return x.Slide
+	}
+	return nil
+}
+
+func (x *WindowSpec) GetProcessing() bool {
+	if x != nil {
+		return x.Processing
+	}
+	return false
+}
+
+func (x *WindowSpec) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+type WindowAssignSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          int32                  `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Window        *WindowSpec            `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindowAssignSpec) Reset() {
+	*x = WindowAssignSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindowAssignSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindowAssignSpec) ProtoMessage() {}
+
+func (x *WindowAssignSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindowAssignSpec.ProtoReflect.Descriptor instead.
+func (*WindowAssignSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *WindowAssignSpec) GetTime() int32 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *WindowAssignSpec) GetWindow() *WindowSpec {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
 type AggregateCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Func  string                 `protobuf:"bytes,1,opt,name=func,proto3" json:"func,omitempty"`
@@ -1433,7 +1598,7 @@ type AggregateCall struct {
 
 func (x *AggregateCall) Reset() {
 	*x = AggregateCall{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1610,7 @@ func (x *AggregateCall) String() string {
 func (*AggregateCall) ProtoMessage() {}
 
 func (x *AggregateCall) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1623,7 @@ func (x *AggregateCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggregateCall.ProtoReflect.Descriptor instead.
 func (*AggregateCall) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *AggregateCall) GetFunc() string {
@@ -1519,7 +1684,7 @@ type GroupAggregateSpec struct {
 
 func (x *GroupAggregateSpec) Reset() {
 	*x = GroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1531,7 +1696,7 @@ func (x *GroupAggregateSpec) String() string {
 func (*GroupAggregateSpec) ProtoMessage() {}
 
 func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1544,7 +1709,7 @@ func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*GroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GroupAggregateSpec) GetKeys() []int32 {
@@ -1614,7 +1779,7 @@ type LocalGroupAggregateSpec struct {
 
 func (x *LocalGroupAggregateSpec) Reset() {
 	*x = LocalGroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1791,7 @@ func (x *LocalGroupAggregateSpec) String() string {
 func (*LocalGroupAggregateSpec) ProtoMessage() {}
 
 func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,7 +1804,7 @@ func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalGroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*LocalGroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *LocalGroupAggregateSpec) GetKeys() []int32 {
@@ -1671,7 +1836,7 @@ type UnionSpec struct {
 
 func (x *UnionSpec) Reset() {
 	*x = UnionSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1848,7 @@ func (x *UnionSpec) String() string {
 func (*UnionSpec) ProtoMessage() {}
 
 func (x *UnionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1861,7 @@ func (x *UnionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionSpec.ProtoReflect.Descriptor instead.
 func (*UnionSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 type SortColumn struct {
@@ -1710,7 +1875,7 @@ type SortColumn struct {
 
 func (x *SortColumn) Reset() {
 	*x = SortColumn{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1722,7 +1887,7 @@ func (x *SortColumn) String() string {
 func (*SortColumn) ProtoMessage() {}
 
 func (x *SortColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1735,7 +1900,7 @@ func (x *SortColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
 func (*SortColumn) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SortColumn) GetColumn() int32 {
@@ -1781,7 +1946,7 @@ type RankSpec struct {
 
 func (x *RankSpec) Reset() {
 	*x = RankSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1958,7 @@ func (x *RankSpec) String() string {
 func (*RankSpec) ProtoMessage() {}
 
 func (x *RankSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1971,7 @@ func (x *RankSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
 func (*RankSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RankSpec) GetKeys() []int32 {
@@ -1911,7 +2076,7 @@ type DeduplicateSpec struct {
 
 func (x *DeduplicateSpec) Reset() {
 	*x = DeduplicateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1923,7 +2088,7 @@ func (x *DeduplicateSpec) String() string {
 func (*DeduplicateSpec) ProtoMessage() {}
 
 func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1936,7 +2101,7 @@ func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
 func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeduplicateSpec) GetKeys() []int32 {
@@ -2008,7 +2173,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2020,7 +2185,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2033,7 +2198,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -2082,7 +2247,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2094,7 +2259,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2107,7 +2272,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -2142,7 +2307,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2154,7 +2319,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2167,7 +2332,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -2194,7 +2359,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2206,7 +2371,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2219,7 +2384,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -2244,7 +2409,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2256,7 +2421,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2269,7 +2434,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 type Edge struct {
@@ -2286,7 +2451,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2463,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2476,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2366,7 +2531,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2378,7 +2543,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2391,7 +2556,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -2411,7 +2576,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2588,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2601,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Field) GetName() string {
@@ -2471,7 +2636,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2648,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2661,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -2573,7 +2738,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2585,7 +2750,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2598,7 +2763,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Expression) GetType() *Type {
@@ -2704,7 +2869,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2716,7 +2881,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2729,7 +2894,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -2764,7 +2929,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2776,7 +2941,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2789,7 +2954,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -2918,7 +3083,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2930,7 +3095,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2943,7 +3108,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -2970,7 +3135,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3147,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3160,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Call) GetFunc() string {
@@ -3022,7 +3187,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3199,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3212,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -3074,7 +3239,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3086,7 +3251,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3099,7 +3264,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -3126,7 +3291,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3138,7 +3303,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3151,7 +3316,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *When) GetIf() *Expression {
@@ -3234,7 +3399,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd7\a\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa1\b\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -3251,7 +3416,8 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x12drop_update_before\x18$ \x01(\v2%.millrace.job.v1.DropUpdateBeforeSpecH\x00R\x10dropUpdateBefore\x12N\n" +
 	"\x0fgroup_aggregate\x18\n" +
 	" \x01(\v2#.millrace.job.v1.GroupAggregateSpecH\x00R\x0egroupAggregate\x12^\n" +
-	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregateB\x06\n" +
+	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregate\x12H\n" +
+	"\rwindow_assign\x18\x0e \x01(\v2!.millrace.job.v1.WindowAssignSpecH\x00R\fwindowAssignB\x06\n" +
 	"\x04body\"v\n" +
 	"\bCalcSpec\x123\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x125\n" +
@@ -3259,7 +3425,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\n" +
 	"Projection\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
-	"\x04expr\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x04expr\"\x9c\x02\n" +
+	"\x04expr\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x04expr\"\xb2\x02\n" +
 	"\x13WindowAggregateSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x05R\x04time\x123\n" +
@@ -3270,11 +3436,21 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\apartial\x18\x05 \x01(\bR\apartial\x12-\n" +
 	"\x05input\x18\x06 \x01(\v2\x17.millrace.job.v1.SchemaR\x05input\x12\x1f\n" +
 	"\vlate_output\x18\a \x01(\bR\n" +
-	"lateOutput\"n\n" +
+	"lateOutput\x12\x14\n" +
+	"\x05start\x18\b \x01(\x05R\x05start\"\x84\x02\n" +
 	"\n" +
 	"WindowSpec\x12-\n" +
 	"\x04size\x18\x01 \x01(\v2\x19.google.protobuf.DurationR\x04size\x121\n" +
-	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\"\xab\x01\n" +
+	"\x06offset\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06offset\x12/\n" +
+	"\x04kind\x18\x03 \x01(\x0e2\x1b.millrace.job.v1.WindowKindR\x04kind\x12/\n" +
+	"\x05slide\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x05slide\x12\x1e\n" +
+	"\n" +
+	"processing\x18\x05 \x01(\bR\n" +
+	"processing\x12\x12\n" +
+	"\x04zone\x18\x06 \x01(\tR\x04zone\"[\n" +
+	"\x10WindowAssignSpec\x12\x12\n" +
+	"\x04time\x18\x01 \x01(\x05R\x04time\x123\n" +
+	"\x06window\x18\x02 \x01(\v2\x1b.millrace.job.v1.WindowSpecR\x06window\"\xab\x01\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
@@ -3426,7 +3602,14 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x1cRESTART_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"RESTART_STRATEGY_EXPONENTIAL_DELAY\x10\x01\x12 \n" +
 	"\x1cRESTART_STRATEGY_FIXED_DELAY\x10\x02\x12\x19\n" +
-	"\x15RESTART_STRATEGY_NONE\x10\x03*\x86\x01\n" +
+	"\x15RESTART_STRATEGY_NONE\x10\x03*\x91\x01\n" +
+	"\n" +
+	"WindowKind\x12\x1b\n" +
+	"\x17WINDOW_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13WINDOW_KIND_HOPPING\x10\x01\x12\x1a\n" +
+	"\x16WINDOW_KIND_CUMULATING\x10\x02\x12\x17\n" +
+	"\x13WINDOW_KIND_SESSION\x10\x03\x12\x18\n" +
+	"\x14WINDOW_KIND_ATTACHED\x10\x04*\x86\x01\n" +
 	"\fRankStrategy\x12\x1d\n" +
 	"\x19RANK_STRATEGY_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19RANK_STRATEGY_APPEND_FAST\x10\x01\x12\x1d\n" +
@@ -3476,138 +3659,144 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 	return file_millrace_job_v1_job_proto_rawDescData
 }
 
-var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
-	(RankStrategy)(0),               // 1: millrace.job.v1.RankStrategy
-	(PartitioningKind)(0),           // 2: millrace.job.v1.PartitioningKind
-	(TypeKind)(0),                   // 3: millrace.job.v1.TypeKind
-	(*JobGraph)(nil),                // 4: millrace.job.v1.JobGraph
-	(*CheckpointSpec)(nil),          // 5: millrace.job.v1.CheckpointSpec
-	(*RestartSpec)(nil),             // 6: millrace.job.v1.RestartSpec
-	(*Vertex)(nil),                  // 7: millrace.job.v1.Vertex
-	(*SourceSpec)(nil),              // 8: millrace.job.v1.SourceSpec
-	(*WatermarkSpec)(nil),           // 9: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),                // 10: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),            // 11: millrace.job.v1.OperatorSpec
-	(*CalcSpec)(nil),                // 12: millrace.job.v1.CalcSpec
-	(*Projection)(nil),              // 13: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil),     // 14: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),              // 15: millrace.job.v1.WindowSpec
-	(*AggregateCall)(nil),           // 16: millrace.job.v1.AggregateCall
-	(*GroupAggregateSpec)(nil),      // 17: millrace.job.v1.GroupAggregateSpec
-	(*LocalGroupAggregateSpec)(nil), // 18: millrace.job.v1.LocalGroupAggregateSpec
-	(*UnionSpec)(nil),               // 19: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),              // 20: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),                // 21: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),         // 22: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil),  // 23: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),     // 24: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),                // 25: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),               // 26: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),    // 27: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                    // 28: millrace.job.v1.Edge
-	(*Schema)(nil),                  // 29: millrace.job.v1.Schema
-	(*Field)(nil),                   // 30: millrace.job.v1.Field
-	(*Type)(nil),                    // 31: millrace.job.v1.Type
-	(*Expression)(nil),              // 32: millrace.job.v1.Expression
-	(*Column)(nil),                  // 33: millrace.job.v1.Column
-	(*Literal)(nil),                 // 34: millrace.job.v1.Literal
-	(*Int128)(nil),                  // 35: millrace.job.v1.Int128
-	(*Call)(nil),                    // 36: millrace.job.v1.Call
-	(*Cast)(nil),                    // 37: millrace.job.v1.Cast
-	(*Case)(nil),                    // 38: millrace.job.v1.Case
-	(*When)(nil),                    // 39: millrace.job.v1.When
-	nil,                             // 40: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                             // 41: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                             // 42: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil),     // 43: google.protobuf.Duration
+	(WindowKind)(0),                 // 1: millrace.job.v1.WindowKind
+	(RankStrategy)(0),               // 2: millrace.job.v1.RankStrategy
+	(PartitioningKind)(0),           // 3: millrace.job.v1.PartitioningKind
+	(TypeKind)(0),                   // 4: millrace.job.v1.TypeKind
+	(*JobGraph)(nil),                // 5: millrace.job.v1.JobGraph
+	(*CheckpointSpec)(nil),          // 6: millrace.job.v1.CheckpointSpec
+	(*RestartSpec)(nil),             // 7: millrace.job.v1.RestartSpec
+	(*Vertex)(nil),                  // 8: millrace.job.v1.Vertex
+	(*SourceSpec)(nil),              // 9: millrace.job.v1.SourceSpec
+	(*WatermarkSpec)(nil),           // 10: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),                // 11: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),            // 12: millrace.job.v1.OperatorSpec
+	(*CalcSpec)(nil),                // 13: millrace.job.v1.CalcSpec
+	(*Projection)(nil),              // 14: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),     // 15: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),              // 16: millrace.job.v1.WindowSpec
+	(*WindowAssignSpec)(nil),        // 17: millrace.job.v1.WindowAssignSpec
+	(*AggregateCall)(nil),           // 18: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 19: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 20: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 21: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 22: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 23: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 24: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil),  // 25: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 26: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 27: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 28: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 29: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 30: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 31: millrace.job.v1.Schema
+	(*Field)(nil),                   // 32: millrace.job.v1.Field
+	(*Type)(nil),                    // 33: millrace.job.v1.Type
+	(*Expression)(nil),              // 34: millrace.job.v1.Expression
+	(*Column)(nil),                  // 35: millrace.job.v1.Column
+	(*Literal)(nil),                 // 36: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 37: millrace.job.v1.Int128
+	(*Call)(nil),                    // 38: millrace.job.v1.Call
+	(*Cast)(nil),                    // 39: millrace.job.v1.Cast
+	(*Case)(nil),                    // 40: millrace.job.v1.Case
+	(*When)(nil),                    // 41: millrace.job.v1.When
+	nil,                             // 42: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 43: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 44: millrace.job.v1.SinkSpec.OptionsEntry
+	(*durationpb.Duration)(nil),     // 45: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
-	7,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	28, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
-	5,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
-	6,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	43, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	43, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	40, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	43, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	43, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	43, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	43, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	8,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
+	30, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	6,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
+	7,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
+	45, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	45, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	42, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	45, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	45, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	45, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	45, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
 	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	43, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	43, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	43, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	8,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	11, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	10, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	41, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	29, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	9,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	13, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	43, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	43, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	42, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	12, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	14, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	14, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	19, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	21, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	22, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	23, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	24, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	25, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	26, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	27, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	17, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
-	18, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
-	32, // 38: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	13, // 39: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	32, // 40: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	15, // 41: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	16, // 42: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	29, // 43: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	43, // 44: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	43, // 45: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	16, // 46: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	43, // 47: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	29, // 48: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	16, // 49: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	20, // 50: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	1,  // 51: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	43, // 52: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	43, // 53: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	32, // 54: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	43, // 55: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	43, // 56: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	20, // 57: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	2,  // 58: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	30, // 59: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	31, // 60: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	3,  // 61: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	31, // 62: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	31, // 63: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	30, // 64: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	31, // 65: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	33, // 66: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	34, // 67: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	36, // 68: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	37, // 69: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	38, // 70: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	35, // 71: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	32, // 72: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	32, // 73: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	39, // 74: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	32, // 75: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	32, // 76: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	32, // 77: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	78, // [78:78] is the sub-list for method output_type
-	78, // [78:78] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	45, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	45, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	45, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	9,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	12, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	11, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	43, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	31, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	10, // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	14, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	45, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	45, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	44, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	13, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	15, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	15, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	21, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	23, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	24, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	25, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	26, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	27, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	28, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	29, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	19, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	20, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	17, // 38: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
+	34, // 39: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	14, // 40: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	34, // 41: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	16, // 42: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	18, // 43: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	31, // 44: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	45, // 45: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	45, // 46: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	1,  // 47: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
+	45, // 48: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
+	16, // 49: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
+	18, // 50: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	45, // 51: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	31, // 52: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	18, // 53: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	22, // 54: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	2,  // 55: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	45, // 56: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	45, // 57: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	34, // 58: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	45, // 59: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	45, // 60: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	22, // 61: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	3,  // 62: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	32, // 63: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	33, // 64: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	4,  // 65: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	33, // 66: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	33, // 67: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	32, // 68: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	33, // 69: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	35, // 70: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	36, // 71: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	38, // 72: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	39, // 73: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	40, // 74: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	37, // 75: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	34, // 76: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	34, // 77: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	41, // 78: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	34, // 79: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	34, // 80: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	34, // 81: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	82, // [82:82] is the sub-list for method output_type
+	82, // [82:82] is the sub-list for method input_type
+	82, // [82:82] is the sub-list for extension type_name
+	82, // [82:82] is the sub-list for extension extendee
+	0,  // [0:82] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -3629,19 +3818,20 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_DropUpdateBefore)(nil),
 		(*OperatorSpec_GroupAggregate)(nil),
 		(*OperatorSpec_LocalGroupAggregate)(nil),
+		(*OperatorSpec_WindowAssign)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[12].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[17].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[13].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[18].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[21].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[28].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[22].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[29].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[30].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[31].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -3655,8 +3845,8 @@ func file_millrace_job_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   39,
+			NumEnums:      5,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
