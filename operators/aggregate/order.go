@@ -214,7 +214,7 @@ func (c *Counted) DropSpace(keys *stream.Keys, space int64) error {
 		for i, at := range c.found.Positions {
 			gather[i] = int(at)
 		}
-		of = pickKeys(keys, gather)
+		of = PickKeys(keys, gather)
 		c.table.Delete(&of, &c.found.Orders, nil)
 		return true
 	})
@@ -232,11 +232,11 @@ func repeat(keys *stream.Keys, i, n int) stream.Keys {
 	for k := range at {
 		at[k] = i
 	}
-	return pickKeys(keys, at)
+	return PickKeys(keys, at)
 }
 
-// pickKeys returns the keys at some positions, in memory of their own.
-func pickKeys(keys *stream.Keys, at []int) stream.Keys {
+// PickKeys returns the keys at some positions, in memory of their own.
+func PickKeys(keys *stream.Keys, at []int) stream.Keys {
 	out := stream.Keys{Layout: keys.Layout, Hashes: make([]uint64, len(at))}
 	if keys.Layout == stream.KeyBytes {
 		out.Offsets = []int32{0}

@@ -58,6 +58,9 @@ func New(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 	if err := checkSpec(spec); err != nil {
 		return nil, failure.Userf("window aggregate %s: %w", o.UID, err)
 	}
+	if spec.Window.Kind == jobgraph.Session {
+		return newSessions(spec), nil
+	}
 	a := &Aggregate{spec: spec, watermark: stream.NoWatermark, weights: -1}
 	if spec.Window.Processing {
 		return &clocked{Aggregate: a}, nil
@@ -67,14 +70,12 @@ func New(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 
 func checkSpec(spec *jobgraph.WindowAggregateSpec) error {
 	switch {
-	case spec.Window.Kind == jobgraph.Session:
-		return fmt.Errorf("session windows are not aggregated here")
 	case spec.Partial && spec.Input == nil:
 		return fmt.Errorf("the schema of the raw input is missing")
 	case spec.Partial && spec.LateOutput:
 		return fmt.Errorf("late rows can't be given out behind a local aggregate, which has merged them")
-	case spec.Partial && (spec.Window.Processing || spec.Window.Kind == jobgraph.Attached):
-		return fmt.Errorf("windows in processing time, and those that rows have already, need one phase")
+	case spec.Partial && (spec.Window.Processing || spec.Window.Kind > jobgraph.Cumulating):
+		return fmt.Errorf("windows in processing time, sessions, and windows that rows have already need one phase")
 	default:
 		return checkWindow(&spec.Window)
 	}

@@ -11,6 +11,9 @@
 // is folded into each of its windows. What is kept of rows, and how, is package
 // aggregate's.
 //
+// Sessions are another operator, Sessions: an OrderedMap by key, in which what
+// touches is made one, as Flink merges windows; timers say when each ends.
+//
 // The first phase in front of the exchange is aggregate.Local, by pane. Assign only
 // adds the columns of a row's windows.
 //
