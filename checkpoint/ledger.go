@@ -81,6 +81,12 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 			rows = o.Folded + o.Late
 		case *jobgraph.LimitSpec, *jobgraph.DropUpdateBeforeSpec:
 			rows = o.RowsOut + o.Filtered
+		case *jobgraph.ExpandSpec:
+			rows = o.RowsOut / int64(len(body.Sets))
+		case *jobgraph.OverAggregateSpec:
+			if rows = o.Folded + o.Late; body.Arrival {
+				rows = o.RowsOut
+			}
 		case *jobgraph.WindowAssignSpec:
 			if body.Window.Kind == jobgraph.Cumulating {
 				return nil // in how many windows a row is, its time decides

@@ -18,6 +18,9 @@ const (
 	AggregatesMax = 500
 	// WindowPartsMax bounds in how many windows a row may be.
 	WindowPartsMax = 10_000
+	// GroupingSetsMax bounds one expand; FrameRowsMax a frame of rows that an aggregate goes over.
+	GroupingSetsMax = 1_000
+	FrameRowsMax    = 100_000
 	// NameBytesMax is the longest id, uid or name.
 	NameBytesMax = 100
 	// IntervalMax is the longest time that a graph may name.

@@ -50,6 +50,8 @@ const (
 	KindGroupAggregate      OperatorKind = "group-aggregate"
 	KindLocalGroupAggregate OperatorKind = "local-group-aggregate"
 	KindWindowAssign        OperatorKind = "window-assign"
+	KindOverAggregate       OperatorKind = "over-aggregate"
+	KindExpand              OperatorKind = "expand"
 	KindUnion               OperatorKind = "union"
 	KindUnknown             OperatorKind = "unknown"
 

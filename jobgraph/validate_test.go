@@ -28,7 +28,7 @@ type cluster struct{}
 func (cluster) Sources() []string { return []string{"kafka", "nexmark"} }
 func (cluster) Sinks() []string   { return []string{"blackhole", "kafka", "print"} }
 func (cluster) Operators() []jobgraph.OperatorKind {
-	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign}
+	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign, jobgraph.KindOverAggregate, jobgraph.KindExpand}
 }
 func (cluster) Functions() *expr.Registry                { return expr.Builtins() }
 func (cluster) CheckSource(s *jobgraph.SourceSpec) error { return checkOptions(s.Options) }

@@ -21,6 +21,8 @@ import (
 	"millrace/operators/aggregate"
 	"millrace/operators/calc"
 	"millrace/operators/changelog"
+	"millrace/operators/expand"
+	"millrace/operators/over"
 	"millrace/operators/rank"
 	"millrace/operators/sort"
 	"millrace/operators/union"
@@ -45,6 +47,8 @@ func NewWiring(log *slog.Logger) *Wiring {
 	calc.Register(w.Operators, w.Functions)
 	window.Register(w.Operators)
 	aggregate.Register(w.Operators)
+	over.Register(w.Operators)
+	expand.Register(w.Operators)
 	union.Register(w.Operators)
 	rank.Register(w.Operators)
 	sort.Register(w.Operators)

@@ -251,7 +251,7 @@ type anything struct{}
 func (anything) Sources() []string { return []string{"kafka"} }
 func (anything) Sinks() []string   { return []string{"kafka"} }
 func (anything) Operators() []jobgraph.OperatorKind {
-	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign}
+	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign, jobgraph.KindOverAggregate, jobgraph.KindExpand}
 }
 func (anything) Functions() *expr.Registry                         { return expr.Builtins() }
 func (anything) CheckSource(*jobgraph.SourceSpec) error            { return nil }

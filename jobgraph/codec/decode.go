@@ -160,6 +160,10 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 		out.Body = &jobgraph.UnionSpec{}
 	case *jobv1.OperatorSpec_WindowAssign:
 		out.Body = d.assign(field+".window_assign", b.WindowAssign)
+	case *jobv1.OperatorSpec_Expand:
+		out.Body = expand(b.Expand)
+	case *jobv1.OperatorSpec_OverAggregate:
+		out.Body = over(b.OverAggregate)
 	case *jobv1.OperatorSpec_GroupAggregate:
 		out.Body = d.group(field+".group_aggregate", b.GroupAggregate)
 	case *jobv1.OperatorSpec_LocalGroupAggregate:

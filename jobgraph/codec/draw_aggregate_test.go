@@ -35,3 +35,11 @@ func drawWindowSpec(t *rapid.T) jobgraph.WindowSpec {
 		Processing: rapid.Bool().Draw(t, "processing"), Zone: rapid.String().Draw(t, "zone"),
 	}
 }
+
+func drawOver(t *rapid.T) *jobgraph.OverAggregateSpec {
+	return &jobgraph.OverAggregateSpec{
+		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Time: int(rapid.Int32().Draw(t, "time")), Arrival: rapid.Bool().Draw(t, "arrival"),
+		Frame:      jobgraph.FrameSpec{Range: rapid.Bool().Draw(t, "range"), Bounded: rapid.Bool().Draw(t, "bounded"), Preceding: rapid.Int64().Draw(t, "preceding")},
+		Aggregates: drawCalls(t),
+	}
+}

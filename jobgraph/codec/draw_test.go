@@ -78,7 +78,7 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawRanked(t)
 		return o
 	}
-	switch rapid.IntRange(0, 6).Draw(t, "operator") {
+	switch rapid.IntRange(0, 8).Draw(t, "operator") {
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:
@@ -87,6 +87,11 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawWindow(t)
 	case 3:
 		o.Body = drawGroup(t)
+	case 6:
+		o.Body = drawOver(t)
+	case 7:
+		nulls := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "nulls")
+		o.Body = &jobgraph.ExpandSpec{ID: rapid.String().Draw(t, "id"), Sets: []jobgraph.GroupingSet{{Nulls: nulls, ID: rapid.Int64().Draw(t, "set")}}}
 	case 5:
 		o.Body = &jobgraph.WindowAssignSpec{Time: int(rapid.Int32().Draw(t, "time")), Window: drawWindowSpec(t)}
 	case 4:

@@ -145,6 +145,10 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 		e.ranked(field, o, out)
 	case *jobgraph.WindowAssignSpec:
 		out.Body = &jobv1.OperatorSpec_WindowAssign{WindowAssign: e.assign(field+".window_assign", b)}
+	case *jobgraph.ExpandSpec:
+		out.Body = &jobv1.OperatorSpec_Expand{Expand: e.expand(field+".expand", b)}
+	case *jobgraph.OverAggregateSpec:
+		out.Body = &jobv1.OperatorSpec_OverAggregate{OverAggregate: e.over(field+".over_aggregate", b)}
 	case *jobgraph.GroupAggregateSpec:
 		out.Body = &jobv1.OperatorSpec_GroupAggregate{GroupAggregate: e.group(field+".group_aggregate", b)}
 	case *jobgraph.LocalGroupAggregateSpec:

@@ -164,6 +164,12 @@ func (t *Table) Append(keys *stream.Keys, space int64, slots []statebackend.Slot
 	}
 }
 
+// Blank adds a row without a key. There is room for it unless the table is full.
+func (t *Table) Blank() statebackend.Slot {
+	t.n++
+	return statebackend.Slot(t.n - 1)
+}
+
 func (t *Table) add(at, hash, key uint64, space int64, null uint64) statebackend.Slot {
 	s := statebackend.Slot(t.n)
 	t.n++

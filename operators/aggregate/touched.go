@@ -77,6 +77,21 @@ func (p *Plan) empty(table Accumulators, s statebackend.Slot) error {
 	return p.restart(table, s)
 }
 
+// Copy makes the accumulators of a row those of another table's row.
+func (p *Plan) Copy(to Accumulators, slot statebackend.Slot, from Accumulators, of statebackend.Slot) error {
+	source, target := from.Rows(), to.Rows()
+	for i := range p.Columns {
+		if p.isBytes(i) {
+			if err := to.SetBytes(i, slot, from.Bytes(i, of)); err != nil {
+				return err
+			}
+			continue
+		}
+		*place(&target, target.Offset+p.words[i], slot) = *place(&source, source.Offset+p.words[i], of)
+	}
+	return nil
+}
+
 // isBytes tells whether a column's word is the table's own.
 func (p *Plan) isBytes(column int) bool { return p.Columns[column].Type.Layout() == types.LayoutBytes }
 

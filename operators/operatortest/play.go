@@ -235,6 +235,12 @@ func (p *player) balance() {
 	switch p.c.Spec.Kind() {
 	case jobgraph.KindWindowAggregate:
 		out = 0 // its rows come from state
+	case jobgraph.KindExpand:
+		out /= int64(len(p.c.Spec.Body.(*jobgraph.ExpandSpec).Sets))
+	case jobgraph.KindOverAggregate:
+		if !p.c.Spec.Body.(*jobgraph.OverAggregateSpec).Arrival {
+			out = 0 // its rows come from state
+		}
 	case jobgraph.KindWindowAssign:
 		if w := p.c.Spec.Body.(*jobgraph.WindowAssignSpec).Window; w.Kind == jobgraph.Cumulating {
 			out = p.out.In - c.Filtered // in how many windows a row is, its time decides

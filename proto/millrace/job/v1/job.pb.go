@@ -970,6 +970,8 @@ type OperatorSpec struct {
 	//	*OperatorSpec_DropUpdateBefore
 	//	*OperatorSpec_GroupAggregate
 	//	*OperatorSpec_LocalGroupAggregate
+	//	*OperatorSpec_OverAggregate
+	//	*OperatorSpec_Expand
 	//	*OperatorSpec_WindowAssign
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
@@ -1144,6 +1146,24 @@ func (x *OperatorSpec) GetLocalGroupAggregate() *LocalGroupAggregateSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetOverAggregate() *OverAggregateSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_OverAggregate); ok {
+			return x.OverAggregate
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetExpand() *ExpandSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Expand); ok {
+			return x.Expand
+		}
+	}
+	return nil
+}
+
 func (x *OperatorSpec) GetWindowAssign() *WindowAssignSpec {
 	if x != nil {
 		if x, ok := x.Body.(*OperatorSpec_WindowAssign); ok {
@@ -1209,6 +1229,14 @@ type OperatorSpec_LocalGroupAggregate struct {
 	LocalGroupAggregate *LocalGroupAggregateSpec `protobuf:"bytes,11,opt,name=local_group_aggregate,json=localGroupAggregate,proto3,oneof"`
 }
 
+type OperatorSpec_OverAggregate struct {
+	OverAggregate *OverAggregateSpec `protobuf:"bytes,12,opt,name=over_aggregate,json=overAggregate,proto3,oneof"`
+}
+
+type OperatorSpec_Expand struct {
+	Expand *ExpandSpec `protobuf:"bytes,13,opt,name=expand,proto3,oneof"`
+}
+
 type OperatorSpec_WindowAssign struct {
 	WindowAssign *WindowAssignSpec `protobuf:"bytes,14,opt,name=window_assign,json=windowAssign,proto3,oneof"`
 }
@@ -1238,6 +1266,10 @@ func (*OperatorSpec_DropUpdateBefore) isOperatorSpec_Body() {}
 func (*OperatorSpec_GroupAggregate) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_LocalGroupAggregate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_OverAggregate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Expand) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAssign) isOperatorSpec_Body() {}
 
@@ -1582,6 +1614,206 @@ func (x *WindowAssignSpec) GetWindow() *WindowSpec {
 	return nil
 }
 
+type ExpandSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Sets  []*GroupingSet         `protobuf:"bytes,1,rep,name=sets,proto3" json:"sets,omitempty"`
+	// The name of the column that tells the sets apart.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExpandSpec) Reset() {
+	*x = ExpandSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExpandSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExpandSpec) ProtoMessage() {}
+
+func (x *ExpandSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExpandSpec.ProtoReflect.Descriptor instead.
+func (*ExpandSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ExpandSpec) GetSets() []*GroupingSet {
+	if x != nil {
+		return x.Sets
+	}
+	return nil
+}
+
+func (x *ExpandSpec) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type GroupingSet struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Columns of the input that are NULL.
+	Nulls         []int32 `protobuf:"varint,1,rep,packed,name=nulls,proto3" json:"nulls,omitempty"`
+	Id            int64   `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupingSet) Reset() {
+	*x = GroupingSet{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupingSet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupingSet) ProtoMessage() {}
+
+func (x *GroupingSet) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupingSet.ProtoReflect.Descriptor instead.
+func (*GroupingSet) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *GroupingSet) GetNulls() []int32 {
+	if x != nil {
+		return x.Nulls
+	}
+	return nil
+}
+
+func (x *GroupingSet) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type OverAggregateSpec struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Keys  []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	// The column of event time; not looked at where rows are in the order of arrival.
+	Time    int32 `protobuf:"varint,2,opt,name=time,proto3" json:"time,omitempty"`
+	Arrival bool  `protobuf:"varint,3,opt,name=arrival,proto3" json:"arrival,omitempty"`
+	Range   bool  `protobuf:"varint,4,opt,name=range,proto3" json:"range,omitempty"`
+	Bounded bool  `protobuf:"varint,5,opt,name=bounded,proto3" json:"bounded,omitempty"`
+	// Rows, or milliseconds of a range.
+	Preceding     int64            `protobuf:"varint,6,opt,name=preceding,proto3" json:"preceding,omitempty"`
+	Aggregates    []*AggregateCall `protobuf:"bytes,7,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverAggregateSpec) Reset() {
+	*x = OverAggregateSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverAggregateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverAggregateSpec) ProtoMessage() {}
+
+func (x *OverAggregateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverAggregateSpec.ProtoReflect.Descriptor instead.
+func (*OverAggregateSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *OverAggregateSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *OverAggregateSpec) GetTime() int32 {
+	if x != nil {
+		return x.Time
+	}
+	return 0
+}
+
+func (x *OverAggregateSpec) GetArrival() bool {
+	if x != nil {
+		return x.Arrival
+	}
+	return false
+}
+
+func (x *OverAggregateSpec) GetRange() bool {
+	if x != nil {
+		return x.Range
+	}
+	return false
+}
+
+func (x *OverAggregateSpec) GetBounded() bool {
+	if x != nil {
+		return x.Bounded
+	}
+	return false
+}
+
+func (x *OverAggregateSpec) GetPreceding() int64 {
+	if x != nil {
+		return x.Preceding
+	}
+	return 0
+}
+
+func (x *OverAggregateSpec) GetAggregates() []*AggregateCall {
+	if x != nil {
+		return x.Aggregates
+	}
+	return nil
+}
+
 type AggregateCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Func  string                 `protobuf:"bytes,1,opt,name=func,proto3" json:"func,omitempty"`
@@ -1598,7 +1830,7 @@ type AggregateCall struct {
 
 func (x *AggregateCall) Reset() {
 	*x = AggregateCall{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1610,7 +1842,7 @@ func (x *AggregateCall) String() string {
 func (*AggregateCall) ProtoMessage() {}
 
 func (x *AggregateCall) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1623,7 +1855,7 @@ func (x *AggregateCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggregateCall.ProtoReflect.Descriptor instead.
 func (*AggregateCall) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AggregateCall) GetFunc() string {
@@ -1684,7 +1916,7 @@ type GroupAggregateSpec struct {
 
 func (x *GroupAggregateSpec) Reset() {
 	*x = GroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1696,7 +1928,7 @@ func (x *GroupAggregateSpec) String() string {
 func (*GroupAggregateSpec) ProtoMessage() {}
 
 func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1709,7 +1941,7 @@ func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*GroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GroupAggregateSpec) GetKeys() []int32 {
@@ -1779,7 +2011,7 @@ type LocalGroupAggregateSpec struct {
 
 func (x *LocalGroupAggregateSpec) Reset() {
 	*x = LocalGroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +2023,7 @@ func (x *LocalGroupAggregateSpec) String() string {
 func (*LocalGroupAggregateSpec) ProtoMessage() {}
 
 func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2036,7 @@ func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalGroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*LocalGroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LocalGroupAggregateSpec) GetKeys() []int32 {
@@ -1836,7 +2068,7 @@ type UnionSpec struct {
 
 func (x *UnionSpec) Reset() {
 	*x = UnionSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +2080,7 @@ func (x *UnionSpec) String() string {
 func (*UnionSpec) ProtoMessage() {}
 
 func (x *UnionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +2093,7 @@ func (x *UnionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionSpec.ProtoReflect.Descriptor instead.
 func (*UnionSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 type SortColumn struct {
@@ -1875,7 +2107,7 @@ type SortColumn struct {
 
 func (x *SortColumn) Reset() {
 	*x = SortColumn{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1887,7 +2119,7 @@ func (x *SortColumn) String() string {
 func (*SortColumn) ProtoMessage() {}
 
 func (x *SortColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1900,7 +2132,7 @@ func (x *SortColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
 func (*SortColumn) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SortColumn) GetColumn() int32 {
@@ -1946,7 +2178,7 @@ type RankSpec struct {
 
 func (x *RankSpec) Reset() {
 	*x = RankSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1958,7 +2190,7 @@ func (x *RankSpec) String() string {
 func (*RankSpec) ProtoMessage() {}
 
 func (x *RankSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1971,7 +2203,7 @@ func (x *RankSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
 func (*RankSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RankSpec) GetKeys() []int32 {
@@ -2076,7 +2308,7 @@ type DeduplicateSpec struct {
 
 func (x *DeduplicateSpec) Reset() {
 	*x = DeduplicateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2088,7 +2320,7 @@ func (x *DeduplicateSpec) String() string {
 func (*DeduplicateSpec) ProtoMessage() {}
 
 func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2101,7 +2333,7 @@ func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
 func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DeduplicateSpec) GetKeys() []int32 {
@@ -2173,7 +2405,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +2417,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +2430,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -2247,7 +2479,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2491,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2504,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -2307,7 +2539,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2551,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2564,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -2359,7 +2591,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2603,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2616,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -2409,7 +2641,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2421,7 +2653,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2434,7 +2666,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 type Edge struct {
@@ -2451,7 +2683,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2695,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2708,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2531,7 +2763,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2775,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2788,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -2576,7 +2808,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2588,7 +2820,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2601,7 +2833,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Field) GetName() string {
@@ -2636,7 +2868,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2880,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +2893,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -2738,7 +2970,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2750,7 +2982,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +2995,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Expression) GetType() *Type {
@@ -2869,7 +3101,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2881,7 +3113,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2894,7 +3126,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -2929,7 +3161,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2941,7 +3173,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2954,7 +3186,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -3083,7 +3315,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3095,7 +3327,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3108,7 +3340,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -3135,7 +3367,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3147,7 +3379,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3160,7 +3392,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Call) GetFunc() string {
@@ -3187,7 +3419,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3199,7 +3431,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3212,7 +3444,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -3239,7 +3471,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3251,7 +3483,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3264,7 +3496,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -3291,7 +3523,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3535,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3548,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *When) GetIf() *Expression {
@@ -3399,7 +3631,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa1\b\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\t\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -3416,7 +3648,9 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x12drop_update_before\x18$ \x01(\v2%.millrace.job.v1.DropUpdateBeforeSpecH\x00R\x10dropUpdateBefore\x12N\n" +
 	"\x0fgroup_aggregate\x18\n" +
 	" \x01(\v2#.millrace.job.v1.GroupAggregateSpecH\x00R\x0egroupAggregate\x12^\n" +
-	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregate\x12H\n" +
+	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregate\x12K\n" +
+	"\x0eover_aggregate\x18\f \x01(\v2\".millrace.job.v1.OverAggregateSpecH\x00R\roverAggregate\x125\n" +
+	"\x06expand\x18\r \x01(\v2\x1b.millrace.job.v1.ExpandSpecH\x00R\x06expand\x12H\n" +
 	"\rwindow_assign\x18\x0e \x01(\v2!.millrace.job.v1.WindowAssignSpecH\x00R\fwindowAssignB\x06\n" +
 	"\x04body\"v\n" +
 	"\bCalcSpec\x123\n" +
@@ -3450,7 +3684,24 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x04zone\x18\x06 \x01(\tR\x04zone\"[\n" +
 	"\x10WindowAssignSpec\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x05R\x04time\x123\n" +
-	"\x06window\x18\x02 \x01(\v2\x1b.millrace.job.v1.WindowSpecR\x06window\"\xab\x01\n" +
+	"\x06window\x18\x02 \x01(\v2\x1b.millrace.job.v1.WindowSpecR\x06window\"N\n" +
+	"\n" +
+	"ExpandSpec\x120\n" +
+	"\x04sets\x18\x01 \x03(\v2\x1c.millrace.job.v1.GroupingSetR\x04sets\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"3\n" +
+	"\vGroupingSet\x12\x14\n" +
+	"\x05nulls\x18\x01 \x03(\x05R\x05nulls\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\"\xe3\x01\n" +
+	"\x11OverAggregateSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x12\n" +
+	"\x04time\x18\x02 \x01(\x05R\x04time\x12\x18\n" +
+	"\aarrival\x18\x03 \x01(\bR\aarrival\x12\x14\n" +
+	"\x05range\x18\x04 \x01(\bR\x05range\x12\x18\n" +
+	"\abounded\x18\x05 \x01(\bR\abounded\x12\x1c\n" +
+	"\tpreceding\x18\x06 \x01(\x03R\tpreceding\x12>\n" +
+	"\n" +
+	"aggregates\x18\a \x03(\v2\x1e.millrace.job.v1.AggregateCallR\n" +
+	"aggregates\"\xab\x01\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
@@ -3660,7 +3911,7 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
 	(WindowKind)(0),                 // 1: millrace.job.v1.WindowKind
@@ -3680,123 +3931,130 @@ var file_millrace_job_v1_job_proto_goTypes = []any{
 	(*WindowAggregateSpec)(nil),     // 15: millrace.job.v1.WindowAggregateSpec
 	(*WindowSpec)(nil),              // 16: millrace.job.v1.WindowSpec
 	(*WindowAssignSpec)(nil),        // 17: millrace.job.v1.WindowAssignSpec
-	(*AggregateCall)(nil),           // 18: millrace.job.v1.AggregateCall
-	(*GroupAggregateSpec)(nil),      // 19: millrace.job.v1.GroupAggregateSpec
-	(*LocalGroupAggregateSpec)(nil), // 20: millrace.job.v1.LocalGroupAggregateSpec
-	(*UnionSpec)(nil),               // 21: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),              // 22: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),                // 23: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),         // 24: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil),  // 25: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),     // 26: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),                // 27: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),               // 28: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),    // 29: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                    // 30: millrace.job.v1.Edge
-	(*Schema)(nil),                  // 31: millrace.job.v1.Schema
-	(*Field)(nil),                   // 32: millrace.job.v1.Field
-	(*Type)(nil),                    // 33: millrace.job.v1.Type
-	(*Expression)(nil),              // 34: millrace.job.v1.Expression
-	(*Column)(nil),                  // 35: millrace.job.v1.Column
-	(*Literal)(nil),                 // 36: millrace.job.v1.Literal
-	(*Int128)(nil),                  // 37: millrace.job.v1.Int128
-	(*Call)(nil),                    // 38: millrace.job.v1.Call
-	(*Cast)(nil),                    // 39: millrace.job.v1.Cast
-	(*Case)(nil),                    // 40: millrace.job.v1.Case
-	(*When)(nil),                    // 41: millrace.job.v1.When
-	nil,                             // 42: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                             // 43: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                             // 44: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil),     // 45: google.protobuf.Duration
+	(*ExpandSpec)(nil),              // 18: millrace.job.v1.ExpandSpec
+	(*GroupingSet)(nil),             // 19: millrace.job.v1.GroupingSet
+	(*OverAggregateSpec)(nil),       // 20: millrace.job.v1.OverAggregateSpec
+	(*AggregateCall)(nil),           // 21: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 22: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 23: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 24: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 25: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 26: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 27: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil),  // 28: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 29: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 30: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 31: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 32: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 33: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 34: millrace.job.v1.Schema
+	(*Field)(nil),                   // 35: millrace.job.v1.Field
+	(*Type)(nil),                    // 36: millrace.job.v1.Type
+	(*Expression)(nil),              // 37: millrace.job.v1.Expression
+	(*Column)(nil),                  // 38: millrace.job.v1.Column
+	(*Literal)(nil),                 // 39: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 40: millrace.job.v1.Int128
+	(*Call)(nil),                    // 41: millrace.job.v1.Call
+	(*Cast)(nil),                    // 42: millrace.job.v1.Cast
+	(*Case)(nil),                    // 43: millrace.job.v1.Case
+	(*When)(nil),                    // 44: millrace.job.v1.When
+	nil,                             // 45: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 46: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 47: millrace.job.v1.SinkSpec.OptionsEntry
+	(*durationpb.Duration)(nil),     // 48: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	8,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	30, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	33, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
 	6,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
 	7,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	45, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	45, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	42, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	45, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	45, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	45, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	45, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	48, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	48, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	45, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	48, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	48, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	48, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	48, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
 	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	45, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	45, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	45, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	48, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	48, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	48, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
 	9,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
 	12, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
 	11, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	43, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	31, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	46, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	34, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
 	10, // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
 	14, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	45, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	45, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	44, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	48, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	48, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	47, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
 	13, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
 	15, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
 	15, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	21, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	23, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	24, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	25, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	26, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	27, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	28, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	29, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	19, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
-	20, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
-	17, // 38: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
-	34, // 39: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	14, // 40: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	34, // 41: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	16, // 42: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	18, // 43: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	31, // 44: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	45, // 45: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	45, // 46: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 47: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
-	45, // 48: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
-	16, // 49: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
-	18, // 50: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	45, // 51: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	31, // 52: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	18, // 53: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	22, // 54: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	2,  // 55: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	45, // 56: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	45, // 57: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	34, // 58: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	45, // 59: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	45, // 60: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	22, // 61: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	3,  // 62: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	32, // 63: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	33, // 64: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	4,  // 65: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	33, // 66: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	33, // 67: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	32, // 68: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	33, // 69: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	35, // 70: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	36, // 71: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	38, // 72: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	39, // 73: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	40, // 74: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	37, // 75: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	34, // 76: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	34, // 77: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	41, // 78: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	34, // 79: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	34, // 80: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	34, // 81: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	82, // [82:82] is the sub-list for method output_type
-	82, // [82:82] is the sub-list for method input_type
-	82, // [82:82] is the sub-list for extension type_name
-	82, // [82:82] is the sub-list for extension extendee
-	0,  // [0:82] is the sub-list for field type_name
+	24, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	26, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	27, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	28, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	29, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	30, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	31, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	32, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	22, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	23, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	20, // 38: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
+	18, // 39: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
+	17, // 40: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
+	37, // 41: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	14, // 42: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	37, // 43: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	16, // 44: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	21, // 45: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	34, // 46: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	48, // 47: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	48, // 48: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	1,  // 49: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
+	48, // 50: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
+	16, // 51: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
+	19, // 52: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
+	21, // 53: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	21, // 54: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	48, // 55: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	34, // 56: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	21, // 57: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	25, // 58: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	2,  // 59: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	48, // 60: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	48, // 61: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	37, // 62: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	48, // 63: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	48, // 64: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	25, // 65: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	3,  // 66: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	35, // 67: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	36, // 68: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	4,  // 69: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	36, // 70: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	36, // 71: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	35, // 72: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	36, // 73: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	38, // 74: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	39, // 75: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	41, // 76: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	42, // 77: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	43, // 78: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	40, // 79: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	37, // 80: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	37, // 81: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	44, // 82: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	37, // 83: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	37, // 84: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	37, // 85: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	86, // [86:86] is the sub-list for method output_type
+	86, // [86:86] is the sub-list for method input_type
+	86, // [86:86] is the sub-list for extension type_name
+	86, // [86:86] is the sub-list for extension extendee
+	0,  // [0:86] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -3818,20 +4076,22 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_DropUpdateBefore)(nil),
 		(*OperatorSpec_GroupAggregate)(nil),
 		(*OperatorSpec_LocalGroupAggregate)(nil),
+		(*OperatorSpec_OverAggregate)(nil),
+		(*OperatorSpec_Expand)(nil),
 		(*OperatorSpec_WindowAssign)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[13].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[18].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[19].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[16].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[21].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[22].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[29].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[25].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[32].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[31].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[34].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -3846,7 +4106,7 @@ func file_millrace_job_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   40,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

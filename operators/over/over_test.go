@@ -1,0 +1,305 @@
+package over_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/operatortest"
+	"millrace/operators/over"
+	"millrace/statebackend"
+	"millrace/statebackend/columnar"
+	"millrace/stream"
+	"millrace/stream/streamtest"
+	"millrace/types"
+)
+
+var rows = types.NewSchema(
+	types.Field{Name: "k", Type: types.Of(types.Int)},
+	types.Field{Name: "t", Type: types.TimestampOf(3)},
+	types.Field{Name: "v", Type: types.Of(types.BigInt)},
+	types.Field{Name: "s", Type: types.StringType()},
+)
+
+var calls = []jobgraph.AggregateCall{
+	{Func: "COUNT", Arg: jobgraph.CountStar, Name: "n"},
+	{Func: "SUM", Arg: 2, Name: "sum"},
+	{Func: "MAX", Arg: 3, Name: "most"},
+}
+
+func spec(frame jobgraph.FrameSpec, arrival bool) *jobgraph.OperatorSpec {
+	return &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Time: 1, Arrival: arrival, Frame: frame, Aggregates: calls,
+	}}
+}
+
+func TestOver(t *testing.T) {
+	script := `
+		1 10 1 'b'
+		1 5 2 'c'
+		2 5 4 NULL
+		1 10 8 'a'
+		watermark 9
+		1 9 100 'z'
+		1 20 16 'a'
+		NULL 20 1 'n'
+		watermark 10
+		end`
+	for _, c := range []operatortest.Case{
+		{
+			Name: "all rows before, in the order of time", Spec: spec(jobgraph.FrameSpec{}, false), Script: script,
+			Want: `
+				1 5 2 'c' 1 2 'c'
+				2 5 4 NULL 1 4 NULL
+				1 10 1 'b' 2 3 'c'
+				1 10 8 'a' 3 11 'c'
+				1 20 16 'a' 4 27 'c'
+				NULL 20 1 'n' 1 1 'n'`,
+			Counts: &operators.Counts{Folded: 6, Late: 1},
+		},
+		{
+			Name: "a range that is not bounded has all rows of a time", Spec: spec(jobgraph.FrameSpec{Range: true}, false), Script: script,
+			Want: `
+				1 5 2 'c' 1 2 'c'
+				2 5 4 NULL 1 4 NULL
+				1 10 1 'b' 3 11 'c'
+				1 10 8 'a' 3 11 'c'
+				1 20 16 'a' 4 27 'c'
+				NULL 20 1 'n' 1 1 'n'`,
+		},
+		{
+			Name: "one row before", Spec: spec(jobgraph.FrameSpec{Bounded: true, Preceding: 1}, false), Script: script,
+			Want: `
+				1 5 2 'c' 1 2 'c'
+				2 5 4 NULL 1 4 NULL
+				1 10 1 'b' 2 3 'c'
+				1 10 8 'a' 2 9 'b'
+				1 20 16 'a' 2 24 'a'
+				NULL 20 1 'n' 1 1 'n'`,
+		},
+		{
+			Name: "10 ms before", Spec: spec(jobgraph.FrameSpec{Range: true, Bounded: true, Preceding: 10}, false), Script: script,
+			Want: `
+				1 5 2 'c' 1 2 'c'
+				2 5 4 NULL 1 4 NULL
+				1 10 1 'b' 3 11 'c'
+				1 10 8 'a' 3 11 'c'
+				1 20 16 'a' 3 25 'b'
+				NULL 20 1 'n' 1 1 'n'`,
+		},
+		{
+			Name: "10 ms of processing time", Spec: spec(jobgraph.FrameSpec{Range: true, Bounded: true, Preceding: 10}, true),
+			Script: "time 100\n1 NULL 1 'a'\n1 NULL 2 'b'\n2 NULL 4 'c'\ntime 110\n1 NULL 8 'a'\ntime 111\n1 NULL 16 'a'\ntime 200\nend",
+			Want: `
+				1 NULL 1 'a' 1 1 'a'
+				1 NULL 2 'b' 2 3 'b'
+				2 NULL 4 'c' 1 4 'c'
+				1 NULL 8 'a' 3 11 'b'
+				1 NULL 16 'a' 2 24 'a'`,
+			Counts: &operators.Counts{},
+		},
+	} {
+		c.New, c.Inputs, c.Backend, c.Keys = over.New, []*types.Schema{rows}, columnar.New(), [][]int{{0}}
+		operatortest.Run(t, c)
+	}
+}
+
+// model answers rows from plain lists.
+type model struct {
+	frame   jobgraph.FrameSpec
+	arrival bool
+	past    map[string][][]string
+	waiting [][]string
+	out     []string
+}
+
+func number(s string) int64 {
+	n, _ := strconv.ParseInt(s, 10, 64)
+	return n
+}
+
+// answer answers a row that is the last of its key, or one of the last with its time.
+func (m *model) answer(row []string) {
+	all := m.past[row[0]]
+	if !m.frame.Range || m.arrival {
+		i := slices.IndexFunc(all, func(r []string) bool { return &r[0] == &row[0] })
+		all = all[:i+1]
+	}
+	if m.frame.Bounded && !m.frame.Range {
+		all = all[max(0, len(all)-1-int(m.frame.Preceding)):]
+	}
+	n, sum, some, most := 0, int64(0), false, ""
+	for _, r := range all {
+		if m.frame.Range && m.frame.Bounded && number(r[1]) < number(row[1])-m.frame.Preceding {
+			continue
+		}
+		n++
+		if r[2] != "NULL" {
+			sum, some = sum+number(r[2]), true
+		}
+		if r[3] != "NULL" {
+			most = max(most, r[3])
+		}
+	}
+	total := "NULL"
+	if some {
+		total = strconv.FormatInt(sum, 10)
+	}
+	if most == "" {
+		most = "NULL"
+	}
+	m.out = append(m.out, fmt.Sprintf("%s %d %s %s", strings.Join(row, " "), n, total, most))
+}
+
+// pass answers the rows that waited for a watermark.
+func (m *model) pass(w int64) {
+	slices.SortStableFunc(m.waiting, func(a, b []string) int { return int(number(a[1]) - number(b[1])) })
+	for len(m.waiting) > 0 && number(m.waiting[0][1]) <= w {
+		n := 0
+		for n < len(m.waiting) && m.waiting[n][1] == m.waiting[0][1] {
+			m.past[m.waiting[n][0]] = append(m.past[m.waiting[n][0]], m.waiting[n])
+			n++
+		}
+		for _, r := range m.waiting[:n] {
+			m.answer(r)
+		}
+		m.waiting = m.waiting[n:]
+	}
+}
+
+func TestOverEqualsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		m := &model{past: map[string][][]string{}, arrival: r.IntN(3) == 0}
+		m.frame = jobgraph.FrameSpec{Range: r.IntN(2) == 0, Bounded: r.IntN(3) > 0}
+		if m.frame.Bounded {
+			m.frame.Preceding = int64(r.IntN(8))
+		}
+		m.arrival = m.arrival && !m.frame.Range // its time is not a column's
+		var script []string
+		at, watermark, late := int64(0), int64(-1<<62), int64(0)
+		for range rapid.IntRange(0, 60).Draw(t, "rows") {
+			at += int64(r.IntN(4))
+			pick := func(of ...string) string { return of[r.IntN(len(of))] }
+			row := []string{pick("1", "2", "NULL"), strconv.FormatInt(at-int64(r.IntN(6)), 10), pick("NULL", "1", "2", "40"), pick("NULL", "'a'", "'b'")}
+			script = append(script, strings.Join(row, " "))
+			switch {
+			case m.arrival:
+				m.past[row[0]] = append(m.past[row[0]], row)
+				m.answer(row)
+			case number(row[1]) <= watermark:
+				late++
+			default:
+				m.waiting = append(m.waiting, row)
+			}
+			if r.IntN(5) == 0 && at-3 > watermark {
+				watermark = at - 3
+				script = append(script, "watermark "+strconv.FormatInt(watermark, 10))
+				m.pass(watermark)
+			}
+		}
+		m.pass(1 << 62)
+		c := &operatortest.Case{
+			Spec: spec(m.frame, m.arrival), New: over.New, Inputs: []*types.Schema{rows}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Script: strings.Join(append(script, "end"), "\n"),
+		}
+		all := c.Variants()
+		v := all[rapid.IntRange(0, len(all)-1).Draw(t, "variant")]
+		v.Seed = r.Uint64()
+		out := operatortest.Play(t, c, v)
+		if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, strings.Join(m.out, "\n")), out.Rows[0], false); diff != "" {
+			t.Fatalf("%+v, by arrival %v\n%s\n(-model +operator):\n%s", m.frame, m.arrival, c.Script, diff)
+		}
+		if out.Counts.Late != late {
+			t.Fatalf("%d rows late, want %d", out.Counts.Late, late)
+		}
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		change     func(*jobgraph.OverAggregateSpec)
+	}{
+		{"frame", "begins -1 preceding", func(s *jobgraph.OverAggregateSpec) { s.Frame = jobgraph.FrameSpec{Bounded: true, Preceding: -1} }},
+		{"time", "time column v", func(s *jobgraph.OverAggregateSpec) { s.Time = 2 }},
+		{"distinct", "DISTINCT", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "SUM", Arg: 2, Name: "x", Distinct: true}}
+		}},
+	} {
+		o := spec(jobgraph.FrameSpec{}, false)
+		c.change(o.Body.(*jobgraph.OverAggregateSpec))
+		op, err := over.New(o)
+		if err == nil {
+			err = op.Open(&operators.Context{Operator: "over", Inputs: []*types.Schema{rows}, RowsMax: 1, Counts: &operators.Counts{}})
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
+// BenchmarkOver answers full batches of 1,000 keys by arrival.
+func BenchmarkOver(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		frame jobgraph.FrameSpec
+	}{{"all rows", jobgraph.FrameSpec{}}, {"10 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 10}}} {
+		b.Run(c.name, func(b *testing.B) {
+			var pool stream.Pool
+			store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer store.Close()
+			s := types.NewSchema(types.Field{Name: "k", Type: types.Of(types.BigInt)}, types.Field{Name: "v", Type: types.Of(types.BigInt)})
+			o := &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
+				Keys: []int{0}, Arrival: true, Frame: c.frame, Aggregates: []jobgraph.AggregateCall{{Func: "SUM", Arg: 1, Name: "x"}},
+			}}
+			out, _ := jobgraph.OutputSchema(o, []*types.Schema{s})
+			op, err := over.New(o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer op.Close()
+			if err := op.Open(&operators.Context{
+				Operator: "over", Inputs: []*types.Schema{s}, Output: out, Pool: &pool, State: store, Time: &operators.Time{},
+				Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+			}); err != nil {
+				b.Fatal(err)
+			}
+			in := pool.NewBatch(s, stream.RowsMax)
+			for i, f := range s.Fields {
+				in.Columns[i] = stream.NewFixed(&pool, f.Type, stream.RowsMax)
+			}
+			r := rand.New(rand.NewPCG(7, 7))
+			for i := range stream.RowsMax {
+				stream.Values[int64](&in.Columns[0])[i], stream.Values[int64](&in.Columns[1])[i] = r.Int64N(1000), r.Int64N(1000)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := op.Process(0, in); err != nil {
+					b.Fatal(err)
+				}
+				for {
+					out, err := op.Next()
+					if err != nil {
+						b.Fatal(err)
+					}
+					if out.Batch == nil {
+						break
+					}
+					out.Batch.Release()
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
+		})
+	}
+}
