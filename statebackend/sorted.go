@@ -39,6 +39,10 @@ type MultimapTable interface {
 	Count(keys *stream.Keys, counts []int32)
 	// Len returns the number of rows of all keys.
 	Len() int
+
+	// AppendSlots is Append that puts the slots of the new rows into slots.
+	AppendSlots(keys *stream.Keys, rows *stream.Batch, slots []Slot) error
+	SlotRows
 }
 
 // MultimapIterator is an iteration over the rows of keys: those of the first
@@ -77,6 +81,58 @@ type OrderedMapTable interface {
 	Count(keys *stream.Keys, counts []int32)
 	// Len returns the number of rows of all keys.
 	Len() int
+
+	// PutSlots is Put that puts the slots of the rows into slots.
+	PutSlots(keys *stream.Keys, orders *Orders, rows *stream.Batch, slots []Slot) error
+	// AddSlots adds rows without replacing any: the order of row i is order i, followed by a number of four
+	// bytes that stands behind those of the other rows whose order begins so. It puts their slots into slots.
+	AddSlots(keys *stream.Keys, orders *Orders, rows *stream.Batch, slots []Slot) error
+	// FindSlots puts the slots of the rows of (key i, order i), or NoSlot, into slots.
+	FindSlots(keys *stream.Keys, orders *Orders, slots []Slot)
+	// TakeSlots removes the rows of (key i, order i) and puts their slots, or NoSlot, into slots. The words of
+	// removed rows can be read until the next call that adds rows.
+	TakeSlots(keys *stream.Keys, orders *Orders, slots []Slot)
+	// TakeEqual does so with the first row of key i whose order begins with order i and whose first columns
+	// equal all of those of the i-th selected row, bit by bit.
+	TakeEqual(keys *stream.Keys, orders *Orders, rows *stream.Batch, slots []Slot) error
+	SlotRows
+}
+
+// SlotRows is what Multimaps and OrderedMaps have in common for those who use rows by their slots: they look at rows without
+// copying them, and change words of them in their place. Rows of these tables don't leave memory, so that a slot is
+// stable until its row is removed.
+type SlotRows interface {
+	// Slots goes on with an iteration: it appends up to max slots, and to positions for each the position of its
+	// key in it.Keys. Less than max are the end. The table may change in between, but for the
+	// row that was returned last.
+	Slots(it *SlotIterator, max int, slots []Slot, positions []int32) ([]Slot, []int32)
+	// Rows gives access to the columns of rows, until the next call that adds some. The words of a NULL are 0.
+	Rows() Rows
+	// Gather appends these columns of rows to builders, one each. NoSlot stands for a row of NULLs.
+	Gather(slots []Slot, columns []int, out []*stream.Builder)
+	// Touch counts rows as changed: who changes their words calls it. A row that was added or touched since
+	// the last Freeze needs it no more.
+	Touch(slots []Slot)
+	// Remove removes rows, each once.
+	Remove(slots []Slot)
+	// Scan fills slots with rows' slots from the slot on, 0 at the start, in any order, and returns
+	// how many and where to go on; n is 0 at the end.
+	Scan(from Slot, slots []Slot) (n int, next Slot)
+}
+
+// SlotIterator is an iteration over the rows of keys: those of the first key in their order, then those of the second. The
+// caller sets the first fields, which must not change before the end; the others are the table's, and zero at the beginning.
+type SlotIterator struct {
+	Keys *stream.Keys
+	// From and To bound the orders of each key's rows in an OrderedMap: those at or behind From and before To. Empty
+	// ones do not bound.
+	From, To Orders
+	// Newest returns of each key only its last row, that of the greatest order.
+	Newest bool
+
+	Key     int  // the key whose rows are being returned
+	Last    Slot // the last of them that was
+	Started bool // there is a last one
 }
 
 // Orders are byte strings, compared bytewise: i is Data[Offsets[i]:Offsets[i+1]].

@@ -11,6 +11,11 @@ type multimapTable struct{ *sortedTable }
 
 // Append implements statebackend.MultimapTable.
 func (t multimapTable) Append(keys *stream.Keys, rows *stream.Batch) error {
+	return t.AppendSlots(keys, rows, nil)
+}
+
+// AppendSlots implements statebackend.MultimapTable.
+func (t multimapTable) AppendSlots(keys *stream.Keys, rows *stream.Batch, slots []Slot) error {
 	if err := t.check(keys, rows); err != nil {
 		return err
 	}
@@ -19,27 +24,31 @@ func (t multimapTable) Append(keys *stream.Keys, rows *stream.Batch) error {
 	}
 	t.stage(rows)
 	for i := range keys.Len() {
-		if err := t.add(keys, i, order{number: t.next}, rows); err != nil {
+		s, err := t.add(keys, i, order{number: t.next}, rows)
+		if err != nil {
 			return err
 		}
 		t.next++
+		if slots != nil {
+			slots[i] = s
+		}
 	}
 	t.compact(compactRows * keys.Len())
 	return nil
 }
 
 // add adds staged row i under its key at an order that is not there.
-func (t *sortedTable) add(keys *stream.Keys, i int, o order, rows *stream.Batch) error {
+func (t *sortedTable) add(keys *stream.Keys, i int, o order, rows *stream.Batch) (Slot, error) {
 	h, err := t.addKey(keys, i)
 	if err != nil {
-		return err
+		return noSlot, err
 	}
 	s, err := t.insert(h, o)
 	if err != nil {
 		t.dropEmpty(h)
-		return err
+		return noSlot, err
 	}
-	return t.fill(s, rows, i)
+	return s, t.fill(s, rows, i)
 }
 
 // dropEmpty forgets a key whose first row found no room.

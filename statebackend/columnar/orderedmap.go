@@ -9,38 +9,53 @@ import (
 // orderedMapTable is statebackend.OrderedMapTable.
 type orderedMapTable struct{ *sortedTable }
 
-// Put implements statebackend.OrderedMapTable. A row that a snapshot has is
-// replaced by logging its removal and marking it, as if it were new.
+// Put implements statebackend.OrderedMapTable.
 func (t orderedMapTable) Put(keys *stream.Keys, orders *statebackend.Orders, rows *stream.Batch) error {
+	return t.PutSlots(keys, orders, rows, nil)
+}
+
+// PutSlots implements statebackend.OrderedMapTable.
+func (t orderedMapTable) PutSlots(keys *stream.Keys, orders *statebackend.Orders, rows *stream.Batch, slots []Slot) error {
+	if err := t.checkPut(keys, orders, rows); err != nil {
+		return err
+	}
+	t.stage(rows)
+	for i := range keys.Len() {
+		s, err := t.put(keys, i, orderOf(orders.At(i)), rows)
+		if err != nil {
+			return err
+		}
+		if slots != nil {
+			slots[i] = s
+		}
+	}
+	t.compact(compactRows * keys.Len())
+	return nil
+}
+
+// checkPut checks the arguments of a call that adds rows, and makes room for its keys.
+func (t orderedMapTable) checkPut(keys *stream.Keys, orders *statebackend.Orders, rows *stream.Batch) error {
 	if err := t.check(keys, rows); err != nil {
 		return err
 	}
 	if orders.Len() != keys.Len() {
 		return t.misused(orders.Len())
 	}
-	if err := t.reserve(keys.Len()); err != nil {
-		return err
-	}
-	t.stage(rows)
-	for i := range keys.Len() {
-		o := orderOf(orders.At(i))
-		if h := t.findKey(keys, i); h != noSlot {
-			if at, ok := t.find(h, o); ok {
-				s := t.get(at)
-				t.logRemoval(s)
-				t.dirty.Set(int(s))
-				if err := t.fill(s, rows, i); err != nil {
-					return err
-				}
-				continue
-			}
-		}
-		if err := t.add(keys, i, o, rows); err != nil {
-			return err
+	return t.reserve(keys.Len())
+}
+
+// put sets the row of a key at an order to staged row i. One that a snapshot has is
+// replaced by logging its removal and marking it, as if it were new.
+func (t *sortedTable) put(keys *stream.Keys, i int, o order, rows *stream.Batch) (Slot, error) {
+	if h := t.findKey(keys, i); h != noSlot {
+		if at, ok := t.find(h, o); ok {
+			s := t.get(at)
+			t.logRemoval(s)
+			t.dirty.Set(int(s))
+			return s, t.fill(s, rows, i)
 		}
 	}
-	t.compact(compactRows * keys.Len())
-	return nil
+	return t.add(keys, i, o, rows)
 }
 
 // misused is the error of a call whose slices don't fit each other.

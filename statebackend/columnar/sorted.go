@@ -42,9 +42,10 @@ type sortedTable struct {
 	removed removeLog
 
 	// Scratch of a call.
-	staged []uint64 // rows of a batch
-	slots  []Slot
-	stack  []Slot
+	staged   []uint64 // rows of a batch
+	slots    []Slot
+	stack    []Slot
+	suffixed []byte // an order that is made of another
 }
 
 // Words of a row in front of its null bits, and of a head.

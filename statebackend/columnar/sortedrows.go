@@ -130,25 +130,30 @@ func (t *sortedTable) equals(s Slot, rows *stream.Batch, i int) bool {
 // emit appends the columns of rows to builders, one a column.
 func (t *sortedTable) emit(slots []Slot, out []*stream.Builder) {
 	for c, b := range out {
-		at := sortedFront + t.nullWords + t.words[c]
-		switch t.columns[c].Type.Layout() {
-		case types.LayoutBit:
-			emit(t, slots, c, b, func(row []uint64) { b.AppendBool(row[at] != 0) })
-		case types.LayoutInt8:
-			emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int8(row[at])) })
-		case types.LayoutInt16:
-			emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int16(row[at])) })
-		case types.LayoutInt32, types.LayoutFloat32:
-			emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int32(row[at])) })
-		case types.LayoutInt128:
-			emit(t, slots, c, b, func(row []uint64) {
-				stream.AppendFixed(b, types.Int128{Lo: row[at], Hi: int64(row[at+1])})
-			})
-		case types.LayoutBytes:
-			emit(t, slots, c, b, func(row []uint64) { b.AppendBytes(t.bytes.get(row[at])) })
-		default:
-			emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int64(row[at])) })
-		}
+		t.emitColumn(slots, c, b)
+	}
+}
+
+// emitColumn appends a column of rows to a builder.
+func (t *sortedTable) emitColumn(slots []Slot, c int, b *stream.Builder) {
+	at := sortedFront + t.nullWords + t.words[c]
+	switch t.columns[c].Type.Layout() {
+	case types.LayoutBit:
+		emit(t, slots, c, b, func(row []uint64) { b.AppendBool(row[at] != 0) })
+	case types.LayoutInt8:
+		emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int8(row[at])) })
+	case types.LayoutInt16:
+		emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int16(row[at])) })
+	case types.LayoutInt32, types.LayoutFloat32:
+		emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int32(row[at])) })
+	case types.LayoutInt128:
+		emit(t, slots, c, b, func(row []uint64) {
+			stream.AppendFixed(b, types.Int128{Lo: row[at], Hi: int64(row[at+1])})
+		})
+	case types.LayoutBytes:
+		emit(t, slots, c, b, func(row []uint64) { b.AppendBytes(t.bytes.get(row[at])) })
+	default:
+		emit(t, slots, c, b, func(row []uint64) { stream.AppendFixed(b, int64(row[at])) })
 	}
 }
 

@@ -143,7 +143,7 @@ type arrival struct{ number, amount int }
 // sortedStep does one random thing to a multimap or an ordered map.
 func (w *world) sortedStep(c choice, k kind, n int) {
 	w.t.Helper()
-	switch c.IntN(10) {
+	switch c.IntN(14) {
 	case 0, 1:
 		w.append(c, k, n)
 	case 2:
@@ -158,8 +158,10 @@ func (w *world) sortedStep(c choice, k kind, n int) {
 		w.scan(c, k, n)
 	case 8:
 		w.deleteAll(c, k, c.IntN(min(n, 10)))
-	default:
+	case 9:
 		w.broadcast(c)
+	default:
+		w.slotStep(c, k, n)
 	}
 }
 
