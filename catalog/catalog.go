@@ -26,10 +26,11 @@ type Path struct {
 
 // String prints the path with backquotes where a part needs them.
 func (p Path) String() string {
-	return strings.Join([]string{quoted(p.Catalog), quoted(p.Database), quoted(p.Name)}, ".")
+	return strings.Join([]string{Quoted(p.Catalog), Quoted(p.Database), Quoted(p.Name)}, ".")
 }
 
-func quoted(name string) string {
+// Quoted returns an identifier as SQL has it: in backquotes if a character of it asks for them. Keywords stay as they are.
+func Quoted(name string) string {
 	plain := name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r != '_' && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9')
 	}) && (name[0] < '0' || name[0] > '9')

@@ -104,15 +104,19 @@ type Watermark struct {
 	Result Schema
 }
 
-// Call is an aggregate function.
+// Call is an aggregate function. Over a grouping set GROUPING gives, for the keys that its Args are, the bits of those that the set
+// lacks, the first key's highest; it is a BIGINT NOT NULL.
 type Call struct {
 	Func     string // upper case
 	Args     []int  // columns of the input; none for COUNT(*)
 	Distinct bool
 	Filter   int    // a BOOLEAN column of the input, NoColumn: all rows count
 	Text     string // LISTAGG's separator
-	Name     string
-	Type     types.Type
+	// Offset is how many rows LAG and LEAD go, and the number of groups of NTILE. Args[1] of LAG and LEAD, where it is there, is
+	// what stands for a row that is not.
+	Offset int64
+	Name   string
+	Type   types.Type
 }
 
 // NoColumn stands where no column is meant.
