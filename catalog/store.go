@@ -103,10 +103,12 @@ type DropCatalog struct {
 	IfExists bool
 }
 
-// Describe sets what is said of a catalog, or of a database of it if that has a name.
+// Describe changes what is said of a catalog, or of a database of it if that has a name.
 type Describe struct {
 	Catalog, Database string
-	Space             Space
+	Comment           *string // nil: as it was
+	Set               map[string]string
+	Reset             []string // keys of options, those that are not there too
 }
 
 func (*CreateCatalog) isChange()  {}

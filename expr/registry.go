@@ -15,6 +15,9 @@ type FuncKind uint8
 const (
 	// ScalarFunc gives one value for the arguments of one row.
 	ScalarFunc FuncKind = iota + 1
+	// TableFunc gives rows for the arguments of one row. The type that it resolves to is that of one of its rows: a ROW, or
+	// the type of its only column.
+	TableFunc
 )
 
 // Variadic as Signature.MaxArgs allows any number of arguments up to ArgsMax.

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"unicode/utf8"
 
@@ -168,7 +169,7 @@ func (s *state) describe(c *catalog.Describe) error {
 	}
 	if c.Database == "" {
 		next := *in
-		next.about = c.Space
+		next.about = described(in.about, c)
 		s.catalogs = with(s.catalogs, c.Catalog, &next)
 		return nil
 	}
@@ -177,9 +178,22 @@ func (s *state) describe(c *catalog.Describe) error {
 		return err
 	}
 	next := *d
-	next.about = c.Space
+	next.about = described(d.about, c)
 	s.putDatabase(c.Catalog, c.Database, &next)
 	return nil
+}
+
+func described(was catalog.Space, c *catalog.Describe) catalog.Space {
+	next := catalog.Space{Comment: was.Comment, Options: make(map[string]string, len(was.Options)+len(c.Set))}
+	if c.Comment != nil {
+		next.Comment = *c.Comment
+	}
+	maps.Copy(next.Options, was.Options)
+	maps.Copy(next.Options, c.Set)
+	for _, key := range c.Reset {
+		delete(next.Options, key)
+	}
+	return next
 }
 
 // place is where an object is or would be.

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"millrace/catalog"
 )
 
 // Explain prints plans as indented trees: one node a line, inputs below it, expressions by the names of columns. A node that
@@ -121,7 +119,7 @@ func describeProject(n *Project) []string {
 	out := make([]string, len(n.Columns))
 	for i, c := range n.Columns {
 		out[i] = exprText(c, names)
-		if as := n.Result[i].Name; out[i] != as {
+		if as := nameText(n.Result[i].Name); out[i] != as {
 			out[i] += " AS " + as
 		}
 	}
@@ -260,7 +258,7 @@ func (p WindowProperty) String() string {
 func (s Schema) String() string {
 	out := make([]string, len(s))
 	for i, c := range s {
-		out[i] = catalog.Quoted(c.Name) + " " + c.Type.String() + when(c.Time == EventTime, " *ROWTIME*") + when(c.Time == ProcessingTime, " *PROCTIME*")
+		out[i] = nameText(c.Name) + " " + c.Type.String() + when(c.Time == EventTime, " *ROWTIME*") + when(c.Time == ProcessingTime, " *PROCTIME*")
 	}
 	return "(" + strings.Join(out, ", ") + ")"
 }
@@ -277,7 +275,7 @@ func schemaNames(s Schema) []string {
 	out := make([]string, len(s))
 	taken := make(map[string]bool, len(s))
 	for i, c := range s {
-		out[i] = catalog.Quoted(unique(c.Name, taken))
+		out[i] = nameText(unique(c.Name, taken))
 	}
 	return out
 }

@@ -1,9 +1,14 @@
 package plan
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
+	"millrace/catalog"
 	"millrace/expr"
+	"millrace/types"
 )
 
 // conditionText prints a condition that there need not be.
@@ -29,9 +34,61 @@ func exprText(e expr.Expr, names []string) string {
 		return when(e.Try, "TRY_") + "CAST(" + exprText(e.X, names) + " AS " + e.To.AsNullable().String() + ")"
 	case *expr.Case:
 		return caseText(e, names)
+	case *expr.Literal:
+		return literalText(e)
 	default:
 		return e.String()
 	}
+}
+
+// literalText prints a constant as SQL has it, as far as that is short.
+func literalText(l *expr.Literal) string {
+	v, ok := l.Value.(int64)
+	if !ok {
+		return l.String()
+	}
+	switch l.T.Kind {
+	case types.Decimal:
+		digits := fmt.Sprintf("%0*d", l.T.Scale+1, max(v, -v))
+		point := len(digits) - l.T.Scale
+		text := digits[:point] + when(l.T.Scale > 0, ".") + digits[point:]
+		return when(v < 0, "-") + text
+	case types.IntervalDayTime:
+		return "INTERVAL " + (time.Duration(v) * time.Millisecond).String()
+	case types.IntervalYearMonth:
+		return "INTERVAL " + strconv.FormatInt(v, 10) + " MONTH"
+	case types.Date:
+		return "DATE '" + time.Unix(v*86_400, 0).UTC().Format(time.DateOnly) + "'"
+	case types.Timestamp:
+		return "TIMESTAMP '" + timestampText(v, l.T.Precision) + "'"
+	default:
+		return l.String()
+	}
+}
+
+func timestampText(v int64, precision int) string {
+	var at time.Time
+	switch {
+	case precision <= 3:
+		at = time.UnixMilli(v)
+	case precision <= 6:
+		at = time.UnixMicro(v)
+	default:
+		at = time.Unix(0, v)
+	}
+	layout := time.DateTime
+	if precision > 0 {
+		layout += "." + strings.Repeat("0", precision)
+	}
+	return at.UTC().Format(layout)
+}
+
+// nameText prints a name, quoted where SQL has to; the names that columns get without one stay as they are.
+func nameText(name string) string {
+	if catalog.Quoted(strings.ReplaceAll(name, "$", "_")) == strings.ReplaceAll(name, "$", "_") {
+		return name
+	}
+	return catalog.Quoted(name)
 }
 
 func callText(e *expr.Call, names []string) string {

@@ -1,0 +1,266 @@
+package analyze
+
+import (
+	"fmt"
+	"strings"
+
+	"millrace/expr"
+	"millrace/sql/ast"
+	"millrace/sql/plan"
+	"millrace/types"
+)
+
+// slotKind tells which step computes a slot.
+type slotKind uint8
+
+const (
+	callSlot     slotKind = iota // an aggregate call
+	propertySlot                 // a column of a group window
+	overSlot
+	querySlot // a scalar subquery
+)
+
+// slot is a value that a later step computes. Expressions have it as a column of the negative number that column gives.
+type slot struct {
+	kind   slotKind
+	number int
+	// key is equal for slots of equal values, which are one.
+	key  string
+	t    types.Type
+	time plan.TimeKind
+	at   ranged
+	// call is an aggregate or OVER call, with args and filter in the place of its columns.
+	call     plan.Call
+	args     []expr.Expr
+	filter   expr.Expr // nil without
+	property plan.WindowProperty
+	window   *overWindow
+	query    plan.Node
+	// column is where the stage at hand has the value, noColumn before it is computed.
+	column int
+}
+
+const noColumn = plan.NoColumn
+
+// column stands for the slot in expressions.
+func (s *slot) placeholder() *expr.Column {
+	return &expr.Column{Index: -1 - s.number, Name: s.call.Name, T: s.t}
+}
+
+// slot keeps a value to compute, or returns the one that is equal.
+func (s *selection) slot(n *slot) *slot {
+	for _, old := range s.slots {
+		if old.kind == n.kind && old.key == n.key && n.kind != querySlot {
+			return old
+		}
+	}
+	n.number, n.column = len(s.slots), noColumn
+	s.slots = append(s.slots, n)
+	return n
+}
+
+// has tells whether there is a slot of a kind.
+func (s *selection) has(kinds ...slotKind) bool {
+	for _, n := range s.slots {
+		for _, k := range kinds {
+			if n.kind == k {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// callKey makes the key of a call.
+func callKey(c *plan.Call, args []expr.Expr, filter expr.Expr, window *overWindow) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %t %q %d ", c.Func, c.Distinct, c.Text, c.Offset)
+	for _, a := range args {
+		print(&b, a)
+		b.WriteByte(',')
+	}
+	b.WriteByte('|')
+	print(&b, filter)
+	if window != nil {
+		b.WriteString(window.key())
+	}
+	return b.String()
+}
+
+// aggregateNames are the aggregate functions of Flink, so that what is missing is not taken for an unknown function.
+var aggregateNames = map[string]bool{
+	"COUNT": true, "SUM": true, "MIN": true, "MAX": true, "AVG": true, "SUM0": true, "$SUM0": true, "LISTAGG": true, "FIRST_VALUE": true,
+	"LAST_VALUE": true, "COLLECT": true, "ARRAY_AGG": true, "STDDEV_POP": true, "STDDEV_SAMP": true, "STDDEV": true, "VAR_POP": true,
+	"VAR_SAMP": true, "VARIANCE": true, "JSON_OBJECTAGG": true, "JSON_ARRAYAGG": true, "APPROX_COUNT_DISTINCT": true, "PERCENTILE": true,
+	"HISTOGRAM": true, "STRING_AGG": true,
+}
+
+// aggregateType is the type of an aggregate's result.
+func aggregateType(name string, args []expr.Expr) (types.Type, error) {
+	arg := types.Of(types.Int)
+	if len(args) > 0 {
+		arg = args[0].Type()
+	}
+	t, err := expr.AggregateType(name, arg)
+	if err == nil {
+		return t, nil
+	}
+	switch name {
+	case "FIRST_VALUE", "LAST_VALUE":
+		return arg.AsNullable(), nil
+	case "LISTAGG":
+		if arg.Kind != types.Char && arg.Kind != types.VarChar {
+			return t, fmt.Errorf("LISTAGG: argument is %s, want text", arg)
+		}
+		return types.StringType(), nil
+	case "COUNT", "SUM", "MIN", "MAX", "AVG":
+		return t, err
+	default:
+		return t, fmt.Errorf("the aggregate function %s is not supported yet", name)
+	}
+}
+
+// aggregate binds an aggregate call: its slot, not yet kept. Inside is what its arguments may have in them.
+func (b *binder) aggregate(c *ast.Call, name string, inside allowed) (*slot, error) {
+	inner := *b
+	inner.allow, inner.clause = inside, name
+	n := &slot{kind: callSlot, at: c, call: plan.Call{Func: name, Distinct: c.Quantifier == ast.Distinct, Filter: noColumn, Name: "EXPR$"}}
+	args, err := inner.aggregateArgs(c, n)
+	if err != nil {
+		return nil, err
+	}
+	if n.args, err = inner.bindAll(args); err != nil {
+		return nil, err
+	}
+	for i, x := range n.args {
+		if x.Type().Kind == types.Null {
+			return nil, b.failf(args[i], "the type of NULL is not known; CAST it")
+		}
+	}
+	if n.t, err = aggregateType(name, n.args); err != nil {
+		return nil, b.wrap(c, err)
+	}
+	if c.Filter != nil {
+		inner.clause = "FILTER"
+		if n.filter, err = inner.condition(c.Filter); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+// aggregateArgs returns the arguments that are columns; the others go into the slot's call.
+func (b *binder) aggregateArgs(c *ast.Call, n *slot) ([]ast.Expr, error) {
+	name := n.call.Func
+	switch {
+	case c.WithinGroup != nil:
+		return nil, b.unsupported(c, "WITHIN GROUP")
+	case c.OrderBy != nil:
+		return nil, b.unsupported(c.OrderBy[0], "ORDER BY in an aggregate call")
+	case c.Nulls != ast.DefaultNulls:
+		return nil, b.unsupported(c, string(c.Nulls))
+	}
+	if len(c.Args) == 1 {
+		if star, ok := c.Args[0].(*ast.Star); ok {
+			if name != "COUNT" || n.call.Distinct {
+				return nil, b.failf(star, "* is an argument of COUNT alone")
+			}
+			return nil, nil
+		}
+	}
+	if name == "LISTAGG" {
+		return b.listaggArgs(c, n)
+	}
+	if len(c.Args) != 1 && (name != "COUNT" || len(c.Args) == 0) {
+		return nil, b.failf(c, "%s takes 1 argument, got %d", name, len(c.Args))
+	}
+	return c.Args, nil
+}
+
+// listaggArgs takes the separator, a comma if unsaid.
+func (b *binder) listaggArgs(c *ast.Call, n *slot) ([]ast.Expr, error) {
+	n.call.Text = ","
+	if len(c.Args) == 0 || len(c.Args) > 2 {
+		return nil, b.failf(c, "LISTAGG takes 1 or 2 arguments, got %d", len(c.Args))
+	}
+	if len(c.Args) == 2 {
+		l, ok := c.Args[1].(*ast.Literal)
+		if !ok || l.Kind != ast.StringLiteral {
+			return nil, b.failf(c.Args[1], "the separator of LISTAGG must be a text in quotes")
+		}
+		n.call.Text = l.Text
+	}
+	return c.Args[:1], nil
+}
+
+// settle rewrites an expression for the stage at hand: columns of FROM and slots become columns of its node. The place is that
+// of the whole expression.
+func (s *selection) settle(at ranged, e expr.Expr) (expr.Expr, error) {
+	if s.keys != nil {
+		if i, ok := s.keys[fingerprint(e)]; ok {
+			return columnOf(s.node, i), nil
+		}
+	}
+	if c, ok := e.(*expr.Column); ok {
+		return s.settleColumn(at, c)
+	}
+	return s.rebuilt(at, e, func(part expr.Expr) (expr.Expr, error) { return s.settle(at, part) })
+}
+
+func (s *selection) settleColumn(at ranged, c *expr.Column) (expr.Expr, error) {
+	switch {
+	case c.Index < 0:
+		n := s.slots[-1-c.Index]
+		if n.kind == querySlot && n.column == noColumn {
+			if err := s.joinScalar(n); err != nil {
+				return nil, err
+			}
+		}
+		if n.column == noColumn {
+			return nil, s.failf(n.at, "the call can't stand here")
+		}
+		return columnOf(s.node, n.column), nil
+	case s.keys == nil || c.Index >= outerBase:
+		return c, nil
+	}
+	place := at
+	if span, ok := s.places[c]; ok {
+		place = span
+	}
+	return nil, s.hinted(place, "group by it, or use an aggregate function such as MAX or FIRST_VALUE", "%s is neither grouped by nor within an aggregate call", c)
+}
+
+// settleAll is settle for a list.
+func (s *selection) settleAll(at ranged, list []expr.Expr) ([]expr.Expr, error) {
+	out, _, err := each(list, func(e expr.Expr) (expr.Expr, error) { return s.settle(at, e) })
+	return out, err
+}
+
+// joinScalar puts the value of a scalar subquery beside the columns of the stage.
+func (s *selection) joinScalar(n *slot) error {
+	result := append(append(plan.Schema{}, s.node.Schema()...), n.query.Schema()[0])
+	last := &result[len(result)-1]
+	last.Type, last.Time = last.Type.AsNullable(), plan.NoTime
+	joined, err := s.add(&plan.Join{Kind: plan.Left, Left: s.node, Right: n.query, Single: true, Result: result}, n.at)
+	if err != nil {
+		return err
+	}
+	s.node, n.column = joined, len(result)-1
+	return nil
+}
+
+// subquery binds a query in the place of a value.
+func (b *binder) subquery(e *ast.Subquery) (expr.Expr, error) {
+	if b.allow&subqueries == 0 || b.sel == nil {
+		return nil, b.unsupported(e, "a subquery in "+b.clause)
+	}
+	r, err := b.query(e.Query, &env{ctes: b.env.ctes, outer: b.scope})
+	if err != nil {
+		return nil, err
+	}
+	if n := len(r.cols); n != 1 {
+		return nil, b.failf(e, "a subquery that is a value has one column, this one has %d", n)
+	}
+	n := b.sel.slot(&slot{kind: querySlot, at: e, query: r.node, t: r.node.Schema()[0].Type.AsNullable()})
+	return n.placeholder(), nil
+}
