@@ -131,10 +131,12 @@ func (a *analyzer) alterObject(s *ast.Alter) (catalog.Change, error) {
 		return nil, err
 	}
 	o, ok := a.Catalog.Lookup(path)
-	if !ok || o.ObjectKind() != string(s.Object) {
-		if s.IfExists && !ok {
-			return nil, nil
-		}
+	switch {
+	case ok && o.ObjectKind() != string(s.Object):
+		return nil, a.hinted(s.Name, "ALTER "+o.ObjectKind(), "%s is a %s", path, o.ObjectKind())
+	case !ok && s.IfExists:
+		return nil, nil
+	case !ok:
 		return nil, a.missing(s.Name, string(s.Object), path, a.Catalog.Objects(path.Catalog, path.Database))
 	}
 	if r, ok := s.Action.(*ast.Rename); ok {

@@ -49,7 +49,7 @@ type environment struct {
 	session analyze.Session
 }
 
-func newEnvironment(t *testing.T) *environment {
+func newEnvironment(t testing.TB) *environment {
 	t.Helper()
 	return &environment{store: memory.New()}
 }

@@ -1,7 +1,6 @@
 package analyze
 
 import (
-	"slices"
 	"strings"
 
 	"millrace/catalog"
@@ -86,19 +85,25 @@ func (b *binder) grouping(c *ast.Call, name string) (expr.Expr, error) {
 
 // scalar binds a function of the registry or, by way of the catalog, of a user. Name is empty for a name of several parts.
 func (b *binder) scalar(c *ast.Call, name string) (expr.Expr, error) {
+	called := strings.Join(c.Name.Strings(), ".")
 	switch {
+	case c.Over != nil:
+		return nil, b.failf(c, "%s is no function that goes OVER a window", called)
 	case c.Quantifier != ast.Unquantified:
-		return nil, b.failf(c, "%s takes no %s: it is no aggregate function", c.Name, c.Quantifier)
+		return nil, b.failf(c, "%s takes no %s: it is no aggregate function", called, c.Quantifier)
 	case c.Filter != nil:
-		return nil, b.failf(c.Filter, "%s takes no FILTER: it is no aggregate function", c.Name)
+		return nil, b.failf(c.Filter, "%s takes no FILTER: it is no aggregate function", called)
 	case c.OrderBy != nil || c.WithinGroup != nil || c.Nulls != ast.DefaultNulls:
-		return nil, b.failf(c, "%s takes arguments alone: it is no aggregate function", c.Name)
+		return nil, b.failf(c, "%s takes arguments alone: it is no aggregate function", called)
 	case c.JSON != nil:
 		return nil, b.unsupported(c.JSON, "a clause of a JSON function")
 	}
 	registered, err := b.function(c.Name, name)
 	if err != nil {
 		return nil, err
+	}
+	if sig, _ := b.Functions.Lookup(registered); sig.Kind == expr.TableFunc {
+		return nil, b.hinted(c, "FROM t, LATERAL TABLE("+c.Name.String()+"(...))", "%s is a table function: it stands in FROM", c.Name)
 	}
 	return b.call(c, registered, c.Args...)
 }
@@ -120,14 +125,28 @@ func (b *binder) function(n ast.Name, builtin string) (string, error) {
 	}
 	f, ok := b.Catalog.LookupFunction(path)
 	if !ok {
-		known := append(b.Functions.Names(), b.Catalog.Functions(path.Catalog, path.Database)...)
-		known = slices.DeleteFunc(known, func(s string) bool { return strings.ContainsAny(s, " +-*/%<>=|") })
-		return "", b.missing(n, "FUNCTION", path, known)
+		return "", b.missing(n, "FUNCTION", path, b.functionNames(path))
 	}
 	if b.edits != nil {
-		b.edits[n.Span] = path.String()
+		b.edits[n.Span] = sqlName(path.Catalog, path.Database, path.Name)
 	}
 	return b.registered(n, f)
+}
+
+// functionNames are the names that could have been meant instead: those of the catalog, and built-in ones in the case of the path.
+func (b *binder) functionNames(p catalog.Path) []string {
+	known := b.Catalog.Functions(p.Catalog, p.Database)
+	lower := p.Name != strings.ToUpper(p.Name)
+	for _, name := range b.Functions.Names() {
+		if strings.ContainsAny(name, " +-*/%<>=|") {
+			continue
+		}
+		if lower {
+			name = strings.ToLower(name)
+		}
+		known = append(known, name)
+	}
+	return known
 }
 
 func (b *binder) registered(n ast.Name, f *catalog.Function) (string, error) {

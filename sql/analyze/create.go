@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"slices"
+	"strings"
 
 	"millrace/catalog"
 	"millrace/expr"
@@ -34,7 +35,8 @@ func (a *analyzer) definition(s ast.Statement) (*Changes, error) {
 	case *ast.Alter:
 		return a.alter(s)
 	default:
-		return nil, a.unsupported(s, "this statement")
+		word, _, _ := strings.Cut(ast.Print(s), " ")
+		return nil, a.unsupported(s, word+" as a statement to plan")
 	}
 }
 

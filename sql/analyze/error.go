@@ -77,7 +77,7 @@ func (a *analyzer) missing(at ranged, kind string, p catalog.Path, known []strin
 	case p.Database != "" && !slices.Contains(a.Catalog.Databases(p.Catalog), p.Database):
 		m = catalog.NotFound("DATABASE", catalog.Quoted(p.Catalog)+"."+catalog.Quoted(p.Database), p.Database, a.Catalog.Databases(p.Catalog)).Message()
 	}
-	if m.Hint == "" && len(known) > 0 {
+	if m.Hint == "" && len(known) > 0 && kind != "FUNCTION" { // of functions there are too many
 		m.Hint = "there are " + shown(known)
 	}
 	err := a.fail(at, m)

@@ -148,16 +148,19 @@ func (j *joiner) join(left relation, ref ast.TableRef, s side) (relation, error)
 	return j.using(left, right, node, s)
 }
 
-// distinctNames refuses two tables of one name: no column of either could be named.
+// distinctNames refuses two tables of one name: no column of either could be named. Tables of one name in two databases are
+// told apart by these.
 func (a *analyzer) distinctNames(left, right relation, at ranged) error {
 	for i := range right.cols {
 		from := right.cols[i].from
-		if len(from) != 1 || i > 0 && slices.Equal(right.cols[i-1].from, from) {
+		if len(from) == 0 || i > 0 && slices.Equal(right.cols[i-1].from, from) {
 			continue
 		}
 		for j := range left.cols {
-			if slices.Equal(left.cols[j].from, from) {
-				return a.hinted(at, "give one of them another with AS", "two tables are called %s", catalogName(from))
+			have := left.cols[j].from
+			short := min(len(have), len(from))
+			if short > 0 && slices.Equal(have[len(have)-short:], from[len(from)-short:]) {
+				return a.hinted(at, "give one of them another with AS", "two tables are called %s", sqlName(from[len(from)-1]))
 			}
 		}
 	}

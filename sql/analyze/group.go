@@ -211,6 +211,7 @@ func (s *selection) aggregateStage() error {
 	if agg.Window != nil {
 		agg.Window.Time = places[agg.Window.Time]
 	}
+	keepWindowTimes(agg)
 	s.keys = keys
 	s.node, err = s.add(agg, s.tree)
 	return err

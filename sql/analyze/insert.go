@@ -199,14 +199,7 @@ func (in *insertion) assigned(r relation, n int, columns []int) (expr.Expr, erro
 	if !assignable(x.T, c.Type) {
 		return nil, in.mismatch(in.tree.Query, r, columns, fmt.Sprintf("column %s of %s is %s, the query gives %s", catalog.Quoted(c.Name), in.path, c.Type.AsNullable(), x.T.AsNullable()))
 	}
-	if x.T.EqualIgnoringNull(c.Type) {
-		return x, nil
-	}
-	to, err := expr.NewCast(x, c.Type, false)
-	if err != nil {
-		return nil, in.mismatch(in.tree.Query, r, columns, fmt.Sprintf("column %s of %s: %v", catalog.Quoted(c.Name), in.path, err))
-	}
-	return to, nil
+	return in.castTo(in.tree.Query, x, c.Type)
 }
 
 // mismatch shows both schemas.

@@ -11,7 +11,7 @@ const (
 	// ViewDepthMax is how deep views may stand within views.
 	ViewDepthMax = 32
 	// QueryDepthMax is how deep queries may stand within queries, those of views not counted.
-	QueryDepthMax = 200
+	QueryDepthMax = 100
 	// GroupingSetsMax is the largest number of grouping sets of a GROUP BY: CUBE has 2 to the power of its items.
 	GroupingSetsMax = 256
 	// namesShown is how many names an error lists.

@@ -143,7 +143,7 @@ func (a *analyzer) castTo(at ranged, e expr.Expr, t types.Type) (expr.Expr, erro
 	if e.Type().EqualIgnoringNull(t) {
 		return e, nil
 	}
-	if l, ok := e.(*expr.Literal); ok && l.Value == nil && t.Kind != types.Null {
+	if l, ok := e.(*expr.Literal); t.Kind != types.Null && (e.Type().Kind == types.Null || ok && l.Value == nil) {
 		return expr.Null(t), nil
 	}
 	c, err := expr.NewCast(e, t, false)
@@ -205,7 +205,10 @@ func (b *binder) windowSpec(o *ast.Over, c *ast.Call) (*ast.WindowSpec, error) {
 func (b *binder) namedWindow(name ast.Ident, depth int) (*ast.WindowSpec, error) {
 	var known []string
 	for _, w := range b.sel.tree.Windows {
-		if w.Name.Name == name.Name && depth <= len(b.sel.tree.Windows) {
+		if w.Name.Name == name.Name {
+			if depth > len(b.sel.tree.Windows) {
+				return nil, b.failf(name, "window %s is defined by itself", name)
+			}
 			return b.basedWindow(w.Spec, depth+1)
 		}
 		known = append(known, w.Name.Name)

@@ -110,26 +110,40 @@ func (a *analyzer) limited(r relation, l rowLimit) (relation, error) {
 	if l.limit == nil && l.offset == nil {
 		return r, nil
 	}
-	sort := &plan.Sort{Input: r.node, Limit: -1}
+	limit, offset := int64(-1), int64(0)
 	at := l.limit
-	if s, ok := r.node.(*plan.Sort); ok && s.Limit < 0 && s.Offset == 0 {
-		sort.Input, sort.Order = s.Input, s.Order
-	}
 	var err error
 	if l.limit != nil {
-		if sort.Limit, err = a.count(l.limit); err != nil {
+		if limit, err = a.count(l.limit); err != nil {
 			return r, err
 		}
 	}
 	if l.offset != nil {
-		if sort.Offset, err = a.count(l.offset); err != nil {
+		if offset, err = a.count(l.offset); err != nil {
 			return r, err
 		}
 		at = l.offset
 	}
+	// The order is below a projection where it goes by columns that are not in the result.
+	if p, ok := r.node.(*plan.Project); ok {
+		if s, ok := p.Input.(*plan.Sort); ok && unlimited(s) {
+			sort, err := a.add(&plan.Sort{Input: s.Input, Order: s.Order, Limit: limit, Offset: offset}, at)
+			if err != nil {
+				return r, err
+			}
+			r.node, err = a.add(p.With(sort), at)
+			return r, err
+		}
+	}
+	sort := &plan.Sort{Input: r.node, Limit: limit, Offset: offset}
+	if s, ok := r.node.(*plan.Sort); ok && unlimited(s) {
+		sort.Input, sort.Order = s.Input, s.Order
+	}
 	r.node, err = a.add(sort, at)
 	return r, err
 }
+
+func unlimited(s *plan.Sort) bool { return s.Limit < 0 && s.Offset == 0 }
 
 // ordered sorts a result by its own columns, where there is no SELECT to look into: by name, number or expression.
 func (a *analyzer) ordered(r relation, items []*ast.OrderItem, e *env) (relation, error) {

@@ -124,17 +124,18 @@ func (a *analyzer) unknownColumn(s *scope, n ast.Name) error {
 	parts := n.Strings()
 	if len(parts) > 1 {
 		if known := s.names(parts[:len(parts)-1]); len(known) > 0 {
-			return a.hinted(n, didYouMean(parts[len(parts)-1], known), "%s has no column %s", catalogName(parts[:len(parts)-1]), catalog.Quoted(parts[len(parts)-1]))
+			return a.hinted(n, didYouMean(parts[len(parts)-1], known), "%s has no column %s", sqlName(parts[:len(parts)-1]...), catalog.Quoted(parts[len(parts)-1]))
 		}
 		return a.hinted(n, didYouMean(parts[0], append(s.tables(), s.names(nil)...)), "no table or column %s here", catalog.Quoted(parts[0]))
 	}
 	return a.hinted(n, didYouMean(parts[0], s.names(nil)), "no column %s here", catalog.Quoted(parts[0]))
 }
 
-func catalogName(parts []string) string {
+// sqlName prints a name as a text has it: quoted where a part is no identifier, or a keyword.
+func sqlName(parts ...string) string {
 	quoted := make([]string, len(parts))
 	for i, p := range parts {
-		quoted[i] = catalog.Quoted(p)
+		quoted[i] = ast.Ident{Name: p}.String()
 	}
 	return strings.Join(quoted, ".")
 }

@@ -235,7 +235,7 @@ func (s *selection) star(star *ast.Star) error {
 		col := &expr.Column{Index: c.index, Name: c.name, T: def.Type}
 		s.places[col] = star.Span
 		s.items = append(s.items, item{name: c.name, x: col, at: star})
-		texts = append(texts, catalogName(append(slices.Clone(c.from), c.name)))
+		texts = append(texts, sqlName(append(slices.Clone(c.from), c.name)...))
 		found++
 	}
 	if found > 0 {
@@ -250,6 +250,9 @@ func (s *selection) star(star *ast.Star) error {
 
 // rowStar is a.b.* of a ROW column.
 func (s *selection) rowStar(star *ast.Star) error {
+	if ref, _ := s.scope.lookup(star.Qualifier.Parts); ref.column == nil {
+		return s.hinted(star, didYouMean(star.Qualifier.Parts[0].Name, s.scope.tables()), "no table %s here", star.Qualifier)
+	}
 	row, err := s.with("SELECT", nothing).columnRef(&ast.ColumnRef{Span: star.Qualifier.Span, Name: star.Qualifier})
 	if err != nil {
 		return err
@@ -265,7 +268,7 @@ func (s *selection) rowStar(star *ast.Star) error {
 			return err
 		}
 		s.items = append(s.items, item{name: f.Name, x: x, at: star})
-		texts = append(texts, catalogName(append(star.Qualifier.Strings(), f.Name)))
+		texts = append(texts, sqlName(append(star.Qualifier.Strings(), f.Name)...))
 	}
 	s.edit(star.Span, texts)
 	return nil
@@ -382,5 +385,7 @@ func (s *selection) distinct(n plan.Node) (plan.Node, error) {
 			return nil, err
 		}
 	}
-	return s.add(&plan.Aggregate{Input: n, Keys: keys, Result: result}, s.tree)
+	agg := &plan.Aggregate{Input: n, Keys: keys, Result: result}
+	keepWindowTimes(agg)
+	return s.add(agg, s.tree)
 }

@@ -52,7 +52,7 @@ func (a *analyzer) tableNamed(t *ast.TableName, e *env) (relation, error) {
 		return relation{}, p.err
 	}
 	if a.edits != nil {
-		a.edits[t.Name.Span] = path.String()
+		a.edits[t.Name.Span] = sqlName(path.Catalog, path.Database, path.Name)
 	}
 	return a.aliased(named(p.node, path.Catalog, path.Database, path.Name), t.Alias)
 }
