@@ -88,6 +88,7 @@ type shared struct {
 	// tables are the plans of tables and views by path and hints: a table that is named twice is read once.
 	tables map[string]*tablePlan
 	nodes  int
+	cells  int
 	// expanding are the views that are being expanded.
 	expanding []catalog.Path
 }
@@ -164,8 +165,12 @@ func (a *analyzer) add(n plan.Node, at ranged) (plan.Node, error) {
 	if a.nodes > NodesMax {
 		return nil, a.failf(at, "the statement is too large: more than %d operations with all views expanded", NodesMax)
 	}
-	if columns := len(n.Schema()); columns > ColumnsMax {
+	columns := len(n.Schema())
+	if columns > ColumnsMax {
 		return nil, a.failf(at, "%d columns, more than %d", columns, ColumnsMax)
+	}
+	if a.cells += columns; a.cells > CellsMax {
+		return nil, a.failf(at, "the statement is too large: its operations have more than %d columns together", CellsMax)
 	}
 	return n, nil
 }

@@ -165,12 +165,18 @@ func (a *analyzer) groupable(at ranged, t types.Type) error {
 // input collects the columns that an aggregation or OVER needs of the stage below.
 type input struct {
 	columns []expr.Expr
+	places  map[string]int // by fingerprint
 }
 
-// add returns the place of an expression among the columns; a plain column has its own until it turns out that others are computed.
+// add returns the place of an expression among the columns.
 func (in *input) add(e expr.Expr) int {
-	var at int
-	in.columns, at = appended(in.columns, e)
+	key := fingerprint(e)
+	at, ok := in.places[key]
+	if !ok {
+		at = len(in.columns)
+		in.columns = append(in.columns, e)
+		in.places[key] = at
+	}
 	return at
 }
 
@@ -179,7 +185,7 @@ func (s *selection) aggregateStage() error {
 	for _, n := range s.slots {
 		n.column = noColumn
 	}
-	in := &input{}
+	in := &input{places: make(map[string]int)}
 	agg := &plan.Aggregate{Sets: s.sets}
 	keys := make(map[string]int, len(s.groups))
 	for i, g := range s.groups {
@@ -359,9 +365,9 @@ func (s *selection) overStage() error {
 
 // overNode adds a node for the calls of one window, over the stage's columns and those that the window computes.
 func (s *selection) overNode(w *overWindow, calls []*slot) error {
-	in := &input{}
+	in := &input{places: make(map[string]int)}
 	for i := range s.node.Schema() {
-		in.columns = append(in.columns, columnOf(s.node, i))
+		in.add(columnOf(s.node, i))
 	}
 	over := &plan.Over{Frame: w.frame}
 	partition, err := s.settleAll(calls[0].at, w.partition)

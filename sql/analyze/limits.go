@@ -8,6 +8,8 @@ const (
 	ColumnsMax = catalog.ColumnsMax
 	// NodesMax is the largest number of nodes that one statement makes, views expanded: views may name each other twice a level.
 	NodesMax = 20_000
+	// CellsMax is the largest number of columns of all nodes of a statement together: what a plan takes of memory.
+	CellsMax = 500_000
 	// ViewDepthMax is how deep views may stand within views.
 	ViewDepthMax = 32
 	// QueryDepthMax is how deep queries may stand within queries, those of views not counted.

@@ -45,7 +45,8 @@ func TestLimits(t *testing.T) {
 	cases := []struct{ name, text, want string }{
 		{"columns of a table", fmt.Sprintf(wide, numbers...), "at most 4096 columns"},
 		{"columns of a query", "SELECT " + strings.Repeat("*, ", analyze.ColumnsMax/2) + "a FROM t", "4097 columns, more than 4096"},
-		{"columns of a join", "SELECT 1 FROM t" + crossJoins(analyze.ColumnsMax/2+1), "columns, more than 4096"},
+		{"columns of a join", "SELECT 1 FROM (SELECT " + strings.Repeat("*, ", analyze.ColumnsMax/4) + "a FROM t) AS x, (SELECT " + strings.Repeat("*, ", analyze.ColumnsMax/4) + "a FROM t) AS y", "4098 columns, more than 4096"},
+		{"columns of all operations", "SELECT 1 FROM t" + crossJoins(analyze.ColumnsMax/2-1), "more than 500000 columns together"},
 		{"depth of an expression", "SELECT a" + strings.Repeat(" + a", 600) + " FROM t", "nested deeper than 500"},
 		{"depth of queries", "SELECT a FROM " + strings.Repeat("(SELECT a FROM ", 110) + "t" + strings.Repeat(")", 110), "nested deeper than 100"},
 	}
