@@ -44,7 +44,7 @@ func (b *binder) callOf(c *ast.Call) (expr.Expr, error) {
 	switch {
 	case name == "GROUPING" || name == "GROUPING_ID" || name == "GROUP_ID":
 		return b.grouping(c, name)
-	case aggregateNames[name]:
+	case isAggregate(name):
 		return b.aggregateValue(c, name)
 	case rankType(name) != nil || name == "LAG" || name == "LEAD":
 		return nil, b.failf(c, "%s needs OVER (...)", name)

@@ -93,7 +93,7 @@ func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
 			return nil, b.failf(c, "%s takes no arguments", name)
 		}
 		return &slot{t: *t, call: plan.Call{Func: name, Filter: noColumn, Name: "EXPR$"}}, nil
-	case aggregateNames[name]:
+	case isAggregate(name):
 		return b.aggregate(c, name, b.allow&aggregates)
 	default:
 		return nil, b.failf(c, "%s is no function that goes OVER a window", name)

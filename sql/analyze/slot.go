@@ -87,41 +87,45 @@ func callKey(c *plan.Call, args []expr.Expr, filter expr.Expr, window *overWindo
 	return b.String()
 }
 
-// aggregateNames are the aggregate functions of Flink, so that what is missing is not taken for an unknown function.
-var aggregateNames = map[string]bool{
-	"COUNT": true, "SUM": true, "MIN": true, "MAX": true, "AVG": true, "SUM0": true, "$SUM0": true, "LISTAGG": true, "FIRST_VALUE": true,
-	"LAST_VALUE": true, "COLLECT": true, "ARRAY_AGG": true, "STDDEV_POP": true, "STDDEV_SAMP": true, "STDDEV": true, "VAR_POP": true,
-	"VAR_SAMP": true, "VARIANCE": true, "JSON_OBJECTAGG": true, "JSON_ARRAYAGG": true, "APPROX_COUNT_DISTINCT": true, "PERCENTILE": true,
-	"HISTOGRAM": true, "STRING_AGG": true,
+// missingAggregates are aggregate functions of Flink that expr does not type, so that they are not taken for unknown functions.
+var missingAggregates = map[string]bool{
+	"COLLECT": true, "JSON_OBJECTAGG": true, "JSON_ARRAYAGG": true, "APPROX_COUNT_DISTINCT": true, "PERCENTILE": true, "HISTOGRAM": true,
+	"STRING_AGG": true,
+}
+
+// aggregateAliases are other names.
+var aggregateAliases = map[string]string{"STDDEV": "STDDEV_SAMP", "VARIANCE": "VAR_SAMP", "$SUM0": "SUM0"}
+
+// isAggregate tells aggregate functions from scalar ones.
+func isAggregate(name string) bool {
+	if missingAggregates[name] || aggregateAliases[name] != "" {
+		return true
+	}
+	for _, a := range expr.Aggregates() {
+		if a.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // aggregateType is the type of an aggregate's result.
 func aggregateType(name string, args []expr.Expr) (types.Type, error) {
-	arg := types.Of(types.Int)
-	if len(args) > 0 {
-		arg = args[0].Type()
+	if missingAggregates[name] {
+		return types.Type{}, fmt.Errorf("the aggregate function %s is not supported yet", name)
 	}
-	t, err := expr.AggregateType(name, arg)
-	if err == nil {
-		return t, nil
+	ts := make([]types.Type, len(args))
+	for i, x := range args {
+		ts[i] = x.Type()
 	}
-	switch name {
-	case "FIRST_VALUE", "LAST_VALUE":
-		return arg.AsNullable(), nil
-	case "LISTAGG":
-		if arg.Kind != types.Char && arg.Kind != types.VarChar {
-			return t, fmt.Errorf("LISTAGG: argument is %s, want text", arg)
-		}
-		return types.StringType(), nil
-	case "COUNT", "SUM", "MIN", "MAX", "AVG":
-		return t, err
-	default:
-		return t, fmt.Errorf("the aggregate function %s is not supported yet", name)
-	}
+	return expr.AggregateResult(name, ts)
 }
 
 // aggregate binds an aggregate call: its slot, not yet kept. Inside is what its arguments may have in them.
 func (b *binder) aggregate(c *ast.Call, name string, inside allowed) (*slot, error) {
+	if alias := aggregateAliases[name]; alias != "" {
+		name = alias
+	}
 	inner := *b
 	inner.allow, inner.clause = inside, name
 	n := &slot{kind: callSlot, at: c, call: plan.Call{Func: name, Distinct: c.Quantifier == ast.Distinct, Filter: noColumn, Name: "EXPR$"}}
@@ -171,8 +175,8 @@ func (b *binder) aggregateArgs(c *ast.Call, n *slot) ([]ast.Expr, error) {
 	if name == "LISTAGG" {
 		return b.listaggArgs(c, n)
 	}
-	if len(c.Args) != 1 && (name != "COUNT" || len(c.Args) == 0) {
-		return nil, b.failf(c, "%s takes 1 argument, got %d", name, len(c.Args))
+	if name == "COUNT" && len(c.Args) == 0 {
+		return nil, b.failf(c, "COUNT takes an argument: COUNT(*) counts rows")
 	}
 	return c.Args, nil
 }
