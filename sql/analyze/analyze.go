@@ -89,6 +89,7 @@ type shared struct {
 	tables map[string]*tablePlan
 	nodes  int
 	cells  int
+	exprs  int
 	// expanding are the views that are being expanded.
 	expanding []catalog.Path
 }

@@ -26,6 +26,9 @@ import (
 //	    it gives; an error is printed with its place
 //	show
 //	    prints each object that a line of the input names, as a statement that creates it
+//
+//	describe
+//	    prints the columns of each object that a line of the input names
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
 		env := newEnvironment(t)
@@ -35,6 +38,8 @@ func TestScripts(t *testing.T) {
 				return env.run(t, d.Input)
 			case "show":
 				return env.show(t, d.Input)
+			case "describe":
+				return env.describe(t, d.Input)
 			default:
 				t.Fatalf("no command %q", d.Cmd)
 				return ""
@@ -171,6 +176,27 @@ func (e *environment) show(t *testing.T, names string) string {
 		text := analyze.ShowCreate(path, o)
 		b.WriteString(text + "\n")
 		e.roundTrip(t, path, o, text)
+	}
+	return b.String()
+}
+
+func (e *environment) describe(t *testing.T, names string) string {
+	t.Helper()
+	var b strings.Builder
+	for name := range strings.SplitSeq(strings.TrimSpace(names), "\n") {
+		text := "DESCRIBE " + name
+		s, err := parser.ParseStatement(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := analyze.Columns(e.input(t, text), s.(*ast.Describe).Name)
+		if err != nil {
+			fmt.Fprintf(&b, "error %v\n", err)
+			continue
+		}
+		for _, c := range columns {
+			fmt.Fprintln(&b, strings.Trim(plan.Schema{c}.String(), "()"))
+		}
 	}
 	return b.String()
 }

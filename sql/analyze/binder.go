@@ -51,6 +51,9 @@ func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
 	if b.levels > expr.DepthMax/2 {
 		return nil, b.failf(e, "the expression is nested deeper than %d", expr.DepthMax/2)
 	}
+	if b.exprs++; b.exprs > ExprsMax {
+		return nil, b.hinted(e, "compute parts of it in a query in FROM", "the statement is too large: more than %d expressions, spelled out", ExprsMax)
+	}
 	switch e := e.(type) {
 	case *ast.ColumnRef:
 		return b.columnRef(e)

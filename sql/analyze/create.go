@@ -293,34 +293,51 @@ func (a *analyzer) watermarkOf(w *ast.Watermark, taken bool) (*catalog.Watermark
 // checkTable binds what of a table is computed. What is wrong has its place in the statement where that has the text, and otherwise
 // in the definition itself.
 func (a *analyzer) checkTable(at ranged, path catalog.Path, t *catalog.Table) error {
+	if err := a.checkPlaces(at, t); err != nil {
+		return err
+	}
+	_, err := a.derived(at, path, t, storedOf(t))
+	return err
+}
+
+// storedOf stands for the columns of a table that are not computed.
+func storedOf(t *catalog.Table) plan.Node {
 	stored := &plan.Values{}
 	for i := range t.Columns {
 		if c := &t.Columns[i]; c.Kind != catalog.Computed {
 			stored.Result = append(stored.Result, plan.Column{Name: c.Name, Type: c.Type})
 		}
 	}
-	if err := a.checkPlaces(at, t, stored); err != nil {
-		return err
-	}
-	_, err := a.derived(at, path, t, stored)
-	return err
+	return stored
 }
 
-// checkPlaces binds the trees of a CREATE TABLE, whose errors have better places than those of texts.
-func (a *analyzer) checkPlaces(at ranged, t *catalog.Table, stored plan.Node) error {
-	s, ok := at.(*ast.CreateTable)
-	if !ok {
-		return nil
+// checkPlaces binds the trees of a statement, whose errors have better places than those of texts, and makes the texts that are
+// kept independent of where they were written.
+func (a *analyzer) checkPlaces(at ranged, t *catalog.Table) error {
+	var columns []*ast.Column
+	var watermarks []*ast.Watermark
+	switch s := at.(type) {
+	case *ast.CreateTable:
+		columns, watermarks = s.Columns, s.Watermarks
+	case *ast.ChangeSchema:
+		watermarks = s.Watermarks
+		for _, c := range s.Columns {
+			columns = append(columns, c.Column)
+		}
 	}
-	for _, c := range s.Columns {
+	stored := storedOf(t)
+	for _, c := range columns {
 		if c.Kind != ast.ComputedColumn {
 			continue
 		}
+		a.edits = make(map[ast.Span]string)
 		if _, err := a.binder(&env{}, &scope{relation: named(stored)}, "a computed column").bind(c.As); err != nil {
 			return err
 		}
+		t.Column(c.Name.Parts[0].Name).Expr = a.edited(c.As)
+		a.edits = nil
 	}
-	for _, w := range s.Watermarks {
+	for _, w := range watermarks {
 		if err := a.checkWatermark(w, t, stored); err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ func (a *analyzer) edit(at ast.Span, columns []string) {
 	}
 }
 
-// edited returns the text of a query with all edits made: the rest stays as it was written.
-func (a *analyzer) edited(q *ast.Query) string {
+// edited returns the text of a tree with all edits made: the rest stays as it was written.
+func (a *analyzer) edited(q ast.Node) string {
 	span := q.Range()
 	if span.Start < 0 || span.Start >= span.End || span.End > len(a.text) {
 		return ast.Print(q)

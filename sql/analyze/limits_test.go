@@ -48,6 +48,7 @@ func TestLimits(t *testing.T) {
 		{"columns of a join", "SELECT 1 FROM (SELECT " + strings.Repeat("*, ", analyze.ColumnsMax/4) + "a FROM t) AS x, (SELECT " + strings.Repeat("*, ", analyze.ColumnsMax/4) + "a FROM t) AS y", "4098 columns, more than 4096"},
 		{"columns of all operations", "SELECT 1 FROM t" + crossJoins(analyze.ColumnsMax/2-1), "more than 500000 columns together"},
 		{"depth of an expression", "SELECT a" + strings.Repeat(" + a", 600) + " FROM t", "nested deeper than 500"},
+		{"operands of CASE", "SELECT " + strings.Repeat("CASE ", 20) + "a" + strings.Repeat(" WHEN 1 THEN 1 WHEN 2 THEN 2 END", 20) + " FROM t", "more than 200000 expressions"},
 		{"depth of queries", "SELECT a FROM " + strings.Repeat("(SELECT a FROM ", 110) + "t" + strings.Repeat(")", 110), "nested deeper than 100"},
 	}
 	for _, c := range cases {

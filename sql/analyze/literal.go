@@ -245,7 +245,9 @@ func intervalValue(text string, q ast.Qualifier, units []ast.Unit, measure func(
 		if err != nil {
 			return 0, err
 		}
-		sum += v
+		if sum += v; sum < 0 {
+			return 0, errInterval
+		}
 		if text = rest; u == q.To {
 			return sum, nil
 		}

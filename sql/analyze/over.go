@@ -87,6 +87,9 @@ func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
 		if err != nil {
 			return nil, err
 		}
+		if groups == 0 {
+			return nil, b.failf(c.Args[0], "NTILE needs a group at least")
+		}
 		return &slot{t: *t, call: plan.Call{Func: name, Filter: noColumn, Offset: groups, Name: "EXPR$"}}, nil
 	case t != nil:
 		if len(c.Args) > 0 {

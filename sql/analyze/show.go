@@ -6,7 +6,36 @@ import (
 	"strings"
 
 	"millrace/catalog"
+	"millrace/sql/ast"
+	"millrace/sql/plan"
 )
+
+// Columns returns the columns of the table or view that a statement names, as DESCRIBE shows them and a query sees them: computed
+// ones with their types, times with their marks. Of a table the connector is not asked.
+func Columns(in Input, name ast.Name) (plan.Schema, error) {
+	a := newAnalyzer(in)
+	path, err := a.path(name)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := a.Catalog.Lookup(path)
+	if !ok {
+		return nil, a.missing(name, "OBJECT", path, a.Catalog.Objects(path.Catalog, path.Database))
+	}
+	var node plan.Node
+	switch o := o.(type) {
+	case *catalog.Table:
+		node, err = a.derived(name, path, o, storedOf(o))
+	case *catalog.View:
+		node, err = a.viewNode(name, path, o)
+	default:
+		return nil, a.failf(name, "%s is a %s", path, o.ObjectKind())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return node.Schema(), nil
+}
 
 // ShowCreate prints the statement that creates an object: parsing it and creating from it gives an equal one.
 func ShowCreate(path catalog.Path, o catalog.Object) string {

@@ -200,6 +200,9 @@ func (b *binder) listaggArgs(c *ast.Call, n *slot) ([]ast.Expr, error) {
 // settle rewrites an expression for the stage at hand: columns of FROM and slots become columns of its node. The place is that
 // of the whole expression.
 func (s *selection) settle(at ranged, e expr.Expr) (expr.Expr, error) {
+	if _, constant := e.(*expr.Literal); constant { // some functions want theirs as they are, whatever is grouped by
+		return e, nil
+	}
 	if s.keys != nil {
 		if i, ok := s.keys[fingerprint(e)]; ok {
 			return columnOf(s.node, i), nil
