@@ -105,7 +105,25 @@ func (b *binder) scalar(c *ast.Call, name string) (expr.Expr, error) {
 	if sig, _ := b.Functions.Lookup(registered); sig.Kind == expr.TableFunc {
 		return nil, b.hinted(c, "FROM t, LATERAL TABLE("+c.Name.String()+"(...))", "%s is a table function: it stands in FROM", c.Name)
 	}
+	if registered == "TRIM" {
+		return b.call(c, registered, trimArgs(c)...)
+	}
 	return b.call(c, registered, c.Args...)
+}
+
+// trimArgs completes what TRIM leaves unsaid: both sides, and spaces.
+func trimArgs(c *ast.Call) []ast.Expr {
+	args := c.Args
+	if len(args) == 1 {
+		args = []ast.Expr{&ast.Symbol{Span: c.Span, Word: "BOTH"}, args[0]}
+	}
+	if len(args) != 2 {
+		return args
+	}
+	if _, side := args[0].(*ast.Symbol); side {
+		args = []ast.Expr{args[0], &ast.Literal{Span: c.Span, Kind: ast.StringLiteral, Text: " "}, args[1]}
+	}
+	return args
 }
 
 // function returns the name in the registry of what a call names, in Flink's order: temporary system functions, built-in ones,

@@ -36,7 +36,7 @@ func (a *analyzer) fromList(tree *ast.Select, e *env) (relation, error) {
 		n := &plan.Values{Rows: [][]expr.Expr{{expr.Int(0)}}, Result: plan.Schema{{Name: "ZERO", Type: types.Of(types.Int).NotNull()}}}
 		return relation{node: n}, nil
 	}
-	j := &joiner{analyzer: a, env: e, hints: hintsOf(tree.Hints)}
+	j := &joiner{analyzer: a, env: e, hints: hintsOf(tree.Hints, "")}
 	left, err := j.table(tree.From[0])
 	if err != nil {
 		return relation{}, err
@@ -49,11 +49,14 @@ func (a *analyzer) fromList(tree *ast.Select, e *env) (relation, error) {
 	return left, nil
 }
 
-// hintsOf returns the hints of a SELECT for its joins.
-func hintsOf(list []*ast.Hint) []plan.Hint {
+// hintsOf returns the hints of a SELECT: those of a name, or all if it is empty.
+func hintsOf(list []*ast.Hint, name string) []plan.Hint {
 	var out []plan.Hint
 	for _, h := range list {
 		p := plan.Hint{Name: strings.ToUpper(h.Name.Name), Options: make(map[string]string, len(h.Args))}
+		if name != "" && p.Name != name {
+			continue
+		}
 		for _, arg := range h.Args {
 			p.Options[arg.Key] = ""
 			if arg.Value != nil {

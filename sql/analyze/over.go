@@ -76,6 +76,12 @@ var wholeFrame = plan.Frame{Range: true, Unbounded: true}
 
 // overFunction binds the function and its arguments.
 func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
+	if !isAggregate(name) && (c.Quantifier != ast.Unquantified || c.Filter != nil || c.OrderBy != nil || c.WithinGroup != nil) {
+		return nil, b.failf(c, "%s takes arguments alone: it is no aggregate function", name)
+	}
+	if c.Nulls == ast.IgnoreNulls {
+		return nil, b.unsupported(c, "IGNORE NULLS")
+	}
 	switch t := rankType(name); {
 	case name == "LAG" || name == "LEAD":
 		return b.shift(c, name)

@@ -161,7 +161,7 @@ func (b *binder) aggregateArgs(c *ast.Call, n *slot) ([]ast.Expr, error) {
 		return nil, b.unsupported(c, "WITHIN GROUP")
 	case c.OrderBy != nil:
 		return nil, b.unsupported(c.OrderBy[0], "ORDER BY in an aggregate call")
-	case c.Nulls != ast.DefaultNulls:
+	case c.Nulls == ast.IgnoreNulls:
 		return nil, b.unsupported(c, string(c.Nulls))
 	}
 	if len(c.Args) == 1 {

@@ -146,7 +146,8 @@ func describeAggregate(n *Aggregate) []string {
 	for _, p := range n.Properties {
 		out = append(out, p.String())
 	}
-	return append(out, callTexts(n.Calls, names)...)
+	out = append(out, callTexts(n.Calls, names)...)
+	return append(out, hintList(n.Hints))
 }
 
 func describeJoin(n *Join) []string {

@@ -132,6 +132,7 @@ type Aggregate struct {
 	Window *Window // of a group window (TUMBLE and so on in GROUP BY); nil without
 	// Properties are the columns that Window adds, in order.
 	Properties []WindowProperty
+	Hints      []Hint // STATE_TTL
 	Result     Schema
 }
 
