@@ -156,8 +156,7 @@ func (b *binder) columnRef(c *ast.ColumnRef) (expr.Expr, error) {
 	if ambiguous {
 		return nil, b.hinted(c, "put the table's name before it", "%s is ambiguous: several tables have a column of that name", c.Name)
 	}
-	base := 0
-	var in = b.scope
+	base, in := 0, b.scope
 	if ref.column == nil && b.scope.outer != nil {
 		if ref, ambiguous = b.scope.outer.lookup(c.Name.Parts); ambiguous {
 			return nil, b.failf(c, "%s is ambiguous: several tables of the query around have a column of that name", c.Name)
@@ -219,10 +218,10 @@ func (b *binder) fieldOf(e *ast.FieldOf) (expr.Expr, error) {
 }
 
 func (b *binder) unary(e *ast.Unary) (expr.Expr, error) {
-	switch e.Op {
-	case ast.Not:
+	if e.Op == ast.Not {
 		return b.call(e, "NOT", e.X)
-	case ast.Plus:
+	}
+	if e.Op == ast.Plus {
 		return b.bind(e.X)
 	}
 	x, err := b.bind(e.X)
@@ -256,10 +255,10 @@ func negated(l *expr.Literal) *expr.Literal {
 }
 
 func (b *binder) binary(e *ast.Binary) (expr.Expr, error) {
-	switch e.Op {
-	case ast.And, ast.Or:
+	if e.Op == ast.And || e.Op == ast.Or {
 		return b.junction(e)
-	case ast.Overlaps:
+	}
+	if e.Op == ast.Overlaps {
 		return nil, b.unsupported(e, "OVERLAPS")
 	}
 	left, isRow := e.Left.(*ast.Row)

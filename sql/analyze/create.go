@@ -201,6 +201,7 @@ func (a *analyzer) column(c *ast.Column) (catalog.Column, error) {
 		}
 	case ast.NamedColumn:
 		return out, a.failf(c, "column %s has no type", c.Name)
+	case ast.PhysicalColumn:
 	}
 	t, err := a.typeNamed(c.Type)
 	if err != nil {

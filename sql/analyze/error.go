@@ -31,7 +31,7 @@ func (e *Unresolved) Unwrap() error { return e.Err }
 type ranged interface{ Range() ast.Span }
 
 // fail makes the error of a place.
-func (a *analyzer) fail(at ranged, m failure.Message) error {
+func (a *analyzer) fail(at ranged, m failure.Message) *parser.Error {
 	if a.view != "" {
 		m.Detail = strings.TrimPrefix(m.Detail+", ", ", ") + "in the text of " + a.view
 	}
@@ -56,16 +56,16 @@ func (a *analyzer) wrap(at ranged, err error) error {
 	if err == nil || placed(err) {
 		return err
 	}
-	var m failure.Message
-	if !errors.As(err, &m) {
+	m, ok := errors.AsType[failure.Message](err)
+	if !ok {
 		m = failure.Message{Primary: err.Error()}
 	}
 	return a.fail(at, m)
 }
 
 func placed(err error) bool {
-	var p *parser.Error
-	return errors.As(err, &p)
+	_, ok := errors.AsType[*parser.Error](err)
+	return ok
 }
 
 // missing is the error of an object that is not in the catalog.
@@ -80,12 +80,7 @@ func (a *analyzer) missing(at ranged, kind string, p catalog.Path, known []strin
 	if m.Hint == "" && len(known) > 0 && kind != "FUNCTION" { // of functions there are too many
 		m.Hint = "there are " + shown(known)
 	}
-	err := a.fail(at, m)
-	var placed *parser.Error
-	if errors.As(err, &placed) {
-		return &Unresolved{Path: p, Function: kind == "FUNCTION", Err: placed}
-	}
-	return err
+	return &Unresolved{Path: p, Function: kind == "FUNCTION", Err: a.fail(at, m)}
 }
 
 // shown lists names, not too many.

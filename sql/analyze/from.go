@@ -185,7 +185,7 @@ func sideBySide(left, right plan.Node, kind plan.JoinKind) plan.Schema {
 // condition binds ON. TRUE is no condition.
 func (j *joiner) condition(both relation, on ast.Expr) (expr.Expr, error) {
 	// ON sees rows before those without a partner get theirs, so that columns are as nullable as their tables have them.
-	raw := *(both.node.(*plan.Join))
+	raw := *both.node.(*plan.Join)
 	raw.Result = slices.Concat(raw.Left.Schema(), raw.Right.Schema())
 	both.node = &raw
 	x, err := j.binder(j.env, &scope{relation: both}, "ON").condition(on)

@@ -95,6 +95,7 @@ func (s *selection) severalSets(b *binder, it *ast.GroupSets) ([][]int, error) {
 		items = append(items, sets[0])
 	}
 	switch it.Kind {
+	case ast.GroupingSets:
 	case ast.Rollup:
 		for n := len(items); n >= 0; n-- {
 			out = append(out, unionAll(items[:n]))

@@ -62,7 +62,7 @@ func stringLiteral(text string) *expr.Literal {
 func binaryLiteral(text string) (*expr.Literal, error) {
 	v, err := hex.DecodeString(text)
 	if err != nil {
-		return nil, fmt.Errorf("X'%s' is no binary text", text)
+		return nil, fmt.Errorf("the binary text X'%s' has no whole bytes", text)
 	}
 	if len(v) == 0 {
 		return &expr.Literal{T: types.Type{Kind: types.VarBinary, Length: 1}, Value: v}, nil

@@ -37,7 +37,8 @@ func membershipOf(e ast.Expr) *membership {
 		}
 		return &membership{at: e, not: e.Not, left: rowItems(e.X), tree: e.Query}
 	case *ast.Quantified:
-		if e.Query == nil || !(e.Op == ast.Equals && !e.All || e.Op == ast.NotEquals && e.All) {
+		isIn := e.Op == ast.Equals && !e.All || e.Op == ast.NotEquals && e.All
+		if e.Query == nil || !isIn {
 			return nil
 		}
 		return &membership{at: e, not: e.All, left: rowItems(e.X), tree: e.Query}

@@ -32,7 +32,6 @@ type item struct {
 	name string
 	x    expr.Expr
 	at   ranged
-	from []string // what * knows of the column's table
 }
 
 // selects binds a SELECT with the ORDER BY of its query.
@@ -43,7 +42,7 @@ func (a *analyzer) selects(tree *ast.Select, e *env, orderBy []*ast.OrderItem) (
 	}
 	s := &selection{tree: tree, from: from, node: from.node}
 	s.binder = a.binder(e, &scope{relation: from, outer: e.outer}, "")
-	s.binder.sel = s
+	s.sel = s
 	if err := s.where(); err != nil {
 		return relation{}, err
 	}

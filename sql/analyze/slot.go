@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/expr"
@@ -62,10 +63,8 @@ func (s *selection) slot(n *slot) *slot {
 // has tells whether there is a slot of a kind.
 func (s *selection) has(kinds ...slotKind) bool {
 	for _, n := range s.slots {
-		for _, k := range kinds {
-			if n.kind == k {
-				return true
-			}
+		if slices.Contains(kinds, n.kind) {
+			return true
 		}
 	}
 	return false

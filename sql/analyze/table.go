@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -175,11 +176,8 @@ func (a *analyzer) tableNode(at ranged, path catalog.Path, t *catalog.Table, hin
 
 func merged(options, hints map[string]string) map[string]string {
 	out := make(map[string]string, len(options)+len(hints))
-	for _, m := range []map[string]string{options, hints} {
-		for k, v := range m {
-			out[k] = v
-		}
-	}
+	maps.Copy(out, options)
+	maps.Copy(out, hints)
 	return out
 }
 

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -170,15 +171,14 @@ func (a *analyzer) windowArgs(c *ast.Call) (map[string]ast.Expr, error) {
 	f := windowFunctions[name]
 	out := make(map[string]ast.Expr, len(f.args))
 	for i, arg := range c.Args {
-		key, value := "", arg
+		if i >= len(f.args) {
+			return nil, a.failf(arg, "%s takes %d to %d arguments, got %d", name, f.need, len(f.args), len(c.Args))
+		}
+		key, value := f.args[i], arg
 		if n, ok := arg.(*ast.NamedArg); ok {
-			if key, value = strings.ToUpper(n.Name.Name), n.Value; !containsName(f.args, key) {
+			if key, value = strings.ToUpper(n.Name.Name), n.Value; !slices.Contains(f.args, key) {
 				return nil, a.hinted(n, didYouMean(key, f.args), "%s has no argument %s", name, n.Name)
 			}
-		} else if i < len(f.args) {
-			key = f.args[i]
-		} else {
-			return nil, a.failf(arg, "%s takes %d to %d arguments, got %d", name, f.need, len(f.args), len(c.Args))
 		}
 		if out[key] != nil {
 			return nil, a.failf(arg, "%s has the argument %s twice", name, key)
@@ -193,15 +193,6 @@ func (a *analyzer) windowArgs(c *ast.Call) (map[string]ast.Expr, error) {
 		}
 	}
 	return out, nil
-}
-
-func containsName(list []string, name string) bool {
-	for _, s := range list {
-		if s == name {
-			return true
-		}
-	}
-	return false
 }
 
 // windowTable is a window table function in FROM.
