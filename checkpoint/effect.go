@@ -248,11 +248,12 @@ func (e Closed) String() string { return "closed" }
 
 // String prints the effect on one line.
 func (e CopyState) String() string {
-	text := fmt.Sprintf("copy-state id=%d", e.ID)
+	var text strings.Builder
+	fmt.Fprintf(&text, "copy-state id=%d", e.ID)
 	for _, t := range e.Tasks {
-		text += fmt.Sprintf(" %s(files=%d)", t.Task, len(t.Files))
+		fmt.Fprintf(&text, " %s(files=%d)", t.Task, len(t.Files))
 	}
-	return text
+	return text.String()
 }
 
 // String prints the effect on one line, with the shape of the manifest.

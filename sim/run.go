@@ -251,10 +251,13 @@ func (w *world) conclude() {
 	}
 	w.user.unanswered()
 	o.outputs()
+	if o.violated() {
+		return // nothing moves any more
+	}
+	w.collectAtEnd()
 	if o.unaccounted != "" && !o.violated() {
 		o.violate("rows-accounted", "%s", o.unaccounted)
 	}
-	w.collectAtEnd()
 }
 
 // collectAtEnd has another leader collect the garbage of the job that has ended: nothing else is left, and nothing needed is
