@@ -305,12 +305,16 @@ type SourceFactory struct {
 	Options func(given map[string]string) (options.Spec, error)
 	// Open checks the options and the schema, without reaching out.
 	Open func(given map[string]string, schema *types.Schema) (Source, error)
+	// Traits tells what a planner has to know of a source with these options; nil
+	// stands for the zero traits.
+	Traits func(options.Values) SourceTraits
 }
 
 // SinkFactory makes a sink from its options.
 type SinkFactory struct {
 	Options func(given map[string]string) (options.Spec, error)
 	Open    func(given map[string]string, schema *types.Schema) (Sink, error)
+	Traits  func(options.Values) SinkTraits // nil stands for the zero traits
 }
 
 // Registry knows the connectors of a process. It is filled by wiring before

@@ -27,6 +27,9 @@ var Factory = connectors.SinkFactory{
 		}
 		return Sink{}, nil
 	},
+	Traits: func(options.Values) connectors.SinkTraits {
+		return connectors.SinkTraits{Changelog: connectors.Retract}
+	},
 }
 
 // Sink is a black hole. Watch, if set, is called with every batch before it is

@@ -59,7 +59,8 @@ func (c *Connector) Source() connectors.SourceFactory {
 		Options: func(given map[string]string) (options.Spec, error) {
 			return c.Formats.Join(SourceSpec, given, keyFormat)
 		},
-		Open: c.openSource,
+		Open:   c.openSource,
+		Traits: func(options.Values) connectors.SourceTraits { return connectors.SourceTraits{Bounded: true} },
 	}
 }
 

@@ -50,6 +50,9 @@ func (c *Connector) Source() connectors.SourceFactory {
 	return connectors.SourceFactory{
 		Options: func(given map[string]string) (options.Spec, error) { return c.spec(sourceSpec, given) },
 		Open:    c.openSource,
+		Traits: func(v options.Values) connectors.SourceTraits {
+			return connectors.SourceTraits{Bounded: v.Text(keyBounded) != modeUnbounded}
+		},
 	}
 }
 

@@ -16,6 +16,9 @@ var Factory = connectors.SourceFactory{
 	Open: func(given map[string]string, schema *types.Schema) (connectors.Source, error) {
 		return Open(given, schema)
 	},
+	Traits: func(v options.Values) connectors.SourceTraits {
+		return connectors.SourceTraits{Bounded: v.Int("events.num") > 0 && !v.Bool("keep-alive")}
+	},
 }
 
 // Source is an opened source.

@@ -39,6 +39,9 @@ func Factory(out, standardError io.Writer) connectors.SinkFactory {
 			}
 			return s, nil
 		},
+		Traits: func(options.Values) connectors.SinkTraits {
+			return connectors.SinkTraits{Changelog: connectors.Retract}
+		},
 	}
 }
 

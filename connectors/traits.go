@@ -1,0 +1,81 @@
+package connectors
+
+import (
+	"millrace/internal/failure"
+	"millrace/internal/options"
+	"millrace/types"
+)
+
+// Changelog is which rows a source gives, or a sink takes.
+type Changelog uint8
+
+// The changelogs, each having the kinds of those before it.
+const (
+	// AppendOnly is +I alone.
+	AppendOnly Changelog = iota
+	// Upsert is +I, +U and -D by primary key: there is no -U.
+	Upsert
+	// Retract is +I, -U, +U and -D.
+	Retract
+)
+
+// SourceTraits is what whoever plans a query has to know of a source.
+type SourceTraits struct {
+	Changelog Changelog
+	Bounded   bool
+	// Metadata are the columns that come from around the record, by key.
+	Metadata []types.Field
+	// Lookup tells that rows can be asked for by key.
+	Lookup bool
+}
+
+// SinkTraits is what whoever plans a query has to know of a sink.
+type SinkTraits struct {
+	// Changelog is the largest that the sink takes.
+	Changelog Changelog
+	// Metadata are the columns that go around the record, by key.
+	Metadata []types.Field
+	// Partitions tells that the sink takes PartitionKeys.
+	Partitions bool
+	// Overwrite tells that what is written may take the place of what is there.
+	Overwrite bool
+}
+
+// PartitionKeys is the option that names the columns by whose values a table's
+// rows lie apart: those of PARTITIONED BY, in order.
+var PartitionKeys = options.Option{
+	Key: "partition.keys", Type: options.List, Example: "dt;hm",
+	Doc: "The columns by whose values the rows lie apart, in order. Of a table in SQL they are those of PARTITIONED BY.",
+}
+
+// SourceTraits returns what is known of a source by its options, which it checks.
+func (r *Registry) SourceTraits(connector string, given map[string]string) (SourceTraits, error) {
+	f, ok := r.sources[connector]
+	if !ok {
+		return SourceTraits{}, failure.Userf("no source connector is named %q", connector)
+	}
+	return traitsOf(f.Options, f.Traits, given)
+}
+
+// SinkTraits returns what is known of a sink by its options, which it checks.
+func (r *Registry) SinkTraits(connector string, given map[string]string) (SinkTraits, error) {
+	f, ok := r.sinks[connector]
+	if !ok {
+		return SinkTraits{}, failure.Userf("no sink connector is named %q", connector)
+	}
+	return traitsOf(f.Options, f.Traits, given)
+}
+
+func traitsOf[T any](declared func(map[string]string) (options.Spec, error), of func(options.Values) T, given map[string]string) (none T, err error) {
+	spec := options.Spec{}
+	if declared != nil {
+		if spec, err = declared(given); err != nil {
+			return none, err
+		}
+	}
+	v, err := options.Parse(spec, given)
+	if err != nil || of == nil {
+		return none, err
+	}
+	return of(v), nil
+}
