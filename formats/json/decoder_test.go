@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/formats"
+	"millrace/formats/scalar"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -71,7 +72,7 @@ func show(v *stream.Vector, i int) string {
 	case types.LayoutFloat64:
 		return fmt.Sprint(stream.Value[float64](v, i))
 	case types.LayoutInt128:
-		return string(appendDecimal(nil, stream.Value[types.Int128](v, i), 0, true))
+		return string(scalar.AppendDecimal(nil, stream.Value[types.Int128](v, i), 0, true))
 	case types.LayoutBytes:
 		return fmt.Sprintf("%q", v.Bytes(i))
 	case types.LayoutList:

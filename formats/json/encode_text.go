@@ -1,10 +1,11 @@
 package json
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"unicode/utf8"
+
+	"millrace/formats/scalar"
 )
 
 func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
@@ -49,45 +50,11 @@ func appendEscaped(dst []byte, c byte) []byte {
 	}
 }
 
-// appendDouble appends a FLOAT (bitSize 32) or DOUBLE as Java's toString prints
-// it: always with a fraction, in scientific form below 1e-3 and from 1e7 on;
-// what is not a number in quotes.
+// appendDouble appends a FLOAT (bitSize 32) or DOUBLE, what is not a number in
+// quotes.
 func appendDouble(dst []byte, f float64, bitSize int) []byte {
-	switch {
-	case math.IsNaN(f):
-		return append(dst, `"NaN"`...)
-	case math.IsInf(f, 1):
-		return append(dst, `"Infinity"`...)
-	case math.IsInf(f, -1):
-		return append(dst, `"-Infinity"`...)
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(scalar.AppendDouble(append(dst, '"'), f, bitSize), '"')
 	}
-	if a := math.Abs(f); a != 0 && (a < 1e-3 || a >= 1e7) {
-		return appendJavaScientific(dst, f, bitSize)
-	}
-	start := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', -1, bitSize)
-	if bytes.IndexByte(dst[start:], '.') >= 0 {
-		return dst
-	}
-	return append(dst, '.', '0')
-}
-
-// appendJavaScientific turns strconv's 1e+10 into Java's 1.0E10. Java prints at
-// least two digits, the two nearest where one would do: 4.9E-324.
-func appendJavaScientific(dst []byte, f float64, bitSize int) []byte {
-	var buf [32]byte
-	s := strconv.AppendFloat(buf[:0], f, 'e', -1, bitSize)
-	if bytes.IndexByte(s, '.') < 0 {
-		s = strconv.AppendFloat(buf[:0], f, 'e', 1, bitSize)
-	}
-	e := bytes.IndexByte(s, 'e')
-	dst = append(append(dst, s[:e]...), 'E')
-	sign, exponent := s[e+1], s[e+2:]
-	if sign == '-' {
-		dst = append(dst, '-')
-	}
-	if exponent[0] == '0' { // strconv writes at least two digits
-		exponent = exponent[1:]
-	}
-	return append(dst, exponent...)
+	return scalar.AppendDouble(dst, f, bitSize)
 }

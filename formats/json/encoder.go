@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"millrace/formats"
+	"millrace/formats/scalar"
 	"millrace/internal/failure"
 	"millrace/internal/invariant"
 	"millrace/stream"
@@ -158,20 +159,21 @@ func (e *Encoder) appendValue(dst []byte, f *encodedField, v *stream.Vector, i i
 	case opFloat64:
 		return appendDouble(dst, stream.Values[float64](v)[i], 64), nil
 	case opDecimal64, opDecimal128:
-		return appendDecimal(dst, unscaled(f.op, v, i), f.scale, e.opts.DecimalAsPlainNumber), nil
+		return scalar.AppendDecimal(dst, unscaled(f.op, v, i), f.scale, e.opts.DecimalAsPlainNumber), nil
 	case opString:
 		return appendQuoted(dst, v.Bytes(i)), nil
 	case opBinary:
 		dst = base64.StdEncoding.AppendEncode(append(dst, '"'), v.Bytes(i))
 		return append(dst, '"'), nil
 	case opDate:
-		dst = appendDate(append(dst, '"'), int64(stream.Values[int32](v)[i]))
+		dst = scalar.AppendDate(append(dst, '"'), int64(stream.Values[int32](v)[i]))
 		return append(dst, '"'), nil
 	case opTime:
-		dst = appendClock(append(dst, '"'), int64(stream.Values[int32](v)[i])*1e6)
+		dst = scalar.AppendClock(append(dst, '"'), int64(stream.Values[int32](v)[i])*1e6)
 		return append(dst, '"'), nil
 	case opTimestamp:
-		return appendTimestamp(dst, stream.Values[int64](v)[i], &f.value, e.opts.TimestampFormat), nil
+		dst = scalar.AppendTimestamp(append(dst, '"'), stream.Values[int64](v)[i], f.unit, e.opts.TimestampFormat, f.zoned)
+		return append(dst, '"'), nil
 	case opArray:
 		return e.appendArray(dst, f, v, i)
 	case opMap:

@@ -3,9 +3,9 @@ package json
 import (
 	"errors"
 	"math"
-	"slices"
 	"strconv"
 
+	"millrace/formats/scalar"
 	"millrace/stream"
 )
 
@@ -165,7 +165,7 @@ func (d *Decoder) floating(p []byte, i, bitSize int) (float64, int) {
 	}
 	if quoted {
 		var ok bool
-		if text, ok = javaFloat(text); !ok {
+		if text, ok = scalar.JavaFloat(text); !ok {
 			return 0, d.refuse(i, "not a floating-point number")
 		}
 	}
@@ -174,31 +174,6 @@ func (d *Decoder) floating(p []byte, i, bitSize int) (float64, int) {
 		return 0, d.refuse(i, "not a floating-point number")
 	}
 	return f, next
-}
-
-// javaFloat checks that a text is in the grammar of Java's parseDouble and
-// returns it in that of strconv: the type suffix cut off.
-func javaFloat(s []byte) ([]byte, bool) {
-	unsigned := s
-	if len(s) > 0 && (s[0] == '+' || s[0] == '-') {
-		unsigned = s[1:]
-	}
-	switch string(unsigned) {
-	case "NaN":
-		return unsigned, true
-	case "Infinity":
-		return s, true
-	}
-	if len(unsigned) == 0 || (unsigned[0]-'0' > 9 && unsigned[0] != '.') {
-		return nil, false
-	}
-	if slices.Contains(unsigned, '_') {
-		return nil, false
-	}
-	if c := s[len(s)-1] | 0x20; c == 'd' || c == 'f' {
-		s = s[:len(s)-1]
-	}
-	return s, true
 }
 
 // boolean reads a BOOLEAN: true, false, or the text of a string or number,

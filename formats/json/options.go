@@ -1,6 +1,7 @@
 package json
 
 import (
+	"millrace/formats/scalar"
 	"millrace/internal/failure"
 	"millrace/internal/options"
 )
@@ -37,14 +38,12 @@ var Spec = options.Spec{Name: "json", Options: []options.Option{
 }}
 
 // TimestampFormat is the text form of TIMESTAMP and TIMESTAMP_LTZ.
-type TimestampFormat uint8
+type TimestampFormat = scalar.TimestampFormat
 
 // The timestamp formats.
 const (
-	// SQL is yyyy-MM-dd HH:mm:ss.S, with a Z behind a TIMESTAMP_LTZ.
-	SQL TimestampFormat = iota
-	// ISO8601 is yyyy-MM-ddTHH:mm:ss.S, with a Z behind a TIMESTAMP_LTZ.
-	ISO8601
+	SQL     = scalar.SQL
+	ISO8601 = scalar.ISO8601
 )
 
 // MapNullKeyMode says what the encoder makes of a NULL key of a MAP.
