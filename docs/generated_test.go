@@ -18,6 +18,7 @@ import (
 	"millrace/connectors/nexmark"
 	"millrace/connectors/print"
 	"millrace/exchange/remote"
+	"millrace/formats/csv"
 	"millrace/formats/json"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
@@ -55,6 +56,7 @@ var generators = map[string]func(*testing.T) string{
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 	"scalar functions":         scalarFunctions,
 	"aggregate functions":      aggregateFunctions,
+	"csv format":               func(*testing.T) string { return table(csv.Spec.Prefixed("csv.")) },
 	"metrics of job managers":  func(t *testing.T) string { return published(t, "millrace_jobmanager_") },
 }
 

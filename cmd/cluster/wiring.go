@@ -12,6 +12,7 @@ import (
 	"millrace/connectors/print"
 	"millrace/expr"
 	"millrace/formats"
+	"millrace/formats/csv"
 	"millrace/formats/json"
 	"millrace/formats/raw"
 	"millrace/internal/failure"
@@ -63,7 +64,10 @@ func NewWiring(log *slog.Logger) *Wiring {
 	return w
 }
 
-const jsonPrefix = "json."
+const (
+	jsonPrefix = "json."
+	csvPrefix  = "csv."
+)
 
 func knownFormats() formats.Registry {
 	return formats.Registry{
@@ -74,6 +78,23 @@ func knownFormats() formats.Registry {
 			},
 			Encoder: func(s *types.Schema, v options.Values) (formats.Encoder, error) {
 				return json.NewEncoder(s, json.OptionsOf(v, jsonPrefix))
+			},
+		},
+		"csv": {
+			Options: csv.Spec.Prefixed(csvPrefix),
+			Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {
+				o, err := csv.OptionsOf(v, csvPrefix)
+				if err != nil {
+					return nil, err
+				}
+				return csv.NewDecoder(s, o)
+			},
+			Encoder: func(s *types.Schema, v options.Values) (formats.Encoder, error) {
+				o, err := csv.OptionsOf(v, csvPrefix)
+				if err != nil {
+					return nil, err
+				}
+				return csv.NewEncoder(s, o)
 			},
 		},
 		"raw": {
