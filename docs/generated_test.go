@@ -13,6 +13,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/cmd/millrace/config"
 	"millrace/connectors/blackhole"
+	"millrace/connectors/datagen"
 	"millrace/connectors/files"
 	"millrace/connectors/kafka"
 	"millrace/connectors/nexmark"
@@ -56,6 +57,8 @@ var generators = map[string]func(*testing.T) string{
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 	"scalar functions":         scalarFunctions,
 	"aggregate functions":      aggregateFunctions,
+	"datagen source":           func(*testing.T) string { return table(datagen.Spec) },
+	"datagen columns":          func(*testing.T) string { return table(datagen.FieldSpec) },
 	"csv format":               func(*testing.T) string { return table(csv.Spec.Prefixed("csv.")) },
 	"metrics of job managers":  func(t *testing.T) string { return published(t, "millrace_jobmanager_") },
 }

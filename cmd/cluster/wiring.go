@@ -6,6 +6,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/blackhole"
+	"millrace/connectors/datagen"
 	"millrace/connectors/files"
 	"millrace/connectors/kafka"
 	"millrace/connectors/nexmark"
@@ -58,6 +59,7 @@ func NewWiring(log *slog.Logger) *Wiring {
 	w.kafka = &kafka.Connector{Formats: known, Log: log}
 	w.kafka.Register(w.Connectors)
 	(&files.Connector{Formats: known}).Register(w.Connectors)
+	w.Connectors.RegisterSource(datagen.Name, datagen.Factory)
 	w.Connectors.RegisterSource(nexmark.Name, nexmark.Factory)
 	w.Connectors.RegisterSink(blackhole.Name, blackhole.Factory)
 	w.Connectors.RegisterSink(print.Name, print.Factory(os.Stdout, os.Stderr))

@@ -16,7 +16,7 @@ type reader struct {
 	out     *formats.Rows
 	events  []event // reused
 	rowsMax int
-	alarm   *alarm // set where the rate is limited
+	alarm   *connectors.Alarm // set where the rate is limited
 
 	splits   []*readSplit
 	noMore   bool
@@ -43,7 +43,7 @@ func newReader(s *Source, ctx connectors.ReaderContext) (*reader, error) {
 	r.out = formats.NewRows(ctx.Pool, ctx.Schema, r.rowsMax)
 	r.events = make([]event, 0, r.rowsMax)
 	if s.config.limited {
-		r.alarm = newAlarm(ctx.Clock, ctx.Waker)
+		r.alarm = connectors.NewAlarm(ctx.Clock, ctx.Waker)
 	}
 	return r, nil
 }
@@ -110,7 +110,7 @@ func (r *reader) limit(s *readSplit) int64 {
 	now := r.ctx.Clock.NowMillis()
 	limit := r.g.pace.due(s.next, min(s.next+scanMax, r.g.stop), now-s.start)
 	if limit == s.next {
-		r.alarm.set(max(s.start+r.g.pace.at(s.next)-now, dueMillisMin))
+		r.alarm.Set(max(s.start+r.g.pace.at(s.next)-now, dueMillisMin))
 	}
 	return limit
 }
@@ -171,7 +171,7 @@ func (r *reader) Close() error {
 		}
 	}
 	if r.alarm != nil {
-		r.alarm.close()
+		r.alarm.Close()
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package nexmark
+package connectors
 
 import (
 	"sync"
@@ -9,9 +9,9 @@ import (
 	"millrace/internal/clock"
 )
 
-// alarm wakes a task after a while. It is owned by the task's goroutine; its own
-// goroutine lives until close.
-type alarm struct {
+// Alarm wakes a task after a while, for readers of what comes at a rate. It is
+// owned by the task's goroutine; its own goroutine lives until Close.
+type Alarm struct {
 	clock    clock.Clock
 	waker    exchange.Waker
 	requests chan time.Duration
@@ -20,21 +20,22 @@ type alarm struct {
 	done     sync.WaitGroup
 }
 
-func newAlarm(c clock.Clock, w exchange.Waker) *alarm {
-	a := &alarm{clock: c, waker: w, requests: make(chan time.Duration, 1), stop: make(chan struct{})}
+// NewAlarm returns an alarm that is not set.
+func NewAlarm(c clock.Clock, w exchange.Waker) *Alarm {
+	a := &Alarm{clock: c, waker: w, requests: make(chan time.Duration, 1), stop: make(chan struct{})}
 	a.done.Go(a.run)
 	return a
 }
 
-// set asks for a wake-up after some milliseconds, unless one is due already: that
+// Set asks for a wake-up after some milliseconds, unless one is due already: that
 // one will do, since whoever is woken looks at the clock.
-func (a *alarm) set(millis int64) {
+func (a *Alarm) Set(millis int64) {
 	if a.pending.CompareAndSwap(false, true) {
 		a.requests <- time.Duration(millis) * time.Millisecond
 	}
 }
 
-func (a *alarm) run() {
+func (a *Alarm) run() {
 	for {
 		var d time.Duration
 		select {
@@ -54,7 +55,8 @@ func (a *alarm) run() {
 	}
 }
 
-func (a *alarm) close() {
+// Close ends the goroutine. The task is not woken afterwards.
+func (a *Alarm) Close() {
 	close(a.stop)
 	a.done.Wait()
 }
