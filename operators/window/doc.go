@@ -7,7 +7,7 @@
 // table, and fires the windows that a watermark, or the clock, closes. A tumbling
 // window is one pane. A hopping or cumulating window has several, the slices of
 // Flink: a row is folded once, and panes are merged when a window fires (panes.go).
-// Where values have to be counted, for DISTINCT, panes can't be merged: there a row
+// Where values have to be counted, for DISTINCT, or sums are of many digits, panes can't be merged: there a row
 // is folded into each of its windows. What is kept of rows, and how, is package
 // aggregate's.
 //
