@@ -104,6 +104,10 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 				return nil
 			}
 			rows = o.Folded + o.Late
+		case *jobgraph.JoinSpec, *jobgraph.IntervalJoinSpec, *jobgraph.TemporalJoinSpec, *jobgraph.LookupJoinSpec, *jobgraph.CorrelateSpec:
+			rows = o.Folded + o.Filtered
+		case *jobgraph.WindowJoinSpec:
+			rows = o.Folded + o.Filtered + o.Late
 		default:
 			return nil
 		}

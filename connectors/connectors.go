@@ -322,6 +322,7 @@ type SinkFactory struct {
 type Registry struct {
 	sources map[string]SourceFactory
 	sinks   map[string]SinkFactory
+	lookups map[string]LookupFactory
 }
 
 // RegisterSource adds a source connector. Adding a name twice panics.

@@ -11,6 +11,8 @@ type Known interface {
 	// Sources and Sinks return the names of the connectors there are.
 	Sources() []string
 	Sinks() []string
+	// Lookups returns the names of the connectors whose tables rows are looked up in.
+	Lookups() []string
 	// Operators returns the kinds of operators there are.
 	Operators() []OperatorKind
 	// CheckSource reports what is wrong with the options of a source whose
@@ -19,6 +21,8 @@ type Known interface {
 	CheckSource(*SourceSpec) error
 	// CheckSink does so for a sink over the schema of its input.
 	CheckSink(*SinkSpec, *types.Schema) error
+	// CheckLookup does so for a table of a lookup join.
+	CheckLookup(*LookupTable) error
 	// Functions returns the scalar functions there are.
 	Functions() *expr.Registry
 }

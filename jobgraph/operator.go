@@ -53,6 +53,12 @@ const (
 	KindOverAggregate       OperatorKind = "over-aggregate"
 	KindExpand              OperatorKind = "expand"
 	KindUnion               OperatorKind = "union"
+	KindJoin                OperatorKind = "join"
+	KindIntervalJoin        OperatorKind = "interval-join"
+	KindWindowJoin          OperatorKind = "window-join"
+	KindTemporalJoin        OperatorKind = "temporal-join"
+	KindLookupJoin          OperatorKind = "lookup-join"
+	KindCorrelate           OperatorKind = "correlate"
 	KindUnknown             OperatorKind = "unknown"
 
 	KindRank               OperatorKind = "rank"

@@ -28,10 +28,14 @@ type cluster struct{}
 func (cluster) Sources() []string { return []string{"kafka", "nexmark"} }
 func (cluster) Sinks() []string   { return []string{"blackhole", "kafka", "print"} }
 func (cluster) Operators() []jobgraph.OperatorKind {
-	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign, jobgraph.KindOverAggregate, jobgraph.KindExpand}
+	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign, jobgraph.KindOverAggregate, jobgraph.KindExpand, jobgraph.KindJoin, jobgraph.KindIntervalJoin, jobgraph.KindWindowJoin, jobgraph.KindTemporalJoin, jobgraph.KindLookupJoin, jobgraph.KindCorrelate}
 }
 func (cluster) Functions() *expr.Registry                { return expr.Builtins() }
 func (cluster) CheckSource(s *jobgraph.SourceSpec) error { return checkOptions(s.Options) }
+
+func (cluster) Lookups() []string { return []string{"filesystem"} }
+
+func (cluster) CheckLookup(t *jobgraph.LookupTable) error { return checkOptions(t.Options) }
 
 func (cluster) CheckSink(s *jobgraph.SinkSpec, _ *types.Schema) error { return checkOptions(s.Options) }
 
@@ -207,6 +211,8 @@ var problemCases = []problemCase{
 			Partitioning: jobgraph.Partitioning{Kind: jobgraph.Hash, Keys: []int{0}},
 		})
 	}},
+	{"joins", joinProblems},
+	{"table functions", correlateProblems},
 	{"expressions", func(g *jobgraph.Graph) {
 		price := &expr.Column{Index: 2, Name: "price", T: types.Of(types.BigInt)}
 		g.Vertices[0].Operators = slices.Insert(g.Vertices[0].Operators, 0, jobgraph.OperatorSpec{UID: "calc", Body: &jobgraph.CalcSpec{

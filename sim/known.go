@@ -31,6 +31,9 @@ func (k known) Sources() []string { return k.connectors.Sources() }
 // Sinks implements jobgraph.Known.
 func (k known) Sinks() []string { return k.connectors.Sinks() }
 
+// Lookups implements jobgraph.Known.
+func (k known) Lookups() []string { return k.connectors.Lookups() }
+
 // Operators implements jobgraph.Known.
 func (k known) Operators() []jobgraph.OperatorKind { return k.operators.Kinds() }
 
@@ -46,6 +49,12 @@ func (k known) CheckSource(s *jobgraph.SourceSpec) error {
 // CheckSink implements jobgraph.Known.
 func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
 	_, err := k.connectors.Sink(s.Connector, s.Options, in)
+	return err
+}
+
+// CheckLookup implements jobgraph.Known.
+func (k known) CheckLookup(t *jobgraph.LookupTable) error {
+	_, err := k.connectors.Lookup(t.Connector, t.Options, t.Schema)
 	return err
 }
 

@@ -23,7 +23,9 @@ import (
 	"millrace/operators/aggregate"
 	"millrace/operators/calc"
 	"millrace/operators/changelog"
+	"millrace/operators/correlate"
 	"millrace/operators/expand"
+	"millrace/operators/join"
 	"millrace/operators/over"
 	"millrace/operators/rank"
 	"millrace/operators/sort"
@@ -55,6 +57,8 @@ func NewWiring(log *slog.Logger) *Wiring {
 	rank.Register(w.Operators)
 	sort.Register(w.Operators)
 	changelog.Register(w.Operators, w.Functions)
+	join.Register(w.Operators, w.Functions, w.lookup)
+	correlate.Register(w.Operators, w.Functions, nil)
 	known := knownFormats()
 	w.kafka = &kafka.Connector{Formats: known, Log: log}
 	w.kafka.Register(w.Connectors)
@@ -106,6 +110,11 @@ func knownFormats() formats.Registry {
 	}
 }
 
+// lookup opens the table of a lookup join.
+func (w *Wiring) lookup(t *jobgraph.LookupTable) (operators.LookupSource, error) {
+	return w.Connectors.Lookup(t.Connector, t.Options, t.Schema)
+}
+
 // Known returns the wiring as what graphs are checked against.
 func (w *Wiring) Known() jobgraph.Known { return known{w} }
 
@@ -116,6 +125,13 @@ func (k known) Sources() []string                  { return k.w.Connectors.Sourc
 func (k known) Sinks() []string                    { return k.w.Connectors.Sinks() }
 func (k known) Operators() []jobgraph.OperatorKind { return k.w.Operators.Kinds() }
 func (k known) Functions() *expr.Registry          { return k.w.Functions }
+
+func (k known) Lookups() []string { return k.w.Connectors.Lookups() }
+
+func (k known) CheckLookup(t *jobgraph.LookupTable) error {
+	_, err := k.w.lookup(t)
+	return err
+}
 
 func (k known) CheckSource(s *jobgraph.SourceSpec) error {
 	_, err := k.w.Connectors.Source(s.Connector, s.Options, s.Schema)

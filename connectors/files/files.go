@@ -47,9 +47,10 @@ type Connector struct {
 	Formats formats.Registry
 }
 
-// Register adds source and sink to a registry.
+// Register adds source, sink and lookups to a registry.
 func (c *Connector) Register(r *connectors.Registry) {
 	r.RegisterSource(Name, c.Source())
+	r.RegisterLookup(Name, connectors.FullLookup(c.Source()))
 	r.RegisterSink(Name, c.Sink())
 }
 

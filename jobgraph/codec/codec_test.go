@@ -254,6 +254,8 @@ func (anything) Operators() []jobgraph.OperatorKind {
 	return []jobgraph.OperatorKind{jobgraph.KindCalc, jobgraph.KindWindowAggregate, jobgraph.KindLocalAggregate, jobgraph.KindUnion, jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindWindowAssign, jobgraph.KindOverAggregate, jobgraph.KindExpand}
 }
 func (anything) Functions() *expr.Registry                         { return expr.Builtins() }
+func (anything) Lookups() []string                                 { return nil }
+func (anything) CheckLookup(*jobgraph.LookupTable) error           { return nil }
 func (anything) CheckSource(*jobgraph.SourceSpec) error            { return nil }
 func (anything) CheckSink(*jobgraph.SinkSpec, *types.Schema) error { return nil }
 

@@ -156,6 +156,18 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 		out.Body = d.window(field+".window_aggregate", b.WindowAggregate)
 	case *jobv1.OperatorSpec_LocalAggregate:
 		out.Body = (*jobgraph.LocalAggregateSpec)(d.window(field+".local_aggregate", b.LocalAggregate))
+	case *jobv1.OperatorSpec_Join:
+		out.Body = d.join(field+".join", b.Join)
+	case *jobv1.OperatorSpec_IntervalJoin:
+		out.Body = d.intervalJoin(field+".interval_join", b.IntervalJoin)
+	case *jobv1.OperatorSpec_WindowJoin:
+		out.Body = d.windowJoin(field+".window_join", b.WindowJoin)
+	case *jobv1.OperatorSpec_TemporalJoin:
+		out.Body = d.temporalJoin(field+".temporal_join", b.TemporalJoin)
+	case *jobv1.OperatorSpec_Correlate:
+		out.Body = d.correlate(field+".correlate", b.Correlate)
+	case *jobv1.OperatorSpec_LookupJoin:
+		out.Body = d.lookupJoin(field+".lookup_join", b.LookupJoin)
 	case *jobv1.OperatorSpec_Union:
 		out.Body = &jobgraph.UnionSpec{}
 	case *jobv1.OperatorSpec_WindowAssign:

@@ -78,7 +78,7 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawRanked(t)
 		return o
 	}
-	switch rapid.IntRange(0, 8).Draw(t, "operator") {
+	switch rapid.IntRange(0, 15).Draw(t, "operator") {
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:
@@ -96,6 +96,24 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = &jobgraph.WindowAssignSpec{Time: int(rapid.Int32().Draw(t, "time")), Window: drawWindowSpec(t)}
 	case 4:
 		o.Body = drawGroup(t).Local()
+	case 9:
+		o.Body = drawJoin(t)
+	case 10:
+		o.Body = drawIntervalJoin(t)
+	case 11:
+		o.Body = drawWindowJoin(t)
+	case 12:
+		o.Body = drawTemporalJoin(t)
+	case 13:
+		o.Body = &jobgraph.LookupJoinSpec{
+			Type: drawJoinType(t), Keys: drawJoinKeys(t), Condition: drawCondition(t),
+			Table: jobgraph.LookupTable{Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)},
+		}
+	case 14:
+		o.Body = &jobgraph.CorrelateSpec{
+			Type: drawJoinType(t), Func: rapid.String().Draw(t, "func"), Args: []expr.Expr{drawExpr(t, 2)},
+			Ordinality: rapid.Bool().Draw(t, "ordinality"), Columns: drawSchema(t).Fields,
+		}
 	default:
 		c := &jobgraph.CalcSpec{Columns: []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 3)}}}
 		if rapid.Bool().Draw(t, "filter") {

@@ -139,6 +139,18 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 	case *jobgraph.LocalAggregateSpec:
 		w := (*jobgraph.WindowAggregateSpec)(b)
 		out.Body = &jobv1.OperatorSpec_LocalAggregate{LocalAggregate: e.window(field+".local_aggregate", w)}
+	case *jobgraph.JoinSpec:
+		out.Body = &jobv1.OperatorSpec_Join{Join: e.join(field+".join", b)}
+	case *jobgraph.IntervalJoinSpec:
+		out.Body = &jobv1.OperatorSpec_IntervalJoin{IntervalJoin: e.intervalJoin(field+".interval_join", b)}
+	case *jobgraph.WindowJoinSpec:
+		out.Body = &jobv1.OperatorSpec_WindowJoin{WindowJoin: e.windowJoin(field+".window_join", b)}
+	case *jobgraph.TemporalJoinSpec:
+		out.Body = &jobv1.OperatorSpec_TemporalJoin{TemporalJoin: e.temporalJoin(field+".temporal_join", b)}
+	case *jobgraph.CorrelateSpec:
+		out.Body = &jobv1.OperatorSpec_Correlate{Correlate: e.correlate(field+".correlate", b)}
+	case *jobgraph.LookupJoinSpec:
+		out.Body = &jobv1.OperatorSpec_LookupJoin{LookupJoin: e.lookupJoin(field+".lookup_join", b)}
 	case *jobgraph.UnionSpec:
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
 	default:

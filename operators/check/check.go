@@ -37,6 +37,17 @@ func OptionsOf(o *jobgraph.OperatorSpec) Options {
 		return Options{Changelog: !body.FinalOnly, WindowEnd: -1}
 	case *jobgraph.SortSpec, *jobgraph.LimitSpec:
 		return Options{WindowEnd: -1}
+	case *jobgraph.IntervalJoinSpec:
+		return Options{WindowEnd: -1}
+	case *jobgraph.WindowJoinSpec:
+		if body.Type.Outer(1) {
+			return Options{WindowEnd: -1}
+		}
+		return Options{WindowEnd: body.LeftEnd}
+	case *jobgraph.TemporalJoinSpec:
+		return Options{Changelog: body.Left != jobgraph.AppendChangelog, WindowEnd: -1}
+	case *jobgraph.JoinSpec:
+		return Options{Changelog: body.Output() != jobgraph.AppendChangelog, WindowEnd: -1}
 	default:
 		return Options{Changelog: true, WindowEnd: -1}
 	}

@@ -262,7 +262,8 @@ func (p *player) balance() {
 func comesFromState(body jobgraph.OperatorBody) bool {
 	switch body.(type) {
 	case *jobgraph.WindowAggregateSpec, *jobgraph.RankSpec, *jobgraph.DeduplicateSpec, *jobgraph.ChangelogNormalizeSpec,
-		*jobgraph.SinkMaterializeSpec, *jobgraph.SortSpec:
+		*jobgraph.SinkMaterializeSpec, *jobgraph.SortSpec,
+		*jobgraph.JoinSpec, *jobgraph.IntervalJoinSpec, *jobgraph.WindowJoinSpec, *jobgraph.TemporalJoinSpec, *jobgraph.LookupJoinSpec, *jobgraph.CorrelateSpec:
 		return true
 	default:
 		return false

@@ -78,6 +78,119 @@ func (RestartStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{0}
 }
 
+type JoinType int32
+
+const (
+	JoinType_JOIN_TYPE_UNSPECIFIED JoinType = 0
+	JoinType_JOIN_TYPE_INNER       JoinType = 1
+	JoinType_JOIN_TYPE_LEFT        JoinType = 2
+	JoinType_JOIN_TYPE_RIGHT       JoinType = 3
+	JoinType_JOIN_TYPE_FULL        JoinType = 4
+	JoinType_JOIN_TYPE_SEMI        JoinType = 5
+	JoinType_JOIN_TYPE_ANTI        JoinType = 6
+)
+
+// Enum value maps for JoinType.
+var (
+	JoinType_name = map[int32]string{
+		0: "JOIN_TYPE_UNSPECIFIED",
+		1: "JOIN_TYPE_INNER",
+		2: "JOIN_TYPE_LEFT",
+		3: "JOIN_TYPE_RIGHT",
+		4: "JOIN_TYPE_FULL",
+		5: "JOIN_TYPE_SEMI",
+		6: "JOIN_TYPE_ANTI",
+	}
+	JoinType_value = map[string]int32{
+		"JOIN_TYPE_UNSPECIFIED": 0,
+		"JOIN_TYPE_INNER":       1,
+		"JOIN_TYPE_LEFT":        2,
+		"JOIN_TYPE_RIGHT":       3,
+		"JOIN_TYPE_FULL":        4,
+		"JOIN_TYPE_SEMI":        5,
+		"JOIN_TYPE_ANTI":        6,
+	}
+)
+
+func (x JoinType) Enum() *JoinType {
+	p := new(JoinType)
+	*p = x
+	return p
+}
+
+func (x JoinType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (JoinType) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+}
+
+func (JoinType) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[1]
+}
+
+func (x JoinType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use JoinType.Descriptor instead.
+func (JoinType) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+}
+
+type Changelog int32
+
+const (
+	Changelog_CHANGELOG_UNSPECIFIED Changelog = 0
+	Changelog_CHANGELOG_APPEND      Changelog = 1
+	Changelog_CHANGELOG_RETRACT     Changelog = 2
+	Changelog_CHANGELOG_UPSERT      Changelog = 3
+)
+
+// Enum value maps for Changelog.
+var (
+	Changelog_name = map[int32]string{
+		0: "CHANGELOG_UNSPECIFIED",
+		1: "CHANGELOG_APPEND",
+		2: "CHANGELOG_RETRACT",
+		3: "CHANGELOG_UPSERT",
+	}
+	Changelog_value = map[string]int32{
+		"CHANGELOG_UNSPECIFIED": 0,
+		"CHANGELOG_APPEND":      1,
+		"CHANGELOG_RETRACT":     2,
+		"CHANGELOG_UPSERT":      3,
+	}
+)
+
+func (x Changelog) Enum() *Changelog {
+	p := new(Changelog)
+	*p = x
+	return p
+}
+
+func (x Changelog) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Changelog) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
+}
+
+func (Changelog) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[2]
+}
+
+func (x Changelog) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Changelog.Descriptor instead.
+func (Changelog) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
+}
+
 // Absent means tumbling.
 type WindowKind int32
 
@@ -118,11 +231,11 @@ func (x WindowKind) String() string {
 }
 
 func (WindowKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[1].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[3].Descriptor()
 }
 
 func (WindowKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[1]
+	return &file_millrace_job_v1_job_proto_enumTypes[3]
 }
 
 func (x WindowKind) Number() protoreflect.EnumNumber {
@@ -131,7 +244,7 @@ func (x WindowKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use WindowKind.Descriptor instead.
 func (WindowKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{1}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{3}
 }
 
 type RankStrategy int32
@@ -170,11 +283,11 @@ func (x RankStrategy) String() string {
 }
 
 func (RankStrategy) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[2].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[4].Descriptor()
 }
 
 func (RankStrategy) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[2]
+	return &file_millrace_job_v1_job_proto_enumTypes[4]
 }
 
 func (x RankStrategy) Number() protoreflect.EnumNumber {
@@ -183,7 +296,7 @@ func (x RankStrategy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RankStrategy.Descriptor instead.
 func (RankStrategy) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{2}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
 type PartitioningKind int32
@@ -225,11 +338,11 @@ func (x PartitioningKind) String() string {
 }
 
 func (PartitioningKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[3].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[5].Descriptor()
 }
 
 func (PartitioningKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[3]
+	return &file_millrace_job_v1_job_proto_enumTypes[5]
 }
 
 func (x PartitioningKind) Number() protoreflect.EnumNumber {
@@ -238,7 +351,7 @@ func (x PartitioningKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PartitioningKind.Descriptor instead.
 func (PartitioningKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{3}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{5}
 }
 
 type TypeKind int32
@@ -334,11 +447,11 @@ func (x TypeKind) String() string {
 }
 
 func (TypeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[4].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[6].Descriptor()
 }
 
 func (TypeKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[4]
+	return &file_millrace_job_v1_job_proto_enumTypes[6]
 }
 
 func (x TypeKind) Number() protoreflect.EnumNumber {
@@ -347,7 +460,7 @@ func (x TypeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TypeKind.Descriptor instead.
 func (TypeKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{4}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 // JobGraph is a job as data.
@@ -973,6 +1086,12 @@ type OperatorSpec struct {
 	//	*OperatorSpec_OverAggregate
 	//	*OperatorSpec_Expand
 	//	*OperatorSpec_WindowAssign
+	//	*OperatorSpec_Join
+	//	*OperatorSpec_IntervalJoin
+	//	*OperatorSpec_WindowJoin
+	//	*OperatorSpec_TemporalJoin
+	//	*OperatorSpec_LookupJoin
+	//	*OperatorSpec_Correlate
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1173,6 +1292,60 @@ func (x *OperatorSpec) GetWindowAssign() *WindowAssignSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetJoin() *JoinSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Join); ok {
+			return x.Join
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetIntervalJoin() *IntervalJoinSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_IntervalJoin); ok {
+			return x.IntervalJoin
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetWindowJoin() *WindowJoinSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_WindowJoin); ok {
+			return x.WindowJoin
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetTemporalJoin() *TemporalJoinSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_TemporalJoin); ok {
+			return x.TemporalJoin
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetLookupJoin() *LookupJoinSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_LookupJoin); ok {
+			return x.LookupJoin
+		}
+	}
+	return nil
+}
+
+func (x *OperatorSpec) GetCorrelate() *CorrelateSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Correlate); ok {
+			return x.Correlate
+		}
+	}
+	return nil
+}
+
 type isOperatorSpec_Body interface {
 	isOperatorSpec_Body()
 }
@@ -1241,6 +1414,30 @@ type OperatorSpec_WindowAssign struct {
 	WindowAssign *WindowAssignSpec `protobuf:"bytes,14,opt,name=window_assign,json=windowAssign,proto3,oneof"`
 }
 
+type OperatorSpec_Join struct {
+	Join *JoinSpec `protobuf:"bytes,20,opt,name=join,proto3,oneof"`
+}
+
+type OperatorSpec_IntervalJoin struct {
+	IntervalJoin *IntervalJoinSpec `protobuf:"bytes,21,opt,name=interval_join,json=intervalJoin,proto3,oneof"`
+}
+
+type OperatorSpec_WindowJoin struct {
+	WindowJoin *WindowJoinSpec `protobuf:"bytes,22,opt,name=window_join,json=windowJoin,proto3,oneof"`
+}
+
+type OperatorSpec_TemporalJoin struct {
+	TemporalJoin *TemporalJoinSpec `protobuf:"bytes,23,opt,name=temporal_join,json=temporalJoin,proto3,oneof"`
+}
+
+type OperatorSpec_LookupJoin struct {
+	LookupJoin *LookupJoinSpec `protobuf:"bytes,24,opt,name=lookup_join,json=lookupJoin,proto3,oneof"`
+}
+
+type OperatorSpec_Correlate struct {
+	Correlate *CorrelateSpec `protobuf:"bytes,25,opt,name=correlate,proto3,oneof"`
+}
+
 func (*OperatorSpec_Calc) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
@@ -1273,6 +1470,680 @@ func (*OperatorSpec_Expand) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAssign) isOperatorSpec_Body() {}
 
+func (*OperatorSpec_Join) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_IntervalJoin) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_WindowJoin) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_TemporalJoin) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_LookupJoin) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Correlate) isOperatorSpec_Body() {}
+
+type JoinSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Keys          *JoinKeys              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	Condition     *Expression            `protobuf:"bytes,3,opt,name=condition,proto3" json:"condition,omitempty"`
+	Left          *JoinSide              `protobuf:"bytes,4,opt,name=left,proto3" json:"left,omitempty"`
+	Right         *JoinSide              `protobuf:"bytes,5,opt,name=right,proto3" json:"right,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinSpec) Reset() {
+	*x = JoinSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinSpec) ProtoMessage() {}
+
+func (x *JoinSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinSpec.ProtoReflect.Descriptor instead.
+func (*JoinSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *JoinSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *JoinSpec) GetKeys() *JoinKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *JoinSpec) GetCondition() *Expression {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+func (x *JoinSpec) GetLeft() *JoinSide {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *JoinSpec) GetRight() *JoinSide {
+	if x != nil {
+		return x.Right
+	}
+	return nil
+}
+
+type IntervalJoinSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Keys          *JoinKeys              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	LeftTime      int32                  `protobuf:"varint,3,opt,name=left_time,json=leftTime,proto3" json:"left_time,omitempty"`
+	RightTime     int32                  `protobuf:"varint,4,opt,name=right_time,json=rightTime,proto3" json:"right_time,omitempty"`
+	Lower         *durationpb.Duration   `protobuf:"bytes,5,opt,name=lower,proto3" json:"lower,omitempty"`
+	Upper         *durationpb.Duration   `protobuf:"bytes,6,opt,name=upper,proto3" json:"upper,omitempty"`
+	Condition     *Expression            `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *IntervalJoinSpec) Reset() {
+	*x = IntervalJoinSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *IntervalJoinSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*IntervalJoinSpec) ProtoMessage() {}
+
+func (x *IntervalJoinSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use IntervalJoinSpec.ProtoReflect.Descriptor instead.
+func (*IntervalJoinSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *IntervalJoinSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *IntervalJoinSpec) GetKeys() *JoinKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *IntervalJoinSpec) GetLeftTime() int32 {
+	if x != nil {
+		return x.LeftTime
+	}
+	return 0
+}
+
+func (x *IntervalJoinSpec) GetRightTime() int32 {
+	if x != nil {
+		return x.RightTime
+	}
+	return 0
+}
+
+func (x *IntervalJoinSpec) GetLower() *durationpb.Duration {
+	if x != nil {
+		return x.Lower
+	}
+	return nil
+}
+
+func (x *IntervalJoinSpec) GetUpper() *durationpb.Duration {
+	if x != nil {
+		return x.Upper
+	}
+	return nil
+}
+
+func (x *IntervalJoinSpec) GetCondition() *Expression {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+type WindowJoinSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Keys          *JoinKeys              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	LeftEnd       int32                  `protobuf:"varint,3,opt,name=left_end,json=leftEnd,proto3" json:"left_end,omitempty"`
+	RightEnd      int32                  `protobuf:"varint,4,opt,name=right_end,json=rightEnd,proto3" json:"right_end,omitempty"`
+	Condition     *Expression            `protobuf:"bytes,5,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindowJoinSpec) Reset() {
+	*x = WindowJoinSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindowJoinSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindowJoinSpec) ProtoMessage() {}
+
+func (x *WindowJoinSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindowJoinSpec.ProtoReflect.Descriptor instead.
+func (*WindowJoinSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WindowJoinSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *WindowJoinSpec) GetKeys() *JoinKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *WindowJoinSpec) GetLeftEnd() int32 {
+	if x != nil {
+		return x.LeftEnd
+	}
+	return 0
+}
+
+func (x *WindowJoinSpec) GetRightEnd() int32 {
+	if x != nil {
+		return x.RightEnd
+	}
+	return 0
+}
+
+func (x *WindowJoinSpec) GetCondition() *Expression {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+type TemporalJoinSpec struct {
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Type           JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Keys           *JoinKeys              `protobuf:"bytes,2,opt,name=keys,proto3" json:"keys,omitempty"`
+	ProcessingTime bool                   `protobuf:"varint,3,opt,name=processing_time,json=processingTime,proto3" json:"processing_time,omitempty"`
+	LeftTime       int32                  `protobuf:"varint,4,opt,name=left_time,json=leftTime,proto3" json:"left_time,omitempty"`
+	RightTime      int32                  `protobuf:"varint,5,opt,name=right_time,json=rightTime,proto3" json:"right_time,omitempty"`
+	Left           Changelog              `protobuf:"varint,6,opt,name=left,proto3,enum=millrace.job.v1.Changelog" json:"left,omitempty"`
+	Condition      *Expression            `protobuf:"bytes,7,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *TemporalJoinSpec) Reset() {
+	*x = TemporalJoinSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TemporalJoinSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TemporalJoinSpec) ProtoMessage() {}
+
+func (x *TemporalJoinSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TemporalJoinSpec.ProtoReflect.Descriptor instead.
+func (*TemporalJoinSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TemporalJoinSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *TemporalJoinSpec) GetKeys() *JoinKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *TemporalJoinSpec) GetProcessingTime() bool {
+	if x != nil {
+		return x.ProcessingTime
+	}
+	return false
+}
+
+func (x *TemporalJoinSpec) GetLeftTime() int32 {
+	if x != nil {
+		return x.LeftTime
+	}
+	return 0
+}
+
+func (x *TemporalJoinSpec) GetRightTime() int32 {
+	if x != nil {
+		return x.RightTime
+	}
+	return 0
+}
+
+func (x *TemporalJoinSpec) GetLeft() Changelog {
+	if x != nil {
+		return x.Left
+	}
+	return Changelog_CHANGELOG_UNSPECIFIED
+}
+
+func (x *TemporalJoinSpec) GetCondition() *Expression {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+type LookupJoinSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Table         *LookupTable           `protobuf:"bytes,2,opt,name=table,proto3" json:"table,omitempty"`
+	Keys          *JoinKeys              `protobuf:"bytes,3,opt,name=keys,proto3" json:"keys,omitempty"`
+	Condition     *Expression            `protobuf:"bytes,4,opt,name=condition,proto3" json:"condition,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupJoinSpec) Reset() {
+	*x = LookupJoinSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupJoinSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupJoinSpec) ProtoMessage() {}
+
+func (x *LookupJoinSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupJoinSpec.ProtoReflect.Descriptor instead.
+func (*LookupJoinSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *LookupJoinSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *LookupJoinSpec) GetTable() *LookupTable {
+	if x != nil {
+		return x.Table
+	}
+	return nil
+}
+
+func (x *LookupJoinSpec) GetKeys() *JoinKeys {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *LookupJoinSpec) GetCondition() *Expression {
+	if x != nil {
+		return x.Condition
+	}
+	return nil
+}
+
+// A table outside the job in which rows are looked up.
+type LookupTable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Connector     string                 `protobuf:"bytes,1,opt,name=connector,proto3" json:"connector,omitempty"`
+	Options       map[string]string      `protobuf:"bytes,2,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Schema        *Schema                `protobuf:"bytes,3,opt,name=schema,proto3" json:"schema,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LookupTable) Reset() {
+	*x = LookupTable{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LookupTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LookupTable) ProtoMessage() {}
+
+func (x *LookupTable) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LookupTable.ProtoReflect.Descriptor instead.
+func (*LookupTable) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *LookupTable) GetConnector() string {
+	if x != nil {
+		return x.Connector
+	}
+	return ""
+}
+
+func (x *LookupTable) GetOptions() map[string]string {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
+func (x *LookupTable) GetSchema() *Schema {
+	if x != nil {
+		return x.Schema
+	}
+	return nil
+}
+
+type CorrelateSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Type          JoinType               `protobuf:"varint,1,opt,name=type,proto3,enum=millrace.job.v1.JoinType" json:"type,omitempty"`
+	Func          string                 `protobuf:"bytes,2,opt,name=func,proto3" json:"func,omitempty"`
+	Args          []*Expression          `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
+	Ordinality    bool                   `protobuf:"varint,4,opt,name=ordinality,proto3" json:"ordinality,omitempty"`
+	Columns       *Schema                `protobuf:"bytes,5,opt,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CorrelateSpec) Reset() {
+	*x = CorrelateSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CorrelateSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CorrelateSpec) ProtoMessage() {}
+
+func (x *CorrelateSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CorrelateSpec.ProtoReflect.Descriptor instead.
+func (*CorrelateSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CorrelateSpec) GetType() JoinType {
+	if x != nil {
+		return x.Type
+	}
+	return JoinType_JOIN_TYPE_UNSPECIFIED
+}
+
+func (x *CorrelateSpec) GetFunc() string {
+	if x != nil {
+		return x.Func
+	}
+	return ""
+}
+
+func (x *CorrelateSpec) GetArgs() []*Expression {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *CorrelateSpec) GetOrdinality() bool {
+	if x != nil {
+		return x.Ordinality
+	}
+	return false
+}
+
+func (x *CorrelateSpec) GetColumns() *Schema {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+// Which columns of two inputs must be equal, and for which of them NULL equals NULL.
+type JoinKeys struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Left          []int32                `protobuf:"varint,1,rep,packed,name=left,proto3" json:"left,omitempty"`
+	Right         []int32                `protobuf:"varint,2,rep,packed,name=right,proto3" json:"right,omitempty"`
+	NullsMeet     []bool                 `protobuf:"varint,3,rep,packed,name=nulls_meet,json=nullsMeet,proto3" json:"nulls_meet,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinKeys) Reset() {
+	*x = JoinKeys{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinKeys) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinKeys) ProtoMessage() {}
+
+func (x *JoinKeys) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinKeys.ProtoReflect.Descriptor instead.
+func (*JoinKeys) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *JoinKeys) GetLeft() []int32 {
+	if x != nil {
+		return x.Left
+	}
+	return nil
+}
+
+func (x *JoinKeys) GetRight() []int32 {
+	if x != nil {
+		return x.Right
+	}
+	return nil
+}
+
+func (x *JoinKeys) GetNullsMeet() []bool {
+	if x != nil {
+		return x.NullsMeet
+	}
+	return nil
+}
+
+type JoinSide struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Changelog     Changelog              `protobuf:"varint,1,opt,name=changelog,proto3,enum=millrace.job.v1.Changelog" json:"changelog,omitempty"`
+	Unique        []int32                `protobuf:"varint,2,rep,packed,name=unique,proto3" json:"unique,omitempty"`
+	Ttl           *durationpb.Duration   `protobuf:"bytes,3,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinSide) Reset() {
+	*x = JoinSide{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinSide) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinSide) ProtoMessage() {}
+
+func (x *JoinSide) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinSide.ProtoReflect.Descriptor instead.
+func (*JoinSide) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *JoinSide) GetChangelog() Changelog {
+	if x != nil {
+		return x.Changelog
+	}
+	return Changelog_CHANGELOG_UNSPECIFIED
+}
+
+func (x *JoinSide) GetUnique() []int32 {
+	if x != nil {
+		return x.Unique
+	}
+	return nil
+}
+
+func (x *JoinSide) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
 type CalcSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Filter        *Expression            `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
@@ -1283,7 +2154,7 @@ type CalcSpec struct {
 
 func (x *CalcSpec) Reset() {
 	*x = CalcSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +2166,7 @@ func (x *CalcSpec) String() string {
 func (*CalcSpec) ProtoMessage() {}
 
 func (x *CalcSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +2179,7 @@ func (x *CalcSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalcSpec.ProtoReflect.Descriptor instead.
 func (*CalcSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CalcSpec) GetFilter() *Expression {
@@ -1335,7 +2206,7 @@ type Projection struct {
 
 func (x *Projection) Reset() {
 	*x = Projection{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +2218,7 @@ func (x *Projection) String() string {
 func (*Projection) ProtoMessage() {}
 
 func (x *Projection) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +2231,7 @@ func (x *Projection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Projection.ProtoReflect.Descriptor instead.
 func (*Projection) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Projection) GetName() string {
@@ -1394,7 +2265,7 @@ type WindowAggregateSpec struct {
 
 func (x *WindowAggregateSpec) Reset() {
 	*x = WindowAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1406,7 +2277,7 @@ func (x *WindowAggregateSpec) String() string {
 func (*WindowAggregateSpec) ProtoMessage() {}
 
 func (x *WindowAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1419,7 +2290,7 @@ func (x *WindowAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowAggregateSpec.ProtoReflect.Descriptor instead.
 func (*WindowAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WindowAggregateSpec) GetKeys() []int32 {
@@ -1492,7 +2363,7 @@ type WindowSpec struct {
 
 func (x *WindowSpec) Reset() {
 	*x = WindowSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1504,7 +2375,7 @@ func (x *WindowSpec) String() string {
 func (*WindowSpec) ProtoMessage() {}
 
 func (x *WindowSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1517,7 +2388,7 @@ func (x *WindowSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowSpec.ProtoReflect.Descriptor instead.
 func (*WindowSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WindowSpec) GetSize() *durationpb.Duration {
@@ -1572,7 +2443,7 @@ type WindowAssignSpec struct {
 
 func (x *WindowAssignSpec) Reset() {
 	*x = WindowAssignSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1584,7 +2455,7 @@ func (x *WindowAssignSpec) String() string {
 func (*WindowAssignSpec) ProtoMessage() {}
 
 func (x *WindowAssignSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1597,7 +2468,7 @@ func (x *WindowAssignSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowAssignSpec.ProtoReflect.Descriptor instead.
 func (*WindowAssignSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WindowAssignSpec) GetTime() int32 {
@@ -1625,7 +2496,7 @@ type ExpandSpec struct {
 
 func (x *ExpandSpec) Reset() {
 	*x = ExpandSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +2508,7 @@ func (x *ExpandSpec) String() string {
 func (*ExpandSpec) ProtoMessage() {}
 
 func (x *ExpandSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +2521,7 @@ func (x *ExpandSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandSpec.ProtoReflect.Descriptor instead.
 func (*ExpandSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExpandSpec) GetSets() []*GroupingSet {
@@ -1678,7 +2549,7 @@ type GroupingSet struct {
 
 func (x *GroupingSet) Reset() {
 	*x = GroupingSet{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1690,7 +2561,7 @@ func (x *GroupingSet) String() string {
 func (*GroupingSet) ProtoMessage() {}
 
 func (x *GroupingSet) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1703,7 +2574,7 @@ func (x *GroupingSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupingSet.ProtoReflect.Descriptor instead.
 func (*GroupingSet) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *GroupingSet) GetNulls() []int32 {
@@ -1737,7 +2608,7 @@ type OverAggregateSpec struct {
 
 func (x *OverAggregateSpec) Reset() {
 	*x = OverAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +2620,7 @@ func (x *OverAggregateSpec) String() string {
 func (*OverAggregateSpec) ProtoMessage() {}
 
 func (x *OverAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +2633,7 @@ func (x *OverAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverAggregateSpec.ProtoReflect.Descriptor instead.
 func (*OverAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OverAggregateSpec) GetKeys() []int32 {
@@ -1830,7 +2701,7 @@ type AggregateCall struct {
 
 func (x *AggregateCall) Reset() {
 	*x = AggregateCall{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +2713,7 @@ func (x *AggregateCall) String() string {
 func (*AggregateCall) ProtoMessage() {}
 
 func (x *AggregateCall) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +2726,7 @@ func (x *AggregateCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggregateCall.ProtoReflect.Descriptor instead.
 func (*AggregateCall) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AggregateCall) GetFunc() string {
@@ -1916,7 +2787,7 @@ type GroupAggregateSpec struct {
 
 func (x *GroupAggregateSpec) Reset() {
 	*x = GroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2799,7 @@ func (x *GroupAggregateSpec) String() string {
 func (*GroupAggregateSpec) ProtoMessage() {}
 
 func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2812,7 @@ func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*GroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GroupAggregateSpec) GetKeys() []int32 {
@@ -2011,7 +2882,7 @@ type LocalGroupAggregateSpec struct {
 
 func (x *LocalGroupAggregateSpec) Reset() {
 	*x = LocalGroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2023,7 +2894,7 @@ func (x *LocalGroupAggregateSpec) String() string {
 func (*LocalGroupAggregateSpec) ProtoMessage() {}
 
 func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2036,7 +2907,7 @@ func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalGroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*LocalGroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *LocalGroupAggregateSpec) GetKeys() []int32 {
@@ -2068,7 +2939,7 @@ type UnionSpec struct {
 
 func (x *UnionSpec) Reset() {
 	*x = UnionSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2951,7 @@ func (x *UnionSpec) String() string {
 func (*UnionSpec) ProtoMessage() {}
 
 func (x *UnionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2964,7 @@ func (x *UnionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionSpec.ProtoReflect.Descriptor instead.
 func (*UnionSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 type SortColumn struct {
@@ -2107,7 +2978,7 @@ type SortColumn struct {
 
 func (x *SortColumn) Reset() {
 	*x = SortColumn{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2119,7 +2990,7 @@ func (x *SortColumn) String() string {
 func (*SortColumn) ProtoMessage() {}
 
 func (x *SortColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2132,7 +3003,7 @@ func (x *SortColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
 func (*SortColumn) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SortColumn) GetColumn() int32 {
@@ -2178,7 +3049,7 @@ type RankSpec struct {
 
 func (x *RankSpec) Reset() {
 	*x = RankSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2190,7 +3061,7 @@ func (x *RankSpec) String() string {
 func (*RankSpec) ProtoMessage() {}
 
 func (x *RankSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2203,7 +3074,7 @@ func (x *RankSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
 func (*RankSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RankSpec) GetKeys() []int32 {
@@ -2308,7 +3179,7 @@ type DeduplicateSpec struct {
 
 func (x *DeduplicateSpec) Reset() {
 	*x = DeduplicateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +3191,7 @@ func (x *DeduplicateSpec) String() string {
 func (*DeduplicateSpec) ProtoMessage() {}
 
 func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +3204,7 @@ func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
 func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DeduplicateSpec) GetKeys() []int32 {
@@ -2405,7 +3276,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2417,7 +3288,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2430,7 +3301,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -2479,7 +3350,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2491,7 +3362,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2504,7 +3375,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -2539,7 +3410,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +3422,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +3435,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -2591,7 +3462,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2603,7 +3474,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2616,7 +3487,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -2641,7 +3512,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2653,7 +3524,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2666,7 +3537,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 type Edge struct {
@@ -2683,7 +3554,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +3566,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +3579,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Edge) GetFrom() string {
@@ -2763,7 +3634,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2775,7 +3646,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2788,7 +3659,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -2808,7 +3679,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2820,7 +3691,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2833,7 +3704,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Field) GetName() string {
@@ -2868,7 +3739,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2880,7 +3751,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2893,7 +3764,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -2970,7 +3841,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2982,7 +3853,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2995,7 +3866,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Expression) GetType() *Type {
@@ -3101,7 +3972,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3984,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3997,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -3161,7 +4032,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3173,7 +4044,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3186,7 +4057,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -3315,7 +4186,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3327,7 +4198,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3340,7 +4211,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -3367,7 +4238,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3379,7 +4250,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3392,7 +4263,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Call) GetFunc() string {
@@ -3419,7 +4290,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3431,7 +4302,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3444,7 +4315,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -3471,7 +4342,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3483,7 +4354,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3496,7 +4367,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -3523,7 +4394,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3535,7 +4406,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3548,7 +4419,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *When) GetIf() *Expression {
@@ -3631,7 +4502,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa5\t\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\f\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -3651,8 +4522,75 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x15local_group_aggregate\x18\v \x01(\v2(.millrace.job.v1.LocalGroupAggregateSpecH\x00R\x13localGroupAggregate\x12K\n" +
 	"\x0eover_aggregate\x18\f \x01(\v2\".millrace.job.v1.OverAggregateSpecH\x00R\roverAggregate\x125\n" +
 	"\x06expand\x18\r \x01(\v2\x1b.millrace.job.v1.ExpandSpecH\x00R\x06expand\x12H\n" +
-	"\rwindow_assign\x18\x0e \x01(\v2!.millrace.job.v1.WindowAssignSpecH\x00R\fwindowAssignB\x06\n" +
-	"\x04body\"v\n" +
+	"\rwindow_assign\x18\x0e \x01(\v2!.millrace.job.v1.WindowAssignSpecH\x00R\fwindowAssign\x12/\n" +
+	"\x04join\x18\x14 \x01(\v2\x19.millrace.job.v1.JoinSpecH\x00R\x04join\x12H\n" +
+	"\rinterval_join\x18\x15 \x01(\v2!.millrace.job.v1.IntervalJoinSpecH\x00R\fintervalJoin\x12B\n" +
+	"\vwindow_join\x18\x16 \x01(\v2\x1f.millrace.job.v1.WindowJoinSpecH\x00R\n" +
+	"windowJoin\x12H\n" +
+	"\rtemporal_join\x18\x17 \x01(\v2!.millrace.job.v1.TemporalJoinSpecH\x00R\ftemporalJoin\x12B\n" +
+	"\vlookup_join\x18\x18 \x01(\v2\x1f.millrace.job.v1.LookupJoinSpecH\x00R\n" +
+	"lookupJoin\x12>\n" +
+	"\tcorrelate\x18\x19 \x01(\v2\x1e.millrace.job.v1.CorrelateSpecH\x00R\tcorrelateB\x06\n" +
+	"\x04body\"\x83\x02\n" +
+	"\bJoinSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12-\n" +
+	"\x04keys\x18\x02 \x01(\v2\x19.millrace.job.v1.JoinKeysR\x04keys\x129\n" +
+	"\tcondition\x18\x03 \x01(\v2\x1b.millrace.job.v1.ExpressionR\tcondition\x12-\n" +
+	"\x04left\x18\x04 \x01(\v2\x19.millrace.job.v1.JoinSideR\x04left\x12/\n" +
+	"\x05right\x18\x05 \x01(\v2\x19.millrace.job.v1.JoinSideR\x05right\"\xc9\x02\n" +
+	"\x10IntervalJoinSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12-\n" +
+	"\x04keys\x18\x02 \x01(\v2\x19.millrace.job.v1.JoinKeysR\x04keys\x12\x1b\n" +
+	"\tleft_time\x18\x03 \x01(\x05R\bleftTime\x12\x1d\n" +
+	"\n" +
+	"right_time\x18\x04 \x01(\x05R\trightTime\x12/\n" +
+	"\x05lower\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x05lower\x12/\n" +
+	"\x05upper\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x05upper\x129\n" +
+	"\tcondition\x18\a \x01(\v2\x1b.millrace.job.v1.ExpressionR\tcondition\"\xe1\x01\n" +
+	"\x0eWindowJoinSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12-\n" +
+	"\x04keys\x18\x02 \x01(\v2\x19.millrace.job.v1.JoinKeysR\x04keys\x12\x19\n" +
+	"\bleft_end\x18\x03 \x01(\x05R\aleftEnd\x12\x1b\n" +
+	"\tright_end\x18\x04 \x01(\x05R\brightEnd\x129\n" +
+	"\tcondition\x18\x05 \x01(\v2\x1b.millrace.job.v1.ExpressionR\tcondition\"\xc0\x02\n" +
+	"\x10TemporalJoinSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12-\n" +
+	"\x04keys\x18\x02 \x01(\v2\x19.millrace.job.v1.JoinKeysR\x04keys\x12'\n" +
+	"\x0fprocessing_time\x18\x03 \x01(\bR\x0eprocessingTime\x12\x1b\n" +
+	"\tleft_time\x18\x04 \x01(\x05R\bleftTime\x12\x1d\n" +
+	"\n" +
+	"right_time\x18\x05 \x01(\x05R\trightTime\x12.\n" +
+	"\x04left\x18\x06 \x01(\x0e2\x1a.millrace.job.v1.ChangelogR\x04left\x129\n" +
+	"\tcondition\x18\a \x01(\v2\x1b.millrace.job.v1.ExpressionR\tcondition\"\xdd\x01\n" +
+	"\x0eLookupJoinSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x122\n" +
+	"\x05table\x18\x02 \x01(\v2\x1c.millrace.job.v1.LookupTableR\x05table\x12-\n" +
+	"\x04keys\x18\x03 \x01(\v2\x19.millrace.job.v1.JoinKeysR\x04keys\x129\n" +
+	"\tcondition\x18\x04 \x01(\v2\x1b.millrace.job.v1.ExpressionR\tcondition\"\xdd\x01\n" +
+	"\vLookupTable\x12\x1c\n" +
+	"\tconnector\x18\x01 \x01(\tR\tconnector\x12C\n" +
+	"\aoptions\x18\x02 \x03(\v2).millrace.job.v1.LookupTable.OptionsEntryR\aoptions\x12/\n" +
+	"\x06schema\x18\x03 \x01(\v2\x17.millrace.job.v1.SchemaR\x06schema\x1a:\n" +
+	"\fOptionsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd6\x01\n" +
+	"\rCorrelateSpec\x12-\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12\x12\n" +
+	"\x04func\x18\x02 \x01(\tR\x04func\x12/\n" +
+	"\x04args\x18\x03 \x03(\v2\x1b.millrace.job.v1.ExpressionR\x04args\x12\x1e\n" +
+	"\n" +
+	"ordinality\x18\x04 \x01(\bR\n" +
+	"ordinality\x121\n" +
+	"\acolumns\x18\x05 \x01(\v2\x17.millrace.job.v1.SchemaR\acolumns\"S\n" +
+	"\bJoinKeys\x12\x12\n" +
+	"\x04left\x18\x01 \x03(\x05R\x04left\x12\x14\n" +
+	"\x05right\x18\x02 \x03(\x05R\x05right\x12\x1d\n" +
+	"\n" +
+	"nulls_meet\x18\x03 \x03(\bR\tnullsMeet\"\x89\x01\n" +
+	"\bJoinSide\x128\n" +
+	"\tchangelog\x18\x01 \x01(\x0e2\x1a.millrace.job.v1.ChangelogR\tchangelog\x12\x16\n" +
+	"\x06unique\x18\x02 \x03(\x05R\x06unique\x12+\n" +
+	"\x03ttl\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"v\n" +
 	"\bCalcSpec\x123\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x125\n" +
 	"\acolumns\x18\x02 \x03(\v2\x1b.millrace.job.v1.ProjectionR\acolumns\"Q\n" +
@@ -3853,7 +4791,20 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x1cRESTART_STRATEGY_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"RESTART_STRATEGY_EXPONENTIAL_DELAY\x10\x01\x12 \n" +
 	"\x1cRESTART_STRATEGY_FIXED_DELAY\x10\x02\x12\x19\n" +
-	"\x15RESTART_STRATEGY_NONE\x10\x03*\x91\x01\n" +
+	"\x15RESTART_STRATEGY_NONE\x10\x03*\x9f\x01\n" +
+	"\bJoinType\x12\x19\n" +
+	"\x15JOIN_TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fJOIN_TYPE_INNER\x10\x01\x12\x12\n" +
+	"\x0eJOIN_TYPE_LEFT\x10\x02\x12\x13\n" +
+	"\x0fJOIN_TYPE_RIGHT\x10\x03\x12\x12\n" +
+	"\x0eJOIN_TYPE_FULL\x10\x04\x12\x12\n" +
+	"\x0eJOIN_TYPE_SEMI\x10\x05\x12\x12\n" +
+	"\x0eJOIN_TYPE_ANTI\x10\x06*i\n" +
+	"\tChangelog\x12\x19\n" +
+	"\x15CHANGELOG_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10CHANGELOG_APPEND\x10\x01\x12\x15\n" +
+	"\x11CHANGELOG_RETRACT\x10\x02\x12\x14\n" +
+	"\x10CHANGELOG_UPSERT\x10\x03*\x91\x01\n" +
 	"\n" +
 	"WindowKind\x12\x1b\n" +
 	"\x17WINDOW_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -3910,151 +4861,197 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 	return file_millrace_job_v1_job_proto_rawDescData
 }
 
-var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
-	(WindowKind)(0),                 // 1: millrace.job.v1.WindowKind
-	(RankStrategy)(0),               // 2: millrace.job.v1.RankStrategy
-	(PartitioningKind)(0),           // 3: millrace.job.v1.PartitioningKind
-	(TypeKind)(0),                   // 4: millrace.job.v1.TypeKind
-	(*JobGraph)(nil),                // 5: millrace.job.v1.JobGraph
-	(*CheckpointSpec)(nil),          // 6: millrace.job.v1.CheckpointSpec
-	(*RestartSpec)(nil),             // 7: millrace.job.v1.RestartSpec
-	(*Vertex)(nil),                  // 8: millrace.job.v1.Vertex
-	(*SourceSpec)(nil),              // 9: millrace.job.v1.SourceSpec
-	(*WatermarkSpec)(nil),           // 10: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),                // 11: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),            // 12: millrace.job.v1.OperatorSpec
-	(*CalcSpec)(nil),                // 13: millrace.job.v1.CalcSpec
-	(*Projection)(nil),              // 14: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil),     // 15: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),              // 16: millrace.job.v1.WindowSpec
-	(*WindowAssignSpec)(nil),        // 17: millrace.job.v1.WindowAssignSpec
-	(*ExpandSpec)(nil),              // 18: millrace.job.v1.ExpandSpec
-	(*GroupingSet)(nil),             // 19: millrace.job.v1.GroupingSet
-	(*OverAggregateSpec)(nil),       // 20: millrace.job.v1.OverAggregateSpec
-	(*AggregateCall)(nil),           // 21: millrace.job.v1.AggregateCall
-	(*GroupAggregateSpec)(nil),      // 22: millrace.job.v1.GroupAggregateSpec
-	(*LocalGroupAggregateSpec)(nil), // 23: millrace.job.v1.LocalGroupAggregateSpec
-	(*UnionSpec)(nil),               // 24: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),              // 25: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),                // 26: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),         // 27: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil),  // 28: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),     // 29: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),                // 30: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),               // 31: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),    // 32: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                    // 33: millrace.job.v1.Edge
-	(*Schema)(nil),                  // 34: millrace.job.v1.Schema
-	(*Field)(nil),                   // 35: millrace.job.v1.Field
-	(*Type)(nil),                    // 36: millrace.job.v1.Type
-	(*Expression)(nil),              // 37: millrace.job.v1.Expression
-	(*Column)(nil),                  // 38: millrace.job.v1.Column
-	(*Literal)(nil),                 // 39: millrace.job.v1.Literal
-	(*Int128)(nil),                  // 40: millrace.job.v1.Int128
-	(*Call)(nil),                    // 41: millrace.job.v1.Call
-	(*Cast)(nil),                    // 42: millrace.job.v1.Cast
-	(*Case)(nil),                    // 43: millrace.job.v1.Case
-	(*When)(nil),                    // 44: millrace.job.v1.When
-	nil,                             // 45: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                             // 46: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                             // 47: millrace.job.v1.SinkSpec.OptionsEntry
-	(*durationpb.Duration)(nil),     // 48: google.protobuf.Duration
+	(JoinType)(0),                   // 1: millrace.job.v1.JoinType
+	(Changelog)(0),                  // 2: millrace.job.v1.Changelog
+	(WindowKind)(0),                 // 3: millrace.job.v1.WindowKind
+	(RankStrategy)(0),               // 4: millrace.job.v1.RankStrategy
+	(PartitioningKind)(0),           // 5: millrace.job.v1.PartitioningKind
+	(TypeKind)(0),                   // 6: millrace.job.v1.TypeKind
+	(*JobGraph)(nil),                // 7: millrace.job.v1.JobGraph
+	(*CheckpointSpec)(nil),          // 8: millrace.job.v1.CheckpointSpec
+	(*RestartSpec)(nil),             // 9: millrace.job.v1.RestartSpec
+	(*Vertex)(nil),                  // 10: millrace.job.v1.Vertex
+	(*SourceSpec)(nil),              // 11: millrace.job.v1.SourceSpec
+	(*WatermarkSpec)(nil),           // 12: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),                // 13: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),            // 14: millrace.job.v1.OperatorSpec
+	(*JoinSpec)(nil),                // 15: millrace.job.v1.JoinSpec
+	(*IntervalJoinSpec)(nil),        // 16: millrace.job.v1.IntervalJoinSpec
+	(*WindowJoinSpec)(nil),          // 17: millrace.job.v1.WindowJoinSpec
+	(*TemporalJoinSpec)(nil),        // 18: millrace.job.v1.TemporalJoinSpec
+	(*LookupJoinSpec)(nil),          // 19: millrace.job.v1.LookupJoinSpec
+	(*LookupTable)(nil),             // 20: millrace.job.v1.LookupTable
+	(*CorrelateSpec)(nil),           // 21: millrace.job.v1.CorrelateSpec
+	(*JoinKeys)(nil),                // 22: millrace.job.v1.JoinKeys
+	(*JoinSide)(nil),                // 23: millrace.job.v1.JoinSide
+	(*CalcSpec)(nil),                // 24: millrace.job.v1.CalcSpec
+	(*Projection)(nil),              // 25: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),     // 26: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),              // 27: millrace.job.v1.WindowSpec
+	(*WindowAssignSpec)(nil),        // 28: millrace.job.v1.WindowAssignSpec
+	(*ExpandSpec)(nil),              // 29: millrace.job.v1.ExpandSpec
+	(*GroupingSet)(nil),             // 30: millrace.job.v1.GroupingSet
+	(*OverAggregateSpec)(nil),       // 31: millrace.job.v1.OverAggregateSpec
+	(*AggregateCall)(nil),           // 32: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 33: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 34: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 35: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 36: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 37: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 38: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil),  // 39: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 40: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 41: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 42: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 43: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 44: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 45: millrace.job.v1.Schema
+	(*Field)(nil),                   // 46: millrace.job.v1.Field
+	(*Type)(nil),                    // 47: millrace.job.v1.Type
+	(*Expression)(nil),              // 48: millrace.job.v1.Expression
+	(*Column)(nil),                  // 49: millrace.job.v1.Column
+	(*Literal)(nil),                 // 50: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 51: millrace.job.v1.Int128
+	(*Call)(nil),                    // 52: millrace.job.v1.Call
+	(*Cast)(nil),                    // 53: millrace.job.v1.Cast
+	(*Case)(nil),                    // 54: millrace.job.v1.Case
+	(*When)(nil),                    // 55: millrace.job.v1.When
+	nil,                             // 56: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 57: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 58: millrace.job.v1.SinkSpec.OptionsEntry
+	nil,                             // 59: millrace.job.v1.LookupTable.OptionsEntry
+	(*durationpb.Duration)(nil),     // 60: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
-	8,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	33, // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
-	6,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
-	7,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	48, // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	48, // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	45, // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	48, // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	48, // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	48, // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	48, // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
-	0,  // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	48, // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	48, // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	48, // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	9,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	12, // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	11, // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	46, // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	34, // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	10, // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	14, // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	48, // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	48, // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	47, // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	13, // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	15, // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	15, // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	24, // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	26, // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	27, // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	28, // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	29, // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	30, // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	31, // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	32, // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	22, // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
-	23, // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
-	20, // 38: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
-	18, // 39: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
-	17, // 40: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
-	37, // 41: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	14, // 42: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	37, // 43: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	16, // 44: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	21, // 45: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	34, // 46: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	48, // 47: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	48, // 48: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	1,  // 49: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
-	48, // 50: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
-	16, // 51: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
-	19, // 52: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
-	21, // 53: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	21, // 54: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	48, // 55: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	34, // 56: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	21, // 57: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	25, // 58: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	2,  // 59: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	48, // 60: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	48, // 61: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	37, // 62: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	48, // 63: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	48, // 64: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	25, // 65: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	3,  // 66: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	35, // 67: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	36, // 68: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	4,  // 69: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	36, // 70: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	36, // 71: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	35, // 72: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	36, // 73: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	38, // 74: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	39, // 75: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	41, // 76: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	42, // 77: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	43, // 78: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	40, // 79: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	37, // 80: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	37, // 81: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	44, // 82: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	37, // 83: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	37, // 84: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	37, // 85: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	86, // [86:86] is the sub-list for method output_type
-	86, // [86:86] is the sub-list for method input_type
-	86, // [86:86] is the sub-list for extension type_name
-	86, // [86:86] is the sub-list for extension extendee
-	0,  // [0:86] is the sub-list for field type_name
+	10,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
+	44,  // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	8,   // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
+	9,   // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
+	60,  // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	60,  // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	56,  // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	60,  // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	60,  // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	60,  // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	60,  // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	0,   // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
+	60,  // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	60,  // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	60,  // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	11,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	14,  // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	13,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	57,  // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	45,  // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	12,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	25,  // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	60,  // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	60,  // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	58,  // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	24,  // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	26,  // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	26,  // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	35,  // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	37,  // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	38,  // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	39,  // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	40,  // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	41,  // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	42,  // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	43,  // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	33,  // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	34,  // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	31,  // 38: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
+	29,  // 39: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
+	28,  // 40: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
+	15,  // 41: millrace.job.v1.OperatorSpec.join:type_name -> millrace.job.v1.JoinSpec
+	16,  // 42: millrace.job.v1.OperatorSpec.interval_join:type_name -> millrace.job.v1.IntervalJoinSpec
+	17,  // 43: millrace.job.v1.OperatorSpec.window_join:type_name -> millrace.job.v1.WindowJoinSpec
+	18,  // 44: millrace.job.v1.OperatorSpec.temporal_join:type_name -> millrace.job.v1.TemporalJoinSpec
+	19,  // 45: millrace.job.v1.OperatorSpec.lookup_join:type_name -> millrace.job.v1.LookupJoinSpec
+	21,  // 46: millrace.job.v1.OperatorSpec.correlate:type_name -> millrace.job.v1.CorrelateSpec
+	1,   // 47: millrace.job.v1.JoinSpec.type:type_name -> millrace.job.v1.JoinType
+	22,  // 48: millrace.job.v1.JoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	48,  // 49: millrace.job.v1.JoinSpec.condition:type_name -> millrace.job.v1.Expression
+	23,  // 50: millrace.job.v1.JoinSpec.left:type_name -> millrace.job.v1.JoinSide
+	23,  // 51: millrace.job.v1.JoinSpec.right:type_name -> millrace.job.v1.JoinSide
+	1,   // 52: millrace.job.v1.IntervalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	22,  // 53: millrace.job.v1.IntervalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	60,  // 54: millrace.job.v1.IntervalJoinSpec.lower:type_name -> google.protobuf.Duration
+	60,  // 55: millrace.job.v1.IntervalJoinSpec.upper:type_name -> google.protobuf.Duration
+	48,  // 56: millrace.job.v1.IntervalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 57: millrace.job.v1.WindowJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	22,  // 58: millrace.job.v1.WindowJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	48,  // 59: millrace.job.v1.WindowJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 60: millrace.job.v1.TemporalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	22,  // 61: millrace.job.v1.TemporalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	2,   // 62: millrace.job.v1.TemporalJoinSpec.left:type_name -> millrace.job.v1.Changelog
+	48,  // 63: millrace.job.v1.TemporalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 64: millrace.job.v1.LookupJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	20,  // 65: millrace.job.v1.LookupJoinSpec.table:type_name -> millrace.job.v1.LookupTable
+	22,  // 66: millrace.job.v1.LookupJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	48,  // 67: millrace.job.v1.LookupJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	59,  // 68: millrace.job.v1.LookupTable.options:type_name -> millrace.job.v1.LookupTable.OptionsEntry
+	45,  // 69: millrace.job.v1.LookupTable.schema:type_name -> millrace.job.v1.Schema
+	1,   // 70: millrace.job.v1.CorrelateSpec.type:type_name -> millrace.job.v1.JoinType
+	48,  // 71: millrace.job.v1.CorrelateSpec.args:type_name -> millrace.job.v1.Expression
+	45,  // 72: millrace.job.v1.CorrelateSpec.columns:type_name -> millrace.job.v1.Schema
+	2,   // 73: millrace.job.v1.JoinSide.changelog:type_name -> millrace.job.v1.Changelog
+	60,  // 74: millrace.job.v1.JoinSide.ttl:type_name -> google.protobuf.Duration
+	48,  // 75: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	25,  // 76: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	48,  // 77: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	27,  // 78: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	32,  // 79: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	45,  // 80: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	60,  // 81: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	60,  // 82: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	3,   // 83: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
+	60,  // 84: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
+	27,  // 85: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
+	30,  // 86: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
+	32,  // 87: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	32,  // 88: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	60,  // 89: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	45,  // 90: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	32,  // 91: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	36,  // 92: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	4,   // 93: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	60,  // 94: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	60,  // 95: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	48,  // 96: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	60,  // 97: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	60,  // 98: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	36,  // 99: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	5,   // 100: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	46,  // 101: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	47,  // 102: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	6,   // 103: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	47,  // 104: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	47,  // 105: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	46,  // 106: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	47,  // 107: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	49,  // 108: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	50,  // 109: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	52,  // 110: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	53,  // 111: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	54,  // 112: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	51,  // 113: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	48,  // 114: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	48,  // 115: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	55,  // 116: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	48,  // 117: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	48,  // 118: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	48,  // 119: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	120, // [120:120] is the sub-list for method output_type
+	120, // [120:120] is the sub-list for method input_type
+	120, // [120:120] is the sub-list for extension type_name
+	120, // [120:120] is the sub-list for extension extendee
+	0,   // [0:120] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -4079,19 +5076,25 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_OverAggregate)(nil),
 		(*OperatorSpec_Expand)(nil),
 		(*OperatorSpec_WindowAssign)(nil),
+		(*OperatorSpec_Join)(nil),
+		(*OperatorSpec_IntervalJoin)(nil),
+		(*OperatorSpec_WindowJoin)(nil),
+		(*OperatorSpec_TemporalJoin)(nil),
+		(*OperatorSpec_LookupJoin)(nil),
+		(*OperatorSpec_Correlate)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[16].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[21].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[22].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[25].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[32].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[31].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[34].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[41].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[34].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[43].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -4105,8 +5108,8 @@ func file_millrace_job_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   43,
+			NumEnums:      7,
+			NumMessages:   53,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
