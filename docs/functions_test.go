@@ -147,6 +147,18 @@ func (x *example) expr(tree ast.Expr) expr.Expr {
 		return x.call(not(e.Not, "IN"), append([]ast.Expr{e.X}, e.List...)...)
 	case *ast.Like:
 		return x.like(e)
+	case *ast.Collection:
+		return x.call(string(e.Kind), e.Items...)
+	case *ast.Row:
+		return x.call("ROW", e.Items...)
+	case *ast.Index:
+		return x.call("AT", e.X, e.At)
+	case *ast.FieldOf:
+		f, err := expr.NewField(x.reg, x.expr(e.X), e.Field.Name)
+		if err != nil {
+			x.fail("%v", err)
+		}
+		return f
 	case *ast.Is:
 		return x.call("IS "+not(e.Not, strings.TrimSuffix(string(e.Test), " VALUE")), e.X)
 	default:

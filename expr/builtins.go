@@ -35,7 +35,7 @@ func arithmetic() []Signature {
 	return []Signature{
 		{Name: "+", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: sumParams, Resolve: sumResult(true), Doc: "Sum; a time moved by an interval."},
 		{Name: "-", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: sumParams, Resolve: sumResult(false), Doc: "Difference; a time moved back by an interval."},
-		{Name: "*", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: numberParams, Resolve: numberResult(decimalProduct), Doc: "Product."},
+		{Name: "*", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: productParams, Resolve: productResult, Doc: "Product; an interval so many times."},
 		{Name: "/", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: numberParams, Resolve: numberResult(decimalQuotient), Doc: "Quotient; of integers, truncated."},
 		{Name: "%", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: remainderParams, Resolve: numberResult(decimalRemainder), Doc: "Remainder, with the sign of the dividend."},
 		{Name: "MOD", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: remainderParams, Resolve: numberResult(decimalRemainder), Doc: "Same as %."},

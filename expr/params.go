@@ -109,6 +109,34 @@ func sumParams(args []types.Type) ([]types.Type, error) {
 	return numberParams(args)
 }
 
+// productParams serves *: numbers, and an interval with a whole number.
+func productParams(args []types.Type) ([]types.Type, error) {
+	for i, t := range args {
+		if !isInterval(t) {
+			continue
+		}
+		out := []types.Type{t, t}
+		factor := bigintParam
+		if t.Kind == types.IntervalYearMonth {
+			factor = intParam
+		}
+		var err error
+		out[1-i], err = factor.of(1-i, args[1-i])
+		return out, err
+	}
+	return numberParams(args)
+}
+
+// productResult types *.
+func productResult(args []types.Type) (types.Type, error) {
+	for _, t := range args {
+		if isInterval(t) {
+			return nullableIfAny(t, args), nil
+		}
+	}
+	return numberResult(decimalProduct)(args)
+}
+
 // numberParams brings two numbers to one type; DECIMALs keep their own scale.
 func numberParams(args []types.Type) ([]types.Type, error) {
 	args = withoutNull(args, types.Of(types.Int))

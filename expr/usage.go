@@ -3,8 +3,7 @@ package expr
 // usage is how SQL writes a function, and an example that is executed for its page.
 type usage struct{ form, example string }
 
-// usages are those of the builtins. The functions of nested values have no
-// example, since there are no constants of theirs.
+// usages are those of the builtins.
 var usages = map[string]usage{
 	"+":   {"a + b", "TIMESTAMP '2024-01-31 10:00:00' + INTERVAL '1' MONTH"},
 	"-":   {"a - b", "7 - 2.5"},
@@ -165,8 +164,11 @@ var usages = map[string]usage{
 	"CURRENT_TIME":          {"CURRENT_TIME", "TYPEOF(CURRENT_TIME)"},
 	"LOCALTIME":             {"LOCALTIME", "TYPEOF(LOCALTIME)"},
 
-	"GET":         {"row.field", ""},
-	"AT":          {"array[position]", ""},
-	"ELEMENT":     {"ELEMENT(array)", ""},
-	"CARDINALITY": {"CARDINALITY(collection)", ""},
+	"ROW":         {"ROW(a, ...)", "ROW(1, 'a').EXPR$1"},
+	"ARRAY":       {"ARRAY[a, ...]", "ARRAY[1, 2, 3][2]"},
+	"SPLIT":       {"SPLIT(text, delimiter)", "SPLIT('a,b,c', ',')[3]"},
+	"GET":         {"row.field", "ROW(1, 'a').EXPR$0"},
+	"AT":          {"array[position]", "ARRAY['a', 'b'][3]"},
+	"ELEMENT":     {"ELEMENT(array)", "ELEMENT(ARRAY[7])"},
+	"CARDINALITY": {"CARDINALITY(collection)", "CARDINALITY(SPLIT('a,b,c', ','))"},
 }

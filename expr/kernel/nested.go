@@ -6,7 +6,10 @@ import (
 	"millrace/types"
 )
 
-var nestedBinders = map[string]binder{"GET": bindGet, "CARDINALITY": bindCardinality, "AT": bindAt, "ELEMENT": bindElement}
+var nestedBinders = map[string]binder{
+	"GET": bindGet, "CARDINALITY": bindCardinality, "AT": bindAt, "ELEMENT": bindElement,
+	"ROW": bindRow, "ARRAY": bindArray, "SPLIT": bindSplit,
+}
 
 // fieldView is GET: a view of a ROW's field.
 type fieldView struct {

@@ -107,3 +107,39 @@ func TestFieldsThatAreNotThere(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesThatAreMade(t *testing.T) {
+	var pool stream.Pool
+	reg := expr.Builtins()
+	b := textBatch(&pool, []string{"a,b,,c", "", "é日"}, []int32{0, 1, 2, -1}, nil)
+	text := column(b.Schema, 0)
+	split := newExpr(t, reg, "SPLIT", text, expr.String(","))
+	letters := newExpr(t, reg, "SPLIT", text, expr.String(""))
+	row := newExpr(t, reg, "ROW", text, expr.Int(7))
+	array := newExpr(t, reg, "ARRAY", text, expr.String("x"))
+	second := func(array expr.Expr) expr.Expr { return newExpr(t, reg, "AT", array, expr.Int(2)) }
+	for _, c := range []struct {
+		e    expr.Expr
+		want string
+	}{
+		{newExpr(t, reg, "CARDINALITY", split), "4 1 1 NULL"},
+		{second(split), `"b" NULL NULL NULL`},
+		{newExpr(t, reg, "CARDINALITY", letters), "6 1 2 NULL"},
+		{second(letters), `"," NULL "日" NULL`},
+		{newExpr(t, reg, "GET", row, expr.Int(0)), `"a,b,,c" "" "é日" NULL`},
+		{newExpr(t, reg, "GET", row, expr.Int(1)), "7 7 7 7"},
+		{newExpr(t, reg, "IS NULL", row), "FALSE FALSE FALSE FALSE"},
+		{newExpr(t, reg, "AT", array, expr.Int(1)), `"a,b,,c" "" "é日" NULL`},
+		{second(array), `"x" "x" "x" "x"`},
+		{second(newExpr(t, reg, "ARRAY", expr.Int(1), expr.BigInt(2))), "2 2 2 2"},
+		{newExpr(t, reg, "GET", newExpr(t, reg, "ROW", expr.Int(1)), expr.Int(0)), "1 1 1 1"},
+	} {
+		if got := evalAll(t, &pool, b, c.e); got != c.want {
+			t.Errorf("%s is %s, want %s", c.e, got, c.want)
+		}
+	}
+	b.Release()
+	if n := pool.Live(); n != 0 {
+		t.Errorf("%d buffers leaked", n)
+	}
+}
