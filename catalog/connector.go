@@ -21,6 +21,8 @@ type SourceTraits struct {
 	Bounded   bool
 	// Metadata are the columns that METADATA may name, by key.
 	Metadata []types.Field
+	// Fields tells that of a ROW some fields alone may be read: what is not asked for is skipped by name.
+	Fields bool
 	// Lookup tells that rows can be asked for by key (FOR SYSTEM_TIME AS OF a processing time).
 	Lookup bool
 }

@@ -25,6 +25,7 @@ import (
 	"millrace/internal/metrics"
 	"millrace/internal/options"
 	"millrace/jobmanager/lifecycle"
+	"millrace/sql/physical"
 	"millrace/statebackend/badger"
 	"millrace/stream"
 	"millrace/taskmanager"
@@ -54,6 +55,8 @@ var generators = map[string]func(*testing.T) string{
 	"nexmark source":           func(*testing.T) string { return table(nexmark.Spec) },
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
+	"session options":          func(*testing.T) string { return table(physical.Spec) },
+	"table options":            func(*testing.T) string { return table(physical.TableSpec) },
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 	"scalar functions":         scalarFunctions,
 	"aggregate functions":      aggregateFunctions,

@@ -93,15 +93,37 @@ func (e *explainer) vertex(v *Vertex, f *Flow) {
 	if s := v.Sink; s != nil {
 		e.line(1, "sink %s: %s", s.UID, s.Connector)
 		e.options(s.Options)
+		e.ends(s.PrimaryKey, s.Metadata, at[0])
+		e.written(s, at[0])
 	}
 	for _, edge := range e.g.Outputs(v.ID) {
 		e.edge(&edge, f.Output(v.Source, edge.Port))
 	}
 }
 
+// ends shows what sources and sinks know of columns.
+func (e *explainer) ends(key []int, metadata []MetadataColumn, s *types.Schema) {
+	if len(key) > 0 {
+		e.line(2, "primary key (%s)", columnNames(s, key))
+	}
+	for _, m := range metadata {
+		e.line(2, "%s is metadata %s", s.Fields[m.Column].Name, m.Key)
+	}
+}
+
+func (e *explainer) written(s *SinkSpec, in *types.Schema) {
+	if len(s.PartitionBy) > 0 {
+		e.line(2, "partitioned by (%s)", columnNames(in, s.PartitionBy))
+	}
+	if s.Overwrite {
+		e.line(2, "overwrites")
+	}
+}
+
 func (e *explainer) source(s *SourceSpec) {
 	e.line(1, "source %s: %s", s.UID, s.Connector)
 	e.options(s.Options)
+	e.ends(s.PrimaryKey, s.Metadata, s.Schema)
 	if w := s.Watermark; w != nil {
 		idle := ""
 		if w.IdleTimeout > 0 {

@@ -135,6 +135,17 @@ type SourceSpec struct {
 	// made of them; without any it gives what it reads.
 	Computed  []Projection
 	Watermark *WatermarkSpec
+	// PrimaryKey are the columns of Schema by which rows are told apart, in the order of the key; none: there is no key. A
+	// connector whose records have keys reads it.
+	PrimaryKey []int
+	// Metadata are the columns of Schema that come from around the record.
+	Metadata []MetadataColumn
+}
+
+// MetadataColumn is a column that is no part of a record.
+type MetadataColumn struct {
+	Column int
+	Key    string // as the connector calls it
 }
 
 // Output returns the schema of what the source gives. The description is trusted: Validate has checked it.
@@ -159,6 +170,14 @@ type SinkSpec struct {
 	UID       types.OperatorUID
 	Connector string
 	Options   map[string]string
+	// PrimaryKey are the columns of the input by which rows replace each other, in the order of the key; none: there is no key.
+	PrimaryKey []int
+	// Metadata are the columns of the input that go around the record.
+	Metadata []MetadataColumn
+	// PartitionBy are the columns of the input by whose values a table's rows lie apart, in order; none: the table has no partitions.
+	PartitionBy []int
+	// Overwrite has what is written take the place of what is there (INSERT OVERWRITE).
+	Overwrite bool
 }
 
 // DeadLetterPort is the port by which records that a source can't decode leave

@@ -97,6 +97,11 @@ var problemCases = []problemCase{
 		g.Vertices[0].Operators[0].UID = g.Vertices[1].Sink.UID
 		g.Vertices[1].Operators[0].UID = ""
 	}},
+	{"columns of tables", func(g *jobgraph.Graph) {
+		g.Vertices[0].Source.PrimaryKey, g.Vertices[0].Source.Metadata = []int{0, 40}, []jobgraph.MetadataColumn{{Column: -1}}
+		g.Vertices[1].Sink.PartitionBy = []int{6}
+		g.Vertices[1].Sink.PrimaryKey, g.Vertices[1].Sink.Metadata = []int{-2}, []jobgraph.MetadataColumn{{Column: 9, Key: "headers"}}
+	}},
 	{"slot sharing groups", func(g *jobgraph.Graph) {
 		g.Vertices[0].SlotSharingGroup, g.Vertices[1].SlotSharingGroup = "the sources", strings.Repeat("x", 101)
 	}},

@@ -99,6 +99,7 @@ func (v *validator) source(x *Vertex) *types.Schema {
 	if !v.schema(x.ID, "source.schema", s.Schema) {
 		return nil
 	}
+	v.tableColumns(x.ID, "source", s.PrimaryKey, s.Metadata, s.Schema)
 	out := s.Schema
 	if len(s.Computed) > 0 {
 		out = v.projections(x.ID, "source.computed", s.Computed, s.Schema)
@@ -131,7 +132,24 @@ func (v *validator) sink(x *Vertex, in *types.Schema) {
 		return
 	}
 	if in != nil {
+		v.tableColumns(x.ID, "sink", x.Sink.PrimaryKey, x.Sink.Metadata, in)
+		v.keys(x.ID, "sink.partition_by", x.Sink.PartitionBy, in)
 		v.foreign(x.ID, "sink", v.known.CheckSink(x.Sink, in))
+	}
+}
+
+// tableColumns checks what a source or sink knows of its table's columns.
+func (v *validator) tableColumns(vertex types.VertexID, field string, key []int, metadata []MetadataColumn, s *types.Schema) {
+	v.keys(vertex, field+".primary_key", key, s)
+	if !v.atMost(vertex, field+".metadata", len(metadata), ColumnsMax) {
+		return
+	}
+	for i, m := range metadata {
+		at := fmt.Sprintf("%s.metadata[%d]", field, i)
+		v.column(vertex, at+".column", m.Column, s)
+		if m.Key == "" {
+			v.add(vertex, at+".key", "is empty")
+		}
 	}
 }
 

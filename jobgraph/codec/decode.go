@@ -121,6 +121,7 @@ func (d *decoder) source(s *jobv1.SourceSpec) *jobgraph.SourceSpec {
 		d.addf("source.schema", "is missing")
 	}
 	out.Computed = d.projections("source.computed", s.Computed)
+	out.PrimaryKey, out.Metadata = ints(s.PrimaryKey), metadata(s.Metadata)
 	if w := s.Watermark; w != nil {
 		out.Watermark = &jobgraph.WatermarkSpec{
 			Column:      int(w.Column),
@@ -135,7 +136,17 @@ func sink(s *jobv1.SinkSpec) *jobgraph.SinkSpec {
 	if s == nil {
 		return nil
 	}
-	return &jobgraph.SinkSpec{UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyTexts(s.Options)}
+	return &jobgraph.SinkSpec{
+		UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyTexts(s.Options),
+		PrimaryKey: ints(s.PrimaryKey), Metadata: metadata(s.Metadata), PartitionBy: ints(s.PartitionBy), Overwrite: s.Overwrite,
+	}
+}
+
+func metadata(in []*jobv1.MetadataColumn) (out []jobgraph.MetadataColumn) {
+	for _, m := range in {
+		out = append(out, jobgraph.MetadataColumn{Column: int(m.GetColumn()), Key: m.GetKey()})
+	}
+	return out
 }
 
 func copyTexts(in map[string]string) map[string]string {

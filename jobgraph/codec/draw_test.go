@@ -56,6 +56,7 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 	}
 	if rapid.Bool().Draw(t, "source") {
 		v.Source = &jobgraph.SourceSpec{UID: "s", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)}
+		v.Source.PrimaryKey, v.Source.Metadata = drawKey(t), drawMetadata(t)
 		if rapid.Bool().Draw(t, "computed") {
 			v.Source.Computed = []jobgraph.Projection{{Name: rapid.String().Draw(t, "column"), Expr: drawExpr(t, 2)}}
 		}
@@ -67,9 +68,26 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 		v.Operators = append(v.Operators, drawOperator(t))
 	}
 	if rapid.Bool().Draw(t, "sink") {
-		v.Sink = &jobgraph.SinkSpec{UID: "t", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t)}
+		v.Sink = &jobgraph.SinkSpec{
+			UID: "t", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t),
+			PrimaryKey: drawKey(t), Metadata: drawMetadata(t), PartitionBy: drawKey(t), Overwrite: rapid.Bool().Draw(t, "overwrite"),
+		}
 	}
 	return v
+}
+
+func drawKey(t *rapid.T) (key []int) {
+	for range rapid.IntRange(0, 2).Draw(t, "key columns") {
+		key = append(key, rapid.IntRange(0, 9).Draw(t, "key column"))
+	}
+	return key
+}
+
+func drawMetadata(t *rapid.T) (out []jobgraph.MetadataColumn) {
+	for range rapid.IntRange(0, 2).Draw(t, "metadata columns") {
+		out = append(out, jobgraph.MetadataColumn{Column: rapid.IntRange(0, 9).Draw(t, "metadata column"), Key: rapid.String().Draw(t, "metadata key")})
+	}
+	return out
 }
 
 func drawOperator(t *rapid.T) jobgraph.OperatorSpec {

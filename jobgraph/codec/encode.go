@@ -101,7 +101,11 @@ func (e *encoder) oneVertex(v *jobgraph.Vertex) *jobv1.Vertex {
 		SlotSharingGroup: v.SlotSharingGroup,
 	}
 	if s := v.Sink; s != nil {
-		out.Sink = &jobv1.SinkSpec{Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options)}
+		out.Sink = &jobv1.SinkSpec{
+			Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options),
+			PrimaryKey: e.ints("sink.primary_key", s.PrimaryKey), Metadata: e.metadata("sink.metadata", s.Metadata),
+			PartitionBy: e.ints("sink.partition_by", s.PartitionBy), Overwrite: s.Overwrite,
+		}
 	}
 	for i := range v.Operators {
 		out.Operators = append(out.Operators, e.operator(fmt.Sprintf("operators[%d]", i), &v.Operators[i]))
@@ -117,10 +121,18 @@ func (e *encoder) source(s *jobgraph.SourceSpec) *jobv1.SourceSpec {
 		Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options), Schema: e.schema("source.schema", s.Schema),
 	}
 	out.Computed = e.projections("source.computed", s.Computed)
+	out.PrimaryKey, out.Metadata = e.ints("source.primary_key", s.PrimaryKey), e.metadata("source.metadata", s.Metadata)
 	if w := s.Watermark; w != nil {
 		out.Watermark = &jobv1.WatermarkSpec{
 			Column: e.int("source.watermark.column", w.Column), Delay: duration(w.Delay), IdleTimeout: duration(w.IdleTimeout),
 		}
+	}
+	return out
+}
+
+func (e *encoder) metadata(field string, in []jobgraph.MetadataColumn) (out []*jobv1.MetadataColumn) {
+	for i, m := range in {
+		out = append(out, &jobv1.MetadataColumn{Column: e.int(fmt.Sprintf("%s[%d].column", field, i), m.Column), Key: m.Key})
 	}
 	return out
 }

@@ -132,7 +132,7 @@ func (j *joiner) join(left relation, ref ast.TableRef, s side) (relation, error)
 	if err != nil {
 		return right, err
 	}
-	node := &plan.Join{Kind: s.kind, Left: left.node, Right: right.node, Hints: j.hints, Result: sideBySide(left.node, right.node, s.kind)}
+	node := &plan.Join{Kind: s.kind, Left: left.node, Right: right.node, Hints: j.joinHints(left, right), Result: sideBySide(left.node, right.node, s.kind)}
 	both := beside(node, left, right)
 	switch {
 	case s.natural:

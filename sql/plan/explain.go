@@ -82,7 +82,7 @@ func describe(n Node) []string {
 		return describeJoin(n)
 	case *TemporalJoin:
 		names := pairNames(n.Left, n.Right)
-		return []string{string(n.Kind), labelled("time", names[n.Time]), labelled("on", conditionText(n.Condition, names)), hintList(n.Hints)}
+		return []string{string(n.Kind), labelled("time", names[n.Time]), keysText(n.Keys, n.Left, n.Right), labelled("on", conditionText(n.Condition, names)), hintList(n.Hints)}
 	case *Correlate:
 		args := make([]string, len(n.Args))
 		for i, a := range n.Args {
@@ -98,7 +98,7 @@ func describe(n Node) []string {
 	case *Sink:
 		return describeSink(n)
 	default:
-		return nil
+		return describeOptimized(n)
 	}
 }
 
@@ -153,7 +153,9 @@ func describeAggregate(n *Aggregate) []string {
 func describeJoin(n *Join) []string {
 	names := pairNames(n.Left, n.Right)
 	return []string{
-		string(n.Kind), labelled("on", conditionText(n.Condition, names)), when(n.NullAware, "null aware"), when(n.Single, "single"), hintList(n.Hints),
+		string(n.Kind), keysText(n.Keys, n.Left, n.Right), joinWindowText(n, names), joinIntervalText(n, names),
+		labelled("on", conditionText(n.Condition, names)), when(n.NullAware, "null aware"),
+		when(n.Single, "single"), hintList(n.Hints),
 	}
 }
 
@@ -206,6 +208,9 @@ func callTexts(calls []Call, names []string) []string {
 }
 
 func windowText(w *Window, names []string) string {
+	if w.Kind == Attached {
+		return string(w.Kind) + "(" + names[w.Start] + ", " + names[w.End] + ")"
+	}
 	parts := []string{names[w.Time], w.Size.String()}
 	if w.Step != 0 {
 		parts = append(parts, "step "+w.Step.String())

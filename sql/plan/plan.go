@@ -145,6 +145,8 @@ const (
 	Hop      WindowKind = "HOP"
 	Cumulate WindowKind = "CUMULATE"
 	Session  WindowKind = "SESSION"
+	// Attached rows have their window already, in the columns Start and End. The optimizer makes it of windows over windows.
+	Attached WindowKind = "ATTACHED"
 )
 
 // Window deals rows out to windows of time.
@@ -155,6 +157,8 @@ type Window struct {
 	Size, Step, Offset time.Duration
 	// Keys are the columns by which sessions are told apart (PARTITION BY of the function).
 	Keys []int
+	// Start and End are columns of the input, of Attached windows alone, which have neither Time nor Size.
+	Start, End int
 }
 
 // WindowProperty is a column about a row's window.
@@ -200,9 +204,13 @@ type Join struct {
 	Single bool
 	Hints  []Hint
 	Result Schema
+	// What follows is found by the optimizer in Condition, which then no longer has it.
+	Keys     []JoinKey
+	Window   *JoinWindow
+	Interval *JoinInterval
 }
 
-// Hint is a hint of the query for a node, such as STATE_TTL or LOOKUP.
+// Hint is a hint of the query for a node, such as STATE_TTL or LOOKUP. STATE_TTL of a join has its times by the words left and right.
 type Hint struct {
 	Name    string
 	Options map[string]string
@@ -216,6 +224,8 @@ type TemporalJoin struct {
 	Condition   expr.Expr
 	Hints       []Hint
 	Result      Schema
+	// Keys are found by the optimizer in Condition, which then no longer has them.
+	Keys []JoinKey
 }
 
 // Correlate gives for each left row what a table function makes of it.

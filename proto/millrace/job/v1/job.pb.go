@@ -867,7 +867,11 @@ type SourceSpec struct {
 	// Of a column of what the source gives.
 	Watermark *WatermarkSpec `protobuf:"bytes,5,opt,name=watermark,proto3" json:"watermark,omitempty"`
 	// What the source gives, where that is not what is read.
-	Computed      []*Projection `protobuf:"bytes,6,rep,name=computed,proto3" json:"computed,omitempty"`
+	Computed []*Projection `protobuf:"bytes,6,rep,name=computed,proto3" json:"computed,omitempty"`
+	// Columns of schema that tell rows apart.
+	PrimaryKey []int32 `protobuf:"varint,10,rep,packed,name=primary_key,json=primaryKey,proto3" json:"primary_key,omitempty"`
+	// Columns of schema that are no part of a record.
+	Metadata      []*MetadataColumn `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -944,6 +948,73 @@ func (x *SourceSpec) GetComputed() []*Projection {
 	return nil
 }
 
+func (x *SourceSpec) GetPrimaryKey() []int32 {
+	if x != nil {
+		return x.PrimaryKey
+	}
+	return nil
+}
+
+func (x *SourceSpec) GetMetadata() []*MetadataColumn {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+type MetadataColumn struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Column int32                  `protobuf:"varint,1,opt,name=column,proto3" json:"column,omitempty"`
+	// As the connector calls it.
+	Key           string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MetadataColumn) Reset() {
+	*x = MetadataColumn{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MetadataColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MetadataColumn) ProtoMessage() {}
+
+func (x *MetadataColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MetadataColumn.ProtoReflect.Descriptor instead.
+func (*MetadataColumn) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *MetadataColumn) GetColumn() int32 {
+	if x != nil {
+		return x.Column
+	}
+	return 0
+}
+
+func (x *MetadataColumn) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
 type WatermarkSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Column        int32                  `protobuf:"varint,1,opt,name=column,proto3" json:"column,omitempty"`
@@ -955,7 +1026,7 @@ type WatermarkSpec struct {
 
 func (x *WatermarkSpec) Reset() {
 	*x = WatermarkSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[5]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -967,7 +1038,7 @@ func (x *WatermarkSpec) String() string {
 func (*WatermarkSpec) ProtoMessage() {}
 
 func (x *WatermarkSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[5]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -980,7 +1051,7 @@ func (x *WatermarkSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatermarkSpec.ProtoReflect.Descriptor instead.
 func (*WatermarkSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *WatermarkSpec) GetColumn() int32 {
@@ -1005,17 +1076,25 @@ func (x *WatermarkSpec) GetIdleTimeout() *durationpb.Duration {
 }
 
 type SinkSpec struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Uid           string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
-	Connector     string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
-	Options       map[string]string      `protobuf:"bytes,3,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Uid       string                 `protobuf:"bytes,1,opt,name=uid,proto3" json:"uid,omitempty"`
+	Connector string                 `protobuf:"bytes,2,opt,name=connector,proto3" json:"connector,omitempty"`
+	Options   map[string]string      `protobuf:"bytes,3,rep,name=options,proto3" json:"options,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Columns of the input by which rows replace each other.
+	PrimaryKey []int32 `protobuf:"varint,10,rep,packed,name=primary_key,json=primaryKey,proto3" json:"primary_key,omitempty"`
+	// Columns of the input that go around a record.
+	Metadata []*MetadataColumn `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
+	// Columns of the input by whose values a table's rows lie apart.
+	PartitionBy []int32 `protobuf:"varint,12,rep,packed,name=partition_by,json=partitionBy,proto3" json:"partition_by,omitempty"`
+	// What is written takes the place of what is there.
+	Overwrite     bool `protobuf:"varint,13,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SinkSpec) Reset() {
 	*x = SinkSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[6]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1106,7 @@ func (x *SinkSpec) String() string {
 func (*SinkSpec) ProtoMessage() {}
 
 func (x *SinkSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[6]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1119,7 @@ func (x *SinkSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkSpec.ProtoReflect.Descriptor instead.
 func (*SinkSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SinkSpec) GetUid() string {
@@ -1062,6 +1141,34 @@ func (x *SinkSpec) GetOptions() map[string]string {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *SinkSpec) GetPrimaryKey() []int32 {
+	if x != nil {
+		return x.PrimaryKey
+	}
+	return nil
+}
+
+func (x *SinkSpec) GetMetadata() []*MetadataColumn {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *SinkSpec) GetPartitionBy() []int32 {
+	if x != nil {
+		return x.PartitionBy
+	}
+	return nil
+}
+
+func (x *SinkSpec) GetOverwrite() bool {
+	if x != nil {
+		return x.Overwrite
+	}
+	return false
 }
 
 type OperatorSpec struct {
@@ -1099,7 +1206,7 @@ type OperatorSpec struct {
 
 func (x *OperatorSpec) Reset() {
 	*x = OperatorSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[7]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1218,7 @@ func (x *OperatorSpec) String() string {
 func (*OperatorSpec) ProtoMessage() {}
 
 func (x *OperatorSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[7]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1231,7 @@ func (x *OperatorSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OperatorSpec.ProtoReflect.Descriptor instead.
 func (*OperatorSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{7}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *OperatorSpec) GetUid() string {
@@ -1495,7 +1602,7 @@ type JoinSpec struct {
 
 func (x *JoinSpec) Reset() {
 	*x = JoinSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1507,7 +1614,7 @@ func (x *JoinSpec) String() string {
 func (*JoinSpec) ProtoMessage() {}
 
 func (x *JoinSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[8]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1520,7 +1627,7 @@ func (x *JoinSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinSpec.ProtoReflect.Descriptor instead.
 func (*JoinSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{8}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *JoinSpec) GetType() JoinType {
@@ -1573,7 +1680,7 @@ type IntervalJoinSpec struct {
 
 func (x *IntervalJoinSpec) Reset() {
 	*x = IntervalJoinSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1585,7 +1692,7 @@ func (x *IntervalJoinSpec) String() string {
 func (*IntervalJoinSpec) ProtoMessage() {}
 
 func (x *IntervalJoinSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[9]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1598,7 +1705,7 @@ func (x *IntervalJoinSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IntervalJoinSpec.ProtoReflect.Descriptor instead.
 func (*IntervalJoinSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{9}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *IntervalJoinSpec) GetType() JoinType {
@@ -1663,7 +1770,7 @@ type WindowJoinSpec struct {
 
 func (x *WindowJoinSpec) Reset() {
 	*x = WindowJoinSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1675,7 +1782,7 @@ func (x *WindowJoinSpec) String() string {
 func (*WindowJoinSpec) ProtoMessage() {}
 
 func (x *WindowJoinSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[10]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1688,7 +1795,7 @@ func (x *WindowJoinSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowJoinSpec.ProtoReflect.Descriptor instead.
 func (*WindowJoinSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{10}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WindowJoinSpec) GetType() JoinType {
@@ -1741,7 +1848,7 @@ type TemporalJoinSpec struct {
 
 func (x *TemporalJoinSpec) Reset() {
 	*x = TemporalJoinSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1753,7 +1860,7 @@ func (x *TemporalJoinSpec) String() string {
 func (*TemporalJoinSpec) ProtoMessage() {}
 
 func (x *TemporalJoinSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[11]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1766,7 +1873,7 @@ func (x *TemporalJoinSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TemporalJoinSpec.ProtoReflect.Descriptor instead.
 func (*TemporalJoinSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{11}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TemporalJoinSpec) GetType() JoinType {
@@ -1830,7 +1937,7 @@ type LookupJoinSpec struct {
 
 func (x *LookupJoinSpec) Reset() {
 	*x = LookupJoinSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1842,7 +1949,7 @@ func (x *LookupJoinSpec) String() string {
 func (*LookupJoinSpec) ProtoMessage() {}
 
 func (x *LookupJoinSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[12]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1855,7 +1962,7 @@ func (x *LookupJoinSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupJoinSpec.ProtoReflect.Descriptor instead.
 func (*LookupJoinSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{12}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *LookupJoinSpec) GetType() JoinType {
@@ -1898,7 +2005,7 @@ type LookupTable struct {
 
 func (x *LookupTable) Reset() {
 	*x = LookupTable{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2017,7 @@ func (x *LookupTable) String() string {
 func (*LookupTable) ProtoMessage() {}
 
 func (x *LookupTable) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[13]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2030,7 @@ func (x *LookupTable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LookupTable.ProtoReflect.Descriptor instead.
 func (*LookupTable) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{13}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *LookupTable) GetConnector() string {
@@ -1960,7 +2067,7 @@ type CorrelateSpec struct {
 
 func (x *CorrelateSpec) Reset() {
 	*x = CorrelateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2079,7 @@ func (x *CorrelateSpec) String() string {
 func (*CorrelateSpec) ProtoMessage() {}
 
 func (x *CorrelateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[14]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2092,7 @@ func (x *CorrelateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CorrelateSpec.ProtoReflect.Descriptor instead.
 func (*CorrelateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{14}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CorrelateSpec) GetType() JoinType {
@@ -2035,7 +2142,7 @@ type JoinKeys struct {
 
 func (x *JoinKeys) Reset() {
 	*x = JoinKeys{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2047,7 +2154,7 @@ func (x *JoinKeys) String() string {
 func (*JoinKeys) ProtoMessage() {}
 
 func (x *JoinKeys) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[15]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2060,7 +2167,7 @@ func (x *JoinKeys) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinKeys.ProtoReflect.Descriptor instead.
 func (*JoinKeys) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{15}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JoinKeys) GetLeft() []int32 {
@@ -2095,7 +2202,7 @@ type JoinSide struct {
 
 func (x *JoinSide) Reset() {
 	*x = JoinSide{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2214,7 @@ func (x *JoinSide) String() string {
 func (*JoinSide) ProtoMessage() {}
 
 func (x *JoinSide) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[16]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2227,7 @@ func (x *JoinSide) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinSide.ProtoReflect.Descriptor instead.
 func (*JoinSide) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{16}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *JoinSide) GetChangelog() Changelog {
@@ -2154,7 +2261,7 @@ type CalcSpec struct {
 
 func (x *CalcSpec) Reset() {
 	*x = CalcSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2273,7 @@ func (x *CalcSpec) String() string {
 func (*CalcSpec) ProtoMessage() {}
 
 func (x *CalcSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[17]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2286,7 @@ func (x *CalcSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CalcSpec.ProtoReflect.Descriptor instead.
 func (*CalcSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{17}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CalcSpec) GetFilter() *Expression {
@@ -2206,7 +2313,7 @@ type Projection struct {
 
 func (x *Projection) Reset() {
 	*x = Projection{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2218,7 +2325,7 @@ func (x *Projection) String() string {
 func (*Projection) ProtoMessage() {}
 
 func (x *Projection) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[18]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2231,7 +2338,7 @@ func (x *Projection) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Projection.ProtoReflect.Descriptor instead.
 func (*Projection) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{18}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Projection) GetName() string {
@@ -2265,7 +2372,7 @@ type WindowAggregateSpec struct {
 
 func (x *WindowAggregateSpec) Reset() {
 	*x = WindowAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2384,7 @@ func (x *WindowAggregateSpec) String() string {
 func (*WindowAggregateSpec) ProtoMessage() {}
 
 func (x *WindowAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[19]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2397,7 @@ func (x *WindowAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowAggregateSpec.ProtoReflect.Descriptor instead.
 func (*WindowAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{19}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WindowAggregateSpec) GetKeys() []int32 {
@@ -2363,7 +2470,7 @@ type WindowSpec struct {
 
 func (x *WindowSpec) Reset() {
 	*x = WindowSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2375,7 +2482,7 @@ func (x *WindowSpec) String() string {
 func (*WindowSpec) ProtoMessage() {}
 
 func (x *WindowSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[20]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2388,7 +2495,7 @@ func (x *WindowSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowSpec.ProtoReflect.Descriptor instead.
 func (*WindowSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{20}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WindowSpec) GetSize() *durationpb.Duration {
@@ -2443,7 +2550,7 @@ type WindowAssignSpec struct {
 
 func (x *WindowAssignSpec) Reset() {
 	*x = WindowAssignSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2455,7 +2562,7 @@ func (x *WindowAssignSpec) String() string {
 func (*WindowAssignSpec) ProtoMessage() {}
 
 func (x *WindowAssignSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[21]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2468,7 +2575,7 @@ func (x *WindowAssignSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WindowAssignSpec.ProtoReflect.Descriptor instead.
 func (*WindowAssignSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{21}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WindowAssignSpec) GetTime() int32 {
@@ -2496,7 +2603,7 @@ type ExpandSpec struct {
 
 func (x *ExpandSpec) Reset() {
 	*x = ExpandSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2615,7 @@ func (x *ExpandSpec) String() string {
 func (*ExpandSpec) ProtoMessage() {}
 
 func (x *ExpandSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[22]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2628,7 @@ func (x *ExpandSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpandSpec.ProtoReflect.Descriptor instead.
 func (*ExpandSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{22}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ExpandSpec) GetSets() []*GroupingSet {
@@ -2549,7 +2656,7 @@ type GroupingSet struct {
 
 func (x *GroupingSet) Reset() {
 	*x = GroupingSet{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2561,7 +2668,7 @@ func (x *GroupingSet) String() string {
 func (*GroupingSet) ProtoMessage() {}
 
 func (x *GroupingSet) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[23]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2574,7 +2681,7 @@ func (x *GroupingSet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupingSet.ProtoReflect.Descriptor instead.
 func (*GroupingSet) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{23}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GroupingSet) GetNulls() []int32 {
@@ -2608,7 +2715,7 @@ type OverAggregateSpec struct {
 
 func (x *OverAggregateSpec) Reset() {
 	*x = OverAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2620,7 +2727,7 @@ func (x *OverAggregateSpec) String() string {
 func (*OverAggregateSpec) ProtoMessage() {}
 
 func (x *OverAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[24]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2633,7 +2740,7 @@ func (x *OverAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverAggregateSpec.ProtoReflect.Descriptor instead.
 func (*OverAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{24}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *OverAggregateSpec) GetKeys() []int32 {
@@ -2701,7 +2808,7 @@ type AggregateCall struct {
 
 func (x *AggregateCall) Reset() {
 	*x = AggregateCall{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +2820,7 @@ func (x *AggregateCall) String() string {
 func (*AggregateCall) ProtoMessage() {}
 
 func (x *AggregateCall) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[25]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +2833,7 @@ func (x *AggregateCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AggregateCall.ProtoReflect.Descriptor instead.
 func (*AggregateCall) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{25}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AggregateCall) GetFunc() string {
@@ -2787,7 +2894,7 @@ type GroupAggregateSpec struct {
 
 func (x *GroupAggregateSpec) Reset() {
 	*x = GroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2799,7 +2906,7 @@ func (x *GroupAggregateSpec) String() string {
 func (*GroupAggregateSpec) ProtoMessage() {}
 
 func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[26]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2812,7 +2919,7 @@ func (x *GroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*GroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{26}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GroupAggregateSpec) GetKeys() []int32 {
@@ -2882,7 +2989,7 @@ type LocalGroupAggregateSpec struct {
 
 func (x *LocalGroupAggregateSpec) Reset() {
 	*x = LocalGroupAggregateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3001,7 @@ func (x *LocalGroupAggregateSpec) String() string {
 func (*LocalGroupAggregateSpec) ProtoMessage() {}
 
 func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[27]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3014,7 @@ func (x *LocalGroupAggregateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LocalGroupAggregateSpec.ProtoReflect.Descriptor instead.
 func (*LocalGroupAggregateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{27}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *LocalGroupAggregateSpec) GetKeys() []int32 {
@@ -2939,7 +3046,7 @@ type UnionSpec struct {
 
 func (x *UnionSpec) Reset() {
 	*x = UnionSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2951,7 +3058,7 @@ func (x *UnionSpec) String() string {
 func (*UnionSpec) ProtoMessage() {}
 
 func (x *UnionSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[28]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2964,7 +3071,7 @@ func (x *UnionSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnionSpec.ProtoReflect.Descriptor instead.
 func (*UnionSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{28}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
 }
 
 type SortColumn struct {
@@ -2978,7 +3085,7 @@ type SortColumn struct {
 
 func (x *SortColumn) Reset() {
 	*x = SortColumn{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2990,7 +3097,7 @@ func (x *SortColumn) String() string {
 func (*SortColumn) ProtoMessage() {}
 
 func (x *SortColumn) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[29]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3003,7 +3110,7 @@ func (x *SortColumn) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortColumn.ProtoReflect.Descriptor instead.
 func (*SortColumn) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{29}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SortColumn) GetColumn() int32 {
@@ -3049,7 +3156,7 @@ type RankSpec struct {
 
 func (x *RankSpec) Reset() {
 	*x = RankSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3061,7 +3168,7 @@ func (x *RankSpec) String() string {
 func (*RankSpec) ProtoMessage() {}
 
 func (x *RankSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[30]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3074,7 +3181,7 @@ func (x *RankSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RankSpec.ProtoReflect.Descriptor instead.
 func (*RankSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{30}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RankSpec) GetKeys() []int32 {
@@ -3179,7 +3286,7 @@ type DeduplicateSpec struct {
 
 func (x *DeduplicateSpec) Reset() {
 	*x = DeduplicateSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3191,7 +3298,7 @@ func (x *DeduplicateSpec) String() string {
 func (*DeduplicateSpec) ProtoMessage() {}
 
 func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[31]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3204,7 +3311,7 @@ func (x *DeduplicateSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeduplicateSpec.ProtoReflect.Descriptor instead.
 func (*DeduplicateSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{31}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DeduplicateSpec) GetKeys() []int32 {
@@ -3276,7 +3383,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3395,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[32]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3408,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{32}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -3350,7 +3457,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3362,7 +3469,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3375,7 +3482,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -3410,7 +3517,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3422,7 +3529,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3435,7 +3542,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -3462,7 +3569,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3474,7 +3581,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3487,7 +3594,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -3512,7 +3619,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3524,7 +3631,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3537,7 +3644,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
 }
 
 type Edge struct {
@@ -3554,7 +3661,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3566,7 +3673,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3579,7 +3686,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Edge) GetFrom() string {
@@ -3634,7 +3741,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3646,7 +3753,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3659,7 +3766,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -3679,7 +3786,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3691,7 +3798,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3704,7 +3811,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Field) GetName() string {
@@ -3739,7 +3846,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3751,7 +3858,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3764,7 +3871,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -3841,7 +3948,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3853,7 +3960,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3866,7 +3973,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Expression) GetType() *Type {
@@ -3972,7 +4079,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3984,7 +4091,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3997,7 +4104,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -4032,7 +4139,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4044,7 +4151,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4057,7 +4164,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -4186,7 +4293,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4198,7 +4305,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4211,7 +4318,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{44}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -4238,7 +4345,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4250,7 +4357,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4263,7 +4370,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{45}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Call) GetFunc() string {
@@ -4290,7 +4397,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4302,7 +4409,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4315,7 +4422,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{46}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -4342,7 +4449,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4354,7 +4461,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4367,7 +4474,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{47}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -4394,7 +4501,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4406,7 +4513,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4419,7 +4526,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{48}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *When) GetIf() *Expression {
@@ -4480,7 +4587,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x06source\x18\x04 \x01(\v2\x1b.millrace.job.v1.SourceSpecR\x06source\x12;\n" +
 	"\toperators\x18\x05 \x03(\v2\x1d.millrace.job.v1.OperatorSpecR\toperators\x12-\n" +
 	"\x04sink\x18\x06 \x01(\v2\x19.millrace.job.v1.SinkSpecR\x04sink\x12,\n" +
-	"\x12slot_sharing_group\x18\a \x01(\tR\x10slotSharingGroup\"\xe4\x02\n" +
+	"\x12slot_sharing_group\x18\a \x01(\tR\x10slotSharingGroup\"\xc2\x03\n" +
 	"\n" +
 	"SourceSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x1c\n" +
@@ -4488,18 +4595,31 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\aoptions\x18\x03 \x03(\v2(.millrace.job.v1.SourceSpec.OptionsEntryR\aoptions\x12/\n" +
 	"\x06schema\x18\x04 \x01(\v2\x17.millrace.job.v1.SchemaR\x06schema\x12<\n" +
 	"\twatermark\x18\x05 \x01(\v2\x1e.millrace.job.v1.WatermarkSpecR\twatermark\x127\n" +
-	"\bcomputed\x18\x06 \x03(\v2\x1b.millrace.job.v1.ProjectionR\bcomputed\x1a:\n" +
+	"\bcomputed\x18\x06 \x03(\v2\x1b.millrace.job.v1.ProjectionR\bcomputed\x12\x1f\n" +
+	"\vprimary_key\x18\n" +
+	" \x03(\x05R\n" +
+	"primaryKey\x12;\n" +
+	"\bmetadata\x18\v \x03(\v2\x1f.millrace.job.v1.MetadataColumnR\bmetadata\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
+	"\x0eMetadataColumn\x12\x16\n" +
+	"\x06column\x18\x01 \x01(\x05R\x06column\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\"\x96\x01\n" +
 	"\rWatermarkSpec\x12\x16\n" +
 	"\x06column\x18\x01 \x01(\x05R\x06column\x12/\n" +
 	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12<\n" +
-	"\fidle_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\"\xb8\x01\n" +
+	"\fidle_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\"\xd7\x02\n" +
 	"\bSinkSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12@\n" +
-	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x1a:\n" +
+	"\aoptions\x18\x03 \x03(\v2&.millrace.job.v1.SinkSpec.OptionsEntryR\aoptions\x12\x1f\n" +
+	"\vprimary_key\x18\n" +
+	" \x03(\x05R\n" +
+	"primaryKey\x12;\n" +
+	"\bmetadata\x18\v \x03(\v2\x1f.millrace.job.v1.MetadataColumnR\bmetadata\x12!\n" +
+	"\fpartition_by\x18\f \x03(\x05R\vpartitionBy\x12\x1c\n" +
+	"\toverwrite\x18\r \x01(\bR\toverwrite\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\f\n" +
@@ -4862,7 +4982,7 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
 	(JoinType)(0),                   // 1: millrace.job.v1.JoinType
@@ -4876,182 +4996,185 @@ var file_millrace_job_v1_job_proto_goTypes = []any{
 	(*RestartSpec)(nil),             // 9: millrace.job.v1.RestartSpec
 	(*Vertex)(nil),                  // 10: millrace.job.v1.Vertex
 	(*SourceSpec)(nil),              // 11: millrace.job.v1.SourceSpec
-	(*WatermarkSpec)(nil),           // 12: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),                // 13: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),            // 14: millrace.job.v1.OperatorSpec
-	(*JoinSpec)(nil),                // 15: millrace.job.v1.JoinSpec
-	(*IntervalJoinSpec)(nil),        // 16: millrace.job.v1.IntervalJoinSpec
-	(*WindowJoinSpec)(nil),          // 17: millrace.job.v1.WindowJoinSpec
-	(*TemporalJoinSpec)(nil),        // 18: millrace.job.v1.TemporalJoinSpec
-	(*LookupJoinSpec)(nil),          // 19: millrace.job.v1.LookupJoinSpec
-	(*LookupTable)(nil),             // 20: millrace.job.v1.LookupTable
-	(*CorrelateSpec)(nil),           // 21: millrace.job.v1.CorrelateSpec
-	(*JoinKeys)(nil),                // 22: millrace.job.v1.JoinKeys
-	(*JoinSide)(nil),                // 23: millrace.job.v1.JoinSide
-	(*CalcSpec)(nil),                // 24: millrace.job.v1.CalcSpec
-	(*Projection)(nil),              // 25: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil),     // 26: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),              // 27: millrace.job.v1.WindowSpec
-	(*WindowAssignSpec)(nil),        // 28: millrace.job.v1.WindowAssignSpec
-	(*ExpandSpec)(nil),              // 29: millrace.job.v1.ExpandSpec
-	(*GroupingSet)(nil),             // 30: millrace.job.v1.GroupingSet
-	(*OverAggregateSpec)(nil),       // 31: millrace.job.v1.OverAggregateSpec
-	(*AggregateCall)(nil),           // 32: millrace.job.v1.AggregateCall
-	(*GroupAggregateSpec)(nil),      // 33: millrace.job.v1.GroupAggregateSpec
-	(*LocalGroupAggregateSpec)(nil), // 34: millrace.job.v1.LocalGroupAggregateSpec
-	(*UnionSpec)(nil),               // 35: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),              // 36: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),                // 37: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),         // 38: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil),  // 39: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),     // 40: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),                // 41: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),               // 42: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),    // 43: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                    // 44: millrace.job.v1.Edge
-	(*Schema)(nil),                  // 45: millrace.job.v1.Schema
-	(*Field)(nil),                   // 46: millrace.job.v1.Field
-	(*Type)(nil),                    // 47: millrace.job.v1.Type
-	(*Expression)(nil),              // 48: millrace.job.v1.Expression
-	(*Column)(nil),                  // 49: millrace.job.v1.Column
-	(*Literal)(nil),                 // 50: millrace.job.v1.Literal
-	(*Int128)(nil),                  // 51: millrace.job.v1.Int128
-	(*Call)(nil),                    // 52: millrace.job.v1.Call
-	(*Cast)(nil),                    // 53: millrace.job.v1.Cast
-	(*Case)(nil),                    // 54: millrace.job.v1.Case
-	(*When)(nil),                    // 55: millrace.job.v1.When
-	nil,                             // 56: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                             // 57: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                             // 58: millrace.job.v1.SinkSpec.OptionsEntry
-	nil,                             // 59: millrace.job.v1.LookupTable.OptionsEntry
-	(*durationpb.Duration)(nil),     // 60: google.protobuf.Duration
+	(*MetadataColumn)(nil),          // 12: millrace.job.v1.MetadataColumn
+	(*WatermarkSpec)(nil),           // 13: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),                // 14: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),            // 15: millrace.job.v1.OperatorSpec
+	(*JoinSpec)(nil),                // 16: millrace.job.v1.JoinSpec
+	(*IntervalJoinSpec)(nil),        // 17: millrace.job.v1.IntervalJoinSpec
+	(*WindowJoinSpec)(nil),          // 18: millrace.job.v1.WindowJoinSpec
+	(*TemporalJoinSpec)(nil),        // 19: millrace.job.v1.TemporalJoinSpec
+	(*LookupJoinSpec)(nil),          // 20: millrace.job.v1.LookupJoinSpec
+	(*LookupTable)(nil),             // 21: millrace.job.v1.LookupTable
+	(*CorrelateSpec)(nil),           // 22: millrace.job.v1.CorrelateSpec
+	(*JoinKeys)(nil),                // 23: millrace.job.v1.JoinKeys
+	(*JoinSide)(nil),                // 24: millrace.job.v1.JoinSide
+	(*CalcSpec)(nil),                // 25: millrace.job.v1.CalcSpec
+	(*Projection)(nil),              // 26: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),     // 27: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),              // 28: millrace.job.v1.WindowSpec
+	(*WindowAssignSpec)(nil),        // 29: millrace.job.v1.WindowAssignSpec
+	(*ExpandSpec)(nil),              // 30: millrace.job.v1.ExpandSpec
+	(*GroupingSet)(nil),             // 31: millrace.job.v1.GroupingSet
+	(*OverAggregateSpec)(nil),       // 32: millrace.job.v1.OverAggregateSpec
+	(*AggregateCall)(nil),           // 33: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 34: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 35: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 36: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 37: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 38: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 39: millrace.job.v1.DeduplicateSpec
+	(*ChangelogNormalizeSpec)(nil),  // 40: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 41: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 42: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 43: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 44: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 45: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 46: millrace.job.v1.Schema
+	(*Field)(nil),                   // 47: millrace.job.v1.Field
+	(*Type)(nil),                    // 48: millrace.job.v1.Type
+	(*Expression)(nil),              // 49: millrace.job.v1.Expression
+	(*Column)(nil),                  // 50: millrace.job.v1.Column
+	(*Literal)(nil),                 // 51: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 52: millrace.job.v1.Int128
+	(*Call)(nil),                    // 53: millrace.job.v1.Call
+	(*Cast)(nil),                    // 54: millrace.job.v1.Cast
+	(*Case)(nil),                    // 55: millrace.job.v1.Case
+	(*When)(nil),                    // 56: millrace.job.v1.When
+	nil,                             // 57: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 58: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 59: millrace.job.v1.SinkSpec.OptionsEntry
+	nil,                             // 60: millrace.job.v1.LookupTable.OptionsEntry
+	(*durationpb.Duration)(nil),     // 61: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	10,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	44,  // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	45,  // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
 	8,   // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
 	9,   // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	60,  // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	60,  // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	56,  // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	60,  // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	60,  // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	60,  // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	60,  // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	61,  // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	61,  // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	57,  // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	61,  // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	61,  // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	61,  // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	61,  // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
 	0,   // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	60,  // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	60,  // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	60,  // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	61,  // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	61,  // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	61,  // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
 	11,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	14,  // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	13,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	57,  // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	45,  // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	12,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	25,  // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	60,  // 22: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	60,  // 23: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	58,  // 24: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	24,  // 25: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	26,  // 26: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	26,  // 27: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	35,  // 28: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	37,  // 29: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	38,  // 30: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	39,  // 31: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	40,  // 32: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	41,  // 33: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	42,  // 34: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	43,  // 35: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	33,  // 36: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
-	34,  // 37: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
-	31,  // 38: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
-	29,  // 39: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
-	28,  // 40: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
-	15,  // 41: millrace.job.v1.OperatorSpec.join:type_name -> millrace.job.v1.JoinSpec
-	16,  // 42: millrace.job.v1.OperatorSpec.interval_join:type_name -> millrace.job.v1.IntervalJoinSpec
-	17,  // 43: millrace.job.v1.OperatorSpec.window_join:type_name -> millrace.job.v1.WindowJoinSpec
-	18,  // 44: millrace.job.v1.OperatorSpec.temporal_join:type_name -> millrace.job.v1.TemporalJoinSpec
-	19,  // 45: millrace.job.v1.OperatorSpec.lookup_join:type_name -> millrace.job.v1.LookupJoinSpec
-	21,  // 46: millrace.job.v1.OperatorSpec.correlate:type_name -> millrace.job.v1.CorrelateSpec
-	1,   // 47: millrace.job.v1.JoinSpec.type:type_name -> millrace.job.v1.JoinType
-	22,  // 48: millrace.job.v1.JoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	48,  // 49: millrace.job.v1.JoinSpec.condition:type_name -> millrace.job.v1.Expression
-	23,  // 50: millrace.job.v1.JoinSpec.left:type_name -> millrace.job.v1.JoinSide
-	23,  // 51: millrace.job.v1.JoinSpec.right:type_name -> millrace.job.v1.JoinSide
-	1,   // 52: millrace.job.v1.IntervalJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	22,  // 53: millrace.job.v1.IntervalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	60,  // 54: millrace.job.v1.IntervalJoinSpec.lower:type_name -> google.protobuf.Duration
-	60,  // 55: millrace.job.v1.IntervalJoinSpec.upper:type_name -> google.protobuf.Duration
-	48,  // 56: millrace.job.v1.IntervalJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 57: millrace.job.v1.WindowJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	22,  // 58: millrace.job.v1.WindowJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	48,  // 59: millrace.job.v1.WindowJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 60: millrace.job.v1.TemporalJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	22,  // 61: millrace.job.v1.TemporalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	2,   // 62: millrace.job.v1.TemporalJoinSpec.left:type_name -> millrace.job.v1.Changelog
-	48,  // 63: millrace.job.v1.TemporalJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 64: millrace.job.v1.LookupJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	20,  // 65: millrace.job.v1.LookupJoinSpec.table:type_name -> millrace.job.v1.LookupTable
-	22,  // 66: millrace.job.v1.LookupJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	48,  // 67: millrace.job.v1.LookupJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	59,  // 68: millrace.job.v1.LookupTable.options:type_name -> millrace.job.v1.LookupTable.OptionsEntry
-	45,  // 69: millrace.job.v1.LookupTable.schema:type_name -> millrace.job.v1.Schema
-	1,   // 70: millrace.job.v1.CorrelateSpec.type:type_name -> millrace.job.v1.JoinType
-	48,  // 71: millrace.job.v1.CorrelateSpec.args:type_name -> millrace.job.v1.Expression
-	45,  // 72: millrace.job.v1.CorrelateSpec.columns:type_name -> millrace.job.v1.Schema
-	2,   // 73: millrace.job.v1.JoinSide.changelog:type_name -> millrace.job.v1.Changelog
-	60,  // 74: millrace.job.v1.JoinSide.ttl:type_name -> google.protobuf.Duration
-	48,  // 75: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	25,  // 76: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	48,  // 77: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	27,  // 78: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	32,  // 79: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	45,  // 80: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	60,  // 81: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	60,  // 82: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	3,   // 83: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
-	60,  // 84: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
-	27,  // 85: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
-	30,  // 86: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
-	32,  // 87: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	32,  // 88: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	60,  // 89: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	45,  // 90: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	32,  // 91: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	36,  // 92: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	4,   // 93: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	60,  // 94: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	60,  // 95: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	48,  // 96: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	60,  // 97: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	60,  // 98: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	36,  // 99: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	5,   // 100: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	46,  // 101: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	47,  // 102: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	6,   // 103: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	47,  // 104: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	47,  // 105: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	46,  // 106: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	47,  // 107: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	49,  // 108: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	50,  // 109: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	52,  // 110: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	53,  // 111: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	54,  // 112: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	51,  // 113: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	48,  // 114: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	48,  // 115: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	55,  // 116: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	48,  // 117: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	48,  // 118: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	48,  // 119: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	120, // [120:120] is the sub-list for method output_type
-	120, // [120:120] is the sub-list for method input_type
-	120, // [120:120] is the sub-list for extension type_name
-	120, // [120:120] is the sub-list for extension extendee
-	0,   // [0:120] is the sub-list for field type_name
+	15,  // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	14,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	58,  // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	46,  // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	13,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	26,  // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	12,  // 22: millrace.job.v1.SourceSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
+	61,  // 23: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	61,  // 24: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	59,  // 25: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	12,  // 26: millrace.job.v1.SinkSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
+	25,  // 27: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	27,  // 28: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	27,  // 29: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	36,  // 30: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	38,  // 31: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	39,  // 32: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	40,  // 33: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	41,  // 34: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	42,  // 35: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	43,  // 36: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	44,  // 37: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	34,  // 38: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	35,  // 39: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	32,  // 40: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
+	30,  // 41: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
+	29,  // 42: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
+	16,  // 43: millrace.job.v1.OperatorSpec.join:type_name -> millrace.job.v1.JoinSpec
+	17,  // 44: millrace.job.v1.OperatorSpec.interval_join:type_name -> millrace.job.v1.IntervalJoinSpec
+	18,  // 45: millrace.job.v1.OperatorSpec.window_join:type_name -> millrace.job.v1.WindowJoinSpec
+	19,  // 46: millrace.job.v1.OperatorSpec.temporal_join:type_name -> millrace.job.v1.TemporalJoinSpec
+	20,  // 47: millrace.job.v1.OperatorSpec.lookup_join:type_name -> millrace.job.v1.LookupJoinSpec
+	22,  // 48: millrace.job.v1.OperatorSpec.correlate:type_name -> millrace.job.v1.CorrelateSpec
+	1,   // 49: millrace.job.v1.JoinSpec.type:type_name -> millrace.job.v1.JoinType
+	23,  // 50: millrace.job.v1.JoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	49,  // 51: millrace.job.v1.JoinSpec.condition:type_name -> millrace.job.v1.Expression
+	24,  // 52: millrace.job.v1.JoinSpec.left:type_name -> millrace.job.v1.JoinSide
+	24,  // 53: millrace.job.v1.JoinSpec.right:type_name -> millrace.job.v1.JoinSide
+	1,   // 54: millrace.job.v1.IntervalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	23,  // 55: millrace.job.v1.IntervalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	61,  // 56: millrace.job.v1.IntervalJoinSpec.lower:type_name -> google.protobuf.Duration
+	61,  // 57: millrace.job.v1.IntervalJoinSpec.upper:type_name -> google.protobuf.Duration
+	49,  // 58: millrace.job.v1.IntervalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 59: millrace.job.v1.WindowJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	23,  // 60: millrace.job.v1.WindowJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	49,  // 61: millrace.job.v1.WindowJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 62: millrace.job.v1.TemporalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	23,  // 63: millrace.job.v1.TemporalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	2,   // 64: millrace.job.v1.TemporalJoinSpec.left:type_name -> millrace.job.v1.Changelog
+	49,  // 65: millrace.job.v1.TemporalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 66: millrace.job.v1.LookupJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	21,  // 67: millrace.job.v1.LookupJoinSpec.table:type_name -> millrace.job.v1.LookupTable
+	23,  // 68: millrace.job.v1.LookupJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	49,  // 69: millrace.job.v1.LookupJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	60,  // 70: millrace.job.v1.LookupTable.options:type_name -> millrace.job.v1.LookupTable.OptionsEntry
+	46,  // 71: millrace.job.v1.LookupTable.schema:type_name -> millrace.job.v1.Schema
+	1,   // 72: millrace.job.v1.CorrelateSpec.type:type_name -> millrace.job.v1.JoinType
+	49,  // 73: millrace.job.v1.CorrelateSpec.args:type_name -> millrace.job.v1.Expression
+	46,  // 74: millrace.job.v1.CorrelateSpec.columns:type_name -> millrace.job.v1.Schema
+	2,   // 75: millrace.job.v1.JoinSide.changelog:type_name -> millrace.job.v1.Changelog
+	61,  // 76: millrace.job.v1.JoinSide.ttl:type_name -> google.protobuf.Duration
+	49,  // 77: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	26,  // 78: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	49,  // 79: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	28,  // 80: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	33,  // 81: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	46,  // 82: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	61,  // 83: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	61,  // 84: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	3,   // 85: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
+	61,  // 86: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
+	28,  // 87: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
+	31,  // 88: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
+	33,  // 89: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	33,  // 90: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	61,  // 91: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	46,  // 92: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	33,  // 93: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	37,  // 94: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	4,   // 95: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	61,  // 96: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	61,  // 97: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	49,  // 98: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	61,  // 99: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	61,  // 100: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	37,  // 101: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	5,   // 102: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	47,  // 103: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	48,  // 104: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	6,   // 105: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	48,  // 106: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	48,  // 107: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	47,  // 108: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	48,  // 109: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	50,  // 110: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	51,  // 111: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	53,  // 112: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	54,  // 113: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	55,  // 114: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	52,  // 115: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	49,  // 116: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	49,  // 117: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	56,  // 118: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	49,  // 119: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	49,  // 120: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	49,  // 121: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	122, // [122:122] is the sub-list for method output_type
+	122, // [122:122] is the sub-list for method input_type
+	122, // [122:122] is the sub-list for extension type_name
+	122, // [122:122] is the sub-list for extension extendee
+	0,   // [0:122] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -5059,7 +5182,7 @@ func file_millrace_job_v1_job_proto_init() {
 	if File_millrace_job_v1_job_proto != nil {
 		return
 	}
-	file_millrace_job_v1_job_proto_msgTypes[7].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[8].OneofWrappers = []any{
 		(*OperatorSpec_Calc)(nil),
 		(*OperatorSpec_WindowAggregate)(nil),
 		(*OperatorSpec_LocalAggregate)(nil),
@@ -5083,18 +5206,18 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_LookupJoin)(nil),
 		(*OperatorSpec_Correlate)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[25].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[30].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[26].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[31].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[34].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[41].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[32].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[35].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[42].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[43].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[44].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -5109,7 +5232,7 @@ func file_millrace_job_v1_job_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   53,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

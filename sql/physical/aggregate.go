@@ -1,0 +1,181 @@
+package physical
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"millrace/jobgraph"
+	"millrace/sql/plan"
+	"millrace/types"
+)
+
+// groupAggregate aggregates by key for ever.
+type groupAggregate struct {
+	stateful
+	keys    []int
+	calls   []jobgraph.AggregateCall
+	retract bool
+	final   bool
+	ttl     time.Duration
+	raw     *types.Schema // of what a first phase has aggregated already; nil without one
+}
+
+func (*groupAggregate) title() string { return "GroupAggregate" }
+
+// at returns where the keys stand in what comes.
+func (g *groupAggregate) at() []int {
+	if g.raw != nil {
+		return counted(len(g.keys))
+	}
+	return g.keys
+}
+
+func (g *groupAggregate) spread(*step, int) spread { return by(g.at()) }
+
+func (g *groupAggregate) passes(_ *step, column int) (int, bool) {
+	if column >= len(g.keys) {
+		return 0, false
+	}
+	return g.at()[column], true
+}
+
+func (g *groupAggregate) body(s *step) jobgraph.OperatorBody {
+	return &jobgraph.GroupAggregateSpec{
+		Keys: g.keys, Aggregates: g.calls, Retract: g.retract, UpdateBefore: s.before && !g.final, TTL: g.ttl, FinalOnly: g.final,
+		Partial: g.raw != nil, Input: g.raw,
+	}
+}
+
+// localAggregate is the first phase, in front of the exchange.
+type localAggregate struct {
+	plain
+	keys    []int
+	calls   []jobgraph.AggregateCall
+	retract bool
+}
+
+func (*localAggregate) title() string { return "LocalGroupAggregate" }
+
+// asks for -U: what rows add is taken back by them. What comes out says nothing of others: partial rows add up.
+func (*localAggregate) asks(*step, int) bool { return true }
+
+func (*localAggregate) keeps(*step) bool { return false }
+
+func (l *localAggregate) passes(_ *step, column int) (int, bool) {
+	if column >= len(l.keys) {
+		return 0, false
+	}
+	return l.keys[column], true
+}
+
+func (l *localAggregate) body(*step) jobgraph.OperatorBody {
+	return &jobgraph.LocalGroupAggregateSpec{Keys: l.keys, Aggregates: l.calls, Retract: l.retract}
+}
+
+func (p *planner) aggregate(n *plan.Aggregate) *step {
+	switch {
+	case n.Sets != nil:
+		return p.groupingSets(n)
+	case n.Window != nil:
+		return p.windowAggregate(n)
+	default:
+		return p.grouped(n, p.step(n.Input), n.Keys, n.Calls)
+	}
+}
+
+// grouped aggregates rows for ever, in one phase or two.
+func (p *planner) grouped(n *plan.Aggregate, in *step, keys []int, of []plan.Call) *step {
+	calls, ok := p.calls(n, of, keys, in)
+	if !ok {
+		return nil
+	}
+	g := &groupAggregate{keys: keys, calls: calls, retract: !in.appends(), final: p.settings.batch, ttl: p.settings.ttl}
+	s := &step{operator: g, of: n, inputs: []*step{in}, paired: true, upsert: [][]int{counted(len(keys))}}
+	s.changes = g.changes()
+	if p.twoPhases(g, in) {
+		g.raw = in.out
+		s.inputs = []*step{p.add(&step{operator: &localAggregate{keys: keys, calls: calls, retract: g.retract}, of: n, inputs: []*step{in}, paired: true})}
+	}
+	return p.add(s)
+}
+
+// changes are those of a result: none where it is given once, and none where rows can only be new.
+func (g *groupAggregate) changes() changes {
+	switch {
+	case g.final:
+		return inserts
+	case g.retract:
+		return updates | deletes
+	case len(g.calls) == 0: // DISTINCT
+		return inserts
+	default:
+		return updates
+	}
+}
+
+// calls returns the calls as an operator takes them, with names that no key has.
+func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (out []jobgraph.AggregateCall, ok bool) {
+	taken := make(map[string]bool)
+	for _, k := range keys {
+		taken[in.out.Fields[k].Name] = true
+	}
+	for _, c := range calls {
+		a := jobgraph.AggregateCall{Func: c.Func, Arg: jobgraph.CountStar, Name: unique(c.Name, taken), Distinct: c.Distinct, Separator: c.Text}
+		if len(c.Args) > 1 {
+			p.refuse("", "%s takes one column here, not %d: %s", c.Func, len(c.Args), plan.Line(n))
+			return nil, false
+		}
+		if len(c.Args) == 1 {
+			a.Arg = c.Args[0]
+		}
+		if c.Filter != plan.NoColumn {
+			a.Filtered, a.Filter = true, c.Filter
+		}
+		if !in.appends() && !jobgraph.Retractable(c.Func) {
+			p.refuse("aggregate rows that are not updated: before they are grouped, joined or ranked",
+				"%s can't take rows back, and %s gives updates", c.Func, p.blame(in))
+			return nil, false
+		}
+		out = append(out, a)
+	}
+	return out, true
+}
+
+// unique returns the name, with the first number that makes it one of its own, and takes it.
+func unique(name string, taken map[string]bool) string {
+	out := name
+	for i := 0; taken[out]; i++ {
+		out = name + strconv.Itoa(i)
+	}
+	taken[out] = true
+	return out
+}
+
+// twoPhases tells whether rows are aggregated before they are dealt out too: where they have to be, and partial rows have all that the
+// second phase needs.
+func (p *planner) twoPhases(g *groupAggregate, in *step) bool {
+	if p.settings.phases == "ONE_PHASE" || len(g.calls) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(g.calls, func(a jobgraph.AggregateCall) bool { return !partial(&a, g.retract) }) && !p.dealtBy(in, g.keys)
+}
+
+// partial tells whether an aggregate can be made of partial rows.
+func partial(a *jobgraph.AggregateCall, retract bool) bool {
+	ends := a.Func == "MIN" || a.Func == "MAX"
+	switch a.Func {
+	case "FIRST_VALUE", "LAST_VALUE", "LISTAGG":
+		return false
+	}
+	return (!a.Distinct || ends) && (!retract || !ends)
+}
+
+// counted returns 0, 1, ... n-1.
+func counted(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}

@@ -1,0 +1,171 @@
+package physical_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"millrace/catalog/memory"
+	"millrace/expr"
+	"millrace/jobgraph"
+	"millrace/sql/analyze"
+	"millrace/sql/parser"
+	"millrace/sql/physical"
+	"millrace/sql/plan"
+	"millrace/sql/plan/plantest"
+	"millrace/types"
+)
+
+// counting are the functions that there are, with one of a user.
+func counting(t *testing.T) *expr.Registry {
+	t.Helper()
+	r := expr.Builtins()
+	err := r.Register(expr.Signature{
+		Name: "COUNTCHAR", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Doc: "How often a character is in a text.",
+		Resolve: func([]types.Type) (types.Type, error) { return types.Of(types.BigInt), nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// part is a named part of a file of statements.
+type part struct{ name, text string }
+
+// parts splits a file at lines of "-- name".
+func parts(t *testing.T, path string) (out []part) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range strings.Split(string(text), "\n-- ")[1:] {
+		name, statements, _ := strings.Cut(p, "\n")
+		out = append(out, part{name, statements})
+	}
+	return out
+}
+
+// analyzed returns the plans of a text, whose definitions stay in the catalog.
+func analyzed(t *testing.T, b *plantest.Builder, store *memory.Store, text string) (roots []plan.Node) {
+	t.Helper()
+	for _, p := range parser.ParseScript(text) {
+		if p.Err != nil {
+			t.Fatal(p.Err)
+		}
+		snap, err := store.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := analyze.Statement(analyze.Input{Text: text, Catalog: snap, Connectors: world{}, Functions: b.Functions}, p.Statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch r := r.(type) {
+		case *analyze.Query:
+			roots = append(roots, r.Roots...)
+		case *analyze.Changes:
+			if err := store.Apply(t.Context(), r.List...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return roots
+}
+
+// TestNexmark plans the suite's queries from their texts.
+func TestNexmark(t *testing.T) {
+	all := parts(t, "testdata/nexmark.sql")
+	for _, q := range all[1:] {
+		t.Run(q.name, func(t *testing.T) {
+			b := plantest.New(t)
+			b.Functions = counting(t)
+			store := memory.New()
+			analyzed(t, b, store, all[0].text)
+			roots := analyzed(t, b, store, q.text)
+			j, err := planned(t, b, roots)
+			if err != nil {
+				golden(t, "nexmark-"+q.name+".txt", "refused: "+err.Error()+"\n")
+				return
+			}
+			golden(t, "nexmark-"+q.name+".txt", j.Explain(roots, physical.Details{ChangelogMode: true}))
+		})
+	}
+}
+
+// TestTexts plans what the suite does not ask.
+func TestTexts(t *testing.T) {
+	for _, q := range []part{
+		{"over", `SELECT auction, SUM(price) OVER (PARTITION BY auction ORDER BY dateTime RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW) AS total FROM bid`},
+		{"row-number", `SELECT auction, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
+		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},
+		{"unnest", `CREATE TABLE carts (customer BIGINT, items ARRAY<ROW<item STRING, price BIGINT>>, more STRING) WITH ('connector' = 'kafka');
+			SELECT customer, item, price FROM carts LEFT JOIN UNNEST(items) AS t (item, price) ON TRUE WHERE customer > 5`},
+		{"rank-without-bound", `SELECT auction, RANK() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
+	} {
+		t.Run(q.name, func(t *testing.T) {
+			b := plantest.New(t)
+			b.Functions = counting(t)
+			store := memory.New()
+			analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+			roots := analyzed(t, b, store, q.text)
+			j, err := planned(t, b, roots)
+			if err != nil {
+				golden(t, "text-"+q.name+".txt", "refused: "+err.Error()+"\n")
+				return
+			}
+			golden(t, "text-"+q.name+".txt", j.Explain(roots, physical.Details{ChangelogMode: true, EstimatedCost: true}))
+		})
+	}
+}
+
+// TestUIDsOutliveOtherFields has another statement read other fields of the same rows.
+func TestUIDsOutliveOtherFields(t *testing.T) {
+	job := func(texts ...string) *physical.Job {
+		b := plantest.New(t)
+		b.Functions = counting(t)
+		store := memory.New()
+		analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+		var roots []plan.Node
+		for _, text := range texts {
+			roots = append(roots, analyzed(t, b, store, text)...)
+		}
+		j, err := planned(t, b, roots)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	const counts = "SELECT channel, COUNT(*), MAX(price) FROM bid GROUP BY channel"
+	if diff := cmp.Diff(uids(job(counts)), uids(job(counts, "SELECT auction, extra FROM bid"))); diff != "" {
+		t.Errorf("uids (-alone +beside another):\n%s", diff)
+	}
+}
+
+// TestStateTTLHints has a time for each of the tables that are joined, by their aliases.
+func TestStateTTLHints(t *testing.T) {
+	b := plantest.New(t)
+	b.Functions = counting(t)
+	store := memory.New()
+	analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+	roots := analyzed(t, b, store, `SELECT /*+ STATE_TTL('b' = '2 h', 'p' = '1 d') */ b.auction, p.name, a.itemName
+		FROM bid AS b JOIN person AS p ON b.bidder = p.id JOIN auction AS a ON a.id = b.auction`)
+	j, err := planned(t, b, roots, "table.exec.state.ttl", "30 min")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range j.Graph.Vertices {
+		for _, o := range v.Operators {
+			if s, ok := o.Body.(*jobgraph.JoinSpec); ok {
+				got = append(got, s.Left.TTL.String(), s.Right.TTL.String())
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"2h0m0s", "24h0m0s", "30m0s", "30m0s"}, got); diff != "" {
+		t.Errorf("times (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,133 @@
+package physical
+
+import (
+	"maps"
+	"time"
+
+	"millrace/catalog"
+	"millrace/internal/options"
+	"millrace/jobgraph"
+	"millrace/sql/plan"
+)
+
+// Spec has the options of a session that decide how a statement becomes a job. Where Flink has an option, this is its name and
+// its meaning.
+var Spec = options.Join("session", plannerSpec, jobSpec)
+
+const (
+	aggPhase          = "table.optimizer.agg-phase-strategy"
+	stateTTL          = "table.exec.state.ttl"
+	upsertMaterialize = "table.exec.sink.upsert-materialize"
+	cdcDuplicates     = "table.exec.source.cdc-events-duplicate"
+	idleTimeout       = "table.exec.source.idle-timeout"
+	reuseSource       = "table.optimizer.reuse-source-enabled"
+	reusePlan         = "table.optimizer.reuse-sub-plan-enabled"
+	localZone         = "table.local-time-zone"
+	tableParallelism  = "table.exec.resource.default-parallelism"
+
+	jobName            = "pipeline.name"
+	defaultParallelism = "parallelism.default"
+	maxParallelism     = "pipeline.max-parallelism"
+	watermarkInterval  = "pipeline.auto-watermark-interval"
+	runtimeMode        = "execution.runtime-mode"
+	bufferTimeout      = "execution.buffer-timeout.interval"
+
+	checkpointInterval  = "execution.checkpointing.interval"
+	checkpointPause     = "execution.checkpointing.min-pause"
+	checkpointTimeout   = "execution.checkpointing.timeout"
+	checkpointTolerable = "execution.checkpointing.tolerable-failed-checkpoints"
+	checkpointUnaligned = "execution.checkpointing.unaligned.enabled"
+	checkpointAligned   = "execution.checkpointing.aligned-checkpoint-timeout"
+)
+
+var plannerSpec = options.Spec{Name: "planner", Options: []options.Option{
+	{Key: aggPhase, Type: options.Enum, Values: []string{"AUTO", "ONE_PHASE", "TWO_PHASE"}, Default: "AUTO", Doc: "Whether rows are aggregated in front of the exchange too. AUTO does so where rows have to be dealt out anew; both others apply where they can."},
+	{Key: stateTTL, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "How long state is kept that nothing touches. 0 keeps it for ever. State by event-time windows is cleared by the watermark and has no need of it."},
+	{Key: upsertMaterialize, Type: options.Enum, Values: []string{"AUTO", "NONE", "FORCE"}, Default: "AUTO", Doc: "Whether rows are kept in front of a sink with a primary key, so that the last of a key counts. AUTO does so where rows are told apart by other columns than those of the primary key."},
+	{Key: cdcDuplicates, Type: options.Bool, Default: "false", Doc: "Changes of a source may come twice: they are compared with what was there, by primary key."},
+	{Key: idleTimeout, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "A split that gave no row for so long holds the watermark back no longer. 0 waits for ever."},
+	{Key: reuseSource, Type: options.Bool, Default: "true", Doc: "Tables that a statement set names several times are read once."},
+	{Key: reusePlan, Type: options.Bool, Default: "true", Doc: "Equal parts of the queries of a statement set are computed once."},
+	{Key: localZone, Type: options.String, Default: "UTC", Example: "Europe/Berlin", Doc: "The time zone of the session: in it lie windows over TIMESTAMP_LTZ and processing time, and conversions between TIMESTAMP_LTZ and other types."},
+	{Key: tableParallelism, Type: options.Int, Default: "-1", Min: "-1", Max: "32768", Doc: "The parallelism of all that names none. Below 1, parallelism.default applies."},
+}}
+
+var jobSpec = options.Spec{Name: "job", Options: []options.Option{
+	{Key: jobName, Type: options.String, Doc: "The name of the job. Without it, it is that of the tables written."},
+	{Key: defaultParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The parallelism of all that names none. Without it the cluster decides."},
+	{Key: maxParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The number of key groups: no vertex can ever have a higher parallelism. Without it there are 128."},
+	{Key: watermarkInterval, Type: options.Duration, Default: "200 ms", Min: "0 ms", Doc: "How often sources emit watermarks."},
+	{Key: runtimeMode, Type: options.Enum, Values: []string{"STREAMING", "BATCH"}, Default: "STREAMING", Doc: "BATCH gives results once, when all that is read has come to its end; every table must be bounded."},
+	{Key: bufferTimeout, Type: options.Duration, Default: "5 ms", Min: "0 ms", Doc: "How long rows may wait for company in front of an exchange."},
+	{Key: checkpointInterval, Type: options.Duration, Min: "0 ms", Doc: "The time between the triggers of checkpoints. 0 takes none by itself; without the option it is 10 s."},
+	{Key: checkpointPause, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "The least time between the end of a checkpoint and the next trigger."},
+	{Key: checkpointTimeout, Type: options.Duration, Min: "0 ms", Doc: "A checkpoint that takes longer is aborted. Without it: ten intervals, at least a minute and at most ten."},
+	{Key: checkpointTolerable, Type: options.Int, Default: "0", Min: "0", Doc: "How many checkpoints may fail in a row before the job restarts."},
+	{Key: checkpointUnaligned, Type: options.Bool, Default: "false", Doc: "Barriers overtake rows once they have waited for execution.checkpointing.aligned-checkpoint-timeout."},
+	{Key: checkpointAligned, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "How long barriers are aligned before they overtake rows."},
+}}
+
+// settings are the options as the planner uses them.
+type settings struct {
+	options       options.Values
+	phases        string
+	ttl           time.Duration
+	materialize   string
+	cdcDuplicates bool
+	idleTimeout   time.Duration
+	batch         bool
+	zone          string // "" is UTC
+}
+
+func settingsOf(v options.Values) settings {
+	zone := v.Text(localZone)
+	if zone == "UTC" {
+		zone = ""
+	}
+	return settings{
+		options: v, zone: zone, phases: v.Text(aggPhase), ttl: v.Duration(stateTTL), materialize: v.Text(upsertMaterialize),
+		cdcDuplicates: v.Bool(cdcDuplicates), idleTimeout: v.Duration(idleTimeout), batch: v.Text(runtimeMode) == "BATCH",
+	}
+}
+
+// KeepScans and KeepParts are what the options say of sharing, as optimize.Config has it.
+func KeepScans(v options.Values) bool { return !v.Bool(reuseSource) }
+
+// KeepParts tells whether equal parts of plans stay apart.
+func KeepParts(v options.Values) bool { return !v.Bool(reusePlan) }
+
+// ReadsFields tells, as optimize.Config asks it, of which tables' ROWs some fields alone can be read.
+func ReadsFields(c catalog.Connectors) func(*plan.Scan) bool {
+	return func(n *plan.Scan) bool {
+		t := *n.Table
+		t.Options = make(map[string]string)
+		maps.Copy(t.Options, n.Table.Options)
+		maps.Copy(t.Options, n.Hints)
+		for _, o := range TableSpec.Options {
+			delete(t.Options, o.Key)
+		}
+		traits, err := c.Source(&t)
+		return err == nil && traits.Fields
+	}
+}
+
+// graph returns a graph without vertices that has what the options say of the whole job.
+func (s *settings) graph() *jobgraph.Graph {
+	v := s.options
+	g := &jobgraph.Graph{
+		Name: v.Text(jobName), MaxParallelism: int(v.Int(maxParallelism)), Parallelism: int(v.Int(defaultParallelism)),
+		BufferTimeout: v.Duration(bufferTimeout), WatermarkInterval: v.Duration(watermarkInterval),
+		Checkpoint: jobgraph.CheckpointSpec{
+			Interval: jobgraph.DefaultCheckpointInterval, MinPause: v.Duration(checkpointPause), Timeout: v.Duration(checkpointTimeout),
+			TolerableFailures: int(v.Int(checkpointTolerable)),
+			Unaligned:         v.Bool(checkpointUnaligned), AlignedTimeout: v.Duration(checkpointAligned),
+		},
+	}
+	if v.IsGiven(checkpointInterval) {
+		g.Checkpoint.Interval = v.Duration(checkpointInterval)
+	}
+	if n := v.Int(tableParallelism); n > 0 {
+		g.Parallelism = int(n)
+	}
+	return g
+}

@@ -1,0 +1,190 @@
+package physical
+
+import (
+	"slices"
+
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/sql/plan"
+)
+
+// over adds to each row what is aggregated over the rows of its partition up to it.
+type over struct {
+	plain
+	spec jobgraph.OverAggregateSpec
+}
+
+func (*over) title() string { return "OverAggregate" }
+
+func (o *over) spread(*step, int) spread { return by(o.spec.Keys) }
+
+func (o *over) passes(s *step, column int) (int, bool) {
+	return column, column < s.inputs[0].out.Len()
+}
+
+func (o *over) body(*step) jobgraph.OperatorBody {
+	spec := o.spec
+	return &spec
+}
+
+func (p *planner) over(n *plan.Over) *step {
+	in := p.step(n.Input)
+	if !in.appends() {
+		p.refuse("rank with a bound: WHERE ROW_NUMBER() ... <= n takes updates", "OverAggregate does not take updates, and %s gives them", p.blame(in))
+		return nil
+	}
+	schema := n.Input.Schema()
+	if len(n.Order) != 1 || n.Order[0].Descending || schema[n.Order[0].Column].Time == plan.NoTime {
+		p.refuse("order by it alone, ascending; with a condition on ROW_NUMBER <= n any order will do", "OVER goes by a time attribute: %s", plan.Line(n))
+		return nil
+	}
+	o := &over{spec: jobgraph.OverAggregateSpec{
+		Keys: n.Partition, Time: n.Order[0].Column, Arrival: schema[n.Order[0].Column].Time == plan.ProcessingTime,
+		Frame: jobgraph.FrameSpec{Range: n.Frame.Range, Bounded: !n.Frame.Unbounded, Preceding: n.Frame.Preceding},
+	}}
+	calls, ok := p.overCalls(n, o)
+	if !ok {
+		return nil
+	}
+	if o.spec.Aggregates, ok = p.calls(n, calls, counted(len(schema)), in); !ok {
+		return nil
+	}
+	return p.add(&step{operator: o, of: n, inputs: []*step{in}, paired: true})
+}
+
+// overCalls returns the calls as aggregates: a row's number is how many rows there are up to it.
+func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
+	calls, numbers := slices.Clone(n.Calls), 0
+	for i, c := range calls {
+		switch c.Func {
+		case "ROW_NUMBER":
+			calls[i].Func = "COUNT"
+			numbers++
+		case "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE", "LAG", "LEAD":
+			p.refuse("", "there is no operator for %s: %s", c.Func, plan.Line(n))
+			return nil, false
+		}
+	}
+	f := &o.spec.Frame
+	switch {
+	case numbers > 0 && numbers < len(calls) && f.Range, f.Range && f.Bounded && o.spec.Arrival:
+		p.refuse("write ROWS BETWEEN ... AND CURRENT ROW", "there is no operator for this frame: %s", plan.Line(n))
+		return nil, false
+	case numbers > 0 || o.spec.Arrival: // rows that come at once are still one behind the other
+		f.Range = false
+	}
+	if !f.Bounded {
+		f.Preceding = 0
+	}
+	return calls, true
+}
+
+// expand gives each row once for each grouping set.
+type expand struct {
+	plain
+	spec jobgraph.ExpandSpec
+}
+
+func (*expand) title() string { return "Expand" }
+
+func (e *expand) passes(s *step, column int) (int, bool) {
+	nulled := slices.ContainsFunc(e.spec.Sets, func(g jobgraph.GroupingSet) bool { return slices.Contains(g.Nulls, column) })
+	return column, !nulled && column < s.inputs[0].out.Len()
+}
+
+func (e *expand) body(*step) jobgraph.OperatorBody {
+	spec := e.spec
+	return &spec
+}
+
+// setID is the column that tells grouping sets apart.
+const setID = "$set"
+
+// groupingSets aggregates by each of the sets, and by which it is.
+func (p *planner) groupingSets(n *plan.Aggregate) *step {
+	if n.Window != nil {
+		p.refuse("write a query for each of them, and UNION ALL between", "there is no operator for grouping sets in windows: %s", plan.Line(n))
+		return nil
+	}
+	in, calls := p.copies(n)
+	e := &expand{spec: jobgraph.ExpandSpec{ID: setID}}
+	for i, set := range n.Sets {
+		g := jobgraph.GroupingSet{ID: int64(i)}
+		for k, column := range n.Keys {
+			if !slices.Contains(set, k) && !slices.Contains(g.Nulls, column) {
+				g.Nulls = append(g.Nulls, column)
+			}
+		}
+		e.spec.Sets = append(e.spec.Sets, g)
+	}
+	in = p.add(&step{operator: e, of: n, inputs: []*step{in}, changes: in.changes, paired: in.paired})
+	var counts []plan.Call
+	for _, c := range calls {
+		if c.Func != "GROUPING" {
+			counts = append(counts, c)
+		}
+	}
+	s := p.grouped(n, in, append(slices.Clone(n.Keys), in.out.Len()-1), counts)
+	if s == nil {
+		return nil
+	}
+	return p.withoutSet(n, s)
+}
+
+// copies gives calls columns of their own where they read a key, which is NULL in rows of some sets.
+func (p *planner) copies(n *plan.Aggregate) (*step, []plan.Call) {
+	in := p.step(n.Input)
+	columns := passing(in.out)
+	width := len(columns)
+	own := func(column int) int {
+		if column == plan.NoColumn || !slices.Contains(n.Keys, column) {
+			return column
+		}
+		c := columns[column]
+		c.Name = "$of$" + c.Name
+		if at := slices.IndexFunc(columns, func(o jobgraph.Projection) bool { return o.Name == c.Name }); at >= 0 {
+			return at
+		}
+		columns = append(columns, c)
+		return len(columns) - 1
+	}
+	calls := slices.Clone(n.Calls)
+	for i := range calls {
+		if calls[i].Func == "GROUPING" {
+			continue
+		}
+		calls[i].Args = slices.Clone(calls[i].Args)
+		for k, arg := range calls[i].Args {
+			calls[i].Args[k] = own(arg)
+		}
+		calls[i].Filter = own(calls[i].Filter)
+	}
+	if len(columns) == width {
+		return in, calls
+	}
+	return p.calc(n, in, nil, columns), calls
+}
+
+// withoutSet gives the columns of a plan's aggregate: keys, then calls, of which GROUPING follows from the set.
+func (p *planner) withoutSet(n *plan.Aggregate, s *step) *step {
+	all, names := passing(s.out), n.Result.Types()
+	set, counted := all[len(n.Keys)].Expr, all[len(n.Keys)+1:]
+	columns := slices.Clone(all[:len(n.Keys)])
+	for i, c := range n.Calls {
+		var next jobgraph.Projection
+		if c.Func == "GROUPING" {
+			next.Expr = p.grouping(n, &n.Calls[i], set)
+		} else {
+			next, counted = counted[0], counted[1:]
+		}
+		columns = append(columns, next)
+	}
+	for i := range columns {
+		columns[i].Name = names.Fields[i].Name
+	}
+	if len(columns) == 0 {
+		p.fail(failure.Internalf("%s gives no columns", plan.Line(n)))
+		return nil
+	}
+	return p.calc(n, s, nil, columns)
+}
