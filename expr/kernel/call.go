@@ -59,19 +59,25 @@ func (c *callNode) guarded() bool {
 }
 
 func (c *callNode) eval(f frame) (stream.Vector, error) {
-	k := &c.k
-	k.args = k.args[:0]
+	v, err := stream.Vector{}, c.evalArgs(f)
+	if err == nil {
+		v, err = c.apply(f)
+	}
+	c.k.release()
+	return v, err
+}
+
+// evalArgs puts the arguments' values into the call, which the caller releases, also after an error.
+func (c *callNode) evalArgs(f frame) error {
+	c.k.args = c.k.args[:0]
 	for _, a := range c.args {
 		v, err := a.eval(f)
 		if err != nil {
-			k.release()
-			return stream.Vector{}, err
+			return err
 		}
-		k.args = append(k.args, v)
+		c.k.args = append(c.k.args, v)
 	}
-	v, err := c.apply(f)
-	k.release()
-	return v, err
+	return nil
 }
 
 func (k *call) release() {

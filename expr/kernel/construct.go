@@ -86,13 +86,8 @@ func (n *listNode) guarded() bool { return true }
 func (n *listNode) eval(f frame) (stream.Vector, error) {
 	k := &n.k
 	defer k.release()
-	k.args = k.args[:0]
-	for _, a := range n.args {
-		v, err := a.eval(f)
-		if err != nil {
-			return stream.Vector{}, err
-		}
-		k.args = append(k.args, v)
+	if err := n.evalArgs(f); err != nil {
+		return stream.Vector{}, err
 	}
 	k.frame, k.outer = f, f
 	n.b.Init(f.pool, n.typ, f.n)

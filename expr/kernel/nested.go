@@ -108,13 +108,8 @@ func (n *elementNode) guarded() bool { return true }
 func (n *elementNode) eval(f frame) (stream.Vector, error) {
 	k := &n.k
 	defer k.release()
-	k.args = k.args[:0]
-	for _, a := range n.args {
-		v, err := a.eval(f)
-		if err != nil {
-			return stream.Vector{}, err
-		}
-		k.args = append(k.args, v)
+	if err := n.evalArgs(f); err != nil {
+		return stream.Vector{}, err
 	}
 	for i := range k.args {
 		if v := &k.args[i]; v.Encoding == stream.Constant && v.IsNull(0) {

@@ -141,7 +141,7 @@ func joinKeys(o *optimizer, n plan.Node) plan.Node {
 // narrowed gives the columns that a join had before its inputs were widened.
 func (k *keyed) narrowed(n plan.Node, leftOnly bool, result plan.Schema) plan.Node {
 	wide := k.left.p.result
-	columns := counted(k.left.width)
+	columns := plan.Counted(k.left.width)
 	if !leftOnly {
 		for i := range k.right.width {
 			columns = append(columns, len(wide)+i)

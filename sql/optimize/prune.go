@@ -111,9 +111,9 @@ func (p *pruner) ask(n plan.Node) {
 	need := p.of(n)
 	switch n := n.(type) {
 	case *plan.Sink:
-		p.from(n, n.Input).add(counted(len(n.Schema()))...)
+		p.from(n, n.Input).add(plan.Counted(len(n.Schema()))...)
 	case *plan.Collect:
-		p.from(n, n.Input).add(counted(len(n.Schema()))...)
+		p.from(n, n.Input).add(plan.Counted(len(n.Schema()))...)
 	case *plan.Scan:
 		p.askScan(n, need)
 	case *plan.Project:
@@ -192,7 +192,7 @@ func (p *pruner) askProject(n *plan.Project, need columnSet) {
 
 func (p *pruner) askSet(n *plan.Set, need columnSet) {
 	if n.Kind != plan.Union || !n.All {
-		need.add(counted(len(need))...)
+		need.add(plan.Counted(len(need))...)
 	}
 	p.atLeastOne(need, 0)
 	for _, in := range n.Of {
@@ -254,9 +254,9 @@ func needed(calls []plan.Call, need columnSet, at int) (out []plan.Call) {
 
 func (p *pruner) askAggregate(n *plan.Aggregate, need columnSet) {
 	at := len(n.Keys) + len(n.Properties)
-	need.add(counted(at)...)
+	need.add(plan.Counted(at)...)
 	if n.Sets != nil { // what tells sets apart is computed of all of them
-		need.add(counted(len(need))...)
+		need.add(plan.Counted(len(need))...)
 	}
 	p.atLeastOne(need, 0)
 	in := p.from(n, n.Input)

@@ -39,7 +39,7 @@ func (p *pruner) build(n plan.Node) pruned {
 	case *plan.Set:
 		return p.buildSet(n)
 	case *plan.Values:
-		return pruned{n, counted(len(n.Result))}
+		return pruned{n, plan.Counted(len(n.Result))}
 	default:
 		return p.buildStateful(n)
 	}
@@ -80,7 +80,7 @@ func (p *pruner) buildStateful(n plan.Node) pruned {
 	case *plan.TemporalJoin:
 		return p.buildTemporal(n)
 	default: // a node without inputs of its own kind: nothing is known of its columns
-		return pruned{n, counted(len(n.Schema()))}
+		return pruned{n, plan.Counted(len(n.Schema()))}
 	}
 }
 
@@ -237,7 +237,7 @@ func (p *pruner) buildAggregate(n *plan.Aggregate) pruned {
 		w := in.window(*n.Window)
 		c.Window = &w
 	}
-	to := kept(counted(at), at, at, need)
+	to := kept(plan.Counted(at), at, at, need)
 	c.Result = pruned{&c, to}.result(n.Result)
 	return pruned{&c, to}
 }

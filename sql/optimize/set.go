@@ -57,16 +57,7 @@ func distinct(n plan.Node) *plan.Aggregate {
 	for i := range result {
 		result[i].Time = plan.NoTime
 	}
-	return &plan.Aggregate{Input: n, Keys: counted(len(in)), Result: result}
-}
-
-// counted returns 0, 1, ... n-1.
-func counted(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
+	return &plan.Aggregate{Input: n, Keys: plan.Counted(len(in)), Result: result}
 }
 
 // intersect gives the distinct left rows that the right side has too, except those that it does not have. NULL equals NULL in a

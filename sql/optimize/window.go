@@ -138,7 +138,7 @@ func windowAttached(_ *optimizer, n plan.Node) plan.Node {
 		return nil
 	}
 	of := &plan.Window{Kind: plan.Attached, Time: plan.NoColumn, Start: w.start, End: w.end}
-	return regrouped(a, w, of, a.Input, counted(len(a.Input.Schema())))
+	return regrouped(a, w, of, a.Input, plan.Counted(len(a.Input.Schema())))
 }
 
 // regrouped returns the aggregate in windows, over an input in which column i is column to[i], and a projection that
@@ -231,7 +231,7 @@ func (u *unwindowed) serves(a *plan.Aggregate) bool {
 func withoutWindow(n plan.Node) (*unwindowed, bool) {
 	switch n := n.(type) {
 	case *plan.WindowTable:
-		to := append(counted(len(n.Input.Schema())), plan.NoColumn, plan.NoColumn, plan.NoColumn)
+		to := append(plan.Counted(len(n.Input.Schema())), plan.NoColumn, plan.NoColumn, plan.NoColumn)
 		return &unwindowed{input: n.Input, to: to, time: n.Window.Time, keys: n.Window.Keys}, true
 	case *plan.Filter:
 		u, ok := withoutWindow(n.Input)

@@ -26,7 +26,7 @@ func (*groupAggregate) title() string { return "GroupAggregate" }
 // at returns where the keys stand in what comes.
 func (g *groupAggregate) at() []int {
 	if g.raw != nil {
-		return counted(len(g.keys))
+		return plan.Counted(len(g.keys))
 	}
 	return g.keys
 }
@@ -91,7 +91,7 @@ func (p *planner) grouped(n *plan.Aggregate, in *step, keys []int, of []plan.Cal
 		return nil
 	}
 	g := &groupAggregate{keys: keys, calls: calls, retract: !in.appends(), final: p.settings.batch, ttl: p.settings.ttl}
-	s := &step{operator: g, of: n, inputs: []*step{in}, paired: true, upsert: [][]int{counted(len(keys))}}
+	s := &step{operator: g, of: n, inputs: []*step{in}, paired: true, upsert: [][]int{plan.Counted(len(keys))}}
 	s.changes = g.changes()
 	if p.twoPhases(g, in) {
 		g.raw = in.out
@@ -169,13 +169,4 @@ func partial(a *jobgraph.AggregateCall, retract bool) bool {
 		return false
 	}
 	return (!a.Distinct || ends) && (!retract || !ends)
-}
-
-// counted returns 0, 1, ... n-1.
-func counted(n int) []int {
-	out := make([]int, n)
-	for i := range out {
-		out[i] = i
-	}
-	return out
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"millrace/jobgraph"
+	"millrace/sql/plan"
 	"millrace/types"
 )
 
@@ -118,7 +119,7 @@ func (a *assembly) wanted(s *step, input int) spread {
 	if len(k.key) > 0 {
 		return by(k.key)
 	}
-	return by(counted(s.inputs[0].out.Len()))
+	return by(plan.Counted(s.inputs[0].out.Len()))
 }
 
 // parallelism is that of a new vertex: 1 where all rows meet, the job's where they are dealt out by keys, and otherwise that of what
@@ -197,7 +198,7 @@ func (a *assembly) edge(in *step, from, to, input int, want spread) {
 	case len(in.upsert) > 0 && len(in.upsert[0]) > 0: // the changes of a row stay in order
 		e.Kind, e.Keys = jobgraph.Hash, in.upsert[0]
 	default:
-		e.Kind, e.Keys = jobgraph.Hash, counted(in.out.Len())
+		e.Kind, e.Keys = jobgraph.Hash, plan.Counted(in.out.Len())
 	}
 	a.graph.Edges = append(a.graph.Edges, e)
 }

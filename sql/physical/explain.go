@@ -107,13 +107,13 @@ func named(in *types.Schema, columns []int) string {
 func (s *step) explained() []string {
 	switch o := s.operator.(type) {
 	case *source:
-		return []string{o.path.String(), "columns=" + named(s.out, counted(s.out.Len()))}
+		return []string{o.path.String(), "columns=" + named(s.out, plan.Counted(s.out.Len()))}
 	case *sink:
-		return []string{o.name, "columns=" + named(s.inputs[0].out, counted(s.inputs[0].out.Len()))}
+		return []string{o.name, "columns=" + named(s.inputs[0].out, plan.Counted(s.inputs[0].out.Len()))}
 	case *calc:
 		return o.explained()
 	case *groupAggregate:
-		return []string{"select=" + named(s.out, counted(s.out.Len()))}
+		return []string{"select=" + named(s.out, plan.Counted(s.out.Len()))}
 	case *rank:
 		return []string{o.spec.Strategy.String(), "partition=" + named(s.inputs[0].out, o.spec.Keys), fmt.Sprintf("ranks %d to %d", o.spec.From, o.spec.To)}
 	case *deduplicate:
@@ -127,7 +127,7 @@ func (s *step) explained() []string {
 	case *normalize:
 		return []string{"key=" + named(s.out, o.keys)}
 	default:
-		return []string{"select=" + named(s.out, counted(s.out.Len()))}
+		return []string{"select=" + named(s.out, plan.Counted(s.out.Len()))}
 	}
 }
 

@@ -46,7 +46,7 @@ func (p *planner) over(n *plan.Over) *step {
 	if !ok {
 		return nil
 	}
-	if o.spec.Aggregates, ok = p.calls(n, calls, counted(len(schema)), in); !ok {
+	if o.spec.Aggregates, ok = p.calls(n, calls, plan.Counted(len(schema)), in); !ok {
 		return nil
 	}
 	return p.add(&step{operator: o, of: n, inputs: []*step{in}, paired: true})

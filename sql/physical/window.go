@@ -20,7 +20,7 @@ func (*windowAggregate) title() string { return "WindowAggregate" }
 
 func (w *windowAggregate) at() []int {
 	if w.spec.Partial {
-		return counted(len(w.spec.Keys))
+		return plan.Counted(len(w.spec.Keys))
 	}
 	return w.spec.Keys
 }
@@ -119,7 +119,7 @@ func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 		spec.Partial, spec.Input = true, in.out
 		s.operator, s.inputs = &windowAggregate{spec: spec}, []*step{local}
 	}
-	s.upsert = [][]int{counted(len(n.Keys) + 2)} // a window has one row a key
+	s.upsert = [][]int{plan.Counted(len(n.Keys) + 2)} // a window has one row a key
 	p.add(s)
 	return p.properties(n, s)
 }

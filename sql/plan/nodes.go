@@ -12,6 +12,15 @@ func unique(name string, taken map[string]bool) string {
 	return out
 }
 
+// Counted returns 0, 1, ... n-1: all columns of a schema, as they are.
+func Counted(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
 // Walk calls visit once for every node of the plan, inputs before those that read them.
 func Walk(root Node, visit func(Node)) {
 	seen := make(map[Node]bool)
