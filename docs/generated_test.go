@@ -26,6 +26,7 @@ import (
 	"millrace/internal/options"
 	"millrace/jobmanager/lifecycle"
 	"millrace/sql/physical"
+	"millrace/sql/session"
 	"millrace/statebackend/badger"
 	"millrace/stream"
 	"millrace/taskmanager"
@@ -55,7 +56,7 @@ var generators = map[string]func(*testing.T) string{
 	"nexmark source":           func(*testing.T) string { return table(nexmark.Spec) },
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
-	"session options":          func(*testing.T) string { return table(physical.Spec) },
+	"session options":          func(*testing.T) string { return table(session.Spec) },
 	"table options":            func(*testing.T) string { return table(physical.TableSpec) },
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 	"scalar functions":         scalarFunctions,

@@ -232,7 +232,11 @@ func (a *assembly) nameAll(steps []*step) {
 		}
 		v.Name = a.name(strings.Join(parts, " -> "))
 	}
-	if a.graph.Name == "" {
+	switch {
+	case a.graph.Name != "":
+	case slices.Equal(tables, []string{collectName}):
+		a.graph.Name = collectName
+	default:
 		a.graph.Name = cut(printable("insert-into_"+strings.Join(tables, ",")), jobgraph.NameBytesMax)
 	}
 }

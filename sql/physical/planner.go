@@ -259,3 +259,11 @@ func widened(in, want *types.Schema) []jobgraph.Projection {
 	}
 	return out
 }
+
+// Appends tells whether all that the job writes is rows that are never taken back.
+func (j *Job) Appends() bool {
+	return !slices.ContainsFunc(j.steps, func(s *step) bool {
+		_, end := s.operator.(*sink)
+		return end && !s.inputs[0].appends()
+	})
+}

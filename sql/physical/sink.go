@@ -57,6 +57,9 @@ func (p *planner) named(n *plan.Sink) *step {
 	return p.renamed(n, n.Input, names)
 }
 
+// collectName is what the end of a query is called that writes to no table, and its job.
+const collectName = "collect"
+
 // collect gives rows to whoever asked.
 func (p *planner) collect(n *plan.Collect) *step {
 	if p.Collect == nil {
@@ -69,7 +72,7 @@ func (p *planner) collect(n *plan.Collect) *step {
 		columns[i] = f.Name
 	}
 	in := p.renamed(n, n.Input, columns)
-	k := &sink{spec: *p.Collect, changelog: catalog.Retract, name: "collect", before: true}
+	k := &sink{spec: *p.Collect, changelog: catalog.Retract, name: collectName, before: true}
 	s := p.add(&step{operator: k, of: n, inputs: []*step{in}, out: in.out, changes: in.changes})
 	k.spec.UID = s.uid
 	return s
