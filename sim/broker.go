@@ -97,7 +97,7 @@ func (b *broker) create(name string, partitions int) {
 func (b *broker) recreate(name string) {
 	b.w.tell("kfk", "topic %s is created again", name)
 	b.create(name, len(b.topics[name].partitions))
-	b.w.oracle.recreated = true
+	b.w.oracle.recreates()
 }
 
 func (b *broker) addPartition(name string) {

@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
 	"millrace/blobstore"
+	"millrace/connectors/kafka"
 	"millrace/exchange"
 	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
@@ -35,8 +37,11 @@ type oracle struct {
 
 	replayed, moved int // rows that were in flight; to tasks of another parallelism
 
-	recreated bool // the input topic: the job must fail, and name it
+	recreated bool // the input topic: a job that knew the first one must fail, and name it
 	timedOut  bool // a transaction: the job may fail, and must name what is lost
+
+	firstInput kafka.TopicID // of the input topic that is there at the beginning
+	firstKnown bool          // an enumerator's state that names it was durable
 }
 
 func newOracle(w *world) *oracle {
@@ -49,6 +54,22 @@ func (o *oracle) violate(property, format string, args ...any) {
 	v := Violation{property, fmt.Sprintf(format, args...)}
 	o.broken = append(o.broken, v)
 	o.w.tell("!!!!", "%s: %s", v.Property, v.Detail)
+}
+
+// recreates takes in that the input topic was deleted and created again. Of the first one's bids nothing can be expected where
+// no job knew it: to whoever finds a topic for the first time it is the one that there is.
+func (o *oracle) recreates() {
+	o.recreated = true
+	if !o.firstKnown {
+		clear(o.model)
+	}
+}
+
+// readsOn holds: no job that knew the first input topic comes to its end with another one of that name.
+func (o *oracle) readsOn(j *watched) {
+	if o.recreated && o.firstKnown && j.stopped() {
+		o.violate("output", "%s has read on, and its input was deleted and created again", j.id)
+	}
 }
 
 // of returns what is known of a job; nil before it exists.
@@ -147,6 +168,8 @@ func (o *oracle) written(ops []coord.Op) {
 				return
 			}
 			j.completed(l)
+		case coord.FieldEnumerator:
+			o.firstKnown = o.firstKnown || bytes.Contains(op.Value, []byte(o.firstInput.String()))
 		case coord.FieldSavepoints:
 			list := &checkpointv1.JobSavepoints{}
 			if err := proto.Unmarshal(op.Value, list); err != nil {

@@ -82,6 +82,7 @@ func (w *world) result() Result {
 
 func (w *world) start() {
 	w.kafka.create(inputTopic, partitionsEach)
+	w.oracle.firstInput = w.kafka.topics[inputTopic].id
 	for n := range w.faults.regions {
 		w.kafka.create(w.jobs[0].topic(n), 2)
 		w.kafka.create(fmt.Sprint(secondTopic, n), 2)
@@ -224,6 +225,9 @@ func (w *world) conclude() {
 		}
 		if stopped = stopped && j.stopped(); !j.stopped() && !o.recreated && !o.timedOut {
 			o.violate("job-goes-on", "job %s has ended as %s: %s", j.id, j.end.Phase, j.end.Failure)
+			return
+		}
+		if o.readsOn(j); o.violated() {
 			return
 		}
 	}

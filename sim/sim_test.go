@@ -2,6 +2,7 @@ package sim
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"maps"
 	"runtime"
 	"slices"
@@ -184,6 +185,35 @@ func TestOracleFindsEveryKind(t *testing.T) {
 		w.oracle.output("out", true, false, w.kafka.committed("out"))
 		if w.oracle.violated() != test.violated {
 			t.Errorf("%s: violations %v", name, w.oracle.broken)
+		}
+	}
+}
+
+// TestOracleForgetsWhatNobodyFound: a topic that was created again before any job had found the first one is the only one that
+// there ever was; who had found the first may not read on.
+func TestOracleForgetsWhatNobodyFound(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		w := calm()
+		w.kafka.create(inputTopic, 1)
+		w.oracle.firstInput = w.kafka.topics[inputTopic].id
+		w.jobs = []*job{{}}
+		j := w.oracle.begins(firstJob, &checkpointv1.JobRecord{})
+		w.oracle.model.add(1, 10, begin.UnixMilli(), false)
+		if known {
+			keys, err := coord.ForJob(firstJob)
+			must(err)
+			key, err := keys.Enumerator("bids-0")
+			must(err)
+			w.oracle.written([]coord.Op{coord.Put(key, fmt.Appendf(nil, `{"topics":{"bids":{"id":%q}}}`, w.oracle.firstInput))})
+		}
+		w.kafka.recreate(inputTopic)
+		if got := len(w.oracle.model); got != 0 && !known || got != 1 && known {
+			t.Errorf("known %t: %d windows are expected", known, got)
+		}
+		j.end = &checkpointv1.JobRecord{Phase: checkpointv1.JobPhase_JOB_PHASE_STOPPED}
+		w.oracle.readsOn(j)
+		if w.oracle.violated() != known {
+			t.Errorf("known %t: violations %v", known, w.oracle.broken)
 		}
 	}
 }
