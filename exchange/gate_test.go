@@ -41,7 +41,7 @@ func rowsOf(pool *stream.Pool, values ...int64) *stream.Batch {
 //	overtake id=1            it overtakes the rows that are queued
 //	recorded id=1            what it has overtaken, so far as all of it is known
 //	replay inputs=(0,0)      what a checkpoint stored of so many channels, a line each: where it
-//	                         stood, then elements
+//	                         stood, then elements; formers=(0,1) tells of which former tasks
 //	poll                     everything that there is to do
 //	watermarks               of each input
 //	credit on=0              whether the producer may send
@@ -235,6 +235,7 @@ func (s *gateScript) recorded(id types.CheckpointID) string {
 func (s *gateScript) replay(t *testing.T, d *datadriven.TestData) {
 	r := &exchange.Replay{}
 	arg, _ := d.Arg("inputs")
+	formers, several := d.Arg("formers")
 	lines := strings.Split(strings.TrimSpace(d.Input), "\n")
 	for i, v := range arg.Vals {
 		input, err := strconv.Atoi(v)
@@ -243,6 +244,11 @@ func (s *gateScript) replay(t *testing.T, d *datadriven.TestData) {
 		}
 		at, rest, _ := strings.Cut(lines[i], ":")
 		c := exchange.ReplayChannel{Input: input, Watermark: s.parse(t, "watermark "+at).Watermark}
+		if several {
+			if c.Former, err = strconv.Atoi(formers.Vals[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
 		r.Channels = append(r.Channels, c)
 		for word := range strings.SplitSeq(rest, ",") {
 			if word = strings.TrimSpace(word); word != "" {

@@ -25,6 +25,7 @@ type Replays struct {
 // Of returns what of these objects is the task's.
 func (r *Replays) Of(files []*controlv1.InFlight) (*exchange.Replay, error) {
 	out := &exchange.Replay{}
+	former := 0
 	for _, f := range files {
 		channels, err := r.Read(f)
 		if err != nil {
@@ -32,10 +33,13 @@ func (r *Replays) Of(files []*controlv1.InFlight) (*exchange.Replay, error) {
 			return nil, err
 		}
 		for i := range channels {
-			if err := r.add(out, f, &channels[i]); err != nil {
+			if err := r.add(out, former, f, &channels[i]); err != nil {
 				out.Release()
 				return nil, fmt.Errorf("what was in flight to subtask %d on edge %d from subtask %d: %w", f.Subtask, channels[i].Edge, channels[i].From, err)
 			}
+		}
+		if len(channels) > 0 {
+			former++
 		}
 	}
 	return out, nil
@@ -43,13 +47,13 @@ func (r *Replays) Of(files []*controlv1.InFlight) (*exchange.Replay, error) {
 
 // add adds a channel of a former task. Its event time counts whether or not rows of it
 // are this task's.
-func (r *Replays) add(out *exchange.Replay, f *controlv1.InFlight, c *inflight.Channel) error {
+func (r *Replays) add(out *exchange.Replay, former int, f *controlv1.InFlight, c *inflight.Channel) error {
 	if int(c.Edge) >= len(r.Graph.Edges) || r.Graph.Edges[c.Edge].To != r.Task.Vertex {
 		return failure.Internalf("vertex %s has no such edge", r.Task.Vertex)
 	}
 	e := r.Graph.Edges[c.Edge]
 	number := len(out.Channels)
-	out.Channels = append(out.Channels, exchange.ReplayChannel{Input: e.Input, Watermark: c.Watermark, Idle: c.Idle})
+	out.Channels = append(out.Channels, exchange.ReplayChannel{Former: former, Input: e.Input, Watermark: c.Watermark, Idle: c.Idle})
 	filter := func(b *stream.Batch) *stream.Batch { return b }
 	if c.Schema != nil {
 		route := exchange.Reroute{
