@@ -17,7 +17,8 @@
 //     that of the first region of those that were allotted together. Those of another attempt than the current one change
 //     nothing.
 //   - AllotAttempt and StoreTerminal are fenced transactions, answered when their outcome is certain. If the term is over,
-//     the shell drops the machine instead.
+//     the shell drops the machine instead. There is one AllotAttempt at a time: what is wanted meanwhile is asked for behind
+//     the answer, so that the numbers that were stored last are those of what runs.
 //   - RequestResources stands until it is answered by ResourcesAvailable or the attempt is cancelled: ResourcesMissing may be
 //     repeated while the shell waits for slots.
 //   - CancelAttempt is always answered by AttemptGone, also for an attempt of which nothing was deployed.

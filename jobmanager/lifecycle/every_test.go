@@ -224,6 +224,7 @@ type shell struct {
 	numbers [2]types.Attempt // of src and sink
 	tasks   []types.TaskID   // that are to be deployed
 	asked   map[string]Event // answers that are due, by the asking effect
+	allots  *AttemptAllotted // due; whatever is cancelled, the transaction is answered
 	now     int64
 	done    []State // terminal states stored
 }
@@ -232,6 +233,9 @@ func (s *shell) step(t *rapid.T, ev Event) {
 	for _, e := range stepChecked(t, s.m, ev, make(map[Edge]bool)) {
 		switch e := e.(type) {
 		case AllotAttempt:
+			if s.allots != nil {
+				t.Fatalf("%s, and another is not answered", e)
+			}
 			s.allot(e)
 		case RequestResources:
 			s.asked["resources"] = ResourcesAvailable{Attempt: e.Attempt, Tasks: s.tasks}
@@ -265,7 +269,7 @@ func (s *shell) step(t *rapid.T, ev Event) {
 
 // allot numbers the regions, of which there is one, or one a task.
 func (s *shell) allot(e AllotAttempt) {
-	s.asked["allot"] = AttemptAllotted{Attempt: s.attempt + 1, Regions: e.Regions}
+	s.allots = &AttemptAllotted{Attempt: s.attempt + 1, Regions: e.Regions}
 	if !s.apart {
 		s.attempt++
 		s.numbers, s.tasks = [2]types.Attempt{s.attempt, s.attempt}, scriptTasks
@@ -329,6 +333,12 @@ func TestAnyOrder(t *testing.T) {
 
 // answer gives one of the answers that are due.
 func (s *shell) answer(t *rapid.T) {
+	if s.allots != nil && (len(s.asked) == 0 || rapid.Bool().Draw(t, "allotted")) {
+		ev := *s.allots
+		s.allots = nil
+		s.step(t, ev)
+		return
+	}
 	if len(s.asked) == 0 {
 		return
 	}

@@ -54,6 +54,9 @@ type Machine struct {
 	doomed    bool   // the job fails once the attempt is gone
 	uncounted bool   // the restart to come is no failure of the job, and needs no delay
 	storing   State  // StoreTerminal is under way; 0: no
+
+	allotting bool // AllotAttempt is under way
+	outdated  bool // and what it was for has changed since
 }
 
 // New returns a machine in state Created. Its first event is Start or Recovered.
@@ -207,7 +210,28 @@ func (m *Machine) start() {
 func (m *Machine) begin() {
 	m.move(WaitingForResources, "")
 	m.rescale.wanted = "" // the next placement is a new one anyway
-	m.emit(AllotAttempt{Regions: m.regions.all()})
+	m.allot(m.regions.all())
+}
+
+// allot asks for numbers, one request at a time: of two, the one that nobody waits for any more might be carried out last, and
+// what runs would not be what was allotted last.
+func (m *Machine) allot(regions []int) {
+	if m.allotting {
+		m.outdated = true
+		return
+	}
+	m.allotting = true
+	m.emit(AllotAttempt{Regions: regions})
+}
+
+// allotAgain asks for the numbers that are waited for.
+func (m *Machine) allotAgain() {
+	switch r := m.recovery; {
+	case r != nil && r.state == WaitingForResources && r.attempt == 0:
+		m.allot(r.regions)
+	case r == nil && m.state == WaitingForResources && m.attempt == 0:
+		m.allot(m.regions.all())
+	}
 }
 
 // recovered takes over what another leader left.
@@ -264,6 +288,12 @@ func (m *Machine) tick(t Tick) {
 }
 
 func (m *Machine) attemptAllotted(e AttemptAllotted) {
+	outdated := m.outdated
+	m.allotting, m.outdated = false, false
+	if outdated {
+		m.allotAgain()
+		return
+	}
 	if m.recovery != nil {
 		m.recoveryAllotted(e)
 		return

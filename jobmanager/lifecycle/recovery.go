@@ -151,7 +151,7 @@ func (m *Machine) recoveryTick() {
 	switch {
 	case r.state == Restarting && m.now >= r.restartAt:
 		r.state = WaitingForResources
-		m.emit(AllotAttempt{Regions: r.regions})
+		m.allot(r.regions)
 	case r.state == WaitingForResources && r.attempt != 0:
 		m.acceptLower(r.attempt, r.regions)
 	default:
