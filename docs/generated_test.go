@@ -24,6 +24,7 @@ import (
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
 	"millrace/internal/options"
+	"millrace/jobgraph"
 	"millrace/jobmanager/lifecycle"
 	"millrace/sql/physical"
 	"millrace/sql/session"
@@ -53,6 +54,7 @@ var generators = map[string]func(*testing.T) string{
 	"kafka sink":               func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Sink().Options)) },
 	"filesystem source":        func(*testing.T) string { return table(files.SourceSpec) },
 	"filesystem sink":          func(*testing.T) string { return table(files.SinkSpec) },
+	"values source":            func(*testing.T) string { return table(jobgraph.ValuesSpec) },
 	"nexmark source":           func(*testing.T) string { return table(nexmark.Spec) },
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },

@@ -32,6 +32,7 @@ func TestWhatPlannersKnowOfSources(t *testing.T) {
 		{"nexmark beyond its end", tableOf("connector", "nexmark", "events.num", "10", "keep-alive", "true"), catalog.SourceTraits{}},
 		{"datagen", tableOf("connector", "datagen"), catalog.SourceTraits{}},
 		{"datagen to an end", tableOf("connector", "datagen", "number-of-rows", "5"), catalog.SourceTraits{Bounded: true}},
+		{"values", tableOf("connector", "values", "rows.0", "[[1]]"), catalog.SourceTraits{Bounded: true}},
 		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

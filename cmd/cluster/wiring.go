@@ -11,6 +11,7 @@ import (
 	"millrace/connectors/kafka"
 	"millrace/connectors/nexmark"
 	"millrace/connectors/print"
+	"millrace/connectors/values"
 	"millrace/expr"
 	"millrace/formats"
 	"millrace/formats/csv"
@@ -65,6 +66,7 @@ func NewWiring(log *slog.Logger) *Wiring {
 	(&files.Connector{Formats: known}).Register(w.Connectors)
 	w.Connectors.RegisterSource(datagen.Name, datagen.Factory)
 	w.Connectors.RegisterSource(nexmark.Name, nexmark.Factory)
+	w.Connectors.RegisterSource(values.Name, values.Factory)
 	w.Connectors.RegisterSink(blackhole.Name, blackhole.Factory)
 	w.Connectors.RegisterSink(print.Name, print.Factory(os.Stdout, os.Stderr))
 	return w

@@ -19,6 +19,8 @@ func foldNode(o *optimizer, n plan.Node) plan.Node {
 			return nil
 		}
 		return &plan.Project{Input: n.Input, Columns: columns, Result: n.Result}
+	case *plan.Values:
+		return o.foldValues(n)
 	case *plan.Filter:
 		if e := o.condition(n.Condition); e != n.Condition {
 			return &plan.Filter{Input: n.Input, Condition: e}
@@ -40,6 +42,20 @@ func foldNode(o *optimizer, n plan.Node) plan.Node {
 		}
 	}
 	return nil
+}
+
+// foldValues folds rows; nil where nothing changes.
+func (o *optimizer) foldValues(n *plan.Values) plan.Node {
+	rows, changed := make([][]expr.Expr, len(n.Rows)), false
+	for i, row := range n.Rows {
+		var c bool
+		rows[i], c = o.foldAll(row)
+		changed = changed || c
+	}
+	if !changed {
+		return nil
+	}
+	return &plan.Values{Rows: rows, Result: n.Result}
 }
 
 func (o *optimizer) foldAll(in []expr.Expr) (out []expr.Expr, changed bool) {

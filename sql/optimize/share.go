@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"millrace/expr"
 	"millrace/sql/plan"
 )
@@ -56,6 +58,8 @@ func (s *sharer) mayShare(n plan.Node) bool {
 		return !s.KeepScans
 	case *plan.Project:
 		return s.allSteady(n.Columns)
+	case *plan.Values:
+		return !slices.ContainsFunc(n.Rows, func(row []expr.Expr) bool { return !s.allSteady(row) })
 	case *plan.Filter:
 		return s.steady(n.Condition)
 	case *plan.Join:

@@ -107,7 +107,7 @@ func named(in *types.Schema, columns []int) string {
 func (s *step) explained() []string {
 	switch o := s.operator.(type) {
 	case *source:
-		return []string{o.path.String(), "columns=" + named(s.out, plan.Counted(s.out.Len()))}
+		return []string{o.name(), "columns=" + named(s.out, plan.Counted(s.out.Len()))}
 	case *sink:
 		return []string{o.name, "columns=" + named(s.inputs[0].out, plan.Counted(s.inputs[0].out.Len()))}
 	case *calc:

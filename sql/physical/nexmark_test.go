@@ -104,6 +104,11 @@ func TestTexts(t *testing.T) {
 		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},
 		{"unnest", `CREATE TABLE carts (customer BIGINT, items ARRAY<ROW<item STRING, price BIGINT>>, more STRING) WITH ('connector' = 'kafka');
 			SELECT customer, item, price FROM carts LEFT JOIN UNNEST(items) AS t (item, price) ON TRUE WHERE customer > 5`},
+		{"values", `SELECT id, name, ts FROM (VALUES (1, 'a', TIMESTAMP '2024-01-01 00:00:00.123456789'), (2, NULL, NULL), (-3, 'é', NULL)) AS t (id, name, ts) WHERE id <> 2`},
+		{"values-computed", `SELECT * FROM (VALUES (1, ARRAY[1, 2], NOW()), (2, ARRAY[3], TO_TIMESTAMP_LTZ(0, 3))) AS t (id, list, ts)`},
+		{"no-from", `SELECT 1 AS n, CURRENT_DATE AS today UNION ALL SELECT 2, DATE '2024-01-01'`},
+		{"insert-values", `CREATE TABLE notes (id INT NOT NULL, price DECIMAL(10, 2), bits BYTES) WITH ('connector' = 'print');
+			INSERT INTO notes VALUES (1, 1.5, X'00FF'), (2, 2, NULL)`},
 		{"rank-without-bound", `SELECT auction, RANK() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 	} {
 		t.Run(q.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 // world knows connectors by what their changelogs are: kafka appends, upsert-kafka and print take all, cdc gives all.
 type world struct{ functions *expr.Registry }
 
-var kinds = []string{"cdc", "files", "kafka", "print", "upsert-kafka"}
+var kinds = []string{"cdc", "files", "kafka", "print", "upsert-kafka", "values"}
 
 func (world) Names() []string { return kinds }
 

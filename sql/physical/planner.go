@@ -144,6 +144,8 @@ func (p *planner) translate(n plan.Node) *step {
 	switch n := n.(type) {
 	case *plan.Scan:
 		return p.source(n, nil, nil)
+	case *plan.Values:
+		return p.values(n)
 	case *plan.Watermark:
 		return p.watermark(n)
 	case *plan.Project:

@@ -36,6 +36,14 @@ type source struct {
 	path        catalog.Path
 }
 
+// name is the table's path, or what stands where there is none.
+func (s *source) name() string {
+	if s.path == valuesPath {
+		return s.path.Name
+	}
+	return s.path.String()
+}
+
 func (*source) title() string                    { return "Source" }
 func (*source) asks(*step, int) bool             { return false }
 func (s *source) keeps(*step) bool               { return s.changelog == catalog.Retract }
@@ -105,7 +113,7 @@ func (p *planner) idleTimeout(own options.Values) time.Duration {
 func (p *planner) batchNeedsBounds(s *source) {
 	if p.settings.batch && !s.bounded {
 		p.refuse("bound what is read of it (of Kafka: scan.bounded.mode), or set execution.runtime-mode to streaming",
-			"table %s is read without end, and execution.runtime-mode is batch", s.path)
+			"table %s is read without end, and execution.runtime-mode is batch", s.name())
 	}
 }
 

@@ -1,0 +1,121 @@
+package values
+
+import (
+	"millrace/connectors"
+	"millrace/formats"
+	"millrace/internal/failure"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// reader gives the rows, if it has the split.
+type reader struct {
+	source   *source
+	rowsMax  int
+	out      *formats.Rows
+	assigned bool
+	next     int
+	ended    bool // the end was told
+	noMore   bool
+}
+
+// Assign implements connectors.Reader.
+func (r *reader) Assign(splits []connectors.SplitState) error {
+	for _, p := range splits {
+		next, err := decodePosition(p)
+		if err != nil {
+			return err
+		}
+		if r.assigned || p.ID != Name {
+			return failure.Internalf("%s: split %s beside the only one", Name, p.ID)
+		}
+		// A changed query may have fewer rows: what was read of those that are gone can't be taken back.
+		r.assigned, r.next = true, min(next, len(r.source.rows))
+	}
+	return nil
+}
+
+// NoMoreSplits implements connectors.Reader.
+func (r *reader) NoMoreSplits() { r.noMore = true }
+
+// Read implements connectors.Reader.
+func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
+	if !r.assigned || r.next == len(r.source.rows) {
+		if r.noMore {
+			return nil, connectors.Done, nil
+		}
+		return nil, connectors.Dry, nil
+	}
+	for n := 0; r.next < len(r.source.rows) && n < r.rowsMax && r.out.SizeBytes() < stream.BatchBytesTarget; n++ {
+		for i, value := range r.source.rows[r.next] {
+			appendValue(&r.out.Columns[i], value)
+		}
+		r.next++
+	}
+	b := r.out.Finish()
+	b.Split = 0
+	return b, connectors.More, nil
+}
+
+// appendValue appends a value as a literal has it; DecodeValues has checked it against the column's type.
+func appendValue(b *stream.Builder, value any) {
+	switch v := value.(type) {
+	case nil:
+		b.AppendNull()
+	case bool:
+		b.AppendBool(v)
+	case string:
+		b.AppendString(v)
+	case []byte:
+		b.AppendBytes(v)
+	case types.Int128:
+		stream.AppendFixed(b, v)
+	case float64:
+		if b.Type().Layout() == types.LayoutFloat32 {
+			stream.AppendFixed(b, float32(v))
+			return
+		}
+		stream.AppendFixed(b, v)
+	case int64:
+		appendInteger(b, v)
+	}
+}
+
+func appendInteger(b *stream.Builder, v int64) {
+	switch b.Type().Layout() {
+	case types.LayoutInt8:
+		stream.AppendFixed(b, int8(v))
+	case types.LayoutInt16:
+		stream.AppendFixed(b, int16(v))
+	case types.LayoutInt32:
+		stream.AppendFixed(b, int32(v))
+	default:
+		b.AppendInt64(v)
+	}
+}
+
+// Finished implements connectors.Reader.
+func (r *reader) Finished() []int32 {
+	if !r.assigned || r.ended || r.next < len(r.source.rows) {
+		return nil
+	}
+	r.ended = true
+	return []int32{0}
+}
+
+// Positions implements connectors.Reader. The split at its end keeps its entry: without it the rows would be read again.
+func (r *reader) Positions(dst []connectors.SplitState) []connectors.SplitState {
+	if r.assigned {
+		dst = append(dst, position(r.next))
+	}
+	return dst
+}
+
+// CheckpointComplete implements connectors.Reader.
+func (*reader) CheckpointComplete(types.CheckpointID) {}
+
+// Close implements connectors.Reader.
+func (r *reader) Close() error {
+	r.out.Close()
+	return nil
+}
