@@ -13,7 +13,8 @@ type Changelog uint8
 const (
 	// AppendOnly is +I alone.
 	AppendOnly Changelog = iota
-	// Upsert is +I, +U and -D by primary key: there is no -U.
+	// Upsert is +I, +U and -D by primary key: there is no -U. Planners see to that: a -U that is the only news of a row that is gone
+	// comes as a -D.
 	Upsert
 	// Retract is +I, -U, +U and -D.
 	Retract

@@ -63,6 +63,7 @@ func rightOperators(t *testing.T) []jobgraph.OperatorBody {
 		&jobgraph.ChangelogNormalizeSpec{Keys: []int{auction}, Filter: dear, UpdateBefore: true},
 		&jobgraph.SinkMaterializeSpec{Keys: []int{auction}, UpsertKey: []int{bidder}, TTL: time.Minute},
 		&jobgraph.DropUpdateBeforeSpec{},
+		&jobgraph.DropUpdateBeforeSpec{Keys: []int{auction}},
 	}
 }
 

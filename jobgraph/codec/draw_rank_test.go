@@ -12,7 +12,7 @@ func drawRanked(t *rapid.T) jobgraph.OperatorBody {
 	updateBefore, final := rapid.Bool().Draw(t, "update before"), rapid.Bool().Draw(t, "final only")
 	switch rapid.IntRange(0, 6).Draw(t, "ranked") {
 	case 0:
-		return &jobgraph.DropUpdateBeforeSpec{}
+		return &jobgraph.DropUpdateBeforeSpec{Keys: keys}
 	case 1:
 		return &jobgraph.LimitSpec{Offset: rapid.Int64().Draw(t, "offset"), Count: rapid.Int64().Draw(t, "count")}
 	case 2:

@@ -36,7 +36,9 @@ func (e *encoder) ranked(field string, o *jobgraph.OperatorSpec, out *jobv1.Oper
 	case *jobgraph.LimitSpec:
 		out.Body = &jobv1.OperatorSpec_Limit{Limit: &jobv1.LimitSpec{Offset: b.Offset, Count: b.Count}}
 	case *jobgraph.DropUpdateBeforeSpec:
-		out.Body = &jobv1.OperatorSpec_DropUpdateBefore{DropUpdateBefore: &jobv1.DropUpdateBeforeSpec{}}
+		out.Body = &jobv1.OperatorSpec_DropUpdateBefore{DropUpdateBefore: &jobv1.DropUpdateBeforeSpec{
+			Keys: e.ints(field+".drop_update_before.keys", b.Keys),
+		}}
 	}
 }
 
@@ -104,7 +106,7 @@ func (d *decoder) ranked(field string, o *jobv1.OperatorSpec) jobgraph.OperatorB
 	case *jobv1.OperatorSpec_Limit:
 		return &jobgraph.LimitSpec{Offset: b.Limit.GetOffset(), Count: b.Limit.GetCount()}
 	case *jobv1.OperatorSpec_DropUpdateBefore:
-		return &jobgraph.DropUpdateBeforeSpec{}
+		return &jobgraph.DropUpdateBeforeSpec{Keys: ints(b.DropUpdateBefore.GetKeys())}
 	default:
 		return nil
 	}

@@ -9,7 +9,9 @@
 //     counts, and when it goes, the one before it. That is Flink's SinkUpsertMaterializer, but for one point: a row that comes
 //     again under the upsert key goes behind the others and counts, as it does in the sink; Flink keeps its old place, and the
 //     next deletion may show a row that is gone.
-//   - DropUpdateBefore leaves -U out, for a consumer to which the +U says by its key what it takes back.
+//   - DropUpdateBefore leaves -U out, for a consumer to which the +U says by its key what it takes back. Where a -U may be alone (a
+//     condition kept one half of an update, or the key itself has changed), it is given the consumer's key: a -U goes if the next row of the batch has its
+//     key, and is a -D otherwise. So the consumer's last row of a key is right, and most updates are one row; Flink gives such consumers both.
 //
 // # Costs
 //

@@ -2,6 +2,7 @@ package changelog_test
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -250,10 +251,33 @@ func TestChangelogs(t *testing.T) {
 			Want:   "1 5 'a'\n+U 1 6 'b'\n-D 1 6 'b'",
 			Counts: &operators.Counts{Filtered: 2},
 		},
+		{
+			Name: "without -U that are deletions", New: changelog.NewDropUpdateBefore, Spec: spec(&jobgraph.DropUpdateBeforeSpec{Keys: []int{0, 2}}), Normalize: lastOfKeys,
+			Script: "1 5 'a'\n-U 1 5 'a'\n+U 1 6 'a'\n-U 1 6 'a'\n+U 1 6 'b'\n-U 1 6 'b'\n-U 2 1 NULL\n+I 2 2 NULL\n-D 2 2 NULL\n-U 3 3 'c'",
+			Want:   "1 5 'a'\n+U 1 6 'a'\n-D 1 6 'a'\n+U 1 6 'b'\n-D 1 6 'b'\n+I 2 2 NULL\n-D 2 2 NULL\n-D 3 3 'c'",
+		},
 	} {
 		c.Inputs, c.Backend, c.Keys = []*types.Schema{schema}, columnar.New(), [][]int{{0}}
 		operatortest.Run(t, c)
 	}
+}
+
+// lastOfKeys is what a consumer by the first and the third column has in the end, and whether it was told to change anything else: there is no -U.
+func lastOfKeys(_ int, rows []string) []string {
+	last := make(map[string]string)
+	var out []string
+	for _, row := range rows {
+		f := strings.Fields(row)
+		switch key := f[1] + f[3]; f[0] {
+		case "-U":
+			out = append(out, row)
+		case "-D":
+			delete(last, key)
+		default:
+			last[key] = strings.Join(f[1:], " ")
+		}
+	}
+	return append(out, slices.Sorted(maps.Values(last))...)
 }
 
 func TestChangelogsNeedKeys(t *testing.T) {

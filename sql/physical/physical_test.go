@@ -195,6 +195,14 @@ var cases = []golder{
 		n := b.Join(plan.Inner, bids(b), b.Scan("people", t), "(= bidder id)")
 		return []plan.Node{b.Into(b.Project(n, "auction", "city"), "out", "upsert-kafka", "auction")}
 	}},
+	{"upsert-of-a-filter", nil, func(b *plantest.Builder) []plan.Node { // a -U may come alone
+		n := b.Group(bids(b), "auction", "n = COUNT(*)")
+		return []plan.Node{b.Into(b.Filter(n, "(< n 10)"), "out", "upsert-kafka", "auction")}
+	}},
+	{"upsert-by-more", nil, func(b *plantest.Builder) []plan.Node { // an update may change the primary key
+		n := b.Group(bids(b), "auction", "n = COUNT(*)", "most = MAX(price)")
+		return []plan.Node{b.Into(n, "out", "upsert-kafka", "auction, n")}
+	}},
 	{"join", []string{"table.exec.state.ttl", "1 d"}, func(b *plantest.Builder) []plan.Node {
 		auctions := b.Group(b.Stream("auctions", plantest.Bids()), "auction", "n = COUNT(*)")
 		n := b.Join(plan.Left, bids(b), auctions, "(and (= auction auction0) (> price n))")

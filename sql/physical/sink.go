@@ -164,17 +164,24 @@ func (m *materialize) body(*step) jobgraph.OperatorBody {
 	return &jobgraph.SinkMaterializeSpec{Keys: m.keys, UpsertKey: m.told, TTL: m.ttl}
 }
 
-// dropBefore leaves -U out where a +U says by its key what it replaces.
-type dropBefore struct{ plain }
+// dropBefore leaves -U out where a +U says by its key what it replaces. With keys, a -U may be the only news that a row of theirs is gone,
+// and becomes a -D then.
+type dropBefore struct {
+	plain
+	keys []int
+}
 
-func (dropBefore) title() string                    { return "DropUpdateBefore" }
-func (dropBefore) asks(*step, int) bool             { return false }
-func (dropBefore) keeps(*step) bool                 { return false }
-func (dropBefore) body(*step) jobgraph.OperatorBody { return &jobgraph.DropUpdateBeforeSpec{} }
+func (*dropBefore) title() string          { return "DropUpdateBefore" }
+func (d *dropBefore) asks(*step, int) bool { return len(d.keys) > 0 }
+func (*dropBefore) keeps(*step) bool       { return false }
+func (d *dropBefore) body(*step) jobgraph.OperatorBody {
+	return &jobgraph.DropUpdateBeforeSpec{Keys: d.keys}
+}
 
 // materialized decides how a changelog comes to a sink. By the primary key, the rows of an upsert sink are told apart: where other
 // columns tell those that come apart, the changes of one primary key may overtake each other, and what comes last need not be
-// what counts. Where fewer columns do, an update may change the primary key, and only its -U says that of the old one.
+// what counts. Where fewer columns do, an update may change the primary key, and only its -U says that of the old one. Such a sink gets no
+// -U: one that is alone becomes a -D.
 func (p *planner) materialized(k *sink, in *step, n *plan.Sink) *step {
 	if k.changelog != catalog.Upsert || in.appends() {
 		k.before = k.changelog == catalog.Retract
@@ -189,15 +196,13 @@ func (p *planner) materialized(k *sink, in *step, n *plan.Sink) *step {
 		}
 		return p.add(&step{operator: m, of: n, inputs: []*step{in}, changes: updates | deletes, paired: true, upsert: [][]int{k.key}})
 	}
-	// A -U without its +U is the only news that a row is gone: the sink takes it for a -D.
-	k.before = !same || !in.paired
-	if k.before {
-		return in
+	if !same || !in.paired {
+		return p.add(&step{operator: &dropBefore{keys: k.key}, of: n, inputs: []*step{in}, changes: in.changes | deletes, paired: true, upsert: [][]int{k.key}})
 	}
 	return p.withoutBefore(in)
 }
 
 // withoutBefore leaves out the -U of rows that others ask for them.
 func (p *planner) withoutBefore(in *step) *step {
-	return p.add(&step{operator: dropBefore{}, of: in.of, inputs: []*step{in}, changes: in.changes, paired: true, upsert: in.upsert})
+	return p.add(&step{operator: &dropBefore{}, of: in.of, inputs: []*step{in}, changes: in.changes, paired: true, upsert: in.upsert})
 }

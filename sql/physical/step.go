@@ -214,11 +214,11 @@ func (p *planner) dealtBy(in *step, keys []int) bool { return in.dealt.serves(by
 func bypass(steps []*step) (out []*step) {
 	for _, s := range steps {
 		for i, in := range s.inputs {
-			if _, drops := in.operator.(dropBefore); drops && !in.inputs[0].gives {
+			if _, drops := in.operator.(*dropBefore); drops && !in.inputs[0].gives {
 				s.inputs[i] = in.inputs[0]
 			}
 		}
-		if _, drops := s.operator.(dropBefore); !drops || s.inputs[0].gives {
+		if _, drops := s.operator.(*dropBefore); !drops || s.inputs[0].gives {
 			out = append(out, s)
 		}
 	}

@@ -3613,6 +3613,7 @@ func (x *LimitSpec) GetCount() int64 {
 
 type DropUpdateBeforeSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3645,6 +3646,13 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *DropUpdateBeforeSpec) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
 }
 
 type Edge struct {
@@ -4848,8 +4856,9 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x05_time\"9\n" +
 	"\tLimitSpec\x12\x16\n" +
 	"\x06offset\x18\x01 \x01(\x03R\x06offset\x12\x14\n" +
-	"\x05count\x18\x02 \x01(\x03R\x05count\"\x16\n" +
-	"\x14DropUpdateBeforeSpec\"\xaf\x01\n" +
+	"\x05count\x18\x02 \x01(\x03R\x05count\"*\n" +
+	"\x14DropUpdateBeforeSpec\x12\x12\n" +
+	"\x04keys\x18\x01 \x03(\x05R\x04keys\"\xaf\x01\n" +
 	"\x04Edge\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\x05R\x04port\x12\x0e\n" +
