@@ -49,6 +49,9 @@ func (e *explainer) job() {
 	if c := g.Checkpoint; c.Interval > 0 && c.Unaligned {
 		e.line(0, "a barrier that waits for %s overtakes rows", c.AlignedTimeout)
 	}
+	if g.Zone != "" {
+		e.line(0, "local times are those of %s", g.Zone)
+	}
 	if len(g.TaskManagerLabels) > 0 {
 		var labels []string
 		for _, name := range slices.Sorted(maps.Keys(g.TaskManagerLabels)) {

@@ -24,6 +24,9 @@ type Graph struct {
 	// WatermarkInterval is how often sources emit watermarks (Flink:
 	// pipeline.auto-watermark-interval); 0 means DefaultWatermarkInterval.
 	WatermarkInterval time.Duration
+	// Zone is the time zone in which expressions of the job convert between TIMESTAMP_LTZ and other types (Flink:
+	// table.local-time-zone), by a name that types.LoadZone knows; "" is UTC.
+	Zone string
 	// TaskManagerLabels must all be on a task manager, with these values, for it to
 	// run tasks of the job.
 	TaskManagerLabels map[string]string

@@ -108,6 +108,11 @@ func (v *validator) options() {
 	v.parallelism("", g.Parallelism)
 	v.interval("buffer_timeout", g.BufferTimeout)
 	v.interval("watermark_interval", g.WatermarkInterval)
+	if g.Zone != "" {
+		if _, err := types.LoadZone(g.Zone); err != nil {
+			v.add("", "zone", "%s", err)
+		}
+	}
 	v.labels(g.TaskManagerLabels)
 
 	c := g.Checkpoint

@@ -43,6 +43,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -140,6 +141,8 @@ type Context struct {
 	Watermark stream.Watermark
 	// Time is never nil.
 	Time *Time
+	// Zone is the time zone of the job's expressions; nil is UTC.
+	Zone *time.Location
 	// RowsMax is the largest batch that the operator may emit: stream.RowsMax,
 	// less in tests.
 	RowsMax int

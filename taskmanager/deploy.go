@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/expr"
-	"millrace/expr/kernel"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
@@ -32,6 +32,7 @@ type plan struct {
 	flows      map[types.VertexID]*jobgraph.Flow
 	placements map[types.TaskID]types.TaskManagerID
 	widths     map[types.VertexID]int // parallelism
+	zone       *time.Location         // of expressions; nil is UTC
 }
 
 // deploy starts tasks. What can't be built fails as that task's failure.
@@ -67,6 +68,11 @@ func newPlan(g *jobv1.JobGraph, placements []*controlv1.Placement) (*plan, error
 		return nil, err
 	}
 	p := &plan{graph: graph, flows: flows, placements: make(map[types.TaskID]types.TaskManagerID), widths: make(map[types.VertexID]int)}
+	if graph.Zone != "" {
+		if p.zone, err = types.LoadZone(graph.Zone); err != nil {
+			return nil, failure.User(err)
+		}
+	}
 	for _, pl := range placements {
 		id := types.TaskID{Vertex: types.VertexID(pl.VertexId), Subtask: pl.Subtask}
 		p.placements[id] = types.TaskManagerID(pl.TaskManagerId)
@@ -283,7 +289,8 @@ func (b *builder) computed(r connectors.Reader, spec *jobgraph.SourceSpec) (conn
 	for i, p := range spec.Computed {
 		columns[i] = p.Expr
 	}
-	p, err := kernel.CompileProjection(columns, spec.Schema, spec.Output(), b.m.Functions)
+	session := (&operators.Context{Task: b.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.plan.zone}).Session()
+	p, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.m.Functions)
 	if err != nil {
 		return nil, failure.User(err)
 	}
@@ -305,7 +312,7 @@ func (b *builder) chain(context.Context) error {
 		ctx := &operators.Context{
 			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
 			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
-			Watermark: stream.NoWatermark, Time: b.parts.Time, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
+			Watermark: stream.NoWatermark, Time: b.parts.Time, Zone: b.plan.zone, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w

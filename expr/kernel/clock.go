@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"time"
 
 	"millrace/expr"
@@ -251,54 +250,10 @@ func (z *zoneOf) of(name []byte) (*time.Location, error) {
 	if z.zone != nil && z.name == string(name) {
 		return z.zone, nil
 	}
-	zone, err := LoadZone(string(name))
+	zone, err := types.LoadZone(string(name))
 	if err != nil {
 		return nil, err
 	}
 	z.name, z.zone = string(name), zone
 	return zone, nil
-}
-
-// LoadZone finds a time zone by the name that Flink's table.local-time-zone
-// and CONVERT_TZ take: of the IANA data base, UTC, or an offset such as
-// GMT+08:00.
-func LoadZone(name string) (*time.Location, error) {
-	if offset, ok := zoneOffset(name); ok {
-		return time.FixedZone(name, offset), nil
-	}
-	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("no time zone %q", name)
-	}
-	zone, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, fmt.Errorf("no time zone %q; names are such as Europe/Berlin, UTC and GMT+08:00", name)
-	}
-	return zone, nil
-}
-
-// zoneOffset reads GMT, UTC or nothing, a sign, and h, hh, h:mm or hh:mm.
-func zoneOffset(name string) (int, bool) {
-	p := []byte(name)
-	if len(p) > 3 && (name[:3] == "GMT" || name[:3] == "UTC") {
-		p = p[3:]
-	}
-	if len(p) < 2 || p[0] != '+' && p[0] != '-' {
-		return 0, false
-	}
-	neg, p := sign(p)
-	hours, p, ok := field(p, 1, 2)
-	minutes := 0
-	if ok && len(p) > 0 {
-		if p, ok = expect(p, ':'); ok {
-			minutes, p, ok = field(p, 2, 2)
-		}
-	}
-	if !ok || len(p) > 0 || hours > 18 || minutes > 59 {
-		return 0, false
-	}
-	seconds := hours*3600 + minutes*60
-	if neg {
-		seconds = -seconds
-	}
-	return seconds, true
 }

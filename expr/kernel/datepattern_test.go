@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"millrace/types"
 )
 
 // TestCivilEqualsTime compares our calendar with Go's.
@@ -32,7 +34,7 @@ func TestCivilEqualsTime(t *testing.T) {
 // TestZonesEqualTime compares the way to local time and back with Go's.
 func TestZonesEqualTime(t *testing.T) {
 	for _, name := range []string{"Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "UTC"} {
-		zone, err := LoadZone(name)
+		zone, err := types.LoadZone(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 			if d.HasArg("zone") {
 				var name string
 				d.ScanArgs(t, "zone", &name)
-				zone, err := LoadZone(name)
+				zone, err := types.LoadZone(name)
 				if err != nil {
 					t.Fatal(err)
 				}

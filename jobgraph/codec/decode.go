@@ -51,6 +51,7 @@ func (d *decoder) graph(g *jobv1.JobGraph) *jobgraph.Graph {
 		BufferTimeout:     d.duration("buffer_timeout", g.BufferTimeout),
 		WatermarkInterval: d.duration("watermark_interval", g.WatermarkInterval),
 		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
+		Zone:              g.Zone,
 	}
 	for i, v := range g.Vertices {
 		d.vertex = v.GetId()

@@ -15,7 +15,7 @@ import (
 func drawGraph(t *rapid.T) *jobgraph.Graph {
 	g := &jobgraph.Graph{
 		Name: rapid.String().Draw(t, "name"), MaxParallelism: int(rapid.Int32().Draw(t, "max")), Parallelism: int(rapid.Int32().Draw(t, "p")),
-		BufferTimeout: drawDuration(t), WatermarkInterval: drawDuration(t), TaskManagerLabels: drawOptions(t),
+		BufferTimeout: drawDuration(t), WatermarkInterval: drawDuration(t), TaskManagerLabels: drawOptions(t), Zone: rapid.String().Draw(t, "zone"),
 		Checkpoint: jobgraph.CheckpointSpec{
 			Interval: drawDuration(t), MinPause: drawDuration(t), Timeout: drawDuration(t),
 			Unaligned: rapid.Bool().Draw(t, "unaligned"), AlignedTimeout: drawDuration(t),

@@ -51,6 +51,7 @@ func (e *encoder) graph(g *jobgraph.Graph) *jobv1.JobGraph {
 		BufferTimeout:     duration(g.BufferTimeout),
 		WatermarkInterval: duration(g.WatermarkInterval),
 		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
+		Zone:              g.Zone,
 	}
 	for i := range g.Vertices {
 		e.vertex = string(g.Vertices[i].ID)

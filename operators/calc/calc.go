@@ -13,7 +13,6 @@ package calc
 
 import (
 	"fmt"
-	"hash/fnv"
 
 	"millrace/expr"
 	"millrace/expr/kernel"
@@ -66,7 +65,7 @@ func (c *Calc) Open(ctx *operators.Context) error {
 }
 
 func (c *Calc) compile(in *types.Schema) (err error) {
-	session := c.session()
+	session := c.ctx.Session()
 	if c.spec.Filter != nil {
 		if c.filter, err = session.CompilePredicate(c.spec.Filter, in, c.functions); err != nil {
 			return fmt.Errorf("filter: %w", err)
@@ -78,13 +77,6 @@ func (c *Calc) compile(in *types.Schema) (err error) {
 	}
 	c.columns, err = session.CompileProjection(columns, in, c.ctx.Output, c.functions)
 	return err
-}
-
-// session gives expressions the task's time, and chance that no other task has.
-func (c *Calc) session() kernel.Session {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s/%s", c.ctx.Task, c.ctx.Operator)
-	return kernel.Session{Now: c.ctx.Time.Now, Seed: h.Sum64() + uint64(c.ctx.Time.Now())}
 }
 
 // Process filters the batch. Its columns are computed by Next.

@@ -136,6 +136,64 @@ func TestFailingRow(t *testing.T) {
 	}
 }
 
+// TestLocalTimes goes by the clocks of Berlin around the nights in which they change.
+func TestLocalTimes(t *testing.T) {
+	zone, err := types.LoadZone("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := types.NewSchema(types.Field{Name: "at", Type: types.TimestampLTZOf(3)}, types.Field{Name: "shown", Type: types.TimestampOf(3)})
+	at, shown := &expr.Column{Index: 0, Name: "at", T: in.Fields[0].Type}, &expr.Column{Index: 1, Name: "shown", T: in.Fields[1].Type}
+	text := func(s string) expr.Expr {
+		return &expr.Literal{T: types.Type{Kind: types.Char, Length: len(s)}, Value: s}
+	}
+	o := &jobgraph.OperatorSpec{UID: "c", Body: &jobgraph.CalcSpec{
+		Filter: call(t, "<>", call(t, "DATE_FORMAT", at, text("HH")), text("09")),
+		Columns: []jobgraph.Projection{
+			project("clock", &expr.Cast{X: at, To: types.TimestampOf(3)}),
+			project("printed", call(t, "DATE_FORMAT", at, text("yyyy-MM-dd HH:mm"))),
+			project("day", &expr.Cast{X: at, To: types.Of(types.Date)}),
+			project("moment", &expr.Cast{X: shown, To: types.TimestampLTZOf(3)}),
+		},
+	}}
+	op, err := calc.Factory(functions)(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := jobgraph.OutputSchema(o, []*types.Schema{in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pool stream.Pool
+	if err := op.Open(&operators.Context{
+		Operator: "c", Inputs: []*types.Schema{in}, Output: out, Pool: &pool, Time: &operators.Time{}, Zone: zone, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b := streamtest.Batch(t, &pool, in, strings.Join([]string{
+		"2024-03-31 00:59:59.999 2024-03-31 01:59:59.999", "2024-03-31 01:00:00.000 2024-03-31 02:30:00.000", // the second time is not on the clocks
+		"2024-10-27 00:30:00.000 2024-10-27 02:30:00.000", "2024-10-27 01:30:00.000 2024-10-27 03:00:00.000", // half past two comes twice
+		"2024-01-01 08:00:00.000 NULL", "2024-06-30 22:00:00.000 NULL",
+	}, "\n"))
+	defer b.Release()
+	if err := op.Process(0, b); err != nil {
+		t.Fatal(err)
+	}
+	got, err := op.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer got.Batch.Release()
+	want := []string{
+		"+I 2024-03-31 01:59:59.999 '2024-03-31 01:59' 2024-03-31 2024-03-31 00:59:59.999", "+I 2024-03-31 03:00:00.000 '2024-03-31 03:00' 2024-03-31 2024-03-31 01:30:00.000",
+		"+I 2024-10-27 02:30:00.000 '2024-10-27 02:30' 2024-10-27 2024-10-27 00:30:00.000", "+I 2024-10-27 02:30:00.000 '2024-10-27 02:30' 2024-10-27 2024-10-27 02:00:00.000",
+		"+I 2024-07-01 00:00:00.000 '2024-07-01 00:00' 2024-07-01 NULL",
+	}
+	if diff := streamtest.Diff(want, streamtest.Rows(got.Batch), true); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	var pool stream.Pool
 	for name, c := range map[string]struct {

@@ -80,7 +80,7 @@ func (c *Correlate) Open(ctx *operators.Context) error {
 	c.ctx, c.width = ctx, ctx.Inputs[0].Len()
 	fields := make([]types.Field, len(c.spec.Args))
 	for i, a := range c.spec.Args {
-		p, err := kernel.Compile(a, ctx.Inputs[0], c.scalar)
+		p, err := ctx.Session().Compile(a, ctx.Inputs[0], c.scalar)
 		if err != nil {
 			return fmt.Errorf("correlate %s: argument %d: %w", ctx.Operator, i+1, err)
 		}

@@ -1,12 +1,11 @@
 package window
 
 import (
-	"fmt"
 	"math"
 	"time"
-	_ "time/tzdata" // zones are the same on every machine
 
 	"millrace/stream"
+	"millrace/types"
 )
 
 // zone tells the local time of a time zone. It remembers the span between two
@@ -22,9 +21,9 @@ func newZone(name string) (*zone, error) {
 	if name == "" || name == "UTC" {
 		return nil, nil
 	}
-	l, err := time.LoadLocation(name)
-	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("there is no time zone %q; zones have names such as Europe/Berlin", name)
+	l, err := types.LoadZone(name)
+	if err != nil {
+		return nil, err
 	}
 	return &zone{location: l}, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"millrace/catalog/memory"
 	"millrace/expr"
+	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/sql/analyze"
 	"millrace/sql/parser"
@@ -124,6 +125,28 @@ func TestTexts(t *testing.T) {
 			}
 			golden(t, "text-"+q.name+".txt", j.Explain(roots, physical.Details{ChangelogMode: true, EstimatedCost: true}))
 		})
+	}
+}
+
+// TestLocalTimes plans by the clocks of Berlin: constants fold by them, and the graph says so to what is left.
+func TestLocalTimes(t *testing.T) {
+	b := plantest.New(t)
+	store := memory.New()
+	analyzed(t, b, store, "CREATE TABLE moments (ltz TIMESTAMP_LTZ(3)) WITH ('connector' = 'kafka')")
+	roots := analyzed(t, b, store, `SELECT DATE_FORMAT(ltz, 'HH:mm') AS clock, CAST(TO_TIMESTAMP_LTZ(1711846800000, 3) AS STRING) AS summer FROM moments
+		WHERE ltz > CAST(TIMESTAMP '2024-01-01 00:00:00' AS TIMESTAMP_LTZ(3))`)
+	j, err := planned(t, b, roots, "table.local-time-zone", "Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "text-local-times.txt", j.Explain(roots, physical.Details{}))
+	v, err := options.Parse(physical.Spec, map[string]string{"table.local-time-zone": "Mars"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = physical.Plan(roots, physical.Config{Connectors: world{}, Functions: b.Functions, Options: v, Collect: &jobgraph.SinkSpec{Connector: "print"}})
+	if err == nil || !strings.Contains(err.Error(), `table.local-time-zone: no time zone "Mars"`) {
+		t.Errorf("a zone that is none: %v", err)
 	}
 }
 

@@ -5,9 +5,11 @@ import (
 	"time"
 
 	"millrace/catalog"
+	"millrace/internal/failure"
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
+	"millrace/types"
 )
 
 // Spec has the options of a session that decide how a statement becomes a job. Where Flink has an option, this is its name and
@@ -79,6 +81,15 @@ type settings struct {
 	zone          string // "" is UTC
 }
 
+// Zone returns the time zone of a session, in which its constants fold too.
+func Zone(v options.Values) (*time.Location, error) {
+	zone, err := types.LoadZone(v.Text(localZone))
+	if err != nil {
+		return nil, failure.User(failure.Message{Field: localZone, Primary: err.Error()})
+	}
+	return zone, nil
+}
+
 func settingsOf(v options.Values) settings {
 	zone := v.Text(localZone)
 	if zone == "UTC" {
@@ -116,7 +127,7 @@ func (s *settings) graph() *jobgraph.Graph {
 	v := s.options
 	g := &jobgraph.Graph{
 		Name: v.Text(jobName), MaxParallelism: int(v.Int(maxParallelism)), Parallelism: int(v.Int(defaultParallelism)),
-		BufferTimeout: v.Duration(bufferTimeout), WatermarkInterval: v.Duration(watermarkInterval),
+		BufferTimeout: v.Duration(bufferTimeout), WatermarkInterval: v.Duration(watermarkInterval), Zone: s.zone,
 		Checkpoint: jobgraph.CheckpointSpec{
 			Interval: jobgraph.DefaultCheckpointInterval, MinPause: v.Duration(checkpointPause), Timeout: v.Duration(checkpointTimeout),
 			TolerableFailures: int(v.Int(checkpointTolerable)),

@@ -76,10 +76,14 @@ func (w world) Functions() *expr.Registry                       { return w.funct
 func (world) CheckSource(*jobgraph.SourceSpec) error            { return nil }
 func (world) CheckSink(*jobgraph.SinkSpec, *types.Schema) error { return nil }
 
-func fold(b *plantest.Builder) func(expr.Expr) (*expr.Literal, error) {
+func fold(t *testing.T, b *plantest.Builder, v options.Values) func(expr.Expr) (*expr.Literal, error) {
+	t.Helper()
+	zone, err := physical.Zone(v)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return func(e expr.Expr) (*expr.Literal, error) {
-		folded, err := kernel.Fold(e, b.Functions)
-		if l, ok := folded.(*expr.Literal); ok && err == nil {
+		if l, ok := (kernel.Session{Zone: zone}).Fold(e, b.Functions).(*expr.Literal); ok {
 			return l, nil
 		}
 		return nil, fmt.Errorf("%s has no value", e)
@@ -97,7 +101,7 @@ func planned(t *testing.T, b *plantest.Builder, roots []plan.Node, given ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := optimize.Optimize(roots, optimize.Config{Functions: b.Functions, Fold: fold(b), ReadsFields: physical.ReadsFields(world{})})
+	after, err := optimize.Optimize(roots, optimize.Config{Functions: b.Functions, Fold: fold(t, b, v), ReadsFields: physical.ReadsFields(world{})})
 	if err != nil {
 		t.Fatal(err)
 	}

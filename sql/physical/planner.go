@@ -40,6 +40,9 @@ func Plan(roots []plan.Node, c Config) (*Job, error) {
 		Config: c, settings: settingsOf(c.Options), readers: make(map[plan.Node]int), steps: make(map[plan.Node]*step),
 		prints: newFingerprints(), ordinals: make(map[types.OperatorUID]int),
 	}
+	if _, err := Zone(c.Options); err != nil {
+		p.fail(err)
+	}
 	p.countReaders(roots)
 	var ends []*step
 	for _, r := range roots {

@@ -481,8 +481,11 @@ type JobGraph struct {
 	// Labels that a task manager must have, with these values, to run tasks of the
 	// job; none leaves every task manager to it.
 	TaskManagerLabels map[string]string `protobuf:"bytes,10,rep,name=task_manager_labels,json=taskManagerLabels,proto3" json:"task_manager_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Time zone of the session: expressions convert between TIMESTAMP_LTZ and other
+	// types in it; "" is UTC.
+	Zone          string `protobuf:"bytes,90,opt,name=zone,proto3" json:"zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobGraph) Reset() {
@@ -583,6 +586,13 @@ func (x *JobGraph) GetTaskManagerLabels() map[string]string {
 		return x.TaskManagerLabels
 	}
 	return nil
+}
+
+func (x *JobGraph) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
 }
 
 type CheckpointSpec struct {
@@ -4555,7 +4565,7 @@ var File_millrace_job_v1_job_proto protoreflect.FileDescriptor
 
 const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\xf8\x04\n" +
+	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8c\x05\n" +
 	"\bJobGraph\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\bvertices\x18\x02 \x03(\v2\x17.millrace.job.v1.VertexR\bvertices\x12+\n" +
@@ -4569,7 +4579,8 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x0ebuffer_timeout\x18\b \x01(\v2\x19.google.protobuf.DurationR\rbufferTimeout\x12H\n" +
 	"\x12watermark_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11watermarkInterval\x12`\n" +
 	"\x13task_manager_labels\x18\n" +
-	" \x03(\v20.millrace.job.v1.JobGraph.TaskManagerLabelsEntryR\x11taskManagerLabels\x1aD\n" +
+	" \x03(\v20.millrace.job.v1.JobGraph.TaskManagerLabelsEntryR\x11taskManagerLabels\x12\x12\n" +
+	"\x04zone\x18Z \x01(\tR\x04zone\x1aD\n" +
 	"\x16TaskManagerLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe1\x02\n" +
