@@ -19,7 +19,7 @@ func (s *Session) job(q *analyze.Query) (Outcome, error) {
 		return nil, err
 	}
 	out := &Job{
-		Job: planned, From: s.options.Text(fromSavepoint), AllowNonRestored: s.options.Bool(allowNonRestored), Await: s.options.Bool(dmlSync),
+		Job: planned, From: s.options.Text(FromSavepoint), AllowNonRestored: s.options.Bool(AllowNonRestored), Await: s.options.Bool(dmlSync),
 	}
 	if c, ok := q.Roots[0].(*plan.Collect); ok {
 		out.Query = c.Schema().Types()

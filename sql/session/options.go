@@ -13,11 +13,15 @@ import (
 	"millrace/sql/physical"
 )
 
+// Keys of options that commands have flags for.
 const (
-	dmlSync          = "table.dml-sync"
-	localZone        = "table.local-time-zone"
-	fromSavepoint    = "execution.state-recovery.path"
-	allowNonRestored = "execution.state-recovery.ignore-unclaimed-state"
+	FromSavepoint    = "execution.state-recovery.path"
+	AllowNonRestored = "execution.state-recovery.ignore-unclaimed-state"
+)
+
+const (
+	dmlSync   = "table.dml-sync"
+	localZone = "table.local-time-zone"
 )
 
 // Spec has the options of a session: those of planning, and its own. Where Flink has an option, this is its name and its meaning.
@@ -25,8 +29,8 @@ var Spec = options.Join("session", ownSpec, physical.Spec)
 
 var ownSpec = options.Spec{Name: "session", Options: []options.Option{
 	{Key: dmlSync, Type: options.Bool, Default: "false", Doc: "Whether INSERT waits for the end of its job before the next statement."},
-	{Key: fromSavepoint, Type: options.String, Example: "file:///savepoints/bids-7", Doc: "The savepoint, or the manifest of a checkpoint, that the jobs of the statements behind it start from. RESET it in front of a job that is to start empty."},
-	{Key: allowNonRestored, Type: options.Bool, Default: "false", Doc: "Whether state may be left behind for which a job has no place."},
+	{Key: FromSavepoint, Type: options.String, Example: "file:///savepoints/bids-7", Doc: "The savepoint, or the manifest of a checkpoint, that the jobs of the statements behind it start from. RESET it in front of a job that is to start empty."},
+	{Key: AllowNonRestored, Type: options.Bool, Default: "false", Doc: "Whether state may be left behind for which a job has no place."},
 }}
 
 // apply takes options, all or none.
