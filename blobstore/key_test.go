@@ -59,6 +59,13 @@ func TestPathsAreAsDocumented(t *testing.T) {
 		build(blobstore.JobPrefix("j")),
 		build(blobstore.AttemptPrefix("j", 7)),
 		build(blobstore.ManifestPrefix("j")),
+		build(blobstore.ResultPartKey{Job: "j", Operator: "sink-1", Attempt: 7, Subtask: 3, Behind: 41, Number: 2, Unique: "u1"}.Path()),
+		build(blobstore.ResultIndexKey{Job: "j", Checkpoint: 42, Operator: "sink-1", Digest: "d1"}.Path()),
+		build(blobstore.ResultFetchedKey{Job: "j", Checkpoint: 42}.Path()),
+		build(blobstore.ResultPartPrefix("j")),
+		build(blobstore.ResultIndexPrefix("j")),
+		build(blobstore.ResultIndexAt("j", 42)),
+		build(blobstore.ResultFetchedPrefix("j")),
 	}
 	want := []string{
 		"j/00000000000000000007/chunk/00000000000000000042/agg-1.x.3-u1",
@@ -70,6 +77,13 @@ func TestPathsAreAsDocumented(t *testing.T) {
 		"j/",
 		"j/00000000000000000007/",
 		"j/manifest/",
+		"j/result/part/sink-1/00000000000000000007-00000000000000000003-00000000000000000041-00000000000000000002-u1",
+		"j/result/index/00000000000000000042-sink-1-d1",
+		"j/result/fetched/00000000000000000042",
+		"j/result/part/",
+		"j/result/index/",
+		"j/result/index/00000000000000000042",
+		"j/result/fetched/",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("keys are durable; -want +got:\n%s", diff)
@@ -128,6 +142,17 @@ func TestNoKeyEscapesAndAllParseBack(t *testing.T) {
 			k, task, unique, err := blobstore.ParseSavepointChunk(s)
 			return savepointChunk{k, task, unique}, err
 		}, savepointChunk{savepoint, task, unique})
+		part := blobstore.ResultPartKey{
+			Job: job, Operator: types.OperatorUID(task.Vertex), Attempt: types.Attempt(n), Subtask: task.Subtask, Behind: types.CheckpointID(m), Number: n, Unique: unique,
+		}
+		path, err = part.Path()
+		check(path, err, func(s string) (any, error) { return blobstore.ParseResultPartKey(s) }, part)
+		index := blobstore.ResultIndexKey{Job: job, Checkpoint: types.CheckpointID(n), Operator: types.OperatorUID(task.Vertex), Digest: unique}
+		path, err = index.Path()
+		check(path, err, func(s string) (any, error) { return blobstore.ParseResultIndexKey(s) }, index)
+		fetched := blobstore.ResultFetchedKey{Job: job, Checkpoint: types.CheckpointID(n)}
+		path, err = fetched.Path()
+		check(path, err, func(s string) (any, error) { return blobstore.ParseResultFetchedKey(s) }, fetched)
 	})
 }
 
@@ -153,7 +178,9 @@ func TestOrderOfKeysIsOrderOfNumbers(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"j/00000000000000000007/chunk/00000000000000000042/agg.3-u1", "j/7/chunk/42/agg.3-u1", "j/manifest/00000000000000000042-00000000000000000009-u1",
-		"j/graph/00000000000000000001-u1", "j/savepoint/00000000000000000002-u/manifest", "j/savepoint/00000000000000000002-u/chunk/a.1-u", "", "/", "j/../x", "j/chunk/-.",
+		"j/graph/00000000000000000001-u1", "j/savepoint/00000000000000000002-u/manifest", "j/savepoint/00000000000000000002-u/chunk/a.1-u",
+		"j/result/part/s/00000000000000000007-00000000000000000003-00000000000000000041-00000000000000000002-u",
+		"j/result/index/00000000000000000042-s-1-d", "j/result/fetched/00000000000000000042", "", "/", "j/../x", "j/chunk/-.",
 	} {
 		f.Add(seed)
 	}
@@ -176,5 +203,11 @@ func FuzzParse(f *testing.F) {
 		same("savepoint", err, savepoint.Manifest)
 		savepoint, task, unique, err := blobstore.ParseSavepointChunk(path)
 		same("savepoint chunk", err, func() (string, error) { return savepoint.Chunk(task, unique) })
+		part, err := blobstore.ParseResultPartKey(path)
+		same("part of a result", err, part.Path)
+		index, err := blobstore.ParseResultIndexKey(path)
+		same("index of results", err, index.Path)
+		fetched, err := blobstore.ParseResultFetchedKey(path)
+		same("mark of fetched results", err, fetched.Path)
 	})
 }

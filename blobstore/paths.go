@@ -14,6 +14,9 @@ import (
 //	<job>/graph/<version>-<unique>                                   the stored job graph
 //	<job>/savepoint/<savepoint>-<unique>/manifest                    a savepoint, which stands on its own
 //	<job>/savepoint/<savepoint>-<unique>/chunk/<vertex>.<subtask>-<unique>
+//	<job>/result/part/<operator>/<attempt>-<subtask>-<behind>-<number>-<unique>   rows of a query, for whoever asked
+//	<job>/result/index/<checkpoint>-<operator>-<digest>              which parts a checkpoint made the query's results
+//	<job>/result/fetched/<checkpoint>                                up to where they have been fetched
 //	_probe/conditional-create                                        what Probe leaves behind
 //	_cluster/<cluster>/identity                                      which cluster of that name keeps its jobs here
 //

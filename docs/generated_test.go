@@ -13,6 +13,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/cmd/millrace/config"
 	"millrace/connectors/blackhole"
+	"millrace/connectors/collect"
 	"millrace/connectors/datagen"
 	"millrace/connectors/files"
 	"millrace/connectors/kafka"
@@ -59,6 +60,7 @@ var generators = map[string]func(*testing.T) string{
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
 	"blackhole sink":           func(*testing.T) string { return table(blackhole.Spec) },
 	"session options":          func(*testing.T) string { return table(session.Spec) },
+	"collect sink":             func(*testing.T) string { return table(collect.Spec) },
 	"table options":            func(*testing.T) string { return table(physical.TableSpec) },
 	"json format":              func(*testing.T) string { return table(json.Spec.Prefixed("json.")) },
 	"scalar functions":         scalarFunctions,

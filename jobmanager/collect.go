@@ -214,7 +214,7 @@ func (c *collector) forget(ctx context.Context, id types.JobID) error {
 	case !terminal(rec.Phase):
 		return failure.Internalf("job %s is to be forgotten and has not ended", id)
 	}
-	nothing := &garbage.Roots{Job: id, Ended: true, OldBefore: distantFuture}
+	nothing := &garbage.Roots{Job: id, Ended: true, Forgotten: true, OldBefore: distantFuture}
 	if err := c.delete(ctx, s, func() (*garbage.Roots, error) { return nothing, nil }); err != nil {
 		return err
 	}

@@ -67,7 +67,9 @@ type JobManager struct {
 	apiv1.UnimplementedJobServiceServer
 	apiv1.UnimplementedClusterServiceServer
 	Options
-	mu struct {
+	// fetching has an element for each who reads results now.
+	fetching chan struct{}
+	mu       struct {
 		sync.Mutex
 		lead *leadership
 		// trouble is what keeps this job manager from leading, "" if nothing is known.
@@ -85,7 +87,7 @@ func New(o Options) *JobManager {
 	}
 	// It is published from now on, not only when there is something to count.
 	o.Coord = refusals{o.Coord, &o.Metrics.JobManager().RefusedWrites, o.Log}
-	return &JobManager{Options: o}
+	return &JobManager{Options: o, fetching: make(chan struct{}, fetchesMax)}
 }
 
 // leading returns the leadership, nil while there is none.

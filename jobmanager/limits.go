@@ -62,6 +62,15 @@ const (
 	// scrubIntervalDefault and scrubBytesPerSecondDefault are the defaults of Scrub.
 	scrubIntervalDefault       = time.Hour
 	scrubBytesPerSecondDefault = 16 << 20
+	// answerBytesMax and answerPartsMax bound the results that an answer has, of more
+	// than one part; fetchesMax how many answers are read at a time.
+	answerBytesMax = 8 << 20
+	answerPartsMax = 256
+	fetchesMax     = 8
+	// resultPolls and resultPollInterval are how often results are looked for until a
+	// client is told that there are none: for a second.
+	resultPolls        = 5
+	resultPollInterval = 200 * time.Millisecond
 	// endedQueueMax is how many jobs may wait to be swept at their end.
 	endedQueueMax = 64
 	// tickInterval is how often a driver tells its cores the time.

@@ -180,7 +180,9 @@ func (c *Cluster) openStores(ctx context.Context) (err error) {
 	if c.etcd, err = embedded.Start(ctx, embedded.Options{Dir: filepath.Join(c.Dir, "etcd")}); err != nil {
 		return err
 	}
-	c.store, err = OpenStorage(ctx, c.Blobs, c.Clock, c.WrapStore)
+	if c.store, err = OpenStorage(ctx, c.Blobs, c.Clock, c.WrapStore); err == nil {
+		c.Wiring.UseStore(c.store)
+	}
 	return err
 }
 

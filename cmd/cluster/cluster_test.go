@@ -67,7 +67,7 @@ func (b bids) graph() *jobgraph.Graph {
 		Restart:    jobgraph.RestartSpec{Strategy: jobgraph.RestartFixedDelay, Attempts: 100, Delay: 10 * time.Millisecond},
 		Vertices: []jobgraph.Vertex{source, {
 			ID: "windows", Name: "windows", Operators: []jobgraph.OperatorSpec{{UID: "window", Body: &window}},
-			Sink: &jobgraph.SinkSpec{UID: "sink", Connector: "collect"},
+			Sink: &jobgraph.SinkSpec{UID: "sink", Connector: "collected"},
 		}},
 		Edges: []jobgraph.Edge{{From: "bids", To: "windows", Partitioning: jobgraph.Partitioning{Kind: jobgraph.Hash, Keys: []int{0}}}},
 	}
@@ -75,7 +75,7 @@ func (b bids) graph() *jobgraph.Graph {
 
 func start(t *testing.T, sink *collect, o cluster.Options) *cluster.Cluster {
 	t.Helper()
-	return startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collect", sink.factory()) })
+	return startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collected", sink.factory()) })
 }
 
 // startWith starts a cluster, in a folder of its own if none is named, whose jobs may name what wire adds.

@@ -42,7 +42,7 @@ func (c *collect) clone() *collect {
 
 func (c *collect) factory() connectors.SinkFactory {
 	return connectors.SinkFactory{
-		Options: func(map[string]string) (options.Spec, error) { return options.Spec{Name: "collect"}, nil },
+		Options: func(map[string]string) (options.Spec, error) { return options.Spec{Name: "collected"}, nil },
 		Open:    func(map[string]string, *types.Schema) (connectors.Sink, error) { return c, nil },
 	}
 }

@@ -78,7 +78,7 @@ func leaveInTheMiddle(t *testing.T, b bids) *wreckage {
 func (w *wreckage) start(t *testing.T, dir string, sink *collect) *cluster.Cluster {
 	t.Helper()
 	o := cluster.Options{Dir: dir, Wiring: cluster.NewWiring(nil)}
-	o.Wiring.Connectors.RegisterSink("collect", sink.factory())
+	o.Wiring.Connectors.RegisterSink("collected", sink.factory())
 	c, err := cluster.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

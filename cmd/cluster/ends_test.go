@@ -82,7 +82,7 @@ func restartOn(t *testing.T, b bids, slots int, spoil func(dir string)) *apiv1.D
 	dir := t.TempDir()
 	open := func(o cluster.Options) *cluster.Cluster {
 		o.Dir, o.Wiring = dir, cluster.NewWiring(nil)
-		o.Wiring.Connectors.RegisterSink("collect", sink.factory())
+		o.Wiring.Connectors.RegisterSink("collected", sink.factory())
 		c, err := cluster.Start(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)

@@ -183,7 +183,7 @@ func TestStartAnotherGraph(t *testing.T) {
 			[]string{"kept bids positions", "dropped windows table windows of window", "new windows table windows of renamed"}},
 		{"a vertex gone", func(g *jobgraph.Graph) {
 			g.Vertices = g.Vertices[:1]
-			g.Edges, g.Vertices[0].Sink = nil, &jobgraph.SinkSpec{UID: "sink", Connector: "collect"}
+			g.Edges, g.Vertices[0].Sink = nil, &jobgraph.SinkSpec{UID: "sink", Connector: "collected"}
 		}, false, []string{"vertex windows", "the graph has no such vertex"}},
 		{"another aggregate", func(g *jobgraph.Graph) {
 			spec := *g.Vertices[1].Operators[0].Body.(*jobgraph.WindowAggregateSpec)

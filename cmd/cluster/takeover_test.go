@@ -40,7 +40,7 @@ func runOn(t *testing.T, dir string, sink *collect, do func(*cluster.Cluster)) {
 func runWith(t *testing.T, dir string, sink *collect, o cluster.Options, do func(*cluster.Cluster)) {
 	t.Helper()
 	o.Dir, o.Wiring = dir, cluster.NewWiring(nil)
-	o.Wiring.Connectors.RegisterSink("collect", sink.factory())
+	o.Wiring.Connectors.RegisterSink("collected", sink.factory())
 	refuses := sink.factory()
 	refuses.Open = func(map[string]string, *types.Schema) (connectors.Sink, error) { return broken{sink}, nil }
 	o.Wiring.Connectors.RegisterSink("broken", refuses)

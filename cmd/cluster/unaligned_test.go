@@ -86,7 +86,7 @@ func TestSlowSinksGetEveryRowOnce(t *testing.T) {
 	for name, o := range map[string]cluster.Options{"rings": {RowsMax: 128}, "gRPC": {RowsMax: 128, Remote: true}} {
 		t.Run(name, func(t *testing.T) {
 			got := &slowCollect{newCollect(), 4_000}
-			c := startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collect", got.factory()) })
+			c := startWith(t, o, func(w *cluster.Wiring) { w.Connectors.RegisterSink("collected", got.factory()) })
 			g := b.plain()
 			g.Checkpoint.Unaligned, g.Checkpoint.AlignedTimeout = true, 20*time.Millisecond
 			disturb(t, c, submit(t, c, g))

@@ -4,8 +4,10 @@ import (
 	"log/slog"
 	"os"
 
+	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/connectors/blackhole"
+	"millrace/connectors/collect"
 	"millrace/connectors/datagen"
 	"millrace/connectors/files"
 	"millrace/connectors/kafka"
@@ -42,7 +44,8 @@ type Wiring struct {
 	Connectors *connectors.Registry
 	Functions  *expr.Registry
 
-	kafka *kafka.Connector
+	kafka   *kafka.Connector
+	collect *collect.Connector
 }
 
 // NewWiring names every implementation. The log takes what connectors have to
@@ -69,8 +72,14 @@ func NewWiring(log *slog.Logger) *Wiring {
 	w.Connectors.RegisterSource(values.Name, values.Factory)
 	w.Connectors.RegisterSink(blackhole.Name, blackhole.Factory)
 	w.Connectors.RegisterSink(print.Name, print.Factory(os.Stdout, os.Stderr))
+	w.collect = &collect.Connector{}
+	w.collect.Register(w.Connectors)
 	return w
 }
+
+// UseStore gives connectors that need it the cluster's blob store, once it is open and
+// before a job runs.
+func (w *Wiring) UseStore(store blobstore.Store) { w.collect.UseStore(store) }
 
 const (
 	jsonPrefix = "json."
@@ -146,16 +155,24 @@ func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
 }
 
 // CheckJob refuses jobs whose exactly-once sinks can't keep their promise in
-// the time that they have.
+// the time that they have, and those of more than one query's results.
 func (w *Wiring) CheckJob(g *jobgraph.Graph) error {
 	var problems failure.Problems
+	collects := 0
 	for i := range g.Vertices {
 		v := &g.Vertices[i]
-		if v.Sink == nil || v.Sink.Connector != kafka.Name {
+		if v.Sink == nil {
 			continue
 		}
 		var of failure.Problems
-		of.AddError(w.kafka.CheckBudget(g.Checkpoint, v.Sink.Options))
+		switch v.Sink.Connector {
+		case kafka.Name:
+			of.AddError(w.kafka.CheckBudget(g.Checkpoint, v.Sink.Options))
+		case collect.Name:
+			if collects++; collects > 1 {
+				of.Addf("", "sink.connector", "a second sink %s: whoever fetches the results of a job fetches those of one", collect.Name)
+			}
+		}
 		of.Within(string(v.ID))
 		problems.AddError(of.Err())
 	}

@@ -113,7 +113,9 @@ func (a *app) role(cmd *cobra.Command, keys map[string]string) (*role, error) {
 	if r.metrics, err = metrics.New(clock.System()); err != nil {
 		return nil, err
 	}
-	r.storage, err = cluster.OpenStorage(cmd.Context(), place, clock.System(), nil)
+	if r.storage, err = cluster.OpenStorage(cmd.Context(), place, clock.System(), nil); err == nil {
+		r.wiring.UseStore(r.storage)
+	}
 	return r, err
 }
 

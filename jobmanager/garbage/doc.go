@@ -19,6 +19,8 @@
 //   - A graph is garbage if it is not the one that the job's record names.
 //   - Where the job has ended there is no last attempt: all chunks and manifests
 //     are garbage but those of the checkpoints that are kept.
+//   - Results of a query are garbage if the job is forgotten. Before that package
+//     blobstore/results deletes them, as they are fetched.
 //   - Savepoints are never garbage, nor is a key that package blobstore did not
 //     build or that is another job's.
 //

@@ -15,6 +15,8 @@ type Roots struct {
 	Job types.JobID
 	// Ended says that no attempt of the job runs or ever will.
 	Ended bool
+	// Forgotten says that the job has ended and nobody will ask for it any more.
+	Forgotten bool
 	// Attempt is the first one that may not be over. It counts unless the job has ended.
 	Attempt types.Attempt
 	// Needed has the keys that the job's record and its manifests name: the graph,
@@ -39,6 +41,9 @@ func (r *Roots) Garbage(o blobstore.Info) bool {
 	}
 	if k, _, _, err := blobstore.ParseSavepointChunk(o.Key); err == nil && mutant.On(mutant.SavepointCollected) {
 		return k.Job == r.Job
+	}
+	if job, ok := blobstore.ResultOf(o.Key); ok {
+		return r.Forgotten && job == r.Job
 	}
 	k, err := blobstore.ParseGraphKey(o.Key)
 	return err == nil && k.Job == r.Job

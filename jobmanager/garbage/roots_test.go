@@ -49,12 +49,22 @@ func TestGarbage(t *testing.T) {
 	saved = key(t, saved, err)
 	copied, err := savepoint.Chunk(types.TaskID{Vertex: "v"}, "u")
 	copied = key(t, copied, err)
+	part, err := blobstore.ResultPartKey{Job: "j", Operator: "o", Attempt: 1, Unique: "u"}.Path()
+	part = key(t, part, err)
+	index, err := blobstore.ResultIndexKey{Job: "j", Checkpoint: 1, Operator: "o", Digest: "d"}.Path()
+	index = key(t, index, err)
+	fetched, err := blobstore.ResultFetchedKey{Job: "j", Checkpoint: 1}.Path()
+	fetched = key(t, fetched, err)
+	others, err := blobstore.ResultFetchedKey{Job: "other", Checkpoint: 1}.Path()
+	others = key(t, others, err)
 	running := &garbage.Roots{Job: "j", Attempt: 3, OldBefore: start.Add(time.Hour), Needed: map[string]bool{
 		graph(t, "here"): true, manifest(t, 5, "2"): true, chunk(t, "j", 1, 2, "needed"): true,
 	}}
 	over := &garbage.Roots{Job: "j", Ended: true, OldBefore: start.Add(time.Hour), Needed: map[string]bool{
 		graph(t, "here"): true, manifest(t, 5, "2"): true, chunk(t, "j", 1, 2, "needed"): true,
 	}}
+	forgotten := &garbage.Roots{Job: "j", Ended: true, Forgotten: true, OldBefore: start.Add(time.Hour)}
+	results := map[string]bool{part: true, index: true, fetched: true}
 	cases := []struct {
 		name           string
 		key            string
@@ -73,6 +83,10 @@ func TestGarbage(t *testing.T) {
 		{"another graph", graph(t, "there"), true, true},
 		{"a savepoint", saved, false, false},
 		{"a chunk of a savepoint", copied, false, false},
+		{"a part of results", part, false, false},
+		{"an index of results", index, false, false},
+		{"a mark of fetched results", fetched, false, false},
+		{"a mark of another job", others, false, false},
 		{"somebody else's", "j/notes/readme", false, false},
 	}
 	for _, c := range cases {
@@ -83,6 +97,9 @@ func TestGarbage(t *testing.T) {
 			}
 			if got := over.Garbage(o); got != c.ended {
 				t.Errorf("of an ended job: %v", got)
+			}
+			if got := forgotten.Garbage(o); results[c.key] && !got || c.key == others && got {
+				t.Errorf("of a forgotten job: %v", got)
 			}
 			o.Modified = running.OldBefore
 			if running.Garbage(o) || over.Garbage(o) {

@@ -1995,6 +1995,218 @@ func (*StopJobResponse) Descriptor() ([]byte, []int) {
 	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
+type FetchResultsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	JobId string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	// The last checkpoint whose results are here, whole; 0: whatever is left.
+	AfterCheckpoint uint64 `protobuf:"varint,2,opt,name=after_checkpoint,json=afterCheckpoint,proto3" json:"after_checkpoint,omitempty"`
+	// The checkpoint behind it of which the first parts are here too, and how many.
+	Checkpoint    uint64 `protobuf:"varint,3,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	Parts         uint32 `protobuf:"varint,4,opt,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchResultsRequest) Reset() {
+	*x = FetchResultsRequest{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchResultsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchResultsRequest) ProtoMessage() {}
+
+func (x *FetchResultsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchResultsRequest.ProtoReflect.Descriptor instead.
+func (*FetchResultsRequest) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *FetchResultsRequest) GetJobId() string {
+	if x != nil {
+		return x.JobId
+	}
+	return ""
+}
+
+func (x *FetchResultsRequest) GetAfterCheckpoint() uint64 {
+	if x != nil {
+		return x.AfterCheckpoint
+	}
+	return 0
+}
+
+func (x *FetchResultsRequest) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *FetchResultsRequest) GetParts() uint32 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+type FetchResultsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In order; empty where none came in time.
+	Parts []*ResultPart `protobuf:"bytes,1,rep,name=parts,proto3" json:"parts,omitempty"`
+	// The job has ended and no results are left.
+	Ended bool     `protobuf:"varint,2,opt,name=ended,proto3" json:"ended,omitempty"`
+	State JobState `protobuf:"varint,3,opt,name=state,proto3,enum=millrace.api.v1.JobState" json:"state,omitempty"`
+	// Why the job failed.
+	Failure       string `protobuf:"bytes,4,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FetchResultsResponse) Reset() {
+	*x = FetchResultsResponse{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FetchResultsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FetchResultsResponse) ProtoMessage() {}
+
+func (x *FetchResultsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FetchResultsResponse.ProtoReflect.Descriptor instead.
+func (*FetchResultsResponse) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *FetchResultsResponse) GetParts() []*ResultPart {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *FetchResultsResponse) GetEnded() bool {
+	if x != nil {
+		return x.Ended
+	}
+	return false
+}
+
+func (x *FetchResultsResponse) GetState() JobState {
+	if x != nil {
+		return x.State
+	}
+	return JobState_JOB_STATE_UNSPECIFIED
+}
+
+func (x *FetchResultsResponse) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
+// ResultPart is a piece of the results of a checkpoint.
+type ResultPart struct {
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Checkpoint uint64                 `protobuf:"varint,1,opt,name=checkpoint,proto3" json:"checkpoint,omitempty"`
+	// Its position among the parts of the checkpoint, and whether it is the last.
+	Number uint32 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	Last   bool   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	// Batches, as an object of package exchange/inflight with one channel.
+	Rows          []byte `protobuf:"bytes,4,opt,name=rows,proto3" json:"rows,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResultPart) Reset() {
+	*x = ResultPart{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResultPart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResultPart) ProtoMessage() {}
+
+func (x *ResultPart) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResultPart.ProtoReflect.Descriptor instead.
+func (*ResultPart) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ResultPart) GetCheckpoint() uint64 {
+	if x != nil {
+		return x.Checkpoint
+	}
+	return 0
+}
+
+func (x *ResultPart) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *ResultPart) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *ResultPart) GetRows() []byte {
+	if x != nil {
+		return x.Rows
+	}
+	return nil
+}
+
 type WatchJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -2004,7 +2216,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2228,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2241,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -2056,7 +2268,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2068,7 +2280,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2081,7 +2293,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchJobResponse) GetTime() *timestamppb.Timestamp {
@@ -2189,7 +2401,7 @@ type JobStateChanged struct {
 
 func (x *JobStateChanged) Reset() {
 	*x = JobStateChanged{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2201,7 +2413,7 @@ func (x *JobStateChanged) String() string {
 func (*JobStateChanged) ProtoMessage() {}
 
 func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2214,7 +2426,7 @@ func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChanged.ProtoReflect.Descriptor instead.
 func (*JobStateChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *JobStateChanged) GetState() JobState {
@@ -2241,7 +2453,7 @@ type CheckpointFailed struct {
 
 func (x *CheckpointFailed) Reset() {
 	*x = CheckpointFailed{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2253,7 +2465,7 @@ func (x *CheckpointFailed) String() string {
 func (*CheckpointFailed) ProtoMessage() {}
 
 func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2266,7 +2478,7 @@ func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointFailed.ProtoReflect.Descriptor instead.
 func (*CheckpointFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CheckpointFailed) GetCheckpointId() uint64 {
@@ -2293,7 +2505,7 @@ type Restarted struct {
 
 func (x *Restarted) Reset() {
 	*x = Restarted{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +2517,7 @@ func (x *Restarted) String() string {
 func (*Restarted) ProtoMessage() {}
 
 func (x *Restarted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +2530,7 @@ func (x *Restarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restarted.ProtoReflect.Descriptor instead.
 func (*Restarted) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Restarted) GetAttempt() uint64 {
@@ -2352,7 +2564,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2364,7 +2576,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2377,7 +2589,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Progress) GetSourceRecords() int64 {
@@ -2595,7 +2807,27 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x14\n" +
 	"\x05drain\x18\x02 \x01(\bR\x05drain\x12\x1c\n" +
 	"\tsavepoint\x18( \x01(\bR\tsavepoint\"\x11\n" +
-	"\x0fStopJobResponse\"(\n" +
+	"\x0fStopJobResponse\"\x8d\x01\n" +
+	"\x13FetchResultsRequest\x12\x15\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12)\n" +
+	"\x10after_checkpoint\x18\x02 \x01(\x04R\x0fafterCheckpoint\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x03 \x01(\x04R\n" +
+	"checkpoint\x12\x14\n" +
+	"\x05parts\x18\x04 \x01(\rR\x05parts\"\xaa\x01\n" +
+	"\x14FetchResultsResponse\x121\n" +
+	"\x05parts\x18\x01 \x03(\v2\x1b.millrace.api.v1.ResultPartR\x05parts\x12\x14\n" +
+	"\x05ended\x18\x02 \x01(\bR\x05ended\x12/\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x19.millrace.api.v1.JobStateR\x05state\x12\x18\n" +
+	"\afailure\x18\x04 \x01(\tR\afailure\"l\n" +
+	"\n" +
+	"ResultPart\x12\x1e\n" +
+	"\n" +
+	"checkpoint\x18\x01 \x01(\x04R\n" +
+	"checkpoint\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12\x12\n" +
+	"\x04rows\x18\x04 \x01(\fR\x04rows\"(\n" +
 	"\x0fWatchJobRequest\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xa9\x03\n" +
 	"\x10WatchJobResponse\x12.\n" +
@@ -2650,7 +2882,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x11JOB_STATE_STOPPED\x10\x0e\x12\x17\n" +
 	"\x13JOB_STATE_RESCALING\x10\x0f\x12\x18\n" +
 	"\x14JOB_STATE_RECOVERING\x10\x10\x12\x16\n" +
-	"\x12JOB_STATE_ADOPTING\x10\x112\xc0\x05\n" +
+	"\x12JOB_STATE_ADOPTING\x10\x112\x9d\x06\n" +
 	"\n" +
 	"JobService\x12R\n" +
 	"\tSubmitJob\x12!.millrace.api.v1.SubmitJobRequest\x1a\".millrace.api.v1.SubmitJobResponse\x12O\n" +
@@ -2660,7 +2892,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\aStopJob\x12\x1f.millrace.api.v1.StopJobRequest\x1a .millrace.api.v1.StopJobResponse\x12g\n" +
 	"\x10TriggerSavepoint\x12(.millrace.api.v1.TriggerSavepointRequest\x1a).millrace.api.v1.TriggerSavepointResponse\x12U\n" +
 	"\n" +
-	"RescaleJob\x12\".millrace.api.v1.RescaleJobRequest\x1a#.millrace.api.v1.RescaleJobResponse\x12Q\n" +
+	"RescaleJob\x12\".millrace.api.v1.RescaleJobRequest\x1a#.millrace.api.v1.RescaleJobResponse\x12[\n" +
+	"\fFetchResults\x12$.millrace.api.v1.FetchResultsRequest\x1a%.millrace.api.v1.FetchResultsResponse\x12Q\n" +
 	"\bWatchJob\x12 .millrace.api.v1.WatchJobRequest\x1a!.millrace.api.v1.WatchJobResponse0\x012v\n" +
 	"\x0eClusterService\x12d\n" +
 	"\x0fDescribeCluster\x12'.millrace.api.v1.DescribeClusterRequest\x1a(.millrace.api.v1.DescribeClusterResponseB&Z$millrace/proto/millrace/api/v1;apiv1b\x06proto3"
@@ -2678,7 +2911,7 @@ func file_millrace_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_millrace_api_v1_api_proto_goTypes = []any{
 	(Fate)(0),                        // 0: millrace.api.v1.Fate
 	(JobState)(0),                    // 1: millrace.api.v1.JobState
@@ -2708,76 +2941,83 @@ var file_millrace_api_v1_api_proto_goTypes = []any{
 	(*CancelJobResponse)(nil),        // 25: millrace.api.v1.CancelJobResponse
 	(*StopJobRequest)(nil),           // 26: millrace.api.v1.StopJobRequest
 	(*StopJobResponse)(nil),          // 27: millrace.api.v1.StopJobResponse
-	(*WatchJobRequest)(nil),          // 28: millrace.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 29: millrace.api.v1.WatchJobResponse
-	(*JobStateChanged)(nil),          // 30: millrace.api.v1.JobStateChanged
-	(*CheckpointFailed)(nil),         // 31: millrace.api.v1.CheckpointFailed
-	(*Restarted)(nil),                // 32: millrace.api.v1.Restarted
-	(*Progress)(nil),                 // 33: millrace.api.v1.Progress
-	nil,                              // 34: millrace.api.v1.TaskManagerDescription.LabelsEntry
-	nil,                              // 35: millrace.api.v1.RescaleJobRequest.VerticesEntry
-	(*timestamppb.Timestamp)(nil),    // 36: google.protobuf.Timestamp
-	(*v1.JobGraph)(nil),              // 37: millrace.job.v1.JobGraph
-	(v11.TaskState)(0),               // 38: millrace.control.v1.TaskState
-	(*v11.TaskProgress)(nil),         // 39: millrace.control.v1.TaskProgress
+	(*FetchResultsRequest)(nil),      // 28: millrace.api.v1.FetchResultsRequest
+	(*FetchResultsResponse)(nil),     // 29: millrace.api.v1.FetchResultsResponse
+	(*ResultPart)(nil),               // 30: millrace.api.v1.ResultPart
+	(*WatchJobRequest)(nil),          // 31: millrace.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 32: millrace.api.v1.WatchJobResponse
+	(*JobStateChanged)(nil),          // 33: millrace.api.v1.JobStateChanged
+	(*CheckpointFailed)(nil),         // 34: millrace.api.v1.CheckpointFailed
+	(*Restarted)(nil),                // 35: millrace.api.v1.Restarted
+	(*Progress)(nil),                 // 36: millrace.api.v1.Progress
+	nil,                              // 37: millrace.api.v1.TaskManagerDescription.LabelsEntry
+	nil,                              // 38: millrace.api.v1.RescaleJobRequest.VerticesEntry
+	(*timestamppb.Timestamp)(nil),    // 39: google.protobuf.Timestamp
+	(*v1.JobGraph)(nil),              // 40: millrace.job.v1.JobGraph
+	(v11.TaskState)(0),               // 41: millrace.control.v1.TaskState
+	(*v11.TaskProgress)(nil),         // 42: millrace.control.v1.TaskProgress
 }
 var file_millrace_api_v1_api_proto_depIdxs = []int32{
-	36, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
+	39, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
 	4,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
 	5,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
-	34, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
-	36, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
-	36, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
-	35, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
-	37, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
+	37, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
+	39, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
+	39, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
+	38, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
+	40, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
 	16, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
 	15, // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
 	11, // 10: millrace.api.v1.SubmitJobResponse.state:type_name -> millrace.api.v1.StateFate
 	0,  // 11: millrace.api.v1.StateFate.fate:type_name -> millrace.api.v1.Fate
 	14, // 12: millrace.api.v1.TriggerSavepointResponse.savepoint:type_name -> millrace.api.v1.SavepointDescription
-	36, // 13: millrace.api.v1.SavepointDescription.triggered:type_name -> google.protobuf.Timestamp
+	39, // 13: millrace.api.v1.SavepointDescription.triggered:type_name -> google.protobuf.Timestamp
 	1,  // 14: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
-	36, // 15: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
-	36, // 16: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
+	39, // 15: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
+	39, // 16: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
 	17, // 17: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
 	17, // 18: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
 	22, // 19: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
 	23, // 20: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
 	14, // 21: millrace.api.v1.DescribeJobResponse.savepoints:type_name -> millrace.api.v1.SavepointDescription
-	38, // 22: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
-	39, // 23: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
-	36, // 24: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
-	36, // 25: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
-	30, // 26: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
-	23, // 27: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
-	31, // 28: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
-	32, // 29: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
-	33, // 30: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
-	1,  // 31: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
-	23, // 32: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	9,  // 33: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
-	18, // 34: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
-	20, // 35: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
-	24, // 36: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
-	26, // 37: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
-	12, // 38: millrace.api.v1.JobService.TriggerSavepoint:input_type -> millrace.api.v1.TriggerSavepointRequest
-	6,  // 39: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
-	28, // 40: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
-	2,  // 41: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
-	10, // 42: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
-	19, // 43: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
-	21, // 44: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
-	25, // 45: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
-	27, // 46: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
-	13, // 47: millrace.api.v1.JobService.TriggerSavepoint:output_type -> millrace.api.v1.TriggerSavepointResponse
-	7,  // 48: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
-	29, // 49: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
-	3,  // 50: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
-	42, // [42:51] is the sub-list for method output_type
-	33, // [33:42] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	41, // 22: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
+	42, // 23: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
+	39, // 24: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
+	30, // 25: millrace.api.v1.FetchResultsResponse.parts:type_name -> millrace.api.v1.ResultPart
+	1,  // 26: millrace.api.v1.FetchResultsResponse.state:type_name -> millrace.api.v1.JobState
+	39, // 27: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
+	33, // 28: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
+	23, // 29: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
+	34, // 30: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
+	35, // 31: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
+	36, // 32: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
+	1,  // 33: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
+	23, // 34: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	9,  // 35: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
+	18, // 36: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
+	20, // 37: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
+	24, // 38: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
+	26, // 39: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
+	12, // 40: millrace.api.v1.JobService.TriggerSavepoint:input_type -> millrace.api.v1.TriggerSavepointRequest
+	6,  // 41: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
+	28, // 42: millrace.api.v1.JobService.FetchResults:input_type -> millrace.api.v1.FetchResultsRequest
+	31, // 43: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
+	2,  // 44: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
+	10, // 45: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
+	19, // 46: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
+	21, // 47: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
+	25, // 48: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
+	27, // 49: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
+	13, // 50: millrace.api.v1.JobService.TriggerSavepoint:output_type -> millrace.api.v1.TriggerSavepointResponse
+	7,  // 51: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
+	29, // 52: millrace.api.v1.JobService.FetchResults:output_type -> millrace.api.v1.FetchResultsResponse
+	32, // 53: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
+	3,  // 54: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
+	45, // [45:55] is the sub-list for method output_type
+	35, // [35:45] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_millrace_api_v1_api_proto_init() }
@@ -2785,7 +3025,7 @@ func file_millrace_api_v1_api_proto_init() {
 	if File_millrace_api_v1_api_proto != nil {
 		return
 	}
-	file_millrace_api_v1_api_proto_msgTypes[27].OneofWrappers = []any{
+	file_millrace_api_v1_api_proto_msgTypes[30].OneofWrappers = []any{
 		(*WatchJobResponse_State)(nil),
 		(*WatchJobResponse_CheckpointCompleted)(nil),
 		(*WatchJobResponse_CheckpointFailed)(nil),
@@ -2798,7 +3038,7 @@ func file_millrace_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_api_v1_api_proto_rawDesc), len(file_millrace_api_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   34,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -28,6 +28,7 @@ const (
 	JobService_StopJob_FullMethodName          = "/millrace.api.v1.JobService/StopJob"
 	JobService_TriggerSavepoint_FullMethodName = "/millrace.api.v1.JobService/TriggerSavepoint"
 	JobService_RescaleJob_FullMethodName       = "/millrace.api.v1.JobService/RescaleJob"
+	JobService_FetchResults_FullMethodName     = "/millrace.api.v1.JobService/FetchResults"
 	JobService_WatchJob_FullMethodName         = "/millrace.api.v1.JobService/WatchJob"
 )
 
@@ -54,6 +55,13 @@ type JobServiceClient interface {
 	// RescaleJob gives a job another parallelism, for good. A running job goes on
 	// with it behind a checkpoint.
 	RescaleJob(ctx context.Context, in *RescaleJobRequest, opts ...grpc.CallOption) (*RescaleJobResponse, error)
+	// FetchResults gives the rows of a query, a job with the sink collect, to one
+	// caller: those of the first checkpoint behind after_checkpoint and of later ones,
+	// as far as an answer takes them. It waits about a second for some to come. Results
+	// up to after_checkpoint are acknowledged by it and deleted; the others are given
+	// again to whoever asks again. FailedPrecondition says that somebody else has
+	// acknowledged what is asked for.
+	FetchResults(ctx context.Context, in *FetchResultsRequest, opts ...grpc.CallOption) (*FetchResultsResponse, error)
 	// WatchJob streams what happens to a job, from now on, until it has ended.
 	WatchJob(ctx context.Context, in *WatchJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchJobResponse], error)
 }
@@ -136,6 +144,16 @@ func (c *jobServiceClient) RescaleJob(ctx context.Context, in *RescaleJobRequest
 	return out, nil
 }
 
+func (c *jobServiceClient) FetchResults(ctx context.Context, in *FetchResultsRequest, opts ...grpc.CallOption) (*FetchResultsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FetchResultsResponse)
+	err := c.cc.Invoke(ctx, JobService_FetchResults_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *jobServiceClient) WatchJob(ctx context.Context, in *WatchJobRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchJobResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &JobService_ServiceDesc.Streams[0], JobService_WatchJob_FullMethodName, cOpts...)
@@ -178,6 +196,13 @@ type JobServiceServer interface {
 	// RescaleJob gives a job another parallelism, for good. A running job goes on
 	// with it behind a checkpoint.
 	RescaleJob(context.Context, *RescaleJobRequest) (*RescaleJobResponse, error)
+	// FetchResults gives the rows of a query, a job with the sink collect, to one
+	// caller: those of the first checkpoint behind after_checkpoint and of later ones,
+	// as far as an answer takes them. It waits about a second for some to come. Results
+	// up to after_checkpoint are acknowledged by it and deleted; the others are given
+	// again to whoever asks again. FailedPrecondition says that somebody else has
+	// acknowledged what is asked for.
+	FetchResults(context.Context, *FetchResultsRequest) (*FetchResultsResponse, error)
 	// WatchJob streams what happens to a job, from now on, until it has ended.
 	WatchJob(*WatchJobRequest, grpc.ServerStreamingServer[WatchJobResponse]) error
 	mustEmbedUnimplementedJobServiceServer()
@@ -210,6 +235,9 @@ func (UnimplementedJobServiceServer) TriggerSavepoint(context.Context, *TriggerS
 }
 func (UnimplementedJobServiceServer) RescaleJob(context.Context, *RescaleJobRequest) (*RescaleJobResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RescaleJob not implemented")
+}
+func (UnimplementedJobServiceServer) FetchResults(context.Context, *FetchResultsRequest) (*FetchResultsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FetchResults not implemented")
 }
 func (UnimplementedJobServiceServer) WatchJob(*WatchJobRequest, grpc.ServerStreamingServer[WatchJobResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchJob not implemented")
@@ -361,6 +389,24 @@ func _JobService_RescaleJob_Handler(srv interface{}, ctx context.Context, dec fu
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JobService_FetchResults_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FetchResultsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JobServiceServer).FetchResults(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JobService_FetchResults_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JobServiceServer).FetchResults(ctx, req.(*FetchResultsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JobService_WatchJob_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchJobRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -406,6 +452,10 @@ var JobService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RescaleJob",
 			Handler:    _JobService_RescaleJob_Handler,
+		},
+		{
+			MethodName: "FetchResults",
+			Handler:    _JobService_FetchResults_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
