@@ -227,7 +227,7 @@ func (b *builder) head(context.Context) error {
 			channels = append(channels, exchange.GateChannel{
 				Input: e.Input, ID: b.channel(i, int32(from), b.id.Subtask),
 				Producer:    b.plan.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}],
-				CreditBytes: exchange.DefaultCreditBytes, InOrder: exchange.InOrder(e.Kind),
+				CreditBytes: b.m.CreditBytes, InOrder: exchange.InOrder(e.Kind),
 			})
 		}
 	}
@@ -390,7 +390,7 @@ func (b *builder) outlet(edge int, e jobgraph.Edge) (exchange.Outlet, error) {
 			continue
 		}
 		consumer := b.plan.placements[types.TaskID{Vertex: e.To, Subtask: int32(to)}]
-		s, err := b.m.Network.Sender(b.channel(edge, b.id.Subtask, int32(to)), consumer, exchange.DefaultCreditBytes, b.running.box)
+		s, err := b.m.Network.Sender(b.channel(edge, b.id.Subtask, int32(to)), consumer, b.m.CreditBytes, b.running.box)
 		if err != nil {
 			return fail(err)
 		}

@@ -56,6 +56,9 @@ type Options struct {
 	Cache *cache.Cache
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
+	// CreditBytes is how much may be under way on a channel: more than one batch never is where it is less than
+	// that takes. 0 means exchange.DefaultCreditBytes.
+	CreditBytes int
 	// StateBytes bounds the state of all slots in memory, which share it evenly; 0 is no bound.
 	StateBytes int64
 	// Tier takes state that has no room in memory; nil: there is none. Its memory is not

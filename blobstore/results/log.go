@@ -37,6 +37,9 @@ func (g Log) Commit(ctx context.Context, operator types.OperatorUID, lots []Lot)
 		if err == nil {
 			err = blobstore.CreateOrVerify(ctx, g.Store, key, blobstore.Bytes(data))
 		}
+		if errors.Is(err, blobstore.ErrNotFound) { // it was there, and has been fetched meanwhile
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("index the results of checkpoint %d: %w", id, err)
 		}

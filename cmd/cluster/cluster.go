@@ -71,6 +71,8 @@ type Options struct {
 	Version string
 	// RowsMax is the largest batch; 0 means stream.RowsMax.
 	RowsMax int
+	// CreditBytes is the credit of a channel; 0 means exchange.DefaultCreditBytes.
+	CreditBytes int
 	// StateBytes bounds the state of a task manager; 0 is no bound.
 	StateBytes int64
 	// State says where it lives beyond that.
@@ -224,7 +226,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 	o := taskmanager.Options{
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
 		Operators: c.Wiring.Operators, Functions: c.Wiring.Functions, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
-		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax,
+		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax, CreditBytes: c.CreditBytes,
 		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
 	}
 	if err := OpenTier(c.State, &o); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"millrace/cmd/millrace/config"
 	"millrace/internal/failure"
+	"millrace/sql/parser"
 )
 
 // app is what the commands of one invocation share.
@@ -41,7 +42,7 @@ func newRoot(a *app) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", "", "YAML file with the configuration (or "+configVariable+")")
 	flags.StringArrayVarP(&a.dynamic, "define", "D", nil, "a key of the configuration: -D parallelism.default=4")
-	root.AddCommand(newLocal(a), newJobManager(a), newTaskManager(a), newRun(a), newJob(a), newCluster(a), newDemo(a), newConfig(a), newState(a),
+	root.AddCommand(newLocal(a), newJobManager(a), newTaskManager(a), newRun(a), newSQL(a), newJob(a), newCluster(a), newDemo(a), newConfig(a), newState(a),
 		newVersion(a), newEtcd(a))
 	return root
 }
@@ -77,6 +78,12 @@ const (
 // report says what went wrong and returns the exit code.
 func (a *app) report(w io.Writer, err error) int {
 	var problems *failure.Problems
+	if each := texts(err); each != nil {
+		for _, e := range each {
+			writeText(w, e)
+		}
+		return exitUser
+	}
 	switch {
 	case err == nil:
 		return exitDone
@@ -96,6 +103,37 @@ func (a *app) report(w io.Writer, err error) int {
 		return exitUser
 	}
 	return exitFailed
+}
+
+// texts returns the errors of a script, if err is nothing else.
+func texts(err error) (all []*parser.Error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			one := texts(e)
+			if one == nil {
+				return nil
+			}
+			all = append(all, one...)
+		}
+		return all
+	}
+	if e, ok := errors.AsType[*parser.Error](err); ok {
+		return []*parser.Error{e}
+	}
+	return nil
+}
+
+// writeText writes what is wrong with a statement: the message, the line with a mark below the place, and what to do.
+func writeText(w io.Writer, e *parser.Error) {
+	m := e.Message
+	m.Hint = ""
+	fmt.Fprintf(w, "millrace: %s\n", m.Error())
+	if m.Position.IsSet() {
+		fmt.Fprintf(w, "  %s\n  %s^\n", e.Line, strings.Repeat(" ", e.Caret))
+	}
+	if e.Message.Hint != "" {
+		fmt.Fprintf(w, "  hint: %s\n", e.Message.Hint)
+	}
 }
 
 // headline is the text of err up to its problems, with their number.

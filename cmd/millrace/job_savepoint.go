@@ -39,7 +39,7 @@ func awaitSavepoint(cmd *cobra.Command, c *client.Client, id string) error {
 			return err
 		}
 	}
-	if err := outcome(d); err != nil {
+	if err := client.Outcome(d); err != nil {
 		return err
 	}
 	return failure.Externalf(failure.Never, "job %s came to its end by itself before it was stopped: there is no savepoint", id)

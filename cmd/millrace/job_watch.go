@@ -20,7 +20,7 @@ func newJobWatch(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return outcome(d)
+			return client.Outcome(d)
 		}
 		screen := progress.NewScreen(cmd.OutOrStdout())
 		d, err := c.Await(cmd.Context(), id, screen.See)
@@ -28,7 +28,7 @@ func newJobWatch(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return errors.Join(writeOutcome(cmd.OutOrStdout(), d), outcome(d))
+		return errors.Join(writeOutcome(cmd.OutOrStdout(), d), client.Outcome(d))
 	})
 	outputFlag(cmd, &output)
 	return cmd

@@ -36,11 +36,11 @@ type runFlags struct {
 func newRun(a *app) *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run FILE.json",
-		Short: "Run a job graph, on this machine or on a cluster, and wait for its end",
-		Long: "Submits the job graph in FILE.json and shows what it does until it ends. Without --cluster it runs a cluster in\n" +
-			"this process for as long as the job takes. What the graph leaves open is taken from the configuration.",
-		Args: exactly(1, "run FILE.json [flags]"),
+		Use:   "run FILE.sql | FILE.json",
+		Short: "Run a SQL script or a job graph, on this machine or on a cluster, and wait for its end",
+		Long: "Runs the statements of FILE.sql (see millrace sql), or submits the job graph in FILE.json, and shows what the jobs do until they end.\n" +
+			"Without --cluster it runs a cluster in this process for as long as that takes. What is left open is taken from the configuration.",
+		Args: exactly(1, "run FILE.sql|FILE.json [flags]"),
 	}
 	keys := clusterFlags(cmd)
 	cmd.Flags().StringVar(&f.cluster, "cluster", "", "address of the cluster to run on, or those of its job managers, separated by commas")
@@ -52,8 +52,25 @@ func newRun(a *app) *cobra.Command {
 	cmd.Flags().BoolVarP(&f.from.AllowNonRestored, "allow-non-restored-state", "n", false, "leave state behind for which the graph has no place")
 	cmd.Flags().SetNormalizeFunc(flinksNames)
 	outputFlag(cmd, &f.output)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return a.run(cmd, args[0], f, keys) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if strings.HasSuffix(args[0], ".sql") {
+			return a.runScript(cmd, args[0], f, keys)
+		}
+		return a.run(cmd, args[0], f, keys)
+	}
 	return cmd
+}
+
+// check refuses flags that have no meaning together, and makes the savepoint's place absolute.
+func (f *runFlags) check() (err error) {
+	if f.detached && f.cluster == "" {
+		return failure.Message{Field: "--detached", Primary: "needs --cluster: without it the cluster ends with this command"}
+	}
+	if f.from.AllowNonRestored && f.from.Savepoint == "" {
+		return failure.Message{Field: "--allow-non-restored-state", Primary: "needs --from-savepoint: without it the job starts without state"}
+	}
+	f.from.Savepoint, err = absolute(f.from.Savepoint)
+	return err
 }
 
 func (a *app) run(cmd *cobra.Command, file string, f runFlags, keys map[string]string) error {
@@ -61,13 +78,7 @@ func (a *app) run(cmd *cobra.Command, file string, f runFlags, keys map[string]s
 	if err != nil {
 		return err
 	}
-	if f.detached && f.cluster == "" {
-		return failure.Message{Field: "--detached", Primary: "needs --cluster: without it the cluster ends with this command"}
-	}
-	if f.from.AllowNonRestored && f.from.Savepoint == "" {
-		return failure.Message{Field: "--allow-non-restored-state", Primary: "needs --from-savepoint: without it the job starts without state"}
-	}
-	if f.from.Savepoint, err = absolute(f.from.Savepoint); err != nil {
+	if err := f.check(); err != nil {
 		return err
 	}
 	g, err := readGraph(file)
@@ -168,19 +179,7 @@ func (r *graphRun) await(id string) error {
 	} else {
 		err = writeOutcome(r.cmd.OutOrStdout(), d)
 	}
-	return errors.Join(err, outcome(d))
-}
-
-// outcome is the error of a job that did not do what it was started for.
-func outcome(d *apiv1.DescribeJobResponse) error {
-	switch d.Summary.State {
-	case apiv1.JobState_JOB_STATE_FAILED:
-		return failure.Externalf(failure.Never, "job %s failed: %s", d.Summary.JobId, d.Summary.Failure)
-	case apiv1.JobState_JOB_STATE_CANCELED:
-		return failure.Externalf(failure.Never, "job %s was cancelled", d.Summary.JobId)
-	default:
-		return nil
-	}
+	return errors.Join(err, client.Outcome(d))
 }
 
 // Task managers of a cluster in this process sign on while the graph is checked; a dry run looks until they have.
@@ -197,7 +196,7 @@ func (r *graphRun) dry() error {
 			return fmt.Errorf("job graph %s: %w", r.file, err)
 		}
 		if r.flags.cluster != "" || placed(answer) || look == dryLook {
-			return r.writePlan(answer)
+			return writePlan(r.cmd, r.flags.output == outputJSON, answer)
 		}
 		select {
 		case <-r.cmd.Context().Done():
@@ -216,9 +215,10 @@ func placed(answer *apiv1.SubmitJobResponse) bool {
 	return len(answer.Placements) > 0
 }
 
-func (r *graphRun) writePlan(answer *apiv1.SubmitJobResponse) error {
-	w := r.cmd.OutOrStdout()
-	if r.flags.output == outputJSON {
+// writePlan says what would run, and where.
+func writePlan(cmd *cobra.Command, asJSON bool, answer *apiv1.SubmitJobResponse) error {
+	w := cmd.OutOrStdout()
+	if asJSON {
 		return writeMessage(w, answer, true)
 	}
 	fmt.Fprintf(w, "%s\n\n", answer.Explanation)

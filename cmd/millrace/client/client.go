@@ -19,6 +19,7 @@ import (
 
 	"millrace/cmd/leader"
 	"millrace/internal/clock"
+	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -212,5 +213,17 @@ func Ended(s apiv1.JobState) bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// Outcome is the error of a job that has ended and did not do what it was started for.
+func Outcome(d *apiv1.DescribeJobResponse) error {
+	switch d.Summary.State {
+	case apiv1.JobState_JOB_STATE_FAILED:
+		return failure.Externalf(failure.Never, "job %s failed: %s", d.Summary.JobId, d.Summary.Failure)
+	case apiv1.JobState_JOB_STATE_CANCELED:
+		return failure.Externalf(failure.Never, "job %s was cancelled", d.Summary.JobId)
+	default:
+		return nil
 	}
 }

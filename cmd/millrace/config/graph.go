@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 
+	"millrace/catalog"
 	"millrace/jobgraph"
 )
 
@@ -97,4 +98,36 @@ func withDefault(given map[string]string, key, value string) map[string]string {
 	}
 	out[key] = value
 	return out
+}
+
+// KafkaDefaults returns connectors that take tables of Kafka without brokers for tables of these, as WithBrokers does with graphs.
+func KafkaDefaults(of catalog.Connectors, brokers string) catalog.Connectors {
+	if brokers == "" {
+		return of
+	}
+	return withBrokers{of, brokers}
+}
+
+type withBrokers struct {
+	catalog.Connectors
+	brokers string
+}
+
+func (w withBrokers) table(t *catalog.Table) *catalog.Table {
+	if t.Options["connector"] != kafka {
+		return t
+	}
+	out := *t
+	out.Options = withDefault(t.Options, brokersOption, w.brokers)
+	return &out
+}
+
+// Source implements catalog.Connectors.
+func (w withBrokers) Source(t *catalog.Table) (catalog.SourceTraits, error) {
+	return w.Connectors.Source(w.table(t))
+}
+
+// Sink implements catalog.Connectors.
+func (w withBrokers) Sink(t *catalog.Table) (catalog.SinkTraits, error) {
+	return w.Connectors.Sink(w.table(t))
 }
