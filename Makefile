@@ -90,6 +90,13 @@ PROOF = $(GO) test -v -count 1 -timeout 0 -tags '$(TAGS)'
 chaos: ## everything goes wrong for CHAOS_TIME, on real processes; for root also networks and a disk
 	CHAOS_TIME=$(CHAOS_TIME) $(PROOF) -run '^TestChaos$$' ./tests/chaos
 
+# How long `make random` tries random queries.
+RANDOM_TIME ?= 10m
+
+.PHONY: random
+random: ## random SQL over random rows for RANDOM_TIME: one answer from every configuration
+	MILLRACE_RANDOM_TIME=$(RANDOM_TIME) $(PROOF) -run '^TestRandomQueries$$' ./tests/sql
+
 .PHONY: zombies
 zombies: ## ZOMBIES leaders, one after the other, are paused with a write that they have decided
 	MILLRACE_ZOMBIES=$(ZOMBIES) $(PROOF) -run '^TestZombieLeaders$$' ./tests/exactlyonce

@@ -2,6 +2,7 @@ package physical
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"millrace/jobgraph"
@@ -136,7 +137,7 @@ func (k kept) text() string {
 
 // warnings are what nothing ever clears. What is bounded ends, and its state with it.
 func (p *planner) warnings(steps []*step) (out []string) {
-	if p.settings.batch {
+	if p.settings.batch || !slices.ContainsFunc(steps, endless) {
 		return nil
 	}
 	for _, s := range steps {
@@ -153,7 +154,20 @@ func (p *planner) warnings(steps []*step) (out []string) {
 	return out
 }
 
+// endless tells whether a step reads what has no end.
+func endless(s *step) bool {
+	src, ok := s.operator.(*source)
+	return ok && !src.bounded
+}
+
+// describedMax is how much of an operation a warning repeats.
+const describedMax = 80
+
 // describe shows a step to people.
 func describe(s *step) string {
-	return s.title() + " of " + plan.Line(s.of)
+	line := []rune(plan.Line(s.of))
+	if len(line) > describedMax {
+		line = append(line[:describedMax], '…')
+	}
+	return s.title() + " of " + string(line)
 }

@@ -67,7 +67,10 @@ func (c *Client) Close() error {
 func (c *Client) patiently(ctx context.Context, call func() error) error {
 	for waited := time.Duration(0); ; waited += again {
 		err := call()
-		if status.Code(err) != codes.Unavailable || waited >= Patience {
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return ctx.Err()
+		case status.Code(err) != codes.Unavailable || waited >= Patience:
 			return understand(err)
 		}
 		select {

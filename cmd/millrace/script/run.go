@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"millrace/catalog"
 	"millrace/cmd/millrace/client"
@@ -214,12 +215,45 @@ func (r *Runner) query(ctx context.Context, id string, j *session.Job) error {
 	if err != nil {
 		return errors.Join(err, r.drop(ctx, id))
 	}
+	defer r.troubles(ctx, id)()
 	var pool stream.Pool
 	d, err := r.client.Results(ctx, id, &pool, func(_ types.CheckpointID, b *stream.Batch) error { return a.batch(b) })
 	if err != nil {
 		return errors.Join(err, r.drop(ctx, id))
 	}
 	return errors.Join(a.Close(), client.Outcome(d))
+}
+
+// troubles tells why a query has no rows, as long as what it returns is not called: that its job waits, or fails and begins again.
+func (r *Runner) troubles(ctx context.Context, id string) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	said := ""
+	say := func(format, what string) {
+		if what != "" && what != said {
+			fmt.Fprintf(r.Err, format+"\n", what)
+		}
+		said = what
+	}
+	done.Go(func() {
+		_, _ = r.client.Await(ctx, id, func(e *apiv1.WatchJobResponse) error { // the query itself says how it ends
+			switch e := e.Event.(type) {
+			case *apiv1.WatchJobResponse_Restarted:
+				say("the query restarts: %s", e.Restarted.Reason)
+			case *apiv1.WatchJobResponse_Progress:
+				say("the query has trouble: %s", e.Progress.Trouble)
+			case *apiv1.WatchJobResponse_State:
+				if e.State.State == apiv1.JobState_JOB_STATE_WAITING_FOR_RESOURCES {
+					say("the query waits: %s", e.State.Reason)
+				}
+			}
+			return nil
+		})
+	})
+	return func() {
+		cancel()
+		done.Wait()
+	}
 }
 
 // drop cancels the job of a query.
