@@ -127,9 +127,11 @@ func (s *Session) Execute(catalogs catalog.Snapshot, text string, statement ast.
 		s.names = analyze.Session{Catalog: r.Catalog, Database: r.Database}
 		return &Done{}, nil
 	case *analyze.Query:
-		return s.job(r)
+		o, err := s.job(r)
+		return o, placed(err, in, statement)
 	case *analyze.Explain:
-		return s.explain(r)
+		o, err := s.explain(r)
+		return o, placed(err, in, statement)
 	default:
 		return nil, failure.Internalf("a statement became %T", r)
 	}
