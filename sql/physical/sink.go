@@ -109,7 +109,7 @@ func (p *planner) sinkTakes(k *sink, in *step) bool {
 	case in.appends():
 		return true
 	case k.changelog == catalog.AppendOnly:
-		p.refuse("write to a table that takes updates (such as upsert-kafka), or aggregate by windows, whose results are final",
+		p.refuse("write to a table whose connector takes updates, or aggregate by windows, whose results are final",
 			"table %s doesn't support consuming %s changes, which are produced by %s", k.name, changesText(in.changes), p.blame(in))
 		return false
 	case k.changelog == catalog.Upsert && len(k.key) == 0:
