@@ -184,8 +184,8 @@ func inFlight(former []*checkpointv1.TaskState, subtask, parallelism, maxParalle
 
 // leastWatermarks combines event time over all former tasks, not only those whose key groups a task takes over: a row
 // may come over any channel. An operator that one of them does not know has none. Nor has one whose event time was at its
-// end: where the input was, too, sources say so again, and where the job was being drained they read on until it is
-// drained again, so that what they read must not be late.
+// end: where the input was, too, sources say so again, and so do those of a job that is drained. One that begins where another
+// was drained reads on, and what it reads must not be late.
 func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.OperatorWatermark) {
 	least, seen := make(map[string]int64), make(map[string]int)
 	for i, t := range former {

@@ -44,6 +44,7 @@ type deployment struct {
 	restored restored
 	awaited  map[coordinatorID]bool // coordinators that are not ready
 	deployed bool
+	drained  bool                            // sources read nothing more than what the checkpoint has
 	early    []*controlv1.EnumeratorAssigned // for tasks that are not deployed
 }
 

@@ -210,7 +210,7 @@ func (d *driver) taskDeployment(of *deployment, id types.TaskID, slot types.Slot
 	p := of.restored.plan.Vertices[id.Vertex].Tasks[id.Subtask]
 	t := &controlv1.TaskDeployment{
 		VertexId: string(id.Vertex), Subtask: id.Subtask, Parallelism: d.at.widths[id.Vertex], Slot: slot.Index,
-		RestoredCheckpointId: uint64(of.restored.from.ID), Watermarks: p.Watermarks, Ledger: p.Ledger,
+		RestoredCheckpointId: uint64(of.restored.from.ID), Watermarks: p.Watermarks, Ledger: p.Ledger, Drained: of.drained,
 	}
 	for _, c := range p.Chains {
 		t.Chains = append(t.Chains, &controlv1.StateChain{Files: c})

@@ -553,6 +553,7 @@ func (d *driver) carryOut(fx lifecycle.Effect) {
 	case lifecycle.DeployCoordinators:
 		d.readRestore(fx.Before)
 	case lifecycle.DeployTasks:
+		d.at.last.drained = fx.Drained && d.at.last.restored.from.ID != 0 && !mutant.On(mutant.DrainReadsOn)
 		d.deployTasks()
 	case lifecycle.StartCheckpointing:
 		d.coordinate(checkpoint.TasksRunning{})

@@ -187,6 +187,9 @@ func (tm *taskManager) deploy(d *controlv1.Deploy) {
 		t := &runningTask{a: a, tm: tm, id: types.TaskID{Vertex: v.ID, Subtask: td.Subtask}, d: td, metrics: &metrics.Task{}, source: v.Source != nil, box: task.NewMailbox()}
 		t.groups = types.KeyGroupRangeOf(int(td.Subtask), int(td.Parallelism), b.graph.KeyGroups())
 		a.tasks = append(a.tasks, t)
+		if td.Drained && t.source {
+			t.post(task.Drain{})
+		}
 		t.changed(controlv1.TaskState_TASK_STATE_DEPLOYING, err)
 		t.after(tm.w.between(1, 40), func() { b.start(t, td) })
 	}

@@ -92,6 +92,9 @@ func (m *TaskManager) start(a *attempt, p *plan, d *controlv1.TaskDeployment, id
 	r.metrics = m.Metrics.Task(metrics.TaskScope{
 		Job: string(a.region.Job), JobName: p.graph.Name, Vertex: string(v.ID), Subtask: int(id.Subtask),
 	})
+	if d.Drained && r.source {
+		_ = r.box.Post(task.Drain{}) // it is empty
+	}
 	if !a.add(r) {
 		return
 	}

@@ -18,6 +18,7 @@ const (
 	CommitBeforeManifest Name = "commit-before-manifest"       // sinks are told to commit when all tasks acknowledged
 	CommitterNoRecovery  Name = "committer-no-recovery"        // a committer is ready without having recovered
 	DrainEndRestored     Name = "drain-end-restored"           // an attempt begins at the end of event time that a drain made
+	DrainReadsOn         Name = "drain-reads-on"               // sources of a job that is drained read more behind a restart
 	DuplicateTaken       Name = "duplicate-message-taken"      // a message of a session that comes twice is carried out twice
 	ExistsIsFailure      Name = "exists-is-failure"            // an object of the writer's own is taken for another's
 	FinalNotAwaited      Name = "final-commit-not-awaited"     // a job ends before the commits of its last checkpoint
@@ -58,7 +59,7 @@ const (
 // All lists every name, in order.
 var All = []Name{
 	AckBeforeUpload, AdoptedCompleted, AlignmentSkipped, BarrierOvertakes, CarryOverLost, CheckpointIDReused, CommitBeforeManifest,
-	CommitterNoRecovery, DrainEndRestored, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored,
+	CommitterNoRecovery, DrainEndRestored, DrainReadsOn, DuplicateTaken, ExistsIsFailure, FinalNotAwaited, FlushErrorIgnored,
 	GroupDealtTwice, DeltaSkipped, LatestAgain, MarkerOmitted, NoLeaderCompare, NotifyBeforeCommit, OldestRestored, OvertakenLost,
 	ReplayNotFiltered, RetentionDropsLatest, SavepointCollected, SavepointCommits, SavepointIncomplete, SavepointEarly,
 	SavepointShares, MessageDropped, SettleBeforeCommit, SnapshotLate, SplitsTwice, StaleAttempt, StaleTerm, TakeoverNoCommits,

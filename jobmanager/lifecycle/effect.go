@@ -48,10 +48,12 @@ type DeployCoordinators struct {
 	Before    types.CheckpointID
 }
 
-// DeployTasks starts the tasks of the attempt.
+// DeployTasks starts the tasks of the attempt. Drained says that the job was to be drained before: behind a checkpoint, whose
+// event time may have been at its end already, sources read nothing more.
 type DeployTasks struct {
 	Attempt   types.Attempt
 	Placement uint64
+	Drained   bool
 }
 
 // StartCheckpointing says that all tasks run: the checkpoint coordinator is told so.
@@ -181,7 +183,11 @@ func (e DeployCoordinators) String() string {
 
 // String prints the effect on one line.
 func (e DeployTasks) String() string {
-	return fmt.Sprintf("deploy-tasks attempt=%d placement=%d", e.Attempt, e.Placement)
+	out := fmt.Sprintf("deploy-tasks attempt=%d placement=%d", e.Attempt, e.Placement)
+	if e.Drained {
+		out += " drained"
+	}
+	return out
 }
 
 // String prints the effect on one line.

@@ -141,7 +141,7 @@ func (m *Machine) takeOfAttempt(ev Event) {
 	case CoordinatorsReady:
 		if m.state == Restoring {
 			m.move(Deploying, "")
-			m.emit(DeployTasks{Attempt: m.attempt, Placement: m.placement})
+			m.deployTasks(m.attempt, m.placement)
 		}
 	case TaskManagerLost:
 		m.taskManagerLost(ev)
@@ -321,6 +321,10 @@ func (m *Machine) resourcesAvailable(e ResourcesAvailable) {
 	m.placed(nil, e.Tasks)
 	m.move(Restoring, "")
 	m.emit(DeployCoordinators{Attempt: m.attempt, Placement: m.placement, Before: m.before})
+}
+
+func (m *Machine) deployTasks(attempt types.Attempt, placement uint64) {
+	m.emit(DeployTasks{Attempt: attempt, Placement: placement, Drained: m.stop != nil && m.stop.Drain})
 }
 
 func (m *Machine) taskChanged(e TaskChanged) {

@@ -183,7 +183,7 @@ func (m *Machine) takeOfRecovery(ev Event) {
 	case CoordinatorsReady:
 		if r.state == Restoring {
 			r.state = Deploying
-			m.emit(DeployTasks{Attempt: r.attempt, Placement: r.placement})
+			m.deployTasks(r.attempt, r.placement)
 		}
 	case RestoreFailed:
 		m.restoreFailed(ev)

@@ -17,6 +17,7 @@ type Source struct {
 	interval  int64 // milliseconds between watermarks that nothing forces
 
 	splits  []connectors.SplitState // as assigned, for their ids' event time
+	kept    []connectors.SplitState // assigned behind the end: they stay where they are
 	batch   *stream.Batch           // being cut; rows before from are gone
 	from    int
 	due     bool  // a watermark must go before the next row
@@ -36,6 +37,7 @@ func NewSource(r connectors.Reader, g *watermark.Generator, column int, interval
 
 func (s *Source) assign(c Assign) error {
 	if s.drained {
+		s.kept = append(s.kept, c.Splits...)
 		return nil
 	}
 	if len(c.Splits) > 0 {
@@ -70,7 +72,7 @@ func (s *Source) midBatch() bool { return s.batch != nil }
 func (s *Source) positions() []connectors.SplitState {
 	p := s.reader.Positions(nil)
 	if s.generator == nil {
-		return p
+		return append(p, s.kept...)
 	}
 	ordinals := make(map[connectors.SplitID]int32, len(s.splits))
 	for i, a := range s.splits {
@@ -81,7 +83,7 @@ func (s *Source) positions() []connectors.SplitState {
 			p[i].Watermark = s.generator.SplitWatermark(o)
 		}
 	}
-	return p
+	return append(p, s.kept...)
 }
 
 // next returns the next element; one without a kind when there is none, with

@@ -113,3 +113,39 @@ func elementsOf(t *testing.T, pool *stream.Pool, splits []string) string {
 	}
 	return strings.Join(out, "; ") + "; no end"
 }
+
+// Positions implements connectors.Reader: nothing is assigned to it.
+func (*lastBatch) Positions(out []connectors.SplitState) []connectors.SplitState { return out }
+
+// TestADrainedSourceKeepsWhatItIsGiven: splits that come behind the end of the input are not read, and stay where they are, for whoever
+// goes on from there.
+func TestADrainedSourceKeepsWhatItIsGiven(t *testing.T) {
+	var pool stream.Pool
+	schema := types.NewSchema(types.Field{Name: "ts", Type: types.TimestampOf(3)})
+	g, err := watermark.New(&jobgraph.WatermarkSpec{}, schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := streamtest.Batch(t, &pool, schema, "10")
+	defer b.Release()
+	s := NewSource(&lastBatch{batches: []*stream.Batch{b}}, g, 0, 1000)
+	defer func() { _ = s.close() }()
+	s.drain()
+	late := connectors.SplitState{ID: "1", State: []byte("at 7"), Watermark: 90}
+	want := []connectors.SplitState{{ID: "0", State: []byte("at 3"), Watermark: 80}, late}
+	if err := s.assign(Assign{Splits: want[:1]}); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []stream.ElementKind{stream.WatermarkElement, stream.EndElement, 0} {
+		e, _, err := s.next(1)
+		if err != nil || e.Kind != kind || kind == stream.WatermarkElement && e.Watermark != stream.MaxWatermark {
+			t.Fatalf("%v, %v, want kind %d", e, err, kind)
+		}
+	}
+	if err := s.assign(Assign{Splits: want[1:]}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, s.positions()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -2926,7 +2926,9 @@ type TaskDeployment struct {
 	// What the ledger of this task goes on from.
 	Ledger *v1.Ledger `protobuf:"bytes,8,opt,name=ledger,proto3" json:"ledger,omitempty"`
 	// What was in flight to former tasks, as far as some of it may be this one's.
-	InFlight      []*InFlight `protobuf:"bytes,60,rep,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	InFlight []*InFlight `protobuf:"bytes,60,rep,name=in_flight,json=inFlight,proto3" json:"in_flight,omitempty"`
+	// A source reads nothing: its input ends where the checkpoint has it.
+	Drained       bool `protobuf:"varint,61,opt,name=drained,proto3" json:"drained,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3022,6 +3024,13 @@ func (x *TaskDeployment) GetInFlight() []*InFlight {
 		return x.InFlight
 	}
 	return nil
+}
+
+func (x *TaskDeployment) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
 }
 
 // InFlight is what a barrier overtook on its way to a former task.
@@ -4198,7 +4207,7 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"placements\x18\x05 \x03(\v2\x1e.millrace.control.v1.PlacementR\n" +
 	"placements\x12\x16\n" +
-	"\x06region\x18\x06 \x01(\x05R\x06region\"\xab\x03\n" +
+	"\x06region\x18\x06 \x01(\x05R\x06region\"\xc5\x03\n" +
 	"\x0eTaskDeployment\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
@@ -4210,7 +4219,8 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"watermarks\x18\a \x03(\v2).millrace.checkpoint.v1.OperatorWatermarkR\n" +
 	"watermarks\x126\n" +
 	"\x06ledger\x18\b \x01(\v2\x1e.millrace.checkpoint.v1.LedgerR\x06ledger\x12:\n" +
-	"\tin_flight\x18< \x03(\v2\x1d.millrace.control.v1.InFlightR\binFlight\"}\n" +
+	"\tin_flight\x18< \x03(\v2\x1d.millrace.control.v1.InFlightR\binFlight\x12\x18\n" +
+	"\adrained\x18= \x01(\bR\adrained\"}\n" +
 	"\bInFlight\x125\n" +
 	"\x04file\x18\x01 \x01(\v2!.millrace.checkpoint.v1.StateFileR\x04file\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
