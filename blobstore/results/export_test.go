@@ -1,0 +1,4 @@
+package results
+
+// DecodeIndex takes an index apart.
+var DecodeIndex = decodeIndex
