@@ -26,16 +26,24 @@ type AggregateCall struct {
 // CountStar is the Arg of COUNT(*).
 const CountStar = -1
 
-var aggregateNames = []string{"AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "MAX", "MIN", "SUM", "SUM0"}
+var aggregateNames = []string{
+	"AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "MAX", "MIN", "STDDEV_POP", "STDDEV_SAMP", "SUM", "SUM0", "VAR_POP", "VAR_SAMP",
+}
 
-// Retractable tells whether an aggregate function, by its name in capitals, can take
-// rows back.
-func Retractable(function string) bool {
+// GoesByOrder tells whether the result of an aggregate function, by its name in capitals, depends on the order in
+// which rows come. Partial rows don't keep it.
+func GoesByOrder(function string) bool {
+	return function == "FIRST_VALUE" || function == "LAST_VALUE" || function == "LISTAGG"
+}
+
+// Deviates tells whether an aggregate function, by its name in capitals, is one of those that go by the squares
+// of values.
+func Deviates(function string) bool {
 	switch function {
-	case "FIRST_VALUE", "LAST_VALUE", "LISTAGG":
-		return false
-	default:
+	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
 		return true
+	default:
+		return false
 	}
 }
 
@@ -47,7 +55,18 @@ func (a *AggregateCall) field(in *types.Schema) (types.Field, error) {
 
 // Type returns the type of the result over rows of a schema that has the column.
 func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
-	return expr.AggregateType(strings.ToUpper(a.Func), a.argType(in))
+	name := strings.ToUpper(a.Func)
+	if a.Arg == CountStar {
+		return expr.AggregateType(name, a.argType(in))
+	}
+	arg := a.argType(in)
+	if l := arg.Layout(); name != "COUNT" && (l == types.LayoutNone || l >= types.LayoutList) {
+		return types.Type{}, fmt.Errorf("%s: there is no aggregate over values of type %s", name, arg)
+	}
+	if !slices.Contains(aggregateNames, name) {
+		return types.Type{}, fmt.Errorf("no operator has the aggregate function %s", name)
+	}
+	return expr.AggregateResult(name, []types.Type{arg})
 }
 
 // same tells whether two calls aggregate the same, whatever they call it.
@@ -91,13 +110,14 @@ func (a *AggregateCall) text(in *types.Schema) string {
 // BringsCount tells whether partial rows have, behind the call's accumulator, the count of its values.
 func (a *AggregateCall) BringsCount(retract bool) bool {
 	fn := strings.ToUpper(a.Func)
-	return fn == "AVG" || retract && fn != "COUNT"
+	return fn == "AVG" || Deviates(fn) || retract && fn != "COUNT"
 }
 
 // partialFields returns the accumulator columns of partial rows, PartialRows behind them.
 //
-// The accumulators are: of COUNT, the count; of AVG, sum and count; of others the value (NULL before
-// the first), in the result's type, and where rows may be taken back the count of values, too.
+// The accumulators are: of COUNT, the count; of AVG, sum and count; of deviations sum, sum of squares and count; of others the value
+// (NULL before the first), in the result's type, and where rows may be taken back the count of values, too. Sums of
+// DECIMALs, which may have more digits than any DECIMAL, and sums of squares of exact numbers are three words, low first.
 func partialFields(calls []AggregateCall, in *types.Schema, retract bool) (fields []types.Field, err error) {
 	count := types.Of(types.BigInt).NotNull()
 	for i := range calls {
@@ -106,20 +126,58 @@ func partialFields(calls []AggregateCall, in *types.Schema, retract bool) (field
 		if err != nil {
 			return nil, err
 		}
-		f.Name = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i)
-		sum := f.Type
-		if strings.EqualFold(a.Func, "AVG") {
-			if sum, err = expr.AverageSumType(a.argType(in)); err != nil {
-				return nil, err
-			}
+		fn := strings.ToUpper(a.Func)
+		f.Name, f.Type = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i), f.Type.AsNullable()
+		label := f.Name
+		if a.BringsCount(retract) {
+			label += "$sum"
+		}
+		switch {
+		case fn == "COUNT":
+			f.Type = count
+			fields = append(fields, f)
+		case Deviates(fn):
+			fields = append(fields, sumFields(label, a.argType(in), true)...)
+			fields = append(fields, squareFields(f.Name+"$squares", a.argType(in))...)
+		case fn == "SUM" || fn == "SUM0" || fn == "AVG":
+			fields = append(fields, sumFields(label, a.argType(in), fn == "AVG")...)
+		default:
+			fields = append(fields, types.Field{Name: label, Type: f.Type})
 		}
 		if a.BringsCount(retract) {
-			fields = append(fields, types.Field{Name: f.Name + "$sum", Type: sum}, types.Field{Name: f.Name + "$count", Type: count})
-			continue
+			fields = append(fields, types.Field{Name: f.Name + "$count", Type: count})
 		}
-		fields = append(fields, f)
 	}
 	return append(fields, types.Field{Name: PartialRows, Type: count}), nil
+}
+
+// SumWords is how many words, and columns of partial rows, a sum has that may have more digits than a DECIMAL.
+const SumWords = 3
+
+// sumFields returns the columns of a sum of values of a type. That of an average is wider than they are.
+func sumFields(name string, arg types.Type, average bool) []types.Field {
+	switch {
+	case arg.Kind == types.Decimal:
+		return wordFields(name)
+	case arg.Kind == types.Float && average:
+		arg = types.Of(types.Double)
+	case arg.Kind != types.Double && arg.Kind != types.Float && average:
+		arg = types.Of(types.BigInt)
+	}
+	return []types.Field{{Name: name, Type: arg.AsNullable()}}
+}
+
+// squareFields returns the columns of a sum of squares.
+func squareFields(name string, arg types.Type) []types.Field {
+	if arg.Kind == types.Double || arg.Kind == types.Float {
+		return []types.Field{{Name: name, Type: types.Of(types.Double)}}
+	}
+	return wordFields(name)
+}
+
+func wordFields(name string) []types.Field {
+	word := types.Of(types.BigInt)
+	return []types.Field{{Name: name + "$low", Type: word}, {Name: name + "$mid", Type: word}, {Name: name + "$high", Type: word}}
 }
 
 // callsCheck says what is asked of the aggregates of an operator.
@@ -150,8 +208,8 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	switch {
 	case a.Distinct && a.Arg == CountStar:
 		c.addf(field+".distinct", "needs a column")
-	case of.retract && !Retractable(name):
-		c.addf(field+".func", "%s can't take rows back, and the input may", name)
+	case of.partial && GoesByOrder(name):
+		c.addf(field+".func", "partial rows don't have the order of rows: %s needs one phase", name)
 	case of.partial && a.Distinct && !distinctIsIdle(name):
 		c.addf(field+".distinct", "partial rows don't have the values: DISTINCT needs one phase")
 	case of.partial && of.retract && (name == "MIN" || name == "MAX"):
@@ -171,7 +229,7 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if in == nil || !c.column(c.id, c.at(field+".arg"), a.Arg, in) {
 		return
 	}
-	if _, err := expr.AggregateType(name, in.Fields[a.Arg].Type); err != nil {
+	if _, err := a.Type(in); err != nil {
 		c.addf(field+".arg", "%s", err)
 	}
 }

@@ -44,6 +44,8 @@ var groupProblems = []problemCase{
 				{Func: "SUM", Arg: 2, Name: "c", Filtered: true, Filter: 2},
 				{Func: "SUM", Arg: 2, Name: "d", Filtered: true, Filter: 99},
 				{Func: "MEDIAN", Arg: 2, Name: "e"},
+				{Func: "STDDEV_POP", Arg: 3, Name: "f"},
+				{Func: "ARRAY_AGG", Arg: 2, Name: "g"},
 			}
 		})
 	}},

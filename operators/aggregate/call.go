@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/types"
@@ -23,8 +22,6 @@ func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
 		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, fn)
 	case a.Filtered && (a.Filter < 0 || a.Filter >= p.Raw.Len() || p.Raw.Fields[a.Filter].Type.Kind != types.Boolean):
 		return fmt.Errorf("aggregate %s: the filter, column %d, is no BOOLEAN column of the input", a.Name, a.Filter)
-	case p.Retract && !jobgraph.Retractable(fn):
-		return fmt.Errorf("aggregate %s: %s can't take rows back", a.Name, fn)
 	case p.Merge && p.counted(a):
 		return fmt.Errorf("aggregate %s: %s needs the values, which partial rows don't have", a.Name, fn)
 	}
@@ -70,7 +67,10 @@ type target struct {
 	source source
 	has    bool
 	counts bool // its partial rows have a count of values
-	seen   int
+	// squares adds the squares of the values up, where deviates says so.
+	squares  op
+	deviates bool
+	seen     int
 }
 
 // sourceOf returns where a call's values come from.
@@ -143,20 +143,27 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 	case "LISTAGG":
 		t.op = p.kept(label, arg, opList)
 		t.op.separator = []byte(a.Separator)
+	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
+		t.op = p.sum(label, arg, true)
+		t.squares, t.deviates = p.squares(label, arg), true
 	default:
 		t.op = p.sum(label, arg, fn == "AVG")
 	}
+}
+
+// wide adds a column of jobgraph.SumWords words.
+func (p *planner) wide(label string) (word int) {
+	_, word = p.column(label, types.Of(types.BigInt))
+	p.column(label+"$mid", types.Of(types.BigInt))
+	p.column(label+"$high", types.Of(types.BigInt))
+	return word
 }
 
 func (p *planner) sum(label string, arg types.Type, average bool) op {
 	var o op
 	switch {
 	case arg.Kind == types.Decimal:
-		p.Wide = p.Wide || arg.Precision > localDecimalDigits
-		o.kind = opSumDecimal
-		_, o.word = p.column(label, types.Of(types.BigInt))
-		p.column(label+"$mid", types.Of(types.BigInt))
-		p.column(label+"$high", types.Of(types.BigInt))
+		o.kind, o.word = opSumDecimal, p.wide(label)
 	case arg.Kind == types.Float && !average:
 		o.kind, p.Inexact = opSumFloat, true
 		_, o.word = p.column(label, types.Of(types.Float))
@@ -200,7 +207,7 @@ func (p *planner) kept(label string, arg types.Type, kind opKind) op {
 	p.column(label+"$seen", types.Of(types.BigInt))
 	switch arg.Layout() {
 	case types.LayoutBytes:
-		p.Bytes = true
+		p.Bytes, o.bytes = true, true
 		o.column, o.word = p.column(label, types.BytesType())
 	case types.LayoutInt128:
 		_, o.word = p.column(label, types.Of(types.BigInt))
@@ -225,26 +232,52 @@ func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
 		return
 	}
 	e := Emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, scale: arg.Scale}
-	e.always = t.seen == rowsWord && !p.Empty || fn == "SUM0" || fn == "$SUM0"
 	e.kind = emitKindOf(t.op.kind, arg)
-	sum := e
-	// Where as many values came as went, something may be left of their sum.
-	sum.always = sum.always || p.Retract
-	if fn == "AVG" {
-		sum.t, _ = expr.AverageSumType(arg) // checked
-	}
-	p.Partial = append(p.Partial, sum)
+	e.always = t.seen == rowsWord && !p.Empty
+	p.partial(a, t, e)
 	if t.counts {
 		p.Partial = append(p.Partial, count)
 	}
-	if fn != "AVG" {
-		p.Final = append(p.Final, e)
-		return
+	switch {
+	case fn == "AVG":
+		e.kind = map[opKind]emitKind{
+			opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
+		}[t.kind]
+	case t.deviates:
+		e.deviate(fn, t)
+	case fn == "SUM0":
+		e.always = true
 	}
-	e.kind = map[opKind]emitKind{
-		opSumInt: emitAverageInt, opSumDouble: emitAverageDouble, opSumDecimal: emitAverageDecimal,
-	}[t.kind]
 	p.Final = append(p.Final, e)
+}
+
+// partial adds what an aggregate's accumulator is in a partial row, e but for its type.
+func (p *planner) partial(a *jobgraph.AggregateCall, t target, e Emitter) {
+	// Where as many values came as went, something may be left of their sum.
+	e.always = e.always || p.Retract
+	if t.kind == opSumInt && name(a) != "SUM" && name(a) != "SUM0" {
+		e.t = types.Of(types.BigInt)
+	}
+	p.partialOp(t.kind, t.word, e)
+	if t.deviates {
+		p.partialOp(t.squares.kind, t.squares.word, e)
+	}
+}
+
+func (p *planner) partialOp(kind opKind, word int, e Emitter) {
+	e.word = word
+	switch kind {
+	case opSumDecimal, opSquaresInt, opSquaresDecimal:
+		e.kind, e.t = emitInt, types.Of(types.BigInt)
+		for i := range jobgraph.SumWords {
+			e.word = word + i
+			p.Partial = append(p.Partial, e)
+		}
+		return
+	case opSumDouble, opSquaresDouble:
+		e.kind, e.t = emitDouble, types.Of(types.Double)
+	}
+	p.Partial = append(p.Partial, e)
 }
 
 // emitKindOf returns how the accumulator of a loop over values of a type is shown.

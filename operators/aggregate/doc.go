@@ -10,6 +10,8 @@
 // Accumulators are such that zero is their neutral element, so that a new row
 // needs no special case. The order in which rows come does not matter to any
 // result but a sum of floating-point numbers, and the first, the last and a list.
+// Sums of exact numbers that 64 bits don't hold have 192, in partial rows too, so
+// that how rows are split into panes, sessions and phases does not matter either.
 //
 // The table is somebody else's: a part of a state table, or a Table, which a
 // first phase in front of an exchange folds into.
@@ -19,7 +21,9 @@
 // Sums and counts are taken back by subtraction. DISTINCT, and MIN and MAX of rows
 // that may be taken back, need the values: Counted counts them in an OrderedMap a
 // column, and tells which appeared and which went; the loops fold just these. When
-// the least or the largest value went, the first of those left is looked up.
+// the least or the largest value went, the first of those left is looked up. The
+// first value, the last and a list need the values in their order: Listed has them
+// in a Multimap.
 //
 // # Groups
 //

@@ -24,6 +24,9 @@ const (
 	emitAverageInt                    // truncated towards zero
 	emitAverageDouble                 //
 	emitAverageDecimal
+	emitDeviationInt // truncated towards zero
+	emitDeviationDouble
+	emitDeviationDecimal
 )
 
 // Emitter makes a column of the output.
@@ -38,6 +41,9 @@ type Emitter struct {
 	seen   int
 	always bool
 	scale  int // of an averaged DECIMAL's sum
+	// Of deviations: the first word of the squares, whether the root is meant, and whether the values are a sample.
+	squares      int
+	root, sample bool
 }
 
 // Emit returns the column for the table's rows at slots.
@@ -52,12 +58,15 @@ func (e *Emitter) Emit(pool *stream.Pool, table Accumulators, slots []statebacke
 		e.decimals(pool, &v, rows, slots)
 	case emitAverageDecimal:
 		e.averageDecimals(pool, &v, rows, slots)
+	case emitDeviationDecimal:
+		e.deviationDecimals(pool, &v, rows, slots)
 	case emitExtremeWide:
 		e.wideExtremes(&v, rows, slots)
 	default:
 		e.words(&v, rows, slots)
 	}
 	e.markNulls(pool, &v, rows, slots)
+	e.markSingles(pool, &v, rows, slots)
 	return v
 }
 
@@ -101,7 +110,7 @@ func (e *Emitter) words(v *stream.Vector, rows statebackend.Rows, slots []stateb
 
 func fill[T int8 | int16 | int32 | int64](e *Emitter, v *stream.Vector, rows statebackend.Rows, slots []statebackend.Slot) {
 	out := stream.Values[T](v)[:len(slots)]
-	if e.kind == emitAverageInt {
+	if e.kind == emitAverageInt || e.kind == emitDeviationInt {
 		for i, s := range slots {
 			out[i] = T(e.word64(&rows, s))
 		}
@@ -126,6 +135,8 @@ func (e *Emitter) word64(rows *statebackend.Rows, s statebackend.Slot) int64 {
 			return int64(w) / int64(n)
 		}
 		return 0
+	case emitDeviationInt:
+		return e.deviationInt(rows, s)
 	default:
 		return int64(w)
 	}
@@ -138,6 +149,8 @@ func (e *Emitter) float64(rows *statebackend.Rows, s statebackend.Slot) float64 
 		return floatOf(int64(w ^ e.mask))
 	case emitFloat:
 		return float64(math.Float32frombits(uint32(w)))
+	case emitDeviationDouble:
+		return e.deviationDouble(rows, s)
 	case emitAverageDouble:
 		return math.Float64frombits(w) / float64(*place(rows, rows.Offset+e.seen, s))
 	default:

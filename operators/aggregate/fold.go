@@ -46,6 +46,10 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 	counted := !f.plan.countRows
 	for i := range f.plan.steps {
 		s := &f.plan.steps[i]
+		if s.words() {
+			addWords(rows, s, b, from, slots)
+			continue
+		}
 		v := f.resolve(s, b, from, slots)
 		if s.fused.any() {
 			rowsWith := noWord
@@ -176,6 +180,12 @@ func (f *Folder) run(table Accumulators, rows statebackend.Rows, o *op, v values
 		addDoubles(rows, o.word, v.slots, v)
 	case opSumDecimal:
 		addDecimals(rows, o.word, v.slots, f.signedWide(v, f.decimals(v)))
+	case opSquaresInt:
+		f.addSquares(rows, o.word, v)
+	case opSquaresDouble:
+		addDoubleSquares(rows, o.word, v.slots, v)
+	case opSquaresDecimal:
+		addDecimals(rows, o.word, v.slots, f.signedWide(v, o.fit.squaresOf(f.decimals(v))))
 	case opExtreme:
 		keepExtremes(rows, o.word, v.slots, f.integers(v), o.mask)
 	case opExtremeFloat:
@@ -288,7 +298,7 @@ func gather[T int8 | int16 | int32 | int64](out []int64, xs []T, v values) {
 // decimals returns the unscaled values of DECIMALs in 128 bits.
 func (f *Folder) decimals(v values) []stream.Int128 {
 	out := f.wide[:len(v.slots)]
-	if v.flat.Type.Layout() == types.LayoutInt64 {
+	if v.flat.Type.Layout() != types.LayoutInt128 {
 		for i, x := range f.integers(v) {
 			out[i] = stream.Int128{Lo: uint64(x), Hi: x >> 63}
 		}

@@ -34,6 +34,7 @@ type Groups struct {
 	plan    *Plan
 	folder  Folder
 	counted []*Counted
+	listed  []*Listed
 	reader  *stream.KeyReader
 	table   statebackend.ValueTable
 	expiry  Expiry
@@ -113,6 +114,9 @@ func (g *Groups) openTables(keys []types.Type) (err error) {
 	if err != nil {
 		return err
 	}
+	if g.listed, err = OpenListed(g.ctx, g.plan.Listed, g.spec.Keys); err != nil {
+		return err
+	}
 	columns := g.plan.Columns
 	if g.expiry.On() {
 		columns = append(columns[:len(columns):len(columns)], writtenColumn)
@@ -162,19 +166,24 @@ func (g *Groups) process(b *stream.Batch) error {
 	if _, err := part.Upsert(keys, g.slots); err != nil {
 		return err
 	}
-	if err := g.touch(part); err != nil {
+	if err := g.touch(part, keys); err != nil {
 		return err
 	}
 	g.admit(part.Rows(), b)
-	if len(g.counted) > 0 {
+	if len(g.counted)+len(g.listed) > 0 {
 		if err := g.count(part, keys, b); err != nil {
 			return err
 		}
 	}
-	if err := g.fold(part, b); err != nil {
+	if err := g.fold(part, keys, b); err != nil {
 		return err
 	}
 	g.touched.after(part.Rows())
+	for k, is := range g.touched.is {
+		if !is {
+			g.forgetListed(keys, int(g.touched.first[k]))
+		}
+	}
 	if g.spec.FinalOnly {
 		g.touched.drop(part)
 		return nil
@@ -195,13 +204,16 @@ func (g *Groups) forget(part statebackend.Part, b *stream.Batch) error {
 			return err
 		}
 	}
-	if len(g.counted) > 0 && len(over) > 0 {
+	if len(g.counted)+len(g.listed) > 0 && len(over) > 0 {
 		keys, err := g.keysOf(part, over)
 		if err != nil {
 			return err
 		}
 		for _, c := range g.counted {
 			c.Forget(keys)
+		}
+		for _, l := range g.listed {
+			l.Forget(keys)
 		}
 	}
 	part.Delete(over)
@@ -223,17 +235,18 @@ func (g *Groups) keysOf(part statebackend.Part, slots []statebackend.Slot) (*str
 
 // touch finds the groups of the batch, empties those that have expired, and takes
 // down how they are.
-func (g *Groups) touch(part statebackend.Part) error {
+func (g *Groups) touch(part statebackend.Part, keys *stream.Keys) error {
 	g.touched.find(g.slots, part.Slots())
 	rows := part.Rows()
 	if g.expiry.On() {
 		stamp := g.expiry.Stamp()
-		for _, s := range g.touched.slots {
+		for k, s := range g.touched.slots {
 			w := rows.At(s)
 			if w[rowsWord] != 0 && g.expiry.Over(w[g.written]) {
 				if err := g.plan.empty(part, s); err != nil {
 					return err
 				}
+				g.forgetListed(keys, int(g.touched.first[k]))
 			}
 			w[g.written] = stamp
 		}
@@ -243,6 +256,17 @@ func (g *Groups) touch(part statebackend.Part) error {
 		g.output.before(part, &g.touched, g.spec.UpdateBefore || !g.expiry.On())
 	}
 	return nil
+}
+
+// forgetListed forgets the listed values of a key.
+func (g *Groups) forgetListed(keys *stream.Keys, i int) {
+	if len(g.listed) == 0 {
+		return
+	}
+	one := PickKeys(keys, []int{i})
+	for _, l := range g.listed {
+		l.Forget(&one)
+	}
 }
 
 // admit settles what each row counts for, and counts the rows of each group where
@@ -284,11 +308,16 @@ func (g *Groups) admitSigned(rows statebackend.Rows) (ignored int64) {
 	return ignored
 }
 
-// count counts the values of DISTINCT, and looks the slots up again: where rows
+// count counts the values of DISTINCT, lists those whose order matters, and looks the slots up again: where rows
 // may leave memory, those of one table are good until another is asked.
 func (g *Groups) count(part statebackend.Part, keys *stream.Keys, b *stream.Batch) error {
 	for _, c := range g.counted {
 		if err := c.Count(b, 0, g.weighed()); err != nil {
+			return err
+		}
+	}
+	for _, l := range g.listed {
+		if err := l.Take(b, g.weighed(), g.counted, g.slots, part.Slots()); err != nil {
 			return err
 		}
 	}
@@ -306,7 +335,7 @@ func (g *Groups) weighed() []int64 {
 
 // fold runs the loops, a tile at a time; a tile ends where a group was empty, whose
 // sums begin anew.
-func (g *Groups) fold(part statebackend.Part, b *stream.Batch) error {
+func (g *Groups) fold(part statebackend.Part, keys *stream.Keys, b *stream.Batch) error {
 	g.folder.Weigh(g.weighed(), g.counted)
 	cuts := g.cuts
 	for from := 0; from < len(g.slots); {
@@ -324,6 +353,11 @@ func (g *Groups) fold(part statebackend.Part, b *stream.Batch) error {
 			}
 		}
 		from = to
+	}
+	for _, l := range g.listed {
+		if err := l.Mend(part, keys, g.slots, &g.folder); err != nil {
+			return err
+		}
 	}
 	return g.plan.Extremes(part, g.counted, b, g.slots)
 }
@@ -391,6 +425,9 @@ func (g *Groups) final() (*stream.Batch, error) {
 func (g *Groups) Close() error {
 	for _, c := range g.counted {
 		c.Close()
+	}
+	for _, l := range g.listed {
+		l.Close()
 	}
 	g.output.close()
 	g.rows.Close()

@@ -232,7 +232,8 @@ func TestGroupRefusals(t *testing.T) {
 		}},
 		{"partial without schema", "raw input is missing", func(s *jobgraph.GroupAggregateSpec) { s.Partial = true }},
 		{"partial of others", "want the partial rows", func(s *jobgraph.GroupAggregateSpec) { s.Partial, s.Input = true, orders }},
-		{"list", "LISTAGG can't take rows back", func(s *jobgraph.GroupAggregateSpec) { s.Aggregates[1].Func = "LISTAGG" }},
+		{"list", "want text", func(s *jobgraph.GroupAggregateSpec) { s.Aggregates[1].Func = "LISTAGG" }},
+		{"array", "no operator has the aggregate function ARRAY_AGG", func(s *jobgraph.GroupAggregateSpec) { s.Aggregates[1].Func = "ARRAY_AGG" }},
 	} {
 		var pool stream.Pool
 		op, err := aggregate.NewGroup(group(c.change))

@@ -11,13 +11,6 @@ const (
 	tableBytesMax = 1 << 20
 	// sweepRows is how many rows of state are looked at for their age with each batch.
 	sweepRows = 256
-	// localDecimalDigits is the largest precision of a DECIMAL whose sums a first
-	// phase makes: the rows that it folds before they leave, 1<<19, stay below
-	// 10^38 with it.
-	localDecimalDigits = 32
-	// localInputMax bounds how many rows are folded before the partial rows
-	// leave, so that partial sums of decimals can't overflow.
-	localInputMax = 1 << 19
 	// A Local that folds less than bypassRatio rows into one over trialBatches
 	// lets bypassBatches pass untouched.
 	bypassRatioNumerator, bypassRatioDenominator = 3, 2

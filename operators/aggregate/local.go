@@ -119,7 +119,7 @@ func (l *Local) Process(_ int, b *stream.Batch) error {
 			return fmt.Errorf("local aggregate %s: %w", l.ctx.Operator, err)
 		}
 	}
-	l.single = l.plan.Wide || l.adapt.bypass()
+	l.single = l.adapt.bypass()
 	if l.single && l.plan.plain && b.Kinds() == nil {
 		l.passing, l.passed = l.singles(b), 0
 		return l.Flush() // rows that came before go before
@@ -172,7 +172,7 @@ func (l *Local) Next() (operators.Output, error) {
 		case l.passing != nil:
 			return operators.Output{Batch: l.pass()}, nil
 		case l.part != nil:
-			if l.table.Full() || l.rows >= localInputMax {
+			if l.table.Full() {
 				l.empty()
 				continue
 			}

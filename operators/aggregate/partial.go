@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"math/bits"
+
 	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/types"
@@ -14,11 +16,24 @@ func AppendSingles(pool *stream.Pool, calls []jobgraph.AggregateCall, retract bo
 		columns[0] = make(fields[0].Type)
 		columns, fields = columns[1:], fields[1:]
 	}
+	words := func(arg *stream.Vector, of func(stream.Int128) stream.Int128) {
+		for k, v := range wordsOfOne(pool, b, arg, of) {
+			columns[k] = v
+		}
+		columns, fields = columns[jobgraph.SumWords:], fields[jobgraph.SumWords:]
+	}
 	for i := range calls {
 		a := &calls[i]
 		fn := name(a)
-		if fn != "COUNT" {
+		switch {
+		case fn == "COUNT":
+		case sums(fn) && b.Columns[a.Arg].Type.Kind == types.Decimal:
+			words(&b.Columns[a.Arg], nil)
+		default:
 			add(func(t types.Type) stream.Vector { return As(pool, &b.Columns[a.Arg], t) })
+		}
+		if jobgraph.Deviates(fn) {
+			appendSquare(pool, b, &b.Columns[a.Arg], add, words)
 		}
 		if fn == "COUNT" || a.BringsCount(retract) {
 			add(func(t types.Type) stream.Vector { return countOfOne(pool, b, a.Arg, t) })
@@ -94,6 +109,80 @@ func countOfOne(pool *stream.Pool, b *stream.Batch, column int, t types.Type) st
 			if row := b.Row(i); arg.IsNull(row) {
 				out[row] = 0
 			}
+		}
+	}
+	return v
+}
+
+// sums tells whether a function, by its name in capitals, adds values up.
+func sums(fn string) bool { return fn == "SUM" || fn == "SUM0" || fn == "AVG" || jobgraph.Deviates(fn) }
+
+// appendSquare adds what the squares of a batch's values are one by one.
+func appendSquare(
+	pool *stream.Pool, b *stream.Batch, arg *stream.Vector,
+	add func(func(types.Type) stream.Vector), words func(*stream.Vector, func(stream.Int128) stream.Int128),
+) {
+	switch arg.Type.Layout() {
+	case types.LayoutFloat32, types.LayoutFloat64:
+		add(func(t types.Type) stream.Vector { return squaresOfOne(pool, b, arg, t) })
+		return
+	}
+	if arg.Type.Kind == types.Decimal {
+		words(arg, newFitting(arg.Type.Scale).square)
+		return
+	}
+	words(arg, func(x stream.Int128) stream.Int128 {
+		high, low := bits.Mul64(magnitude(int64(x.Lo)), magnitude(int64(x.Lo)))
+		return stream.Int128{Lo: low, Hi: int64(high)}
+	})
+}
+
+// wordsOfOne returns the words of an exact number in each row, or of what it becomes. Rows that are not selected have any.
+func wordsOfOne(pool *stream.Pool, b *stream.Batch, arg *stream.Vector, of func(stream.Int128) stream.Int128) (out [jobgraph.SumWords]stream.Vector) {
+	wide := arg.Type.Layout() == types.LayoutInt128
+	for k := range out {
+		out[k] = stream.NewFixed(pool, types.Of(types.BigInt), b.Len())
+	}
+	low, mid, high := stream.Values[int64](&out[0]), stream.Values[int64](&out[1]), stream.Values[int64](&out[2])
+	for i := range b.Rows() {
+		row := b.Row(i)
+		if arg.IsNull(row) {
+			for k := range out {
+				out[k].WithValidity(pool).Clear(row)
+			}
+			continue
+		}
+		var x stream.Int128
+		if wide {
+			x = stream.Value[stream.Int128](arg, row)
+		} else {
+			n := integerAt(arg, row)
+			x = stream.Int128{Lo: uint64(n), Hi: n >> 63}
+		}
+		if of != nil {
+			x = of(x)
+		}
+		low[row], mid[row], high[row] = int64(x.Lo), x.Hi, x.Hi>>63
+	}
+	return out
+}
+
+// squaresOfOne returns the square of a floating-point number in each row.
+func squaresOfOne(pool *stream.Pool, b *stream.Batch, arg *stream.Vector, t types.Type) stream.Vector {
+	v := stream.NewFixed(pool, t, b.Len())
+	out := stream.Values[float64](&v)
+	float := arg.Type.Layout() == types.LayoutFloat32
+	for i := range b.Rows() {
+		row := b.Row(i)
+		switch {
+		case arg.IsNull(row):
+			v.WithValidity(pool).Clear(row)
+		case float:
+			x := float64(stream.Value[float32](arg, row))
+			out[row] = x * x
+		default:
+			x := stream.Value[float64](arg, row)
+			out[row] = x * x
 		}
 	}
 	return v

@@ -20,18 +20,22 @@ type Accumulators interface {
 type opKind uint8
 
 const (
-	opCount        opKind = iota // one more for each value
-	opSumInt                     // wraps
-	opSumFloat                   // in 32 bits, as Flink does
-	opSumDouble                  //
-	opSumDecimal                 // 192 bits, never overflows
-	opExtreme                    // of integers, times and booleans
-	opExtremeFloat               // of FLOAT and DOUBLE
-	opExtremeWide                // of a DECIMAL above 18 digits
-	opExtremeBytes               // of strings
-	opFirst                      // the first value to come, of any layout
-	opLast                       //
-	opList                       // strings with a separator between
+	opCount          opKind = iota // one more for each value
+	opSumInt                       // wraps
+	opSumFloat                     // in 32 bits, as Flink does
+	opSumDouble                    //
+	opSumDecimal                   // 192 bits, never overflows
+	opSumWords                     // of partial rows: such sums, of three columns
+	opSquaresInt                   // 192 bits, of values squared
+	opSquaresDouble                //
+	opSquaresDecimal               // 192 bits
+	opExtreme                      // of integers, times and booleans
+	opExtremeFloat                 // of FLOAT and DOUBLE
+	opExtremeWide                  // of a DECIMAL above 18 digits
+	opExtremeBytes                 // of strings
+	opFirst                        // the first value to come, of any layout
+	opLast                         //
+	opList                         // strings with a separator between
 )
 
 // op is a loop with the place of its accumulator.
@@ -45,8 +49,11 @@ type op struct {
 	column int // of the table, for bytes
 	mask   uint64
 	max    bool
+	bytes  bool // the value of opFirst and opLast is that of a bytes column
 	// separator stands between the values of a list.
 	separator []byte
+	// fit turns the squares of DECIMALs into those that are added up.
+	fit *fitting
 }
 
 // flagged tells that the word in front of the op's own says whether there is a value.
@@ -106,6 +113,8 @@ type Plan struct {
 	// and MAX of rows that may be taken back.
 	Counted  []CountedSpec
 	extremes []extreme // of counted values
+	// Listed are the values that have to be kept in their order.
+	Listed []ListedSpec
 	// Final gives the aggregates' values, Partial those of partial rows: the
 	// accumulators as jobgraph lays them out, and how many rows they stand for.
 	Final, Partial []Emitter
@@ -113,8 +122,6 @@ type Plan struct {
 	Bytes bool
 	// plain tells that all values of a column are folded, whatever else a row says.
 	plain bool
-	// Wide tells that sums need more digits than a partial row carries.
-	Wide bool
 	// Inexact tells that there are sums of floating-point numbers, of which something
 	// may be left when all rows were taken back.
 	Inexact bool
@@ -224,14 +231,26 @@ func (s *step) fuse(may bool) {
 func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
 	for _, t := range targets {
-		if !t.has && t.seen == rowsWord {
+		listed := p.Retract && t.kind >= opFirst
+		if listed {
+			p.listed(t.source, t.op)
+		}
+		if (!t.has || listed) && t.seen == rowsWord {
 			continue // COUNT of what is never NULL
 		}
 		ops := p.opsOf(t.source)
-		if t.has {
+		if t.has && !listed {
 			*ops = append(*ops, t.op)
 		}
+		if t.deviates {
+			*ops = append(*ops, t.squares)
+		}
 	}
+}
+
+// variant returns the position of a source of counted values among their filters.
+func (p *planner) variant(from source) int {
+	return slices.Index(p.Counted[from.counted-1].Filters, from.filter)
 }
 
 // opsOf returns the ops of a source's step, which begin with the count of its
@@ -244,7 +263,7 @@ func (p *planner) opsOf(from source) *[]op {
 	}
 	s := step{source: from}
 	if from.counted > 0 {
-		s.variant = slices.Index(p.Counted[from.counted-1].Filters, from.filter)
+		s.variant = p.variant(from)
 	}
 	if seen := p.seen[from]; seen != rowsWord {
 		s.ops = append(s.ops, op{kind: opCount, word: seen})
@@ -257,15 +276,23 @@ func (p *planner) opsOf(from source) *[]op {
 // partial count that COUNT or AVG bring; where the source has neither, only
 // whether there is any matters, and each partial value counts as one.
 func (p *planner) mergeSteps(targets []target) {
-	merge := func(column int, o op) {
+	merge := func(column int, o op) int {
 		p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, ops: []op{o}})
+		if o.kind == opSumWords {
+			return column + jobgraph.SumWords
+		}
+		return column + 1
 	}
 	counted := map[int]bool{rowsWord: true}
 	column := p.MergeFrom
-	for _, t := range targets {
+	first := make([]int, len(targets)) // the column of each
+	for i, t := range targets {
+		first[i] = column
 		if t.has {
-			merge(column, t.op)
-			column++
+			column = merge(column, merged(t.op))
+		}
+		if t.deviates {
+			column = merge(column, merged(t.squares))
 		}
 		if t.counts {
 			if !counted[t.seen] {
@@ -276,15 +303,21 @@ func (p *planner) mergeSteps(targets []target) {
 		}
 	}
 	merge(column, op{kind: opSumInt, word: rowsWord})
-	column = p.MergeFrom
-	for _, t := range targets {
+	for i, t := range targets {
 		if t.has && !counted[t.seen] {
 			counted[t.seen] = true
-			merge(column, op{kind: opCount, word: t.seen})
-		}
-		column++
-		if t.has && t.counts {
-			column++
+			merge(first[i], op{kind: opCount, word: t.seen})
 		}
 	}
+}
+
+// merged returns the loop that folds what a loop made of rows.
+func merged(o op) op {
+	switch o.kind {
+	case opSumDecimal, opSquaresInt, opSquaresDecimal:
+		o.kind = opSumWords
+	case opSquaresDouble:
+		o.kind = opSumDouble
+	}
+	return o
 }

@@ -3,6 +3,7 @@ package aggregate_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -36,9 +37,11 @@ type modelGroup struct {
 	written int64
 	// seen has, by call, when each value was last written, where values expire.
 	seen []map[string]int64
-	sums []int64
-	ns   []int64
-	all  int64
+	// lists has, by call, the values that there are in the order in which they came.
+	lists [][]string
+	sums  []int64
+	ns    []int64
+	all   int64
 }
 
 func (m *model) expired(at int64) bool {
@@ -61,7 +64,7 @@ func (m *model) row(kind string, values []string) {
 			m.counts.Expired++
 			return
 		}
-		g = &modelGroup{ns: make([]int64, len(m.spec.Aggregates)), sums: make([]int64, len(m.spec.Aggregates))}
+		g = &modelGroup{ns: make([]int64, len(m.spec.Aggregates)), sums: make([]int64, len(m.spec.Aggregates)), lists: make([][]string, len(m.spec.Aggregates))}
 		for range m.spec.Aggregates {
 			g.seen = append(g.seen, map[string]int64{})
 		}
@@ -76,6 +79,7 @@ func (m *model) row(kind string, values []string) {
 	} else {
 		g.rows = append(g.rows, values)
 	}
+	m.list(g, kind, values)
 	m.fold(g, values)
 	now := id + m.result(g)
 	switch {
@@ -93,6 +97,29 @@ func (m *model) row(kind string, values []string) {
 			m.emit("-U", old)
 		}
 		m.emit("+U", now)
+	}
+}
+
+// list keeps values in their order: of equal ones the first goes first.
+func (m *model) list(g *modelGroup, kind string, values []string) {
+	for i, a := range m.spec.Aggregates {
+		if a.Arg < 0 || values[a.Arg] == "NULL" || a.Filtered && values[a.Filter] != "TRUE" {
+			continue
+		}
+		v := values[a.Arg]
+		n := 0 // of this value, before the row
+		for _, r := range g.rows {
+			if r[a.Arg] == v && (!a.Filtered || r[a.Filter] == "TRUE") {
+				n++
+			}
+		}
+		distinct := a.Distinct && a.Func == "LISTAGG"
+		switch at := slices.Index(g.lists[i], v); {
+		case kind == "+I" && !(distinct && n > 1):
+			g.lists[i] = append(g.lists[i], v)
+		case kind == "-D" && !(distinct && n > 0):
+			g.lists[i] = slices.Delete(g.lists[i], at, at+1)
+		}
 	}
 }
 
@@ -161,9 +188,55 @@ func (m *model) result(g *modelGroup) string {
 			}
 			continue
 		}
+		if jobgraph.GoesByOrder(a.Func) {
+			out += " " + ordered(a, g.lists[i])
+			continue
+		}
 		out += " " + m.aggregate(a, g.rows)
 	}
 	return out
+}
+
+func ordered(a jobgraph.AggregateCall, xs []string) string {
+	switch {
+	case len(xs) == 0:
+		return "NULL"
+	case a.Func == "FIRST_VALUE":
+		return xs[0]
+	case a.Func == "LAST_VALUE":
+		return xs[len(xs)-1]
+	}
+	var texts []string
+	for _, x := range xs {
+		texts = append(texts, strings.Trim(x, "'"))
+	}
+	return "'" + strings.Join(texts, a.Separator) + "'"
+}
+
+// deviation is that of integers where arg is 1, else of quarters.
+func deviation(a jobgraph.AggregateCall, xs []string) string {
+	sum, squares, n := 0.0, 0.0, float64(len(xs))
+	for _, x := range xs {
+		f, _ := strconv.ParseFloat(x, 64)
+		sum, squares = sum+f, squares+f*f
+	}
+	divisor := n
+	if strings.HasSuffix(a.Func, "SAMP") {
+		if divisor--; divisor == 0 {
+			return "NULL"
+		}
+	}
+	truncate := func(x float64) float64 {
+		if a.Arg == 1 {
+			return math.Trunc(x)
+		}
+		return x
+	}
+	x := truncate((squares - truncate(sum*sum/n)) / divisor)
+	if strings.HasPrefix(a.Func, "STDDEV") {
+		x = truncate(math.Sqrt(x))
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
 func (m *model) aggregate(a jobgraph.AggregateCall, rows [][]string) string {
@@ -180,8 +253,12 @@ func (m *model) aggregate(a jobgraph.AggregateCall, rows [][]string) string {
 	switch {
 	case a.Func == "COUNT":
 		return strconv.Itoa(len(xs))
+	case a.Func == "SUM0" && len(xs) == 0:
+		return "0"
 	case len(xs) == 0:
 		return "NULL"
+	case jobgraph.Deviates(a.Func):
+		return deviation(a, xs)
 	case a.Func == "MIN":
 		return slices.MinFunc(xs, compareText)
 	case a.Func == "MAX":
@@ -209,12 +286,18 @@ func compareText(x, y string) int {
 	return strings.Compare(x, y)
 }
 
+func numeric(fn string) bool {
+	return strings.HasPrefix(fn, "SUM") || fn == "AVG" || jobgraph.Deviates(fn)
+}
+
 // drawGroup draws a spec; the functions are those that can do what it asks.
 func drawGroup(r *rand.Rand) *jobgraph.GroupAggregateSpec {
 	s := &jobgraph.GroupAggregateSpec{
 		Keys: [][]int{{0}, {}, {0, 2}}[r.IntN(3)], Retract: r.IntN(3) > 0, UpdateBefore: r.IntN(2) == 0,
 	}
-	functions := []string{"COUNT", "SUM", "MIN", "MAX", "AVG"}
+	functions := []string{
+		"COUNT", "SUM", "MIN", "MAX", "AVG", "SUM0", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP",
+	}
 	if r.IntN(3) == 0 {
 		s.TTL, s.Retract, functions = time.Duration(1+r.IntN(20))*time.Millisecond, false, functions[:2]
 	}
@@ -223,7 +306,9 @@ func drawGroup(r *rand.Rand) *jobgraph.GroupAggregateSpec {
 		switch {
 		case a.Func == "COUNT" && r.IntN(3) == 0:
 			a.Arg = jobgraph.CountStar
-		case a.Arg == 2 && (a.Func == "SUM" || a.Func == "AVG"), s.TTL > 0 && a.Func == "SUM":
+		case a.Func == "LISTAGG":
+			a.Arg, a.Separator = 2, []string{"", ", "}[r.IntN(2)]
+		case a.Arg == 2 && numeric(a.Func), s.TTL > 0 && a.Func == "SUM":
 			a.Arg = 1
 		}
 		a.Distinct = a.Arg != jobgraph.CountStar && r.IntN(3) == 0
@@ -330,7 +415,7 @@ func TestTwoPhasesEqualModel(t *testing.T) {
 		for i := range spec.Aggregates {
 			a := &spec.Aggregates[i]
 			a.Distinct = false
-			if spec.Retract && (a.Func == "MIN" || a.Func == "MAX") {
+			if jobgraph.GoesByOrder(a.Func) || spec.Retract && (a.Func == "MIN" || a.Func == "MAX") {
 				a.Func = "COUNT"
 			}
 		}

@@ -111,6 +111,40 @@ func TestOver(t *testing.T) {
 	}
 }
 
+// TestFunctions has the functions that go by the order of rows, and deviations.
+func TestFunctions(t *testing.T) {
+	functions := func(frame jobgraph.FrameSpec) *jobgraph.OperatorSpec {
+		s := spec(frame, false)
+		s.Body.(*jobgraph.OverAggregateSpec).Aggregates = []jobgraph.AggregateCall{
+			{Func: "FIRST_VALUE", Arg: 3, Name: "first"}, {Func: "LAST_VALUE", Arg: 3, Name: "last"}, {Func: "LISTAGG", Arg: 3, Name: "list", Separator: ""},
+			{Func: "SUM0", Arg: 2, Name: "sum"}, {Func: "VAR_SAMP", Arg: 2, Name: "var"}, {Func: "STDDEV_POP", Arg: 2, Name: "dev"},
+		}
+		return s
+	}
+	const script = "1 5 3 'c'\n1 1 NULL NULL\n1 2 9 'a'\n1 7 3 'b'\nend"
+	for _, c := range []operatortest.Case{
+		{
+			Name: "all rows before", Spec: functions(jobgraph.FrameSpec{}), Script: script,
+			Want: `
+				1 1 NULL NULL NULL NULL NULL 0 NULL NULL
+				1 2 9 'a' 'a' 'a' 'a' 9 NULL 0
+				1 5 3 'c' 'a' 'c' 'ac' 12 18 3
+				1 7 3 'b' 'a' 'b' 'acb' 15 12 2`,
+		},
+		{
+			Name: "a row before", Spec: functions(jobgraph.FrameSpec{Bounded: true, Preceding: 1}), Script: script,
+			Want: `
+				1 1 NULL NULL NULL NULL NULL 0 NULL NULL
+				1 2 9 'a' 'a' 'a' 'a' 9 NULL 0
+				1 5 3 'c' 'a' 'c' 'ac' 12 18 3
+				1 7 3 'b' 'c' 'b' 'cb' 6 0 0`,
+		},
+	} {
+		c.New, c.Inputs, c.Backend, c.Keys = over.New, []*types.Schema{rows}, columnar.New(), [][]int{{0}}
+		operatortest.Run(t, c)
+	}
+}
+
 // model answers rows from plain lists.
 type model struct {
 	frame   jobgraph.FrameSpec

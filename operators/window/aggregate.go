@@ -157,8 +157,7 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 		a.splitter.column, a.splitter.name, a.splitter.ends, a.splitter.zone = len(a.keys), jobgraph.WindowEnd, true, nil
 		a.weights = in.Len() - 1
 	}
-	// The sum of a pane may have more digits than what panes are merged by.
-	switch a.splitter.each = len(a.plan.Counted) > 0 || a.plan.Wide; {
+	switch a.splitter.each = len(a.plan.Counted) > 0; {
 	case a.splitter.parts() > 1 && !a.splitter.each:
 		a.panes = &panes{}
 	case a.splitter.parts() == 1:

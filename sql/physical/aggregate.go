@@ -132,9 +132,8 @@ func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (o
 		if c.Filter != plan.NoColumn {
 			a.Filtered, a.Filter = true, c.Filter
 		}
-		if !in.appends() && !jobgraph.Retractable(c.Func) {
-			p.refuse("aggregate rows that are not updated: before they are grouped, joined or ranked",
-				"%s can't take rows back, and %s gives updates", c.Func, p.blame(in))
+		if _, err := a.Type(in.out); err != nil {
+			p.refuse("", "%s: %s", err, plan.Line(n))
 			return nil, false
 		}
 		out = append(out, a)
@@ -164,9 +163,5 @@ func (p *planner) twoPhases(g *groupAggregate, in *step) bool {
 // partial tells whether an aggregate can be made of partial rows.
 func partial(a *jobgraph.AggregateCall, retract bool) bool {
 	ends := a.Func == "MIN" || a.Func == "MAX"
-	switch a.Func {
-	case "FIRST_VALUE", "LAST_VALUE", "LISTAGG":
-		return false
-	}
-	return (!a.Distinct || ends) && (!retract || !ends)
+	return !jobgraph.GoesByOrder(a.Func) && (!a.Distinct || ends) && (!retract || !ends)
 }

@@ -110,6 +110,11 @@ func TestTexts(t *testing.T) {
 		{"no-from", `SELECT 1 AS n, CURRENT_DATE AS today UNION ALL SELECT 2, DATE '2024-01-01'`},
 		{"insert-values", `CREATE TABLE notes (id INT NOT NULL, price DECIMAL(10, 2), bits BYTES) WITH ('connector' = 'print');
 			INSERT INTO notes VALUES (1, 1.5, X'00FF'), (2, 2, NULL)`},
+		{"functions", `SELECT auction, VAR_POP(price) AS v, STDDEV(DISTINCT price) FILTER (WHERE bidder > 5) AS d, FIRST_VALUE(channel) AS first,
+			LISTAGG(DISTINCT channel, '; ') AS channels FROM bid GROUP BY auction`},
+		{"functions-of-updates", `SELECT n, LAST_VALUE(channel) AS last, LISTAGG(channel) AS channels, VARIANCE(n) AS v
+			FROM (SELECT channel, COUNT(*) AS n FROM bid GROUP BY channel) GROUP BY n`},
+		{"array-agg", `SELECT auction, ARRAY_AGG(bidder) AS bidders FROM bid GROUP BY auction`},
 		{"rank-without-bound", `SELECT auction, RANK() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 	} {
 		t.Run(q.name, func(t *testing.T) {

@@ -101,8 +101,11 @@ func (g *groupAggregate) state(s *step) []kept {
 		in = g.raw
 	}
 	for _, a := range g.calls {
-		ends := a.Func == "MIN" || a.Func == "MAX"
-		if a.Arg != jobgraph.CountStar && (a.Distinct && !ends || g.retract && ends) {
+		if g.retract && jobgraph.GoesByOrder(a.Func) {
+			out = append(out, kept{what: "value of " + in.Fields[a.Arg].Name, bytes: bytesOf(fieldsOf(in, []int{a.Arg})), ttl: g.ttl})
+		}
+		ends := a.Func == "MIN" || a.Func == "MAX" || a.Func == "FIRST_VALUE" || a.Func == "LAST_VALUE"
+		if a.Arg != jobgraph.CountStar && (a.Distinct && !ends || g.retract && (a.Func == "MIN" || a.Func == "MAX")) {
 			values := append(fieldsOf(in, g.keys), in.Fields[a.Arg])
 			out = append(out, kept{what: "key and value of " + in.Fields[a.Arg].Name, bytes: bytesOf(values), ttl: g.ttl})
 		}
