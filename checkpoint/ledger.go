@@ -84,8 +84,13 @@ func auditOperator(spec *jobgraph.OperatorSpec, of *checkpointv1.Ledger) []strin
 		case *jobgraph.ExpandSpec:
 			rows = o.RowsOut / int64(len(body.Sets))
 		case *jobgraph.OverAggregateSpec:
-			if rows = o.Folded + o.Late; body.Arrival {
+			switch {
+			case len(body.Order) > 0:
+				rows = o.Folded
+			case body.Arrival:
 				rows = o.RowsOut
+			default:
+				rows = o.Folded + o.Late
 			}
 		case *jobgraph.WindowAssignSpec:
 			if body.Window.Kind == jobgraph.Cumulating {

@@ -20,6 +20,16 @@ type OverAggregateSpec struct {
 	Frame   FrameSpec
 	// Aggregates can't be DISTINCT.
 	Aggregates []AggregateCall
+	// Order is an order of rows that is neither time nor arrival; Time and Arrival are not looked at then. Rows
+	// are answered when they come. One that comes or goes before others changes what these were told: the output is a changelog. Rows of
+	// equal order stand as they arrived, and a frame with Range has all of them; it can't be bounded.
+	Order []SortColumn
+	// Retract says that the input may take rows back, which it needs an Order for.
+	Retract bool
+	// UpdateBefore has a -U in front of each +U.
+	UpdateBefore bool
+	// FinalOnly has each row once, at the end of bounded input. It needs an Order.
+	FinalOnly bool
 }
 
 // FrameSpec says over which rows the aggregates of a row go. The last of them is the row itself; with Range, all
@@ -68,10 +78,18 @@ func (s *OverAggregateSpec) passes(column int) (input, from int, ok bool) {
 func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.Schema {
 	found := c.problems.Len()
 	c.keys(c.id, c.at("keys"), s.Keys, in[0])
-	if !s.Arrival {
+	switch {
+	case len(s.Order) > 0:
+		c.sortColumns("order", s.Order, in[0])
+		c.storable(in[0])
+	case s.Retract || s.UpdateBefore || s.FinalOnly:
+		c.addf("order", "there is none, which retract, update_before and final_only need")
+	case !s.Arrival:
 		c.timeColumn("time", s.Time, &WindowSpec{}, in[0])
 	}
 	switch f := s.Frame; {
+	case f.Bounded && f.Range && len(s.Order) > 0:
+		c.addf("frame.range", "a range of time needs rows in the order of their time, not another")
 	case f.Bounded && f.Preceding < 0:
 		c.addf("frame.preceding", "is %d, less than 0", f.Preceding)
 	case f.Bounded && !f.Range && f.Preceding > FrameRowsMax:
@@ -97,11 +115,15 @@ func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.S
 
 func (s *OverAggregateSpec) explain(e *explainer, in []*types.Schema) {
 	by := "arrival"
-	if !s.Arrival {
+	switch {
+	case len(s.Order) > 0:
+		by = sortText(in[0], s.Order)
+	case !s.Arrival:
 		by = in[0].Fields[s.Time].Name
 	}
 	e.line(2, "keys (%s), by %s, %s", columnNames(in[0], s.Keys), by, &s.Frame)
 	for i := range s.Aggregates {
 		e.line(2, "%s", s.Aggregates[i].text(in[0]))
 	}
+	e.changes(s.UpdateBefore, s.FinalOnly, 0)
 }

@@ -23,6 +23,13 @@ var overProblems = []problemCase{
 	{"an over aggregate of other keys", alone(&jobgraph.OverAggregateSpec{
 		Keys: []int{1}, Arrival: true, Aggregates: []jobgraph.AggregateCall{{Func: "COUNT", Arg: 2, Name: "n"}},
 	})},
+	{"an over aggregate of updates by time", alone(&jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Arrival: true, Retract: true, Aggregates: []jobgraph.AggregateCall{{Func: "COUNT", Arg: 2, Name: "n"}},
+	})},
+	{"an over aggregate in an order that can't be", alone(&jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Order: []jobgraph.SortColumn{{Column: 77}}, Frame: jobgraph.FrameSpec{Range: true, Bounded: true, Preceding: 1},
+		Aggregates: []jobgraph.AggregateCall{{Func: "COUNT", Arg: 2, Name: "n"}},
+	})},
 	{"no grouping sets", alone(&jobgraph.ExpandSpec{})},
 	{"grouping sets that are one", alone(&jobgraph.ExpandSpec{ID: "auction", Sets: []jobgraph.GroupingSet{{}, {Nulls: []int{77}}}})},
 	{"an id that is a column", alone(&jobgraph.ExpandSpec{ID: "auction", Sets: []jobgraph.GroupingSet{{}}})},

@@ -40,6 +40,7 @@ func drawOver(t *rapid.T) *jobgraph.OverAggregateSpec {
 	return &jobgraph.OverAggregateSpec{
 		Keys: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "keys"), Time: int(rapid.Int32().Draw(t, "time")), Arrival: rapid.Bool().Draw(t, "arrival"),
 		Frame:      jobgraph.FrameSpec{Range: rapid.Bool().Draw(t, "range"), Bounded: rapid.Bool().Draw(t, "bounded"), Preceding: rapid.Int64().Draw(t, "preceding")},
-		Aggregates: drawCalls(t),
+		Aggregates: drawCalls(t), Order: drawSort(t),
+		Retract: rapid.Bool().Draw(t, "retract"), UpdateBefore: rapid.Bool().Draw(t, "update before"), FinalOnly: rapid.Bool().Draw(t, "final only"),
 	}
 }

@@ -29,6 +29,7 @@ func (e *encoder) over(field string, s *jobgraph.OverAggregateSpec) *jobv1.OverA
 		Keys: e.ints(field+".keys", s.Keys), Time: e.int(field+".time", s.Time), Arrival: s.Arrival,
 		Range: s.Frame.Range, Bounded: s.Frame.Bounded, Preceding: s.Frame.Preceding,
 		Aggregates: e.calls(field+".aggregates", s.Aggregates),
+		Order:      e.sortColumns(field+".order", s.Order), Retract: s.Retract, UpdateBefore: s.UpdateBefore, FinalOnly: s.FinalOnly,
 	}
 }
 
@@ -37,5 +38,6 @@ func over(s *jobv1.OverAggregateSpec) *jobgraph.OverAggregateSpec {
 		Keys: ints(s.GetKeys()), Time: int(s.GetTime()), Arrival: s.GetArrival(),
 		Frame:      jobgraph.FrameSpec{Range: s.GetRange(), Bounded: s.GetBounded(), Preceding: s.GetPreceding()},
 		Aggregates: calls(s.GetAggregates()),
+		Order:      sortColumns(s.GetOrder()), Retract: s.GetRetract(), UpdateBefore: s.GetUpdateBefore(), FinalOnly: s.GetFinalOnly(),
 	}
 }

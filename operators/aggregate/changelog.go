@@ -117,7 +117,7 @@ func (c *changelog) column(i int, slots []statebackend.Slot, from int) stream.Ve
 	if len(c.old) == 0 {
 		return v
 	}
-	compare(c.differ, &c.old[i], from, &v)
+	Compare(c.differ, &c.old[i], from, &v)
 	if !c.updateBefore {
 		return v
 	}
@@ -169,9 +169,9 @@ func (c *changelog) close() {
 	}
 }
 
-// compare sets the bit of each row of b that is not equal to the row of a as far
+// Compare sets the bit of each row of b that is not equal to the row of a as far
 // behind from. Both are flat.
-func compare(differ stream.Bitmap, a *stream.Vector, from int, b *stream.Vector) {
+func Compare(differ stream.Bitmap, a *stream.Vector, from int, b *stream.Vector) {
 	for i := range b.Len() {
 		if a.IsNull(from+i) != b.IsNull(i) {
 			differ.Set(i)

@@ -27,7 +27,9 @@ func OptionsOf(o *jobgraph.OperatorSpec) Options {
 		return Options{WindowEnd: len(body.Keys) + 1}
 	case *jobgraph.GroupAggregateSpec:
 		return Options{Changelog: !body.FinalOnly, WindowEnd: -1}
-	case *jobgraph.LocalAggregateSpec, *jobgraph.LocalGroupAggregateSpec, *jobgraph.OverAggregateSpec:
+	case *jobgraph.OverAggregateSpec:
+		return Options{Changelog: len(body.Order) > 0 && !body.FinalOnly, WindowEnd: -1}
+	case *jobgraph.LocalAggregateSpec, *jobgraph.LocalGroupAggregateSpec:
 		return Options{WindowEnd: -1}
 	case *jobgraph.RankSpec:
 		return Options{Changelog: body.WindowEnd == jobgraph.NoColumn && !body.FinalOnly, WindowEnd: body.WindowEnd}

@@ -1,5 +1,7 @@
 // Package over adds aggregates over the rows before it to each row.
 //
+// # In the order of time, or of arrival
+//
 // In event time rows wait, in an OrderedMap by key, time and arrival, until the
 // watermark passes them; timers say when. They leave in the order of time, as Flink's
 // do, a row that comes behind the watermark is dropped and counted as late. In the
@@ -10,6 +12,13 @@
 // the rows that the map keeps: that costs as many values as the frame has, is exact
 // whatever the function, and takes nothing back. Rows that no later frame reaches
 // leave the map: beyond so many rows at once, beyond a range by a timer.
+//
+// # In another order
+//
+// Sorted answers rows in any order at once, also of input that takes rows back, as Flink's OVER that goes by no time does. All rows
+// stay in the map, by their order and arrival. What a batch changes in a partition is laid out once as it was and once as it is: the rows that
+// came or went, those behind them whose frames have them, and those before that their frames reach. Both are aggregated, and what
+// differs leaves. So state has no results that could be wrong, and of frames of n rows a change costs n rows behind it and n before.
 package over
 
 import (
@@ -66,6 +75,9 @@ func New(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 	spec := o.Body.(*jobgraph.OverAggregateSpec)
 	if spec.Frame.Bounded && spec.Frame.Preceding < 0 {
 		return nil, failure.Userf("over aggregate %s: a frame that begins %d preceding", o.UID, spec.Frame.Preceding)
+	}
+	if len(spec.Order) > 0 {
+		return newSorted(o.UID, spec)
 	}
 	return &Over{spec: spec, watermark: stream.NoWatermark}, nil
 }

@@ -101,6 +101,7 @@ func TestNexmark(t *testing.T) {
 func TestTexts(t *testing.T) {
 	for _, q := range []part{
 		{"over", `SELECT auction, SUM(price) OVER (PARTITION BY auction ORDER BY dateTime RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW) AS total FROM bid`},
+		{"over-by-price", `SELECT auction, SUM(bidder) OVER (PARTITION BY auction ORDER BY price DESC) AS bidders FROM bid`},
 		{"row-number", `SELECT auction, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},
 		{"unnest", `CREATE TABLE carts (customer BIGINT, items ARRAY<ROW<item STRING, price BIGINT>>, more STRING) WITH ('connector' = 'kafka');

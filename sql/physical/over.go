@@ -22,34 +22,68 @@ func (o *over) passes(s *step, column int) (int, bool) {
 	return column, column < s.inputs[0].out.Len()
 }
 
-func (o *over) body(*step) jobgraph.OperatorBody {
+// sorted tells whether rows are in an order that is no time, or may change: then they are kept, and what is told of them changes.
+func (o *over) sorted() bool { return len(o.spec.Order) > 0 }
+
+func (o *over) asks(s *step, _ int) bool { return s.before || o.sorted() }
+
+func (o *over) keeps(s *step) bool {
+	if o.sorted() {
+		return s.before && s.changes&updates != 0
+	}
+	return s.inputs[0].gives
+}
+
+func (o *over) body(s *step) jobgraph.OperatorBody {
 	spec := o.spec
+	spec.UpdateBefore = o.sorted() && s.before && !spec.FinalOnly
 	return &spec
+}
+
+// overSpec says how rows are in order: by time where they only come, by any order otherwise.
+func (p *planner) overSpec(n *plan.Over, in *step) (spec jobgraph.OverAggregateSpec, ok bool) {
+	spec = jobgraph.OverAggregateSpec{
+		Keys: n.Partition, Frame: jobgraph.FrameSpec{Range: n.Frame.Range, Bounded: !n.Frame.Unbounded, Preceding: n.Frame.Preceding},
+	}
+	schema := n.Input.Schema()
+	time := plan.NoTime
+	if len(n.Order) == 1 && !n.Order[0].Descending {
+		time = schema[n.Order[0].Column].Time
+	}
+	switch {
+	case time != plan.NoTime && in.appends():
+		spec.Time, spec.Arrival = n.Order[0].Column, time == plan.ProcessingTime
+		return spec, true
+	case time == plan.ProcessingTime:
+		p.refuse("order by a column of the rows", "rows that are updated are not in the order of processing time, and %s gives them", p.blame(in))
+		return spec, false
+	}
+	spec.Order, spec.Retract, spec.FinalOnly = sortColumns(n.Order), !in.appends(), p.settings.batch
+	return spec, true
 }
 
 func (p *planner) over(n *plan.Over) *step {
 	in := p.step(n.Input)
-	if !in.appends() {
-		p.refuse("rank with a bound: WHERE ROW_NUMBER() ... <= n takes updates", "OverAggregate does not take updates, and %s gives them", p.blame(in))
+	spec, ok := p.overSpec(n, in)
+	if !ok {
 		return nil
 	}
-	schema := n.Input.Schema()
-	if len(n.Order) != 1 || n.Order[0].Descending || schema[n.Order[0].Column].Time == plan.NoTime {
-		p.refuse("order by it alone, ascending; with a condition on ROW_NUMBER <= n any order will do", "OVER goes by a time attribute: %s", plan.Line(n))
-		return nil
-	}
-	o := &over{spec: jobgraph.OverAggregateSpec{
-		Keys: n.Partition, Time: n.Order[0].Column, Arrival: schema[n.Order[0].Column].Time == plan.ProcessingTime,
-		Frame: jobgraph.FrameSpec{Range: n.Frame.Range, Bounded: !n.Frame.Unbounded, Preceding: n.Frame.Preceding},
-	}}
+	o := &over{spec: spec}
 	calls, ok := p.overCalls(n, o)
 	if !ok {
 		return nil
 	}
-	if o.spec.Aggregates, ok = p.calls(n, calls, plan.Counted(len(schema)), in); !ok {
+	if o.spec.Aggregates, ok = p.calls(n, calls, plan.Counted(len(n.Input.Schema())), in); !ok {
 		return nil
 	}
-	return p.add(&step{operator: o, of: n, inputs: []*step{in}, paired: true})
+	s := &step{operator: o, of: n, inputs: []*step{in}, paired: true}
+	if o.sorted() && !o.spec.FinalOnly {
+		s.changes, s.upsert = updates, in.told(o.spec.Keys)
+		if o.spec.Retract {
+			s.changes |= deletes
+		}
+	}
+	return p.add(s)
 }
 
 // overCalls returns the calls as aggregates: a row's number is how many rows there are up to it.
@@ -67,6 +101,10 @@ func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
 	}
 	f := &o.spec.Frame
 	switch {
+	case o.sorted() && f.Range && f.Bounded:
+		p.refuse("write ROWS BETWEEN ... AND CURRENT ROW, or order rows that are not updated by a time attribute",
+			"a range of time needs rows in the order of their time: %s", plan.Line(n))
+		return nil, false
 	case numbers > 0 && numbers < len(calls) && f.Range, f.Range && f.Bounded && o.spec.Arrival:
 		p.refuse("write ROWS BETWEEN ... AND CURRENT ROW", "there is no operator for this frame: %s", plan.Line(n))
 		return nil, false

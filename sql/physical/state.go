@@ -74,7 +74,9 @@ func (s *step) state() []kept {
 		}
 	case *over:
 		k := kept{what: "key", bytes: bytesOf(s.out.Fields), lasts: true}
-		if f := o.spec.Frame; f.Bounded && !f.Range {
+		if f := o.spec.Frame; o.sorted() {
+			k = kept{what: "row", bytes: bytesOf(s.inputs[0].out.Fields), lasts: true}
+		} else if f.Bounded && !f.Range {
 			k = kept{what: "row of the frame", bytes: bytesOf(s.inputs[0].out.Fields), lasts: true}
 		} else if f.Bounded {
 			k = kept{what: "row of the frame", bytes: bytesOf(s.inputs[0].out.Fields), ends: true}

@@ -2717,8 +2717,13 @@ type OverAggregateSpec struct {
 	Range   bool  `protobuf:"varint,4,opt,name=range,proto3" json:"range,omitempty"`
 	Bounded bool  `protobuf:"varint,5,opt,name=bounded,proto3" json:"bounded,omitempty"`
 	// Rows, or milliseconds of a range.
-	Preceding     int64            `protobuf:"varint,6,opt,name=preceding,proto3" json:"preceding,omitempty"`
-	Aggregates    []*AggregateCall `protobuf:"bytes,7,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	Preceding  int64            `protobuf:"varint,6,opt,name=preceding,proto3" json:"preceding,omitempty"`
+	Aggregates []*AggregateCall `protobuf:"bytes,7,rep,name=aggregates,proto3" json:"aggregates,omitempty"`
+	// The order of rows that is neither time nor arrival; then time and arrival are not looked at.
+	Order         []*SortColumn `protobuf:"bytes,8,rep,name=order,proto3" json:"order,omitempty"`
+	Retract       bool          `protobuf:"varint,9,opt,name=retract,proto3" json:"retract,omitempty"`
+	UpdateBefore  bool          `protobuf:"varint,10,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
+	FinalOnly     bool          `protobuf:"varint,11,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2800,6 +2805,34 @@ func (x *OverAggregateSpec) GetAggregates() []*AggregateCall {
 		return x.Aggregates
 	}
 	return nil
+}
+
+func (x *OverAggregateSpec) GetOrder() []*SortColumn {
+	if x != nil {
+		return x.Order
+	}
+	return nil
+}
+
+func (x *OverAggregateSpec) GetRetract() bool {
+	if x != nil {
+		return x.Retract
+	}
+	return false
+}
+
+func (x *OverAggregateSpec) GetUpdateBefore() bool {
+	if x != nil {
+		return x.UpdateBefore
+	}
+	return false
+}
+
+func (x *OverAggregateSpec) GetFinalOnly() bool {
+	if x != nil {
+		return x.FinalOnly
+	}
+	return false
 }
 
 type AggregateCall struct {
@@ -4768,7 +4801,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"3\n" +
 	"\vGroupingSet\x12\x14\n" +
 	"\x05nulls\x18\x01 \x03(\x05R\x05nulls\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x03R\x02id\"\xe3\x01\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\"\xf4\x02\n" +
 	"\x11OverAggregateSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x12\n" +
 	"\x04time\x18\x02 \x01(\x05R\x04time\x12\x18\n" +
@@ -4778,7 +4811,13 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\tpreceding\x18\x06 \x01(\x03R\tpreceding\x12>\n" +
 	"\n" +
 	"aggregates\x18\a \x03(\v2\x1e.millrace.job.v1.AggregateCallR\n" +
-	"aggregates\"\xab\x01\n" +
+	"aggregates\x121\n" +
+	"\x05order\x18\b \x03(\v2\x1b.millrace.job.v1.SortColumnR\x05order\x12\x18\n" +
+	"\aretract\x18\t \x01(\bR\aretract\x12#\n" +
+	"\rupdate_before\x18\n" +
+	" \x01(\bR\fupdateBefore\x12\x1d\n" +
+	"\n" +
+	"final_only\x18\v \x01(\bR\tfinalOnly\"\xab\x01\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
@@ -5158,43 +5197,44 @@ var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	28,  // 87: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
 	31,  // 88: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
 	33,  // 89: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	33,  // 90: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	61,  // 91: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	46,  // 92: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	33,  // 93: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	37,  // 94: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	4,   // 95: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	61,  // 96: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	61,  // 97: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	49,  // 98: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	61,  // 99: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	61,  // 100: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	37,  // 101: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	5,   // 102: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	47,  // 103: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	48,  // 104: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	6,   // 105: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	48,  // 106: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	48,  // 107: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	47,  // 108: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	48,  // 109: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	50,  // 110: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	51,  // 111: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	53,  // 112: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	54,  // 113: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	55,  // 114: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	52,  // 115: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	49,  // 116: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	49,  // 117: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	56,  // 118: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	49,  // 119: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	49,  // 120: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	49,  // 121: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	122, // [122:122] is the sub-list for method output_type
-	122, // [122:122] is the sub-list for method input_type
-	122, // [122:122] is the sub-list for extension type_name
-	122, // [122:122] is the sub-list for extension extendee
-	0,   // [0:122] is the sub-list for field type_name
+	37,  // 90: millrace.job.v1.OverAggregateSpec.order:type_name -> millrace.job.v1.SortColumn
+	33,  // 91: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	61,  // 92: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	46,  // 93: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	33,  // 94: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	37,  // 95: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	4,   // 96: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	61,  // 97: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	61,  // 98: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	49,  // 99: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	61,  // 100: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	61,  // 101: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	37,  // 102: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	5,   // 103: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	47,  // 104: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	48,  // 105: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	6,   // 106: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	48,  // 107: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	48,  // 108: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	47,  // 109: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	48,  // 110: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	50,  // 111: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	51,  // 112: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	53,  // 113: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	54,  // 114: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	55,  // 115: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	52,  // 116: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	49,  // 117: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	49,  // 118: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	56,  // 119: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	49,  // 120: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	49,  // 121: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	49,  // 122: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	123, // [123:123] is the sub-list for method output_type
+	123, // [123:123] is the sub-list for method input_type
+	123, // [123:123] is the sub-list for extension type_name
+	123, // [123:123] is the sub-list for extension extendee
+	0,   // [0:123] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }

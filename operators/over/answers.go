@@ -1,0 +1,292 @@
+package over
+
+import (
+	"bytes"
+
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/aggregate"
+	"millrace/statebackend"
+	"millrace/stream"
+)
+
+// selected returns some rows of a batch.
+func selected(b *stream.Batch, rows []int32) *stream.Batch { return operators.Select(b, rows) }
+
+// answerer makes a changelog of what is laid out: for each partition first the rows that went, then the others in order.
+type answerer struct {
+	spec    *jobgraph.OverAggregateSpec
+	ctx     *operators.Context
+	plan    *aggregate.Plan
+	folder  aggregate.Folder
+	scratch *aggregate.Table // a row for each answer, as it was or as it is
+	running [2]runner        // of frames that are not bounded
+
+	told []told
+	rows struct { // to go
+		rows  []int32
+		slots []statebackend.Slot
+		kinds []stream.RowKind
+	}
+	tile   []statebackend.Slot
+	slots  [2][]statebackend.Slot
+	differ stream.Bitmap
+	out    []*stream.Batch
+}
+
+// told is an answer: what was told of a row and what is to be told; NoSlot: nothing.
+type told struct {
+	row     int32
+	was, is statebackend.Slot
+}
+
+// runner has the accumulators over all rows up to one, in the first row of a table. Values of variable length leave
+// gaps behind when they are replaced, so that a full table moves to the other.
+type runner struct {
+	table, spare *aggregate.Table
+	at           int // how many rows of the batch are in it
+}
+
+func (a *answerer) open(s *Sorted) {
+	a.spec, a.ctx, a.plan = s.spec, s.ctx, s.plan
+	a.folder.Use(s.plan)
+	a.scratch = aggregate.NewTable(s.reader.Layout(), s.plan)
+	for i := range a.running {
+		if !s.spec.Frame.Bounded {
+			a.running[i].table, a.running[i].spare = aggregate.NewTable(s.reader.Layout(), s.plan), aggregate.NewTable(s.reader.Layout(), s.plan)
+		}
+	}
+}
+
+// all answers everything that is laid out.
+func (a *answerer) all(s *Sorted) error {
+	l := &s.layout
+	defer l.release()
+	var from [2]int // where the stretch begins among the rows that were and are there
+	for _, g := range l.segments {
+		went := false
+		for _, e := range l.elements[g.from:g.to] {
+			went = went || !e.is
+		}
+		if went {
+			if err := a.stretch(l, g, from, true); err != nil {
+				return err
+			}
+		}
+		if err := a.stretch(l, g, from, false); err != nil {
+			return err
+		}
+		for _, e := range l.elements[g.from:g.to] {
+			from[0], from[1] = from[0]+count(e.was), from[1]+count(e.is)
+		}
+	}
+	return a.flush(l)
+}
+
+func count(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+// stretch answers the rows of a stretch that went, or all others.
+func (a *answerer) stretch(l *layout, g segment, from [2]int, went bool) error {
+	if !a.spec.Frame.Bounded {
+		for i := range a.running {
+			a.running[i].begin(from[i])
+		}
+	}
+	at := from
+	var up [2]int
+	peers := g.from // behind the last element whose frames end at up
+	for i := g.from; i < g.to; i++ {
+		e := l.elements[i]
+		end := [2]int{at[0] + count(e.was), at[1] + count(e.is)}
+		if e.asked && went == !e.is {
+			switch {
+			case !a.spec.Frame.Range:
+				up = end
+			case i >= peers:
+				up, peers = l.peers(g, i, at)
+			}
+			if err := a.row(l, e, from, end, up); err != nil {
+				return err
+			}
+		}
+		at = end
+	}
+	return nil
+}
+
+// peers returns where the rows end whose order is that of an element, whose own rows begin at these, and the first element
+// behind them.
+func (l *layout) peers(g segment, i int, at [2]int) (end [2]int, to int) {
+	order := l.found.rows.Orders.At(int(l.elements[i].row))
+	order = order[:len(order)-numberBytes]
+	for ; i < g.to; i++ {
+		e := l.elements[i]
+		if other := l.found.rows.Orders.At(int(e.row)); !bytes.Equal(order, other[:len(other)-numberBytes]) {
+			break
+		}
+		at[0], at[1] = at[0]+count(e.was), at[1]+count(e.is)
+	}
+	return at, i
+}
+
+// row answers an element: end is behind the row itself, up behind the last of its frames.
+func (a *answerer) row(l *layout, e element, from, end, up [2]int) error {
+	if a.scratch.Full() {
+		if err := a.flush(l); err != nil {
+			return err
+		}
+	}
+	t := told{row: e.row, was: statebackend.NoSlot, is: statebackend.NoSlot}
+	var err error
+	if e.was {
+		if t.was, err = a.frame(0, l.before, from[0], end[0], up[0]); err != nil {
+			return err
+		}
+	}
+	if e.is {
+		if t.is, err = a.frame(1, l.after, from[1], end[1], up[1]); err != nil {
+			return err
+		}
+	}
+	a.told = append(a.told, t)
+	return nil
+}
+
+// frame returns the accumulators of a frame that ends at a row, or with those of its order.
+func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebackend.Slot, error) {
+	slot := a.scratch.Blank()
+	if f := a.spec.Frame; f.Bounded {
+		return slot, a.fold(a.scratch, slot, b, max(from, end-1-int(f.Preceding)), end)
+	}
+	r := &a.running[side]
+	if r.table.Full() {
+		if err := r.move(a.plan); err != nil {
+			return slot, err
+		}
+	}
+	if err := a.fold(r.table, 0, b, r.at, up); err != nil {
+		return slot, err
+	}
+	r.at = max(r.at, up)
+	return slot, a.plan.Copy(a.scratch, slot, r.table, 0)
+}
+
+// fold folds rows from, ..., to-1 into a row of a table.
+func (a *answerer) fold(table *aggregate.Table, slot statebackend.Slot, b *stream.Batch, from, to int) error {
+	for from < to {
+		next := min(from+aggregate.TileRows, to)
+		a.tile = a.tile[:0]
+		for range next - from {
+			a.tile = append(a.tile, slot)
+		}
+		if err := a.folder.Fold(table, b, from, a.tile); err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+func (r *runner) begin(at int) {
+	r.table.Clear()
+	r.table.Blank()
+	r.at = at
+}
+
+func (r *runner) move(p *aggregate.Plan) error {
+	r.spare.Clear()
+	r.spare.Blank()
+	if err := p.Copy(r.spare, 0, r.table, 0); err != nil {
+		return err
+	}
+	r.table, r.spare = r.spare, r.table
+	return nil
+}
+
+// flush makes batches of the answers that there are, but for those that say what was said before.
+func (a *answerer) flush(l *layout) error {
+	a.compare()
+	r := &a.rows
+	r.rows, r.slots, r.kinds = r.rows[:0], r.slots[:0], r.kinds[:0]
+	add := func(row int32, slot statebackend.Slot, kind stream.RowKind) {
+		r.rows, r.slots, r.kinds = append(r.rows, row), append(r.slots, slot), append(r.kinds, kind)
+	}
+	for i, t := range a.told {
+		switch {
+		case t.is == statebackend.NoSlot:
+			add(t.row, t.was, stream.Delete)
+		case t.was == statebackend.NoSlot:
+			add(t.row, t.is, stream.Insert)
+		case a.differ.Get(i):
+			if a.spec.UpdateBefore {
+				add(t.row, t.was, stream.UpdateBefore)
+			}
+			add(t.row, t.is, stream.UpdateAfter)
+		}
+	}
+	for from := 0; from < len(r.rows); from += a.ctx.RowsMax {
+		to := min(from+a.ctx.RowsMax, len(r.rows))
+		a.out = append(a.out, a.batch(l, from, to))
+	}
+	a.told = a.told[:0]
+	a.scratch.Clear()
+	return nil
+}
+
+// compare finds out which rows that were and are there have another answer.
+func (a *answerer) compare() {
+	words := stream.Words(len(a.told))
+	if len(a.differ) < words {
+		a.differ = make(stream.Bitmap, 2*words)
+	}
+	clear(a.differ[:words])
+	a.slots[0], a.slots[1] = a.slots[0][:0], a.slots[1][:0]
+	both := false
+	for _, t := range a.told {
+		was, is := t.was, t.is
+		switch statebackend.NoSlot {
+		case was:
+			was = is
+		case is:
+			is = was
+		default:
+			both = true
+		}
+		a.slots[0], a.slots[1] = append(a.slots[0], was), append(a.slots[1], is)
+	}
+	if !both {
+		return
+	}
+	for i := range a.plan.Final {
+		was, is := a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.slots[0]), a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.slots[1])
+		aggregate.Compare(a.differ, &was, 0, &is)
+		was.Release()
+		is.Release()
+	}
+}
+
+// batch makes a batch of the answers from, ..., to-1.
+func (a *answerer) batch(l *layout, from, to int) *stream.Batch {
+	b := a.ctx.Pool.NewBatch(a.ctx.Output, to-from)
+	columns := a.ctx.Inputs[0].Len()
+	for c := range columns {
+		builder := stream.NewBuilder(a.ctx.Pool, a.ctx.Output.Fields[c].Type, to-from)
+		builder.AppendRows(&l.all.Columns[c], a.rows.rows[from:to])
+		b.Columns[c] = builder.Finish()
+	}
+	for i := range a.plan.Final {
+		b.Columns[columns+i] = a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.rows.slots[from:to])
+	}
+	copy(b.MakeKinds(), a.rows.kinds[from:to])
+	return b
+}
+
+var (
+	_ operators.Operator = (*Sorted)(nil)
+	_ operators.Finisher = (*Sorted)(nil)
+)
