@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/statebackend/badger"
 )
 
 // wide is a job whose state grows with every bid: its key is the price, and a row has
@@ -30,7 +32,7 @@ func wide(events, rate int, limited bool) *jobgraph.Graph {
 
 // tierOptions give a task manager 13 MiB a slot beside the database.
 func tierOptions(s cluster.StateOptions) cluster.Options {
-	return cluster.Options{TaskManagers: 1, Slots: 2, StateBytes: 52 << 20, State: s}
+	return cluster.Options{TaskManagers: 1, Slots: 2, StateBytes: 84 << 20, State: s}
 }
 
 // TestStateBeyondItsBudgetGoesOn: a job whose state is twice what its slot has
@@ -118,7 +120,7 @@ func TestBadgerWantsMemory(t *testing.T) {
 	if err == nil {
 		t.Error(c.Close())
 	}
-	if err == nil || !strings.Contains(err.Error(), "taskmanager.memory.managed.size") || !strings.Contains(err.Error(), "54525952") {
+	if err == nil || !strings.Contains(err.Error(), "taskmanager.memory.managed.size") || !strings.Contains(err.Error(), strconv.Itoa(badger.ManagedMin)) {
 		t.Errorf("16 MiB: %v", err)
 	}
 }

@@ -8,12 +8,15 @@ const (
 	memtableMin = 4 << 20
 	memtableMax = 16 << 20
 	// memtableShare of the memory for state is one memtable.
-	memtableShare = 128
-	// planShare of the memory for state must hold the plan, or there is no tier.
-	planShare = 2
+	memtableShare = 256
+	// planTenths of the memory for state must hold the plan, or there is no tier.
+	planTenths = 8
 
 	memtables  = 2
 	compactors = 2 // the fewest that Badger takes
+	// builders is how many tables wait with their bytes until they stand in a file. Badger keeps up to eight such
+	// buffers for reuse, which grow by doubling to up to three memtables each; as much as this was seen to be in use.
+	builders = 8
 	// valueThreshold keeps every value in the tree: it is beyond a block of the largest
 	// size with its header, and below 15 % of the smallest memtable.
 	valueThreshold = 600 << 10

@@ -175,8 +175,8 @@ var processSpec = options.Spec{Options: []options.Option{
 	},
 	{
 		Key: StateSpill, Type: options.Bool, Default: "true",
-		Doc: "Whether a task manager of columnar state has a database on local disk for what exceeds the memory of a slot. A twentieth of " + ManagedSize +
-			", 26 to 104 MiB, is kept for it; with less than 52 MiB there is none. Without it, a job whose state needs more than its slots have fails.",
+		Doc: "Whether a task manager of columnar state has a database on local disk for what exceeds the memory of a slot. A seventeenth of " + ManagedSize +
+			", 58 to 232 MiB, is kept for it; with less than 73 MiB there is none. Without it, a job whose state needs more than its slots have fails.",
 	},
 	{Key: StateDir, Doc: "Folder for the databases of state on local disk. By default below " + WorkingDir + ". They are scratch: what a process left there, its successor removes.", Example: "/mnt/nvme/millrace"},
 	{
