@@ -55,7 +55,7 @@ func (g Log) Acknowledge(ctx context.Context, through types.CheckpointID) error 
 	if err == nil {
 		err = blobstore.CreateOrVerify(ctx, g.Store, key, blobstore.Bytes(nil))
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, blobstore.ErrNotFound) { // it was there, and a later one is
 		return fmt.Errorf("note that results were fetched: %w", err)
 	}
 	return nil

@@ -21,23 +21,26 @@ import (
 type cluster struct {
 	apiv1.JobServiceClient
 	// streams are those that watches get one after the other; each ends with the last of its errors.
-	streams []stream
-	watched int
+	streams []watched
+	watches int
 	// states are what describing the job gives one after the other; the last stays.
 	states []apiv1.JobState
 	// refusals are the answers to a submit, the last stays.
 	refusals []error
 	submits  int
+	// answers are what fetching gives one after the other; asked are the requests.
+	answers []answer
+	asked   []string
 }
 
-type stream struct {
+type watched struct {
 	states []apiv1.JobState
 	end    error
 }
 
 type watch struct {
 	grpc.ServerStreamingClient[apiv1.WatchJobResponse]
-	left stream
+	left watched
 }
 
 func (w *watch) Recv() (*apiv1.WatchJobResponse, error) {
@@ -50,8 +53,8 @@ func (w *watch) Recv() (*apiv1.WatchJobResponse, error) {
 }
 
 func (c *cluster) WatchJob(context.Context, *apiv1.WatchJobRequest, ...grpc.CallOption) (grpc.ServerStreamingClient[apiv1.WatchJobResponse], error) {
-	s := c.streams[min(c.watched, len(c.streams)-1)]
-	c.watched++
+	s := c.streams[min(c.watches, len(c.streams)-1)]
+	c.watches++
 	return &watch{left: s}, nil
 }
 
@@ -79,7 +82,7 @@ const (
 // A stream that breaks is opened again, and the end is what the cluster says, not the end of a stream.
 func TestAwaitOutlivesBrokenStreams(t *testing.T) {
 	c := &cluster{
-		streams: []stream{{[]apiv1.JobState{running}, away}, {[]apiv1.JobState{running, finished}, io.EOF}, {[]apiv1.JobState{finished}, io.EOF}},
+		streams: []watched{{[]apiv1.JobState{running}, away}, {[]apiv1.JobState{running, finished}, io.EOF}, {[]apiv1.JobState{finished}, io.EOF}},
 		states:  []apiv1.JobState{running, finished},
 	}
 	var seen []apiv1.JobState
@@ -96,7 +99,7 @@ func TestAwaitOutlivesBrokenStreams(t *testing.T) {
 }
 
 func TestAwaitEndsWithWhoeverLooks(t *testing.T) {
-	c := &cluster{streams: []stream{{[]apiv1.JobState{running}, io.EOF}}, states: []apiv1.JobState{running}}
+	c := &cluster{streams: []watched{{[]apiv1.JobState{running}, io.EOF}}, states: []apiv1.JobState{running}}
 	enough := errors.New("enough")
 	if _, err := client.Over(c).Await(t.Context(), "j", func(*apiv1.WatchJobResponse) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("got %v", err)
