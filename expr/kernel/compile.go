@@ -94,6 +94,14 @@ func (c *compiler) call(e *expr.Call) (node, error) {
 	if err != nil {
 		return nil, err
 	}
+	n, err := c.bound(e, args)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Func, err)
+	}
+	return n, nil
+}
+
+func (c *compiler) bound(e *expr.Call, args []node) (node, error) {
 	if b, ok := binders[e.Func]; ok {
 		return b(e, args)
 	}
@@ -103,7 +111,7 @@ func (c *compiler) call(e *expr.Call) (node, error) {
 	sig, _ := c.reg.Lookup(e.Func)
 	given, ok := sig.Impl.(implementation)
 	if !ok {
-		return nil, fmt.Errorf("function %s can't be evaluated here", e.Func)
+		return nil, fmt.Errorf("the function can't be evaluated here")
 	}
 	return given.bind(e, args)
 }

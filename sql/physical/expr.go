@@ -14,7 +14,19 @@ func (p *planner) retyped(e expr.Expr, in *types.Schema) expr.Expr {
 		f := in.Fields[c.Index]
 		return &expr.Column{Index: c.Index, Name: f.Name, T: f.Type}
 	})
-	return p.derived(e)
+	e = p.derived(e)
+	p.compiles(e, in)
+	return e
+}
+
+// compiles refuses what could not be evaluated, whatever the row: a pattern that is none, a function that only is declared.
+func (p *planner) compiles(e expr.Expr, in *types.Schema) {
+	if p.Compile == nil {
+		return
+	}
+	if err := p.Compile(e, in); err != nil {
+		p.fail(err)
+	}
 }
 
 // derived derives the types of calls and casts anew, from the leaves up.

@@ -1,6 +1,8 @@
 package physical_test
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -9,6 +11,7 @@ import (
 
 	"millrace/catalog/memory"
 	"millrace/expr"
+	"millrace/expr/kernel"
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/sql/analyze"
@@ -26,6 +29,7 @@ func counting(t *testing.T) *expr.Registry {
 	err := r.Register(expr.Signature{
 		Name: "COUNTCHAR", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Doc: "How often a character is in a text.",
 		Resolve: func([]types.Type) (types.Type, error) { return types.Of(types.BigInt), nil },
+		Impl:    kernel.NewRows2(func(text, c []byte) (int64, error) { return int64(bytes.Count(text, c)), nil }),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +136,30 @@ func TestTexts(t *testing.T) {
 			golden(t, "text-"+q.name+".txt", j.Explain(roots, physical.Details{ChangelogMode: true, EstimatedCost: true}))
 		})
 	}
+}
+
+// TestWhatCannotBeEvaluated is refused by whoever plans it, and names the function.
+func TestWhatCannotBeEvaluated(t *testing.T) {
+	var out strings.Builder
+	for _, text := range []string{
+		`SELECT auction FROM bid WHERE REGEXP(url, '(')`,
+		`SELECT REGEXP_EXTRACT(url, '[', 1) AS e FROM bid`,
+		`SELECT DATE_FORMAT(dateTime, 'bad!') AS d FROM bid`,
+		`SELECT b.auction FROM bid AS b JOIN bid AS c ON b.auction = c.auction AND b.url SIMILAR TO '(' || c.url AND REGEXP(b.url, '*' )`,
+		`VALUES (NOW(), REGEXP('a', '('))`,
+	} {
+		b := plantest.New(t)
+		b.Functions = counting(t)
+		store := memory.New()
+		analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+		_, err := planned(t, b, analyzed(t, b, store, text))
+		if err == nil {
+			t.Errorf("%s: is not refused", text)
+			continue
+		}
+		fmt.Fprintf(&out, "%s\n  %s\n", text, err)
+	}
+	golden(t, "not-evaluated.txt", out.String())
 }
 
 // TestLocalTimes plans by the clocks of Berlin: constants fold by them, and the graph says so to what is left.

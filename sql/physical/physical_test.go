@@ -105,7 +105,10 @@ func planned(t *testing.T, b *plantest.Builder, roots []plan.Node, given ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := physical.Plan(after, physical.Config{Connectors: world{}, Functions: b.Functions, Options: v, Collect: &jobgraph.SinkSpec{Connector: "print"}})
+	j, err := physical.Plan(after, physical.Config{Connectors: world{}, Functions: b.Functions, Options: v, Collect: &jobgraph.SinkSpec{Connector: "print"}, Compile: func(e expr.Expr, in *types.Schema) error {
+		_, err := kernel.Session{Now: func() int64 { return 0 }}.Compile(e, in, b.Functions)
+		return err
+	}})
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,8 @@ type Config struct {
 	Functions  *expr.Registry
 	// Options are those of the session, of Spec.
 	Options options.Values
+	// Compile finds out whether an expression over columns can be evaluated; its error is the user's. Nil asks nobody.
+	Compile func(e expr.Expr, in *types.Schema) error
 	// Collect is where the rows of a query go that writes to no table, a sink that takes all changes; nil: such a query is refused.
 	Collect *jobgraph.SinkSpec
 }

@@ -38,6 +38,9 @@ func (p *planner) values(n *plan.Values) *step {
 	}}
 	if v.number >= 0 {
 		src.spec.Computed = v.computed
+		for _, c := range v.computed {
+			p.compiles(c.Expr, src.spec.Schema)
+		}
 	}
 	s := p.add(&step{operator: src, of: n, out: src.spec.Output(), paired: true})
 	src.spec.UID = s.uid

@@ -10,6 +10,7 @@ import (
 	"millrace/sql/optimize"
 	"millrace/sql/physical"
 	"millrace/sql/plan"
+	"millrace/types"
 )
 
 // job plans what is to run.
@@ -59,5 +60,11 @@ func (s *Session) planned(roots []plan.Node) (*physical.Job, error) {
 	}
 	return physical.Plan(optimized, physical.Config{
 		Connectors: s.Connectors, Functions: s.Functions, Options: s.options, Collect: s.Collect,
+		Compile: func(e expr.Expr, in *types.Schema) error {
+			if s.Compile == nil {
+				return nil
+			}
+			return s.Compile(e, in, s.zone)
+		},
 	})
 }

@@ -26,6 +26,9 @@ type Config struct {
 	// Zone finds a time zone, or says what is wrong with its name. Fold evaluates an expression without columns in one.
 	Zone func(name string) (*time.Location, error)
 	Fold func(e expr.Expr, zone *time.Location) (*expr.Literal, error)
+	// Compile finds out whether an expression over columns can be evaluated in a zone; its error is the user's. Nil asks nobody: then it is
+	// the job that fails.
+	Compile func(e expr.Expr, in *types.Schema, zone *time.Location) error
 }
 
 // Session is not safe for concurrent use. Use New.
