@@ -23,6 +23,9 @@ type SourceTraits struct {
 	Metadata []types.Field
 	// Fields tells that of a ROW some fields alone may be read: what is not asked for is skipped by name.
 	Fields bool
+	// Columns is the option that names a table's columns as a record has them, separated by semicolons, which a source must be given that does not read all
+	// of them in their order; "": columns are found by name.
+	Columns string
 	// Lookup tells that rows can be asked for by key (FOR SYSTEM_TIME AS OF a processing time).
 	Lookup bool
 }

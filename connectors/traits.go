@@ -26,6 +26,10 @@ type SourceTraits struct {
 	Bounded   bool
 	// Metadata are the columns that come from around the record, by key.
 	Metadata []types.Field
+	// Fields tells that of a ROW some fields alone may be read.
+	Fields bool
+	// Columns is the option that names the columns of a record, in their order, where not all of them are read; "": they are found by name.
+	Columns string
 	// Lookup tells that rows can be asked for by key.
 	Lookup bool
 }

@@ -18,6 +18,11 @@ type Format struct {
 	Options options.Spec
 	Decoder func(*types.Schema, options.Values) (Decoder, error)
 	Encoder func(*types.Schema, options.Values) (Encoder, error)
+	// Fields tells that of a ROW some fields alone can be decoded: what is not asked for is skipped by name.
+	Fields bool
+	// Columns is the option that names the fields of a record, in their order, of a format that finds columns by their places; "" stands for a
+	// format that finds them by name.
+	Columns string
 }
 
 // Registry has the formats by the names under which jobs ask for them. It is

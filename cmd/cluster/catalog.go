@@ -38,7 +38,9 @@ func (d described) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 	if err != nil {
 		return catalog.SourceTraits{}, err
 	}
-	return catalog.SourceTraits{Changelog: changelogs[s.Changelog], Bounded: s.Bounded, Metadata: s.Metadata, Lookup: s.Lookup}, nil
+	return catalog.SourceTraits{
+		Changelog: changelogs[s.Changelog], Bounded: s.Bounded, Metadata: s.Metadata, Fields: s.Fields, Columns: s.Columns, Lookup: s.Lookup,
+	}, nil
 }
 
 // Sink implements catalog.Connectors.

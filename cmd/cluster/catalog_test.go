@@ -25,15 +25,16 @@ func TestWhatPlannersKnowOfSources(t *testing.T) {
 		table *catalog.Table
 		want  catalog.SourceTraits
 	}{
-		{"kafka", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1", "scan.parallelism", "3"), catalog.SourceTraits{}},
-		{"kafka to an end", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1", "scan.bounded.mode", "latest-offset"), catalog.SourceTraits{Bounded: true}},
-		{"nexmark", tableOf("connector", "nexmark"), catalog.SourceTraits{}},
-		{"nexmark to an end", tableOf("connector", "nexmark", "events.num", "10"), catalog.SourceTraits{Bounded: true}},
-		{"nexmark beyond its end", tableOf("connector", "nexmark", "events.num", "10", "keep-alive", "true"), catalog.SourceTraits{}},
+		{"kafka", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1", "scan.parallelism", "3"), catalog.SourceTraits{Fields: true}},
+		{"kafka to an end", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1", "scan.bounded.mode", "latest-offset"), catalog.SourceTraits{Bounded: true, Fields: true}},
+		{"nexmark", tableOf("connector", "nexmark"), catalog.SourceTraits{Fields: true}},
+		{"nexmark to an end", tableOf("connector", "nexmark", "events.num", "10"), catalog.SourceTraits{Bounded: true, Fields: true}},
+		{"nexmark beyond its end", tableOf("connector", "nexmark", "events.num", "10", "keep-alive", "true"), catalog.SourceTraits{Fields: true}},
 		{"datagen", tableOf("connector", "datagen"), catalog.SourceTraits{}},
 		{"datagen to an end", tableOf("connector", "datagen", "number-of-rows", "5"), catalog.SourceTraits{Bounded: true}},
 		{"values", tableOf("connector", "values", "rows.0", "[[1]]"), catalog.SourceTraits{Bounded: true}},
-		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true}},
+		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true, Fields: true}},
+		{"records without names", tableOf("connector", "filesystem", "path", "/data", "format", "csv"), catalog.SourceTraits{Bounded: true, Columns: "csv.columns"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := known.Source(c.table)

@@ -90,6 +90,7 @@ func knownFormats() formats.Registry {
 	return formats.Registry{
 		"json": {
 			Options: json.Spec.Prefixed(jsonPrefix),
+			Fields:  true,
 			Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {
 				return json.NewDecoder(s, json.OptionsOf(v, jsonPrefix))
 			},
@@ -99,6 +100,7 @@ func knownFormats() formats.Registry {
 		},
 		"csv": {
 			Options: csv.Spec.Prefixed(csvPrefix),
+			Columns: csvPrefix + csv.Columns,
 			Decoder: func(s *types.Schema, v options.Values) (formats.Decoder, error) {
 				o, err := csv.OptionsOf(v, csvPrefix)
 				if err != nil {

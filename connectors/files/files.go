@@ -60,8 +60,11 @@ func (c *Connector) Source() connectors.SourceFactory {
 		Options: func(given map[string]string) (options.Spec, error) {
 			return c.Formats.Join(SourceSpec, given, keyFormat)
 		},
-		Open:   c.openSource,
-		Traits: func(options.Values) connectors.SourceTraits { return connectors.SourceTraits{Bounded: true} },
+		Open: c.openSource,
+		Traits: func(v options.Values) connectors.SourceTraits {
+			f := c.Formats[v.Text(keyFormat)]
+			return connectors.SourceTraits{Bounded: true, Fields: f.Fields, Columns: f.Columns}
+		},
 	}
 }
 

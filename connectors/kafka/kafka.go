@@ -51,7 +51,8 @@ func (c *Connector) Source() connectors.SourceFactory {
 		Options: func(given map[string]string) (options.Spec, error) { return c.spec(sourceSpec, given) },
 		Open:    c.openSource,
 		Traits: func(v options.Values) connectors.SourceTraits {
-			return connectors.SourceTraits{Bounded: v.Text(keyBounded) != modeUnbounded}
+			f := c.Formats[v.Text(keyFormat)]
+			return connectors.SourceTraits{Bounded: v.Text(keyBounded) != modeUnbounded, Fields: f.Fields, Columns: f.Columns}
 		},
 	}
 }

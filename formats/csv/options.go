@@ -17,9 +17,11 @@ const (
 	keyElement    = "array-element-delimiter"
 	keyEscape     = "escape-character"
 	keyNull       = "null-literal"
-	keyColumns    = "columns"
 	keyScientific = "write-bigdecimal-in-scientific-notation"
 )
+
+// Columns is the option that names the fields of a record.
+const Columns = "columns"
 
 // Spec declares the options of the format, under Flink's keys without the
 // prefix "csv." that they have in a table's options.
@@ -40,7 +42,7 @@ var Spec = options.Spec{Name: "csv", Options: []options.Option{
 		Doc: "Whether decimals far below 1 are written as 2.7E-8, not as 0.000000027.",
 	},
 	{
-		Key: keyColumns, Type: options.List, Example: "id;name;price",
+		Key: Columns, Type: options.List, Example: "id;name;price",
 		Doc: "The names of a record's fields, in order, where a job reads some columns only or in another order. Otherwise a record has the columns that are read.",
 	},
 }}
@@ -72,7 +74,7 @@ func OptionsOf(v options.Values, prefix string) (Options, error) {
 		Delimiter: char(keyDelimiter), Element: char(keyElement), Quote: char(keyQuote),
 		Comments: v.Bool(prefix + keyComments), IgnoreParseErrors: v.Bool(prefix + keyIgnore),
 		HasNull: v.IsGiven(prefix + keyNull), Null: v.Text(prefix + keyNull), ScientificDecimal: v.Bool(prefix + keyScientific),
-		Columns: v.List(prefix + keyColumns),
+		Columns: v.List(prefix + Columns),
 	}
 	if v.IsGiven(prefix + keyEscape) {
 		o.Escape = char(keyEscape)

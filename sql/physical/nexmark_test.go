@@ -120,6 +120,11 @@ func TestTexts(t *testing.T) {
 		{"functions-of-updates", `SELECT n, LAST_VALUE(channel) AS last, LISTAGG(channel) AS channels, VARIANCE(n) AS v
 			FROM (SELECT channel, COUNT(*) AS n FROM bid GROUP BY channel) GROUP BY n`},
 		{"array-agg", `SELECT auction, ARRAY_AGG(bidder) AS bidders FROM bid GROUP BY auction`},
+		{"places", `CREATE TABLE notes (id INT, name STRING, price DECIMAL(10, 2), half AS price / 2) WITH ('connector' = 'files', 'format' = 'csv');
+			SELECT price, id FROM notes WHERE half > 1`},
+		{"all-places", `CREATE TABLE notes (id INT, name STRING) WITH ('connector' = 'files', 'format' = 'csv');
+			SELECT * FROM notes`},
+		{"unnamed-places", "CREATE TABLE notes (id INT, `a;b` STRING) WITH ('connector' = 'files', 'format' = 'csv'); SELECT id FROM notes"},
 		{"rank-without-bound", `SELECT auction, RANK() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 	} {
 		t.Run(q.name, func(t *testing.T) {

@@ -40,6 +40,9 @@ func (world) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 	case "upsert-kafka":
 		return catalog.SourceTraits{Changelog: catalog.Upsert}, nil
 	case "files":
+		if t.Options["format"] == "csv" {
+			return catalog.SourceTraits{Bounded: true, Columns: "csv.columns"}, nil
+		}
 		return catalog.SourceTraits{Bounded: true}, nil
 	case "kafka":
 		return catalog.SourceTraits{Fields: true}, nil

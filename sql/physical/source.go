@@ -2,6 +2,8 @@ package physical
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"millrace/catalog"
@@ -75,6 +77,9 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 	}
 	src := &source{changelog: traits.Changelog, bounded: traits.Bounded, parallelism: int(own.Int(scanParallelism)), path: scan.Path}
 	src.spec = jobgraph.SourceSpec{Connector: table.Options[connectorOption], Options: withoutConnector(table.Options), Schema: scan.Result.Types()}
+	if traits.Columns != "" {
+		p.positions(src, scan, traits.Columns)
+	}
 	src.spec.PrimaryKey = keyColumns(scan.Table.PrimaryKey, src.spec.Schema)
 	src.spec.Metadata = metadataOf(scan.Table, scan.Columns)
 	p.batchNeedsBounds(src)
@@ -100,6 +105,30 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 	p.add(s)
 	src.spec.UID = s.uid
 	return p.normalized(s, scan)
+}
+
+// positions names the columns of a record, which its format finds by their places, where not just these are read.
+func (p *planner) positions(s *source, scan *plan.Scan, option string) {
+	var stored []string
+	for i := range scan.Table.Columns {
+		if c := &scan.Table.Columns[i]; c.Kind == catalog.Physical {
+			stored = append(stored, c.Name)
+		}
+	}
+	read := make([]string, len(scan.Columns))
+	for i, c := range scan.Columns {
+		read[i] = scan.Table.Columns[c].Name
+	}
+	if _, given := s.spec.Options[option]; given || slices.Equal(read, stored) {
+		return
+	}
+	for _, name := range stored {
+		if strings.Contains(name, ";") || strings.TrimSpace(name) != name {
+			p.refuse("read all columns, or give the column another name", "table %s: the option %s can't name its column %s", s.name(), option, catalog.Quoted(name))
+			return
+		}
+	}
+	s.spec.Options[option] = strings.Join(stored, ";")
 }
 
 func (p *planner) idleTimeout(own options.Values) time.Duration {

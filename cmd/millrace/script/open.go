@@ -22,5 +22,9 @@ func OpenSession(c catalog.Connectors, functions *expr.Registry, collect *jobgra
 			}
 			return nil, failure.Userf("%s has no value before rows come", e)
 		},
+		Compile: func(e expr.Expr, in *types.Schema, zone *time.Location) error {
+			_, err := kernel.Session{Zone: zone, Now: func() int64 { return 0 }}.Compile(e, in, functions)
+			return err
+		},
 	})
 }
