@@ -219,6 +219,14 @@ type Writer interface {
 	Close() error
 }
 
+// Timed is a Writer that is told event time.
+type Timed interface {
+	// Advance says that the rows to come are not earlier, late ones aside: stream.MaxWatermark, that there
+	// are none. It comes behind all rows before it, and grows from call to call. An attempt begins
+	// without.
+	Advance(to stream.Watermark)
+}
+
 // CommitterContext is what a Committer is given.
 type CommitterContext struct {
 	Identity

@@ -382,6 +382,7 @@ func (t *Task) arrived(e stream.Element) (bool, error) {
 		if w := t.chain.leaving(e.Watermark); w != stream.NoWatermark {
 			t.Metrics.OutputWatermark.Set(int64(w))
 			t.control(stream.WatermarkOf(w))
+			t.tellSink(w)
 		}
 	case stream.BarrierElement:
 		t.unflushed = false
@@ -389,12 +390,20 @@ func (t *Task) arrived(e stream.Element) (bool, error) {
 	case stream.EndElement:
 		t.unflushed = false
 		t.control(e)
+		t.tellSink(stream.MaxWatermark)
 		t.ended = true
 		t.Report.Ended()
 	default:
 		t.control(e)
 	}
 	return true, nil
+}
+
+// tellSink tells a sink that asks for it how far event time is.
+func (t *Task) tellSink(w stream.Watermark) {
+	if s, ok := t.Sink.(connectors.Timed); ok {
+		s.Advance(w)
+	}
 }
 
 func (t *Task) control(e stream.Element) {

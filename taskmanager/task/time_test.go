@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
@@ -86,5 +87,35 @@ func TestOperatorsAreWoken(t *testing.T) {
 	step(9_500, Worked, 0)
 	if !slices.Equal(op.woke, []int64{6_000, 9_500}) || out.batches != 2 || out.flushes != 1 {
 		t.Errorf("woken at %v, %d batches and %d flushes; want two, two and one", op.woke, out.batches, out.flushes)
+	}
+}
+
+// timedSink is told event time.
+type timedSink struct {
+	connectors.Writer
+	told []stream.Watermark
+}
+
+func (*timedSink) Ready() bool { return true }
+
+func (s *timedSink) Advance(to stream.Watermark) { s.told = append(s.told, to) }
+
+// ending takes the end of a task.
+type ending struct{ Reporter }
+
+func (ending) Ended() {}
+
+// TestSinksAreToldEventTime: a sink that asks for it is told each watermark, and that no more rows come.
+func TestSinksAreToldEventTime(t *testing.T) {
+	gate, sink := &scripted{}, &timedSink{}
+	task := New(Parts{Gate: gate, Sink: sink, Metrics: new(metrics.Task), Clock: clock.NewManual(time.UnixMilli(0)), Report: ending{}}, NewMailbox())
+	for i, e := range []stream.Element{stream.WatermarkOf(5), stream.StatusOf(true), stream.WatermarkOf(9), stream.End()} {
+		gate.next = e
+		if _, _, err := task.Step(int64(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []stream.Watermark{5, 9, stream.MaxWatermark}; !slices.Equal(sink.told, want) {
+		t.Errorf("the sink was told %v, want %v", sink.told, want)
 	}
 }
