@@ -28,6 +28,8 @@ type SourceTraits struct {
 	Columns string
 	// Lookup tells that rows can be asked for by key (FOR SYSTEM_TIME AS OF a processing time).
 	Lookup bool
+	// Partitions tells that PARTITIONED BY is understood.
+	Partitions bool
 }
 
 // SinkTraits is what the planner knows of a table that is written.

@@ -32,6 +32,8 @@ type SourceTraits struct {
 	Columns string
 	// Lookup tells that rows can be asked for by key.
 	Lookup bool
+	// Partitions tells that the source takes PartitionKeys.
+	Partitions bool
 }
 
 // SinkTraits is what whoever plans a query has to know of a sink.

@@ -97,7 +97,9 @@ func (e *explainer) vertex(v *Vertex, f *Flow) {
 		e.line(1, "sink %s: %s", s.UID, s.Connector)
 		e.options(s.Options)
 		e.ends(s.PrimaryKey, s.Metadata, at[0])
-		e.written(s, at[0])
+		if s.Overwrite {
+			e.line(2, "overwrites")
+		}
 	}
 	for _, edge := range e.g.Outputs(v.ID) {
 		e.edge(&edge, f.Output(v.Source, edge.Port))
@@ -111,15 +113,6 @@ func (e *explainer) ends(key []int, metadata []MetadataColumn, s *types.Schema) 
 	}
 	for _, m := range metadata {
 		e.line(2, "%s is metadata %s", s.Fields[m.Column].Name, m.Key)
-	}
-}
-
-func (e *explainer) written(s *SinkSpec, in *types.Schema) {
-	if len(s.PartitionBy) > 0 {
-		e.line(2, "partitioned by (%s)", columnNames(in, s.PartitionBy))
-	}
-	if s.Overwrite {
-		e.line(2, "overwrites")
 	}
 }
 

@@ -177,8 +177,6 @@ type SinkSpec struct {
 	PrimaryKey []int
 	// Metadata are the columns of the input that go around the record.
 	Metadata []MetadataColumn
-	// PartitionBy are the columns of the input by whose values a table's rows lie apart, in order; none: the table has no partitions.
-	PartitionBy []int
 	// Overwrite has what is written take the place of what is there (INSERT OVERWRITE).
 	Overwrite bool
 }

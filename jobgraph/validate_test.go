@@ -99,7 +99,6 @@ var problemCases = []problemCase{
 	}},
 	{"columns of tables", func(g *jobgraph.Graph) {
 		g.Vertices[0].Source.PrimaryKey, g.Vertices[0].Source.Metadata = []int{0, 40}, []jobgraph.MetadataColumn{{Column: -1}}
-		g.Vertices[1].Sink.PartitionBy = []int{6}
 		g.Vertices[1].Sink.PrimaryKey, g.Vertices[1].Sink.Metadata = []int{-2}, []jobgraph.MetadataColumn{{Column: 9, Key: "headers"}}
 	}},
 	{"slot sharing groups", func(g *jobgraph.Graph) {

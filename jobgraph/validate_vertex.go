@@ -133,7 +133,6 @@ func (v *validator) sink(x *Vertex, in *types.Schema) {
 	}
 	if in != nil {
 		v.tableColumns(x.ID, "sink", x.Sink.PrimaryKey, x.Sink.Metadata, in)
-		v.keys(x.ID, "sink.partition_by", x.Sink.PartitionBy, in)
 		v.foreign(x.ID, "sink", v.known.CheckSink(x.Sink, in))
 	}
 }

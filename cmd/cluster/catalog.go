@@ -40,6 +40,7 @@ func (d described) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 	}
 	return catalog.SourceTraits{
 		Changelog: changelogs[s.Changelog], Bounded: s.Bounded, Metadata: s.Metadata, Fields: s.Fields, Columns: s.Columns, Lookup: s.Lookup,
+		Partitions: s.Partitions,
 	}, nil
 }
 
@@ -66,6 +67,11 @@ func connectorOf(t *catalog.Table) (name string, given map[string]string, err er
 	if name == "" {
 		return "", nil, failure.User(failure.Message{
 			Field: connectorOption, Primary: "missing", Hint: "the option connector of a table says where its rows are, as in 'connector' = 'kafka'",
+		})
+	}
+	if t.Options[connectors.PartitionKeys.Key] != "" {
+		return "", nil, failure.User(failure.Message{
+			Field: connectors.PartitionKeys.Key, Primary: "is no option of a table in SQL", Hint: "PARTITIONED BY (...) behind the columns of CREATE TABLE says it",
 		})
 	}
 	given = maps.Clone(t.Options)

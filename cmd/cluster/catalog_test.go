@@ -33,8 +33,8 @@ func TestWhatPlannersKnowOfSources(t *testing.T) {
 		{"datagen", tableOf("connector", "datagen"), catalog.SourceTraits{}},
 		{"datagen to an end", tableOf("connector", "datagen", "number-of-rows", "5"), catalog.SourceTraits{Bounded: true}},
 		{"values", tableOf("connector", "values", "rows.0", "[[1]]"), catalog.SourceTraits{Bounded: true}},
-		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true, Fields: true}},
-		{"records without names", tableOf("connector", "filesystem", "path", "/data", "format", "csv"), catalog.SourceTraits{Bounded: true, Columns: "csv.columns"}},
+		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true, Partitions: true, Fields: true}},
+		{"records without names", tableOf("connector", "filesystem", "path", "/data", "format", "csv"), catalog.SourceTraits{Bounded: true, Partitions: true, Columns: "csv.columns"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := known.Source(c.table)
@@ -55,6 +55,7 @@ func TestWhatPlannersKnowOfSinks(t *testing.T) {
 		{"kafka", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1"), catalog.SinkTraits{}},
 		{"print", tableOf("connector", "print", "sink.parallelism", "1"), catalog.SinkTraits{Changelog: catalog.Retract}},
 		{"blackhole", tableOf("connector", "blackhole"), catalog.SinkTraits{Changelog: catalog.Retract}},
+		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "csv", "sink.partition-commit.policy.kind", "success-file"), catalog.SinkTraits{Partitions: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := known.Sink(c.table)
@@ -77,6 +78,7 @@ func TestTablesThatNoConnectorTakes(t *testing.T) {
 		{"no connector", "connector: missing", source, tableOf()},
 		{"no such source", `no source connector is named "print"`, source, tableOf("connector", "print")},
 		{"no such sink", `no sink connector is named "nexmark"`, sink, tableOf("connector", "nexmark")},
+		{"keys beside PARTITIONED BY", "partition.keys: is no option of a table in SQL", sink, tableOf("connector", "filesystem", "path", "/data", "format", "csv", "partition.keys", "dt")},
 		{"an unknown option", `did you mean "print-identifier"?`, sink, tableOf("connector", "print", "print-identifer", "x")},
 		{"a format that nobody knows", `no format is named "xml"`, source, tableOf("connector", "kafka", "format", "xml")},
 	} {

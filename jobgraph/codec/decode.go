@@ -139,7 +139,7 @@ func sink(s *jobv1.SinkSpec) *jobgraph.SinkSpec {
 	}
 	return &jobgraph.SinkSpec{
 		UID: types.OperatorUID(s.Uid), Connector: s.Connector, Options: copyTexts(s.Options),
-		PrimaryKey: ints(s.PrimaryKey), Metadata: metadata(s.Metadata), PartitionBy: ints(s.PartitionBy), Overwrite: s.Overwrite,
+		PrimaryKey: ints(s.PrimaryKey), Metadata: metadata(s.Metadata), Overwrite: s.Overwrite,
 	}
 }
 

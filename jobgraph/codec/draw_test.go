@@ -70,7 +70,7 @@ func drawVertex(t *rapid.T) jobgraph.Vertex {
 	if rapid.Bool().Draw(t, "sink") {
 		v.Sink = &jobgraph.SinkSpec{
 			UID: "t", Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t),
-			PrimaryKey: drawKey(t), Metadata: drawMetadata(t), PartitionBy: drawKey(t), Overwrite: rapid.Bool().Draw(t, "overwrite"),
+			PrimaryKey: drawKey(t), Metadata: drawMetadata(t), Overwrite: rapid.Bool().Draw(t, "overwrite"),
 		}
 	}
 	return v

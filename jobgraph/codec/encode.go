@@ -105,7 +105,7 @@ func (e *encoder) oneVertex(v *jobgraph.Vertex) *jobv1.Vertex {
 		out.Sink = &jobv1.SinkSpec{
 			Uid: string(s.UID), Connector: s.Connector, Options: copyTexts(s.Options),
 			PrimaryKey: e.ints("sink.primary_key", s.PrimaryKey), Metadata: e.metadata("sink.metadata", s.Metadata),
-			PartitionBy: e.ints("sink.partition_by", s.PartitionBy), Overwrite: s.Overwrite,
+			Overwrite: s.Overwrite,
 		}
 	}
 	for i := range v.Operators {

@@ -41,9 +41,9 @@ func (world) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 		return catalog.SourceTraits{Changelog: catalog.Upsert}, nil
 	case "files":
 		if t.Options["format"] == "csv" {
-			return catalog.SourceTraits{Bounded: true, Columns: "csv.columns"}, nil
+			return catalog.SourceTraits{Bounded: true, Partitions: true, Columns: "csv.columns"}, nil
 		}
-		return catalog.SourceTraits{Bounded: true}, nil
+		return catalog.SourceTraits{Bounded: true, Partitions: true}, nil
 	case "kafka":
 		return catalog.SourceTraits{Fields: true}, nil
 	}
@@ -248,6 +248,14 @@ var cases = []golder{
 		t := plantest.Table("files", "", plantest.Field("k", plantest.BigInt), plantest.Field("v", plantest.BigInt))
 		n := b.Sort(b.Group(b.Scan("history", t), "k", "n = SUM(v)"), "n DESC", -1, 0)
 		return []plan.Node{b.Into(n, "out", "kafka", "")}
+	}},
+	{"partitions", nil, func(b *plantest.Builder) []plan.Node { // of a table that is read, of one that is written, of one that has none
+		in := plantest.Table("files", "", plantest.Field("dt", plantest.BigInt), plantest.Field("v", plantest.BigInt))
+		out := plantest.Table("files", "", plantest.Field("v", plantest.BigInt), plantest.Field("dt", plantest.BigInt))
+		topic := plantest.Table("kafka", "", plantest.Field("dt", plantest.BigInt), plantest.Field("v", plantest.BigInt))
+		in.PartitionedBy, out.PartitionedBy, topic.PartitionedBy = []string{"dt"}, []string{"dt"}, []string{"dt"}
+		all := b.Set(plan.Union, true, b.Project(b.Scan("history", in), "v", "dt"), b.Project(b.Scan("topic", topic), "v", "dt"))
+		return []plan.Node{b.Sink(all, "out", out)}
 	}},
 }
 

@@ -36,8 +36,8 @@ func (p *planner) sink(n *plan.Sink) *step {
 	}
 	k := &sink{changelog: traits.Changelog, parallelism: int(own.Int(sinkParallelism)), name: n.Path.String(), key: keyColumns(n.Table.PrimaryKey, in.out)}
 	k.spec = jobgraph.SinkSpec{
-		Connector: table.Options[connectorOption], Options: withoutConnector(table.Options), PrimaryKey: k.key,
-		Metadata: metadataOf(n.Table, n.Columns), PartitionBy: keyColumns(n.Table.PartitionedBy, in.out), Overwrite: n.Overwrite,
+		Connector: table.Options[connectorOption], Options: ofConnector(table, traits.Partitions), PrimaryKey: k.key,
+		Metadata: metadataOf(n.Table, n.Columns), Overwrite: n.Overwrite,
 	}
 	if !p.sinkTakes(k, in) {
 		return nil

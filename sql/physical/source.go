@@ -22,6 +22,9 @@ const (
 	scanIdleTimeout = "scan.watermark.idle-timeout"
 )
 
+// partitionKeys is the option of a connector that names the columns of PARTITIONED BY. No table's own options have it.
+const partitionKeys = "partition.keys"
+
 // TableSpec has what any table's options may have beside those of its connector.
 var TableSpec = options.Spec{Name: "table", Options: []options.Option{
 	{Key: scanParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The parallelism of reading; without it that of the job."},
@@ -76,9 +79,9 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 		return nil
 	}
 	src := &source{changelog: traits.Changelog, bounded: traits.Bounded, parallelism: int(own.Int(scanParallelism)), path: scan.Path}
-	src.spec = jobgraph.SourceSpec{Connector: table.Options[connectorOption], Options: withoutConnector(table.Options), Schema: scan.Result.Types()}
+	src.spec = jobgraph.SourceSpec{Connector: table.Options[connectorOption], Options: ofConnector(table, traits.Partitions), Schema: scan.Result.Types()}
 	if traits.Columns != "" {
-		p.positions(src, scan, traits.Columns)
+		p.positions(src, scan, traits)
 	}
 	src.spec.PrimaryKey = keyColumns(scan.Table.PrimaryKey, src.spec.Schema)
 	src.spec.Metadata = metadataOf(scan.Table, scan.Columns)
@@ -108,16 +111,18 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 }
 
 // positions names the columns of a record, which its format finds by their places, where not just these are read.
-func (p *planner) positions(s *source, scan *plan.Scan, option string) {
-	var stored []string
+func (p *planner) positions(s *source, scan *plan.Scan, traits catalog.SourceTraits) {
+	option := traits.Columns
+	var stored, read []string
 	for i := range scan.Table.Columns {
-		if c := &scan.Table.Columns[i]; c.Kind == catalog.Physical {
+		c := &scan.Table.Columns[i]
+		apart := traits.Partitions && slices.Contains(scan.Table.PartitionedBy, c.Name) // not in the records
+		if c.Kind == catalog.Physical && !apart {
 			stored = append(stored, c.Name)
+			if slices.Contains(scan.Columns, i) {
+				read = append(read, c.Name)
+			}
 		}
-	}
-	read := make([]string, len(scan.Columns))
-	for i, c := range scan.Columns {
-		read[i] = scan.Table.Columns[c].Name
 	}
 	if _, given := s.spec.Options[option]; given || slices.Equal(read, stored) {
 		return
@@ -178,9 +183,13 @@ func (p *planner) failTable(path catalog.Path, err error) {
 	}
 }
 
-func withoutConnector(given map[string]string) map[string]string {
-	out := maps.Clone(given)
+// ofConnector returns the options that a connector is given, with the columns of PARTITIONED BY where it knows what they are.
+func ofConnector(t *catalog.Table, partitions bool) map[string]string {
+	out := maps.Clone(t.Options)
 	delete(out, connectorOption)
+	if partitions && len(t.PartitionedBy) > 0 {
+		out[partitionKeys] = strings.Join(t.PartitionedBy, ";")
+	}
 	return out
 }
 

@@ -1094,8 +1094,6 @@ type SinkSpec struct {
 	PrimaryKey []int32 `protobuf:"varint,10,rep,packed,name=primary_key,json=primaryKey,proto3" json:"primary_key,omitempty"`
 	// Columns of the input that go around a record.
 	Metadata []*MetadataColumn `protobuf:"bytes,11,rep,name=metadata,proto3" json:"metadata,omitempty"`
-	// Columns of the input by whose values a table's rows lie apart.
-	PartitionBy []int32 `protobuf:"varint,12,rep,packed,name=partition_by,json=partitionBy,proto3" json:"partition_by,omitempty"`
 	// What is written takes the place of what is there.
 	Overwrite     bool `protobuf:"varint,13,opt,name=overwrite,proto3" json:"overwrite,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1163,13 +1161,6 @@ func (x *SinkSpec) GetPrimaryKey() []int32 {
 func (x *SinkSpec) GetMetadata() []*MetadataColumn {
 	if x != nil {
 		return x.Metadata
-	}
-	return nil
-}
-
-func (x *SinkSpec) GetPartitionBy() []int32 {
-	if x != nil {
-		return x.PartitionBy
 	}
 	return nil
 }
@@ -4661,7 +4652,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\rWatermarkSpec\x12\x16\n" +
 	"\x06column\x18\x01 \x01(\x05R\x06column\x12/\n" +
 	"\x05delay\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05delay\x12<\n" +
-	"\fidle_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\"\xd7\x02\n" +
+	"\fidle_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\vidleTimeout\"\xc8\x02\n" +
 	"\bSinkSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x1c\n" +
 	"\tconnector\x18\x02 \x01(\tR\tconnector\x12@\n" +
@@ -4669,12 +4660,11 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\vprimary_key\x18\n" +
 	" \x03(\x05R\n" +
 	"primaryKey\x12;\n" +
-	"\bmetadata\x18\v \x03(\v2\x1f.millrace.job.v1.MetadataColumnR\bmetadata\x12!\n" +
-	"\fpartition_by\x18\f \x03(\x05R\vpartitionBy\x12\x1c\n" +
+	"\bmetadata\x18\v \x03(\v2\x1f.millrace.job.v1.MetadataColumnR\bmetadata\x12\x1c\n" +
 	"\toverwrite\x18\r \x01(\bR\toverwrite\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\f\x10\rR\fpartition_by\"\xb2\f\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
