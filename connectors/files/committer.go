@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
+	"slices"
 
 	"millrace/connectors"
 	"millrace/internal/failure"
@@ -14,8 +17,9 @@ import (
 
 // committer gives staged files their names.
 type committer struct {
-	sink *sink
-	ctx  connectors.CommitterContext
+	sink    *sink
+	ctx     connectors.CommitterContext
+	pending *pending // nil: nobody is told of complete partitions
 }
 
 // Recover implements connectors.Committer. What earlier attempts staged and no
@@ -29,9 +33,12 @@ func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	entries, err := c.behind(root, id)
-	if err != nil {
+	if err := c.behind(ctx, root, id); err != nil {
 		return err
+	}
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return unlisted(err)
 	}
 	for _, e := range entries {
 		if !stagedBefore(c.ctx.Identity, e.Name()) {
@@ -41,26 +48,38 @@ func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 			return failure.External(fmt.Errorf("remove staged file: %w", err), failure.Backoff)
 		}
 	}
-	_, err = c.behind(root, id) // now that nothing is left to commit
-	return err
+	return c.behind(ctx, root, id) // now that nothing is left to commit
 }
 
-// behind lists the directory, and checks that no file has got its name for a
-// later checkpoint.
-func (c *committer) behind(root *os.Root, id types.CheckpointID) ([]fs.DirEntry, error) {
-	entries, err := fs.ReadDir(root.FS(), ".")
-	if err != nil {
-		return nil, failure.External(fmt.Errorf("list files: %w", err), failure.Backoff)
-	}
+// behind checks that no file has got its name for a later checkpoint. It lists
+// all directories of the table.
+func (c *committer) behind(ctx context.Context, root *os.Root, id types.CheckpointID) error {
 	if c.sink.values.Bool(connectors.RepeatOnFallback.Key) || id == 0 { // a new job has committed nothing
-		return entries, nil
+		return nil
 	}
-	for _, e := range entries {
-		if later := checkpointOf(c.ctx.Identity, e.Name()); later > id {
-			return nil, connectors.Ahead("file "+e.Name(), later, id)
+	dirs, err := c.sink.leaves(ctx, root.FS())
+	if err != nil {
+		return unlisted(err)
+	}
+	for _, dir := range dirs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		entries, err := fs.ReadDir(root.FS(), dir)
+		if err != nil {
+			return unlisted(err)
+		}
+		for _, e := range entries {
+			if later := checkpointOf(c.ctx.Identity, e.Name()); later > id {
+				return connectors.Ahead("file "+path.Join(dir, e.Name()), later, id)
+			}
 		}
 	}
-	return entries, nil
+	return nil
+}
+
+func unlisted(err error) error {
+	return failure.External(fmt.Errorf("list files: %w", err), failure.Backoff)
 }
 
 // Commit implements connectors.Committer. Names are safe on disk before a staged
@@ -69,38 +88,90 @@ func (c *committer) Commit(ctx context.Context, _ types.CheckpointID, committabl
 	if len(committables) == 0 {
 		return nil
 	}
+	moves, epochs, err := movesOf(committables)
+	if err != nil {
+		return err
+	}
 	root, err := c.sink.writeRoot()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	staged := make([]string, 0, len(committables))
+	if err := publish(ctx, root, moves); err != nil {
+		return err
+	}
+	for _, m := range moves {
+		if err := root.Remove(m.staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return failure.External(fmt.Errorf("remove staged name: %w", err), failure.Backoff)
+		}
+	}
+	if c.pending == nil {
+		return nil
+	}
+	return c.pending.advance(root, dirsOf(moves), progressOf(epochs, c.ctx.Clock.NowMillis()))
+}
+
+// movesOf reads committables of any version; those of the first are of no epoch that is known.
+func movesOf(committables [][]byte) (moves []move, epochs []epochFiles, err error) {
 	for _, p := range committables {
+		if len(p) > 0 && p[0] == stateVersion {
+			m, err := moveOf(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			moves = append(moves, m)
+			continue
+		}
+		e, err := epochFilesOf(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		moves, epochs = append(moves, e.moves()...), append(epochs, e)
+	}
+	return moves, epochs, nil
+}
+
+// dirsOf returns the directories into which files go, sorted.
+func dirsOf(moves []move) []string {
+	dirs := make([]string, len(moves))
+	for i, m := range moves {
+		dirs[i] = path.Dir(m.final)
+	}
+	slices.Sort(dirs)
+	return slices.Compact(dirs)
+}
+
+// publish gives files their names, which are safe on disk when it returns.
+func publish(ctx context.Context, root *os.Root, moves []move) error {
+	made := map[string]bool{".": true}
+	for _, m := range moves {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		m, err := committableOf(p)
-		if err == nil {
-			err = link(root, m)
+		if dir := path.Dir(m.final); !made[dir] {
+			if err := root.MkdirAll(dir, 0o755); err != nil {
+				return failure.External(fmt.Errorf("make directory %s: %w", dir, err), failure.Backoff)
+			}
+			// A name is safe when the directory that has it is: this may have been made by a
+			// process that died before it came to that.
+			for ; !made[dir]; dir = path.Dir(dir) {
+				made[dir] = true
+			}
 		}
-		if err != nil {
+		if err := link(root, m); err != nil {
 			return err
 		}
-		staged = append(staged, m.staged)
 	}
-	if err := syncDir(root); err != nil {
-		return failure.External(fmt.Errorf("sync directory: %w", err), failure.Backoff)
-	}
-	for _, name := range staged {
-		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failure.External(fmt.Errorf("remove staged name: %w", err), failure.Backoff)
+	for _, dir := range slices.Sorted(maps.Keys(made)) {
+		if err := syncDir(root, dir); err != nil {
+			return failure.External(fmt.Errorf("sync directory %s: %w", dir, err), failure.Backoff)
 		}
 	}
 	return nil
 }
 
 // link gives a staged file its name, or finds that it has it.
-func link(root *os.Root, m committable) error {
+func link(root *os.Root, m move) error {
 	err := root.Link(m.staged, m.final)
 	switch {
 	case err == nil:
@@ -118,7 +189,7 @@ func link(root *os.Root, m committable) error {
 }
 
 // linked checks that what has the name is the staged file.
-func linked(root *os.Root, m committable) error {
+func linked(root *os.Root, m move) error {
 	staged, err := root.Stat(m.staged)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -8,24 +8,48 @@
 // event time passes in all of them at about the same pace. Names that begin with a
 // dot or an underscore, and those with ".inprogress" in them, are not read.
 //
+// # Partitions
+//
+// Columns that are keys stand in the names of directories and not in records, as in Hive and
+// Flink: dt=2024-01-01/hm=12%3A00/part-... Characters that Hive escapes are escaped; NULL
+// and text of no length are the option partition.default-name, which is read as NULL. A value
+// stands there as SQL writes it. The source reads what lies below directories of all
+// keys, in their order, and nothing beside them.
+//
 // # Writing
 //
-// The sink is exactly-once. What a subtask writes between two barriers goes to a
-// staged file under a hidden name, which is on disk before the checkpoint is
-// acknowledged. Once the checkpoint is complete the committer links the staged
-// file to its final name, part-<job>-<operator>-<subtask>-<checkpoint>, and
-// removes the staged name. Both can be repeated: a link that is there already, to
+// The sink is exactly-once. What a subtask writes between two barriers goes to
+// staged files, one for each directory (and one more whenever one is full or old), under
+// hidden names in the table's own directory. They are on disk before the checkpoint is
+// acknowledged. Once the checkpoint is complete the committer makes the directories, links the staged
+// files to their final names, part-<job>-<operator>-<subtask>-<checkpoint>[-<n>], and
+// removes the staged names. All of it can be repeated: a link that is there already, to
 // the same file, is success. If the process dies
 //
-//   - before the staged file is synced: the checkpoint can't be complete; the
-//     rows are read again, and Recover removes the leftover;
+//   - before the staged files are synced: the checkpoint can't be complete; the
+//     rows are read again, and Recover removes the leftovers;
 //   - between that and the completion of the checkpoint: the same;
-//   - after completion, before or after the link: Recover links, or finds the link;
+//   - after completion, before or after a directory or a link: Recover makes it, or finds it;
 //   - after the staged name is removed: Recover finds the final name alone.
 //
 // A final file that somebody takes away in the moment between its commit and the
 // next complete checkpoint can't be told from a lost one: a restore then stops and
 // names it.
+//
+// # Complete partitions
+//
+// With sink.partition-commit.policy.kind, writers put how far event time was into what is
+// to be committed, at each checkpoint. The committer takes the least of them, and makes the success file of
+// each partition whose time has come, behind the files of that checkpoint. Partitions that wait have a
+// mark, a hidden file in the table's directory. If the process dies
+//
+//   - before a mark is there: the commit is not confirmed, and Recover repeats it;
+//   - after it: whoever commits next reads the marks;
+//   - between the success file and the end of the mark: both are repeated, to the same effect.
+//
+// A commit that is repeated may make a mark again of a partition that is complete: its success file comes
+// twice, as it does behind late rows. A job that is cancelled leaves the marks of its unfinished partitions; the next one that
+// writes the table by the same operator takes them over.
 //
 // Every path is opened below the root that the option path names; links that lead
 // out of it are refused. Readers, writers and coordinator tasks must see the same

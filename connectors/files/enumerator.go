@@ -64,41 +64,62 @@ func (e *enumerator) find(ctx context.Context) (err error) {
 	return r.Close("enumerator")
 }
 
-// list finds every file below the path, sorted by name.
+// list finds every file of the table, sorted by name within a directory of keys.
 func (s *source) list(ctx context.Context) ([]file, error) {
 	root, only, err := s.readRoot()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()
-	var found []file
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
+	l := listing{ctx: ctx, root: root.FS(), only: only}
+	dirs, err := s.leaves(ctx, l.root)
+	for _, dir := range dirs {
 		if err == nil {
-			err = ctx.Err()
+			err = l.below(dir)
 		}
-		switch {
-		case err != nil:
-			return err
-		case name != "." && hidden(name) && d.IsDir():
-			return fs.SkipDir
-		case d.IsDir() || hidden(name) || !d.Type().IsRegular() || (only != "" && name != only):
-			return nil
-		case len(found) == FilesMax:
-			return failure.Userf("more than %d files", FilesMax)
-		}
-		info, err := d.Info()
-		if err == nil {
-			found = append(found, file{name: name, end: info.Size()})
-		}
-		return err
-	})
-	if err != nil && failure.ClassOf(err).Domain != failure.DomainUser {
+	}
+	switch {
+	case err == nil && only != "" && len(s.keys) > 0:
+		err = failure.Userf("a table that is partitioned is a directory, and this is a file")
+	case err != nil && failure.ClassOf(err).Domain != failure.DomainUser:
 		err = failure.External(err, failure.Backoff)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s: %w", s.path, err)
 	}
-	return found, nil
+	return l.found, nil
+}
+
+// listing finds files.
+type listing struct {
+	ctx   context.Context
+	root  fs.FS
+	only  string // the one file that is meant; "": all
+	found []file
+}
+
+// below finds all files below a directory, but for the hidden ones.
+func (l *listing) below(dir string) error {
+	return fs.WalkDir(l.root, dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil {
+			err = l.ctx.Err()
+		}
+		switch {
+		case err != nil:
+			return err
+		case name != dir && hidden(name) && d.IsDir():
+			return fs.SkipDir
+		case d.IsDir() || hidden(name) || !d.Type().IsRegular() || (l.only != "" && name != l.only):
+			return nil
+		case len(l.found) == FilesMax:
+			return failure.Userf("more than %d files", FilesMax)
+		}
+		info, err := d.Info()
+		if err == nil {
+			l.found = append(l.found, file{name: name, end: info.Size()})
+		}
+		return err
+	})
 }
 
 // hidden tells names that are not data: of files that are being written, for one.

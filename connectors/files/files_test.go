@@ -2,11 +2,15 @@ package files
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +78,20 @@ func openSource(t *testing.T, s *types.Schema, given map[string]string) connecto
 		t.Fatal(err)
 	}
 	return source
+}
+
+// openSink opens a sink with the options of all maps.
+func openSink(t *testing.T, s *types.Schema, given ...map[string]string) connectors.Sink {
+	t.Helper()
+	all := map[string]string{}
+	for _, g := range given {
+		maps.Copy(all, g)
+	}
+	opened, err := connector.Sink().Open(all, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened
 }
 
 func TestSourceConformance(t *testing.T) {
@@ -242,6 +260,18 @@ func TestOneFileIsASourceToo(t *testing.T) {
 	}
 }
 
+func TestPaths(t *testing.T) {
+	for text, want := range map[string]string{
+		"/data/x/": "/data/x", "data": "data", "file:///data/x": "/data/x", "file:/data/x": "/data/x", "/data/a:b": "/data/a:b", "a:b": "a:b",
+		"s3://bucket/x": "", "file://host/x": "", "file:x": "",
+	} {
+		got, err := pathOf(text)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%s is %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestLinksDoNotLeadOut(t *testing.T) {
 	outside, dir := t.TempDir(), t.TempDir()
 	write(t, outside, "secret", "x\n")
@@ -345,70 +375,84 @@ func TestSinkConformance(t *testing.T) {
 }
 
 // committed prepares a file that a committer can work on.
-func committed(t *testing.T) (dir string, c connectors.Committer, m committable) {
+func committed(t *testing.T, given map[string]string) (dir string, c connectors.Committer, e epochFiles) {
 	t.Helper()
 	dir = t.TempDir()
-	s, err := connector.Sink().Open(map[string]string{"path": dir, "format": "raw"}, text)
+	s := openSink(t, twoColumns, map[string]string{"path": dir, "format": "json"}, given)
+	c, err := s.Committer(connectors.CommitterContext{Identity: connectors.Identity{Job: "j", Operator: "o", Attempt: 7}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err = s.Committer(connectors.CommitterContext{Identity: connectors.Identity{Job: "j", Operator: "o", Attempt: 7}})
-	if err != nil {
-		t.Fatal(err)
+	id := connectors.Identity{Job: "j", Operator: "o", Attempt: 6, Parallelism: 1}
+	e = epochFiles{writer: id, checkpoint: 3, watermark: stream.NoWatermark, files: []epochFile{{dir: ".", staged: 0}}}
+	if len(s.(*sink).keys) > 0 {
+		e.files[0].dir = "dt=2024-01-01"
 	}
-	id := connectors.Identity{Job: "j", Operator: "o", Attempt: 6}
-	m = committable{staged: stagedName(id, 0), final: finalName(id, 3)}
-	return dir, c, m
+	return dir, c, e
 }
 
 // Wherever a commit stops, the next one ends it.
 func TestCommitFromEveryState(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		names  func(m committable) []string // names of one file
-		others func(m committable) []string // of another file
+		names  func(m move) []string // names of one file
+		others func(m move) []string // of another file
 		ok     bool
 	}{
-		{"staged", func(m committable) []string { return []string{m.staged} }, nil, true},
-		{"linked", func(m committable) []string { return []string{m.staged, m.final} }, nil, true},
-		{"done", func(m committable) []string { return []string{m.final} }, nil, true},
+		{"staged", func(m move) []string { return []string{m.staged} }, nil, true},
+		{"directory made", func(m move) []string { return []string{m.staged} }, func(m move) []string { return []string{path.Join(path.Dir(m.final), ".other")} }, true},
+		{"linked", func(m move) []string { return []string{m.staged, m.final} }, nil, true},
+		{"done", func(m move) []string { return []string{m.final} }, nil, true},
 		{"lost", nil, nil, false},
-		{"taken", func(m committable) []string { return []string{m.staged} }, func(m committable) []string { return []string{m.final} }, false},
+		{"taken", func(m move) []string { return []string{m.staged} }, func(m move) []string { return []string{m.final} }, false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			dir, committer, m := committed(t)
-			for content, names := range map[string]func(committable) []string{"right\n": c.names, "wrong\n": c.others} {
-				if names == nil {
-					continue
-				}
-				for i, name := range names(m) {
-					if i == 0 {
-						write(t, dir, name, content)
-					} else if err := os.Link(filepath.Join(dir, names(m)[0]), filepath.Join(dir, name)); err != nil {
-						t.Fatal(err)
+		for layout, given := range map[string]map[string]string{"flat": nil, "partitioned": {"partition.keys": "dt"}} {
+			t.Run(c.name+", "+layout, func(t *testing.T) {
+				dir, committer, e := committed(t, given)
+				m := e.moves()[0]
+				for content, names := range map[string]func(move) []string{"right\n": c.names, "wrong\n": c.others} {
+					if names != nil {
+						named(t, dir, content, names(m))
 					}
 				}
-			}
-			err := committer.Commit(t.Context(), 3, [][]byte{m.encode()})
-			if !c.ok {
-				if failure.ClassOf(err) != (failure.Class{Domain: failure.DomainExternal, Retry: failure.Never}) || !strings.Contains(err.Error(), m.final) {
-					t.Errorf("error %v", err)
+				err := committer.Commit(t.Context(), 3, [][]byte{e.encode()})
+				if !c.ok {
+					if failure.ClassOf(err) != (failure.Class{Domain: failure.DomainExternal, Retry: failure.Never}) || !strings.Contains(err.Error(), m.final) {
+						t.Errorf("error %v", err)
+					}
+					return
 				}
-				return
-			}
-			content, readErr := os.ReadFile(filepath.Join(dir, m.final))
-			if err != nil || readErr != nil || string(content) != "right\n" {
-				t.Errorf("commit: %v; file: %q, %v", err, content, readErr)
-			}
-			if entries, _ := os.ReadDir(dir); len(entries) != 1 {
-				t.Errorf("left: %v", entries)
-			}
-		})
+				content, readErr := os.ReadFile(filepath.Join(dir, m.final))
+				if err != nil || readErr != nil || string(content) != "right\n" {
+					t.Errorf("commit: %v; file: %q, %v", err, content, readErr)
+				}
+				if _, err := os.Stat(filepath.Join(dir, m.staged)); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("the staged name is left: %v", err)
+				}
+			})
+		}
+	}
+}
+
+// named makes a file with some names.
+func named(t *testing.T, dir, content string, names []string) {
+	t.Helper()
+	for i, name := range names {
+		if i == 0 {
+			write(t, dir, name, content)
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Link(filepath.Join(dir, names[0]), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
 func TestRecoverRemovesOnlyItsOwnLeftovers(t *testing.T) {
-	dir, committer, _ := committed(t)
+	dir, committer, _ := committed(t, nil)
 	own := connectors.Identity{Job: "j", Operator: "o", Attempt: 6}
 	later, other := own, own
 	later.Attempt, other.Operator = 8, "o-2"
@@ -457,7 +501,7 @@ func TestRowsThatAreNoLine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := s.Writer(connectors.WriterContext{Schema: text, Waker: make(waker, 1)})
+	w, err := s.Writer(connectors.WriterContext{Schema: text, Waker: make(waker, 1), Clock: clock.System()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -481,7 +525,7 @@ func TestADiskThatFails(t *testing.T) {
 	}
 	woken := make(waker, 1)
 	id := connectors.Identity{Job: "j", Operator: "o", Attempt: 1}
-	w, err := s.Writer(connectors.WriterContext{Identity: id, Schema: text, Waker: woken})
+	w, err := s.Writer(connectors.WriterContext{Identity: id, Schema: text, Waker: woken, Clock: clock.System()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -510,17 +554,49 @@ func TestADiskThatFails(t *testing.T) {
 
 func FuzzState(f *testing.F) {
 	f.Add(file{name: "a/b", next: 3, end: 9}.state().State)
-	f.Add(committable{staged: ".x", final: "y"}.encode())
+	f.Add(appendText(appendText([]byte{stateVersion}, ".x"), "y"))
+	e := epochFiles{writer: connectors.Identity{Job: "j", Operator: "o", Attempt: 3, Subtask: 1, Parallelism: 2}, checkpoint: 9, watermark: -5}
+	e.files = []epochFile{{dir: "dt=1/hm=2", staged: 7, ordinal: 1}, {dir: "."}}
+	f.Add(e.encode())
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if v, err := fileOf(connectors.SplitState{State: p}); err == nil {
 			if again, err := fileOf(v.state()); err != nil || again != v {
 				t.Errorf("%v comes back as %v, %v", v, again, err)
 			}
 		}
-		if v, err := committableOf(p); err == nil {
-			if again, err := committableOf(v.encode()); err != nil || again != v {
+		if _, _, err := movesOf([][]byte{p}); err == nil && len(p) == 0 {
+			t.Error("nothing is a committable")
+		}
+		if v, err := epochFilesOf(p); err == nil {
+			if again, err := epochFilesOf(v.encode()); err != nil || !reflect.DeepEqual(again, v) {
 				t.Errorf("%v comes back as %v, %v", v, again, err)
 			}
 		}
 	})
+}
+
+// What each version of a committable says, byte by byte: checkpoints have them.
+func TestCommittablesOfAllVersions(t *testing.T) {
+	for _, c := range []struct {
+		hex  string
+		want []move
+	}{
+		{"01022e780179", []move{{".x", "y"}}},
+		{"02016a016f03010209" + "09" + "02" + "0464743d31" + "07" + "01" + "012e" + "08" + "00", []move{
+			{".part-j-o-3-00001-7.inprogress", "dt=1/part-j-o-00001-000000000009-1"},
+			{".part-j-o-3-00001-8.inprogress", "part-j-o-00001-000000000009"},
+		}},
+	} {
+		p, err := hex.DecodeString(c.hex)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := movesOf([][]byte{p})
+		if err != nil || !slices.Equal(got, c.want) {
+			t.Errorf("%s is %v, %v; want %v", c.hex, got, err, c.want)
+		}
+		if e, err := epochFilesOf(p); err == nil && !bytes.Equal(e.encode(), p) {
+			t.Errorf("%s is written as %x", c.hex, e.encode())
+		}
+	}
 }

@@ -14,22 +14,39 @@ import (
 // inProgress marks the names of staged files.
 const inProgress = ".inprogress"
 
-// finalName is the name of what a subtask wrote for a checkpoint: no other
-// subtask, job or checkpoint ever has it.
-func finalName(id connectors.Identity, c types.CheckpointID) string {
-	return fmt.Sprintf("part-%s-%s-%05d-%012d", escape(string(id.Job)), escape(string(id.Operator)), id.Subtask, c)
+// finalName is the name of what a subtask wrote for a checkpoint, of its first file in a directory
+// and of those behind it: no other subtask, job or checkpoint ever has it.
+func finalName(id connectors.Identity, c types.CheckpointID, ordinal int) string {
+	name := fmt.Sprintf("%s%05d-%012d", finalPrefix(id), id.Subtask, c)
+	if ordinal > 0 {
+		name += fmt.Sprintf("-%d", ordinal)
+	}
+	return name
+}
+
+func finalPrefix(id connectors.Identity) string {
+	return fmt.Sprintf("part-%s-%s-", escape(string(id.Job)), escape(string(id.Operator)))
 }
 
 // checkpointOf returns the checkpoint of a final name of the same sink; 0 for
 // other names.
 func checkpointOf(id connectors.Identity, name string) types.CheckpointID {
-	rest, ok := strings.CutPrefix(name, fmt.Sprintf("part-%s-%s-", escape(string(id.Job)), escape(string(id.Operator))))
-	subtask, checkpoint, whole := strings.Cut(rest, "-")
-	n, err := strconv.ParseUint(checkpoint, 10, 64)
-	if _, notNumber := strconv.Atoi(subtask); !ok || !whole || err != nil || notNumber != nil {
+	rest, ok := strings.CutPrefix(name, finalPrefix(id))
+	numbers := strings.Split(rest, "-")
+	if !ok || len(numbers) < 2 || len(numbers) > 3 {
 		return 0
 	}
-	return types.CheckpointID(n)
+	var last uint64
+	for i, text := range numbers {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return 0
+		}
+		if i == 1 {
+			last = n
+		}
+	}
+	return types.CheckpointID(last)
 }
 
 // stagedName is the name of a file while it is written, and until it is

@@ -36,14 +36,14 @@ func newReader(s *source, ctx connectors.ReaderContext) (*reader, error) {
 	if s.onError == onErrorDead && ctx.Dead == nil {
 		return nil, failure.Userf("%s is %s, and nothing takes dead letters", keyOnError, onErrorDead)
 	}
-	d, err := s.decoder(ctx.Schema)
+	d, rows, err := s.decoder()
 	if err != nil {
 		return nil, err
 	}
 	rowsMax := min(max(ctx.RowsMax, 1), stream.RowsMax)
 	return &reader{
 		source: s, ctx: ctx, decoder: d, rowsMax: rowsMax,
-		out: formats.NewRows(ctx.Pool, ctx.Schema, rowsMax), fetcher: newFetcher(s, ctx.Waker),
+		out: formats.NewRows(ctx.Pool, rows, rowsMax), fetcher: newFetcher(s, ctx.Waker),
 	}, nil
 }
 
@@ -52,6 +52,9 @@ func (r *reader) Assign(splits []connectors.SplitState) error {
 	for _, s := range splits {
 		f, err := fileOf(s)
 		if err != nil {
+			return err
+		}
+		if err := r.source.checkKeys(r.ctx.Pool, f.name); err != nil {
 			return err
 		}
 		ordinal := int32(len(r.splits))
@@ -91,7 +94,10 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 	if r.out.Len() == 0 {
 		return nil, connectors.More, nil
 	}
-	b := r.out.Finish()
+	b, err := r.source.withKeys(r.ctx.Pool, r.out.Finish(), r.split().name)
+	if err != nil {
+		return nil, connectors.Dry, err
+	}
 	b.Split = r.chunk.ordinal
 	return b, connectors.More, nil
 }

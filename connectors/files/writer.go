@@ -3,7 +3,6 @@ package files
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"sync"
 
 	"millrace/connectors"
@@ -13,42 +12,19 @@ import (
 	"millrace/types"
 )
 
-// sink implements connectors.Sink.
-type sink struct {
-	table
-}
-
-// Writer implements connectors.Sink.
-func (s *sink) Writer(ctx connectors.WriterContext) (connectors.Writer, error) {
-	e, err := s.encoder(ctx.Schema)
-	if err != nil {
-		return nil, err
-	}
-	root, err := s.writeRoot()
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{ctx: ctx, root: root, encoder: e, jobs: make(chan job, jobsMax)}
-	w.mu.sealed = make(map[types.CheckpointID]epoch)
-	w.done.Go(w.run)
-	return w, nil
-}
-
-// Committer implements connectors.Sink.
-func (s *sink) Committer(ctx connectors.CommitterContext) (connectors.Committer, error) {
-	return &committer{sink: s, ctx: ctx}, nil
-}
-
-// writer encodes rows on the task's goroutine and writes them on its own.
+// writer encodes rows on the task's goroutine and has them written on its own.
 type writer struct {
 	ctx      connectors.WriterContext
-	root     *os.Root
 	encoder  formats.Encoder
 	payloads formats.Payloads
-	piece    []byte // encoded lines that were not handed on
+	parts    *parts
+	encoded  int // bytes in parts
+	// watermark is how far event time is; stream.MaxWatermark at the end of the input.
+	watermark stream.Watermark
 
-	jobs chan job
-	done sync.WaitGroup
+	jobs   chan job
+	done   sync.WaitGroup
+	staged *stage // of the writing goroutine
 
 	mu struct {
 		sync.Mutex
@@ -56,23 +32,44 @@ type writer struct {
 		sealed map[types.CheckpointID]epoch
 		err    error // the first of writing; nothing is written after it
 	}
-
-	// Owned by the writing goroutine.
-	file  *os.File
-	name  string
-	files int
 }
 
-// job is a piece to write, or the end of an epoch.
+// job is what there is to write, and then perhaps the end of an epoch.
 type job struct {
-	piece []byte
-	seal  types.CheckpointID
+	pieces    []piece
+	seal      types.CheckpointID
+	watermark stream.Watermark // at the end of the epoch
+}
+
+// piece is whole lines that go to one directory.
+type piece struct {
+	dir  string
+	data []byte
 }
 
 // epoch is what a seal came to.
 type epoch struct {
 	committables [][]byte
 	err          error
+}
+
+func newWriter(s *sink, ctx connectors.WriterContext) (*writer, error) {
+	e, err := s.encoder(s.record)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.writeRoot()
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		ctx: ctx, encoder: e, parts: newParts(&s.layout, s.completed.check), jobs: make(chan job, jobsMax),
+		watermark: stream.NoWatermark, staged: newStage(root, ctx.Identity, ctx.Clock, s.rolling),
+	}
+	w.staged.tells = s.completed != nil
+	w.mu.sealed = make(map[types.CheckpointID]epoch)
+	w.done.Go(w.run)
+	return w, nil
 }
 
 // Ready implements connectors.Writer.
@@ -84,40 +81,74 @@ func (w *writer) Ready() bool {
 
 // Write implements connectors.Writer.
 func (w *writer) Write(b *stream.Batch) error {
-	w.payloads.Reset()
-	if err := w.encoder.Encode(b, &w.payloads); err != nil {
+	if err := w.encode(b); err != nil {
 		return fmt.Errorf("encode rows: %w", err)
 	}
+	var full []*part
+	w.parts.begin()
 	for i := range w.payloads.Len() {
 		line := w.payloads.At(i)
 		if bytes.IndexByte(line, '\n') >= 0 {
-			return failure.Userf("a row has a line break in it: it can't be written as a line")
+			return failure.Userf("a row has a line break in it: it can't be written as a line (the format json has none)")
 		}
-		w.piece = append(append(w.piece, line...), '\n')
+		p, err := w.parts.of(b, b.Row(i))
+		if err != nil {
+			return err
+		}
+		before := len(p.piece)
+		p.piece = append(append(p.piece, line...), '\n')
+		w.encoded += len(line) + 1
+		if before < pieceBytes && len(p.piece) >= pieceBytes {
+			full = append(full, p)
+		}
 	}
-	if len(w.piece) < pieceBytes {
+	switch {
+	case w.encoded >= encodedBytesMax:
+		return w.hand(w.parts.inOrder(), 0)
+	case len(full) > 0:
+		return w.hand(full, 0)
+	default:
 		return nil
 	}
-	return w.hand()
 }
 
-// hand gives the encoded lines to the writing goroutine.
-func (w *writer) hand() error {
+// encode makes the records of a batch, without the columns that are keys.
+func (w *writer) encode(b *stream.Batch) error {
+	w.payloads.Reset()
+	l := w.parts.layout
+	if len(l.keys) == 0 {
+		return w.encoder.Encode(b, &w.payloads)
+	}
+	records := b.Pool().NewBatch(l.record, b.Len())
+	defer records.Release()
+	b.ShareRows(records)
+	for i, c := range l.columns {
+		b.Columns[c].Retain()
+		records.Columns[i] = b.Columns[c]
+	}
+	return w.encoder.Encode(records, &w.payloads)
+}
+
+// hand gives what is encoded for some directories to the writing goroutine, and
+// the end of the epoch if there is one.
+func (w *writer) hand(of []*part, seal types.CheckpointID) error {
+	j := job{seal: seal, watermark: w.watermark}
+	size := 0
+	for _, p := range of {
+		if len(p.piece) > 0 {
+			j.pieces = append(j.pieces, piece{p.dir, p.piece})
+			size += len(p.piece)
+			p.piece = nil
+		}
+	}
+	w.encoded -= size
 	w.mu.Lock()
-	w.mu.queued += len(w.piece)
+	w.mu.queued += size
 	err := w.mu.err
 	w.mu.Unlock()
-	if err != nil {
+	if err != nil && seal == 0 {
 		return err
 	}
-	if err := w.put(job{piece: w.piece}); err != nil {
-		return err
-	}
-	w.piece = nil
-	return nil
-}
-
-func (w *writer) put(j job) error {
 	select {
 	case w.jobs <- j:
 		return nil
@@ -126,14 +157,13 @@ func (w *writer) put(j job) error {
 	}
 }
 
+// Advance implements connectors.Timed.
+func (w *writer) Advance(to stream.Watermark) { w.watermark = to }
+
 // Prepare implements connectors.Writer.
 func (w *writer) Prepare(id types.CheckpointID) error {
-	if len(w.piece) > 0 {
-		if err := w.hand(); err != nil {
-			return err
-		}
-	}
-	return w.put(job{seal: id})
+	defer w.parts.reset()
+	return w.hand(w.parts.inOrder(), id)
 }
 
 // Prepared implements connectors.Writer. What it returned is forgotten.
@@ -148,20 +178,16 @@ func (w *writer) Prepared(id types.CheckpointID) ([][]byte, bool, error) {
 // CheckpointComplete implements connectors.Writer.
 func (*writer) CheckpointComplete(types.CheckpointID) {}
 
-// CheckpointAborted implements connectors.Writer: the staged file stays, since
-// the engine carries its committable over.
+// CheckpointAborted implements connectors.Writer: staged files stay, since the
+// engine carries their committable over.
 func (*writer) CheckpointAborted(types.CheckpointID) {}
 
-// Close implements connectors.Writer. The file of the open epoch is removed;
+// Close implements connectors.Writer. The files of the open epoch are removed;
 // those that were sealed stay.
 func (w *writer) Close() error {
 	close(w.jobs)
 	w.done.Wait()
-	if w.file != nil {
-		_ = w.file.Close()
-		_ = w.root.Remove(w.name)
-	}
-	if err := w.root.Close(); err != nil {
+	if err := w.staged.close(); err != nil {
 		return failure.External(fmt.Errorf("close directory: %w", err), failure.Restart)
 	}
 	return nil
@@ -170,81 +196,43 @@ func (w *writer) Close() error {
 // run carries out jobs until Close.
 func (w *writer) run() {
 	for j := range w.jobs {
-		if j.seal == 0 {
-			w.note(len(j.piece), w.write(j.piece))
-			continue
+		w.write(j.pieces)
+		if j.seal != 0 {
+			w.seal(j.seal, j.watermark)
 		}
-		e := epoch{}
-		e.committables, e.err = w.sealFile(j.seal)
-		w.mu.Lock()
-		if w.mu.err != nil {
-			e.err = w.mu.err
-		}
-		w.mu.sealed[j.seal] = e
-		w.mu.Unlock()
 		w.ctx.Waker.Wake()
 	}
 }
 
-// note takes a piece out of the queue, and wakes the task if there was none to
-// be had.
-func (w *writer) note(size int, err error) {
-	w.mu.Lock()
-	w.mu.queued -= size
-	if err != nil && w.mu.err == nil {
-		w.mu.err = failure.External(fmt.Errorf("write %s: %w", w.name, err), failure.Restart)
-	}
-	w.mu.Unlock()
-	w.ctx.Waker.Wake()
-}
-
-func (w *writer) failed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.mu.err != nil
-}
-
-func (w *writer) write(p []byte) (err error) {
-	if w.failed() {
-		return nil
-	}
-	if w.file == nil {
-		w.name = stagedName(w.ctx.Identity, w.files)
-		w.files++
-		if w.file, err = w.root.OpenFile(w.name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644); err != nil {
-			w.file = nil
-			return err
+// write writes pieces, unless writing has failed, and takes them out of the queue.
+func (w *writer) write(pieces []piece) {
+	size := 0
+	err := w.failed()
+	for _, p := range pieces {
+		size += len(p.data)
+		if err == nil {
+			err = w.staged.write(p)
 		}
 	}
-	_, err = w.file.Write(p)
-	return err
+	w.mu.Lock()
+	w.mu.queued -= size
+	w.mu.err = err
+	w.mu.Unlock()
 }
 
-// sealFile makes the open file safe; no rows, no file.
-func (w *writer) sealFile(id types.CheckpointID) ([][]byte, error) {
-	if w.file == nil || w.failed() {
-		return nil, nil
-	}
-	err := w.file.Sync()
-	if closed := w.file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = syncDir(w.root)
-	}
-	w.file = nil
-	if err != nil {
-		return nil, failure.External(fmt.Errorf("sync %s: %w", w.name, err), failure.Restart)
-	}
-	return [][]byte{committable{staged: w.name, final: finalName(w.ctx.Identity, id)}.encode()}, nil
+func (w *writer) failed() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mu.err
 }
 
-// syncDir makes names safe.
-func syncDir(root *os.Root) error {
-	d, err := root.Open(".")
-	if err != nil {
-		return err
+// seal ends an epoch.
+func (w *writer) seal(id types.CheckpointID, at stream.Watermark) {
+	e := epoch{err: w.failed()}
+	if e.err == nil {
+		e.committables, e.err = w.staged.seal(id, at)
 	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
+	w.mu.Lock()
+	w.mu.sealed[id] = e
+	w.mu.Unlock()
 }
