@@ -17,8 +17,8 @@ import (
 // for the first of what is left. (Not a Value table of key and value: its rows would
 // not be in the key groups of their keys.)
 //
-// In front of the map stands a small table that is written through, so that a value
-// which repeats costs no search, and where nothing is taken back no write either.
+// In front of the map stands a small table that knows where the rows of values are, so
+// that a value which repeats costs no search. Counts are changed in their place.
 type Counted struct {
 	spec   *CountedSpec
 	in     CountedInput
@@ -28,16 +28,18 @@ type Counted struct {
 
 	values *stream.KeyReader // of the key and the value
 	groups *stream.KeyReader // of the key
-	cache  *Table
+	cache  *Table            // a word a value: one more than the slot of its row, 0: there is none
 	slots  [TileRows]statebackend.Slot
 	tile   stream.Keys
 
 	rows    []int32 // positions among the selected rows of those that count
 	sel     []int32 // the same, physically
 	changes [][]change
-	some    []int32 // positions among rows: of a tile, those looked for or written
-	dirty   []int32
-	stored  stream.Bitmap // by slot
+	some    []int32       // positions among rows: of a tile, those that are looked for
+	fresh   []int32       // those whose values have no row
+	dirty   []int32       // positions in a tile of those whose counts changed
+	seen    stream.Bitmap // by slot of the cache; clear between calls
+	places  []statebackend.Slot
 	picked  []int32
 	gone    []int32
 	columns []stream.Vector
@@ -93,22 +95,23 @@ func (c *Counted) open(schema *types.Schema) (err error) {
 	if c.spec.Ordered {
 		name = fmt.Sprintf("order$%d$%d", c.spec.Arg, c.spec.Filters[0])
 	}
-	plan := &Plan{}
+	var columns []statebackend.ColumnSpec
 	for _, f := range c.spec.Filters {
-		plan.Columns = append(plan.Columns, statebackend.ColumnSpec{Name: fmt.Sprintf("count$%d", f), Type: types.Of(types.BigInt).NotNull()})
+		columns = append(columns, statebackend.ColumnSpec{Name: fmt.Sprintf("count$%d", f), Type: types.Of(types.BigInt).NotNull()})
 	}
 	if c.in.Expiry.On() {
-		plan.Columns = append(plan.Columns, writtenColumn)
+		columns = append(columns, writtenColumn)
 	}
 	c.schema = types.NewSchema()
-	for i, column := range plan.Columns {
-		plan.words = append(plan.words, i)
+	for _, column := range columns {
 		c.schema.Fields = append(c.schema.Fields, types.Field{Name: column.Name, Type: column.Type})
 		c.found.Columns = append(c.found.Columns, stream.NewBuilder(c.ctx.Pool, column.Type, TileRows))
 	}
-	c.cache, c.stored = NewTable(c.values.Layout(), plan), make(stream.Bitmap, stream.Words(tableRows+TileRows))
+	place := &Plan{Columns: []statebackend.ColumnSpec{{Name: "place", Type: types.Of(types.BigInt)}}, words: []int{0}}
+	c.cache, c.seen = NewTable(c.values.Layout(), place), make(stream.Bitmap, stream.Words(tableRows+TileRows))
+	c.places = make([]statebackend.Slot, TileRows)
 	c.table, err = c.ctx.State.OrderedMap(statebackend.OrderedMapSpec{
-		ID: statebackend.TableID{Operator: c.ctx.Operator, Name: name}, Keys: keys, Columns: plan.Columns,
+		ID: statebackend.TableID{Operator: c.ctx.Operator, Name: name}, Keys: keys, Columns: columns,
 	})
 	return err
 }
@@ -172,21 +175,35 @@ func (c *Counted) countTile(b *stream.Batch, keys *stream.Keys, from int, space 
 			c.some = append(c.some, int32(from+i))
 		}
 	}
-	if err := c.fetch(b, statebackend.Slot(known), space); err != nil {
+	if err := c.find(b, space, from); err != nil {
+		return err
+	}
+	if err := c.add(b, space, from, slots); err != nil {
 		return err
 	}
 	c.dirty = c.dirty[:0]
+	cached, rows := c.cache.Rows(), c.table.Rows()
 	for i, s := range slots {
 		row := c.rows[from+i]
 		sign := int64(1)
 		if signs != nil {
 			sign = signs[row]
 		}
-		if c.countRow(c.cache.Rows().At(s), b, row, sign) {
+		if c.countRow(rows.At(placeOf(&cached, s)), b, row, sign) {
 			c.dirty = append(c.dirty, int32(i))
 		}
 	}
-	return c.store(b, from, space)
+	c.settle(from, slots)
+	return nil
+}
+
+// placeOf returns where the row of a cached value is.
+func placeOf(cached *statebackend.Rows, s statebackend.Slot) statebackend.Slot {
+	return statebackend.Slot(*place(cached, cached.Offset, s)) - 1
+}
+
+func setPlace(cached *statebackend.Rows, s, at statebackend.Slot) {
+	*place(cached, cached.Offset, s) = uint64(at + 1)
 }
 
 // countRow counts a row, and tells whether its value's counts are others now.
@@ -227,29 +244,83 @@ func (c *Counted) within(variant, from, to int) []change {
 	return all[i:j]
 }
 
-// fetch reads the counts of the chosen rows in some into the slots from known on.
-func (c *Counted) fetch(b *stream.Batch, known statebackend.Slot, space int64) error {
+// find looks for the rows of the values in some, which are new to the cache.
+func (c *Counted) find(b *stream.Batch, space int64, from int) error {
 	if len(c.some) == 0 || c.table.Len() == 0 {
 		return nil
 	}
 	part := c.pick(b, c.some, space)
 	defer part.Release()
-	c.ends.Reset()
-	for i := range c.some {
-		c.text = append(append(c.text[:0], c.orders.At(i)...), 0) // the least order behind
-		c.ends.Append(c.text)
+	places, cached := c.places[:len(c.some)], c.cache.Rows()
+	c.table.FindSlots(c.groups.Read(part), &c.orders, places)
+	for i, k := range c.some {
+		setPlace(&cached, c.slots[int(k)-from], places[i])
 	}
-	scan := statebackend.OrderedScan{Keys: c.groups.Read(part), From: c.orders, To: c.ends}
-	rows := c.cache.Rows()
-	return c.scan(&scan, len(c.some)+1, func(columns []stream.Vector) bool {
-		for i, at := range c.found.Positions {
-			w := rows.At(known + statebackend.Slot(at))
-			for k := range columns {
-				w[k] = uint64(stream.Values[int64](&columns[k])[i])
-			}
+	return nil
+}
+
+// add adds rows that count nothing for the values of a tile that have none.
+func (c *Counted) add(b *stream.Batch, space int64, from int, slots []statebackend.Slot) error {
+	c.fresh = c.fresh[:0]
+	cached := c.cache.Rows()
+	for i, s := range slots {
+		if placeOf(&cached, s) == statebackend.NoSlot && !c.seen.Get(int(s)) {
+			c.seen.Set(int(s))
+			c.fresh = append(c.fresh, int32(from+i))
 		}
-		return true
-	})
+	}
+	if len(c.fresh) == 0 {
+		return nil
+	}
+	for _, k := range c.fresh {
+		c.seen.Clear(int(slots[int(k)-from]))
+	}
+	part := c.pick(b, c.fresh, space)
+	defer part.Release()
+	zeros := c.ctx.Pool.NewBatch(c.schema, len(c.fresh))
+	defer zeros.Release()
+	for k, f := range c.schema.Fields {
+		zeros.Columns[k] = stream.NewFixed(c.ctx.Pool, f.Type, len(c.fresh))
+		clear(stream.Values[int64](&zeros.Columns[k]))
+	}
+	places := c.places[:len(c.fresh)]
+	if err := c.table.PutSlots(c.groups.Read(part), &c.orders, zeros, places); err != nil {
+		return err
+	}
+	for i, k := range c.fresh {
+		setPlace(&cached, slots[int(k)-from], places[i])
+	}
+	return nil
+}
+
+// settle marks the rows of a tile whose counts changed, and removes those that count nothing.
+func (c *Counted) settle(from int, slots []statebackend.Slot) {
+	for _, k := range c.fresh { // what was added may have been taken back before it was there
+		c.dirty = append(c.dirty, k-int32(from))
+	}
+	cached, rows := c.cache.Rows(), c.table.Rows()
+	gone := 0
+	touched := c.places[:0]
+	for _, i := range c.dirty {
+		s := slots[i]
+		if c.seen.Get(int(s)) {
+			continue
+		}
+		c.seen.Set(int(s))
+		at := placeOf(&cached, s)
+		touched = append(touched, at)
+		if !c.counts(rows.At(at)) { // those that go stand in front
+			last := len(touched) - 1
+			touched[gone], touched[last] = touched[last], touched[gone]
+			setPlace(&cached, s, statebackend.NoSlot)
+			gone++
+		}
+	}
+	for _, i := range c.dirty {
+		c.seen.Clear(int(slots[i]))
+	}
+	c.table.Touch(touched[gone:])
+	c.table.Remove(touched[:gone])
 }
 
 // pick returns the chosen rows as a batch, and puts their orders into c.orders.
@@ -286,57 +357,6 @@ func (c *Counted) scan(scan *statebackend.OrderedScan, most int, visit func(colu
 			return nil
 		}
 	}
-}
-
-// store writes the counts through that the tile's dirty rows changed: those that
-// count nothing any more are removed.
-func (c *Counted) store(b *stream.Batch, from int, space int64) error {
-	rows := c.cache.Rows()
-	c.some = c.some[:0]
-	gone := c.gone[:0]
-	c.stored.Fill(false)
-	for _, i := range c.dirty {
-		s := c.slots[i]
-		if c.stored.Get(int(s)) {
-			continue
-		}
-		c.stored.Set(int(s))
-		if c.counts(rows.At(s)) {
-			c.some = append(c.some, int32(from)+i)
-		} else {
-			gone = append(gone, int32(from)+i)
-		}
-	}
-	c.gone = gone
-	if err := c.put(b, from, space); err != nil {
-		return err
-	}
-	if len(gone) == 0 {
-		return nil
-	}
-	part := c.pick(b, gone, space)
-	defer part.Release()
-	c.table.Delete(c.groups.Read(part), &c.orders, nil)
-	return nil
-}
-
-func (c *Counted) put(b *stream.Batch, from int, space int64) error {
-	if len(c.some) == 0 {
-		return nil
-	}
-	part := c.pick(b, c.some, space)
-	defer part.Release()
-	out := c.ctx.Pool.NewBatch(c.schema, len(c.some))
-	defer out.Release()
-	rows := c.cache.Rows()
-	for k, f := range c.schema.Fields {
-		out.Columns[k] = stream.NewFixed(c.ctx.Pool, f.Type, len(c.some))
-		to := stream.Values[int64](&out.Columns[k])
-		for i, at := range c.some {
-			to[i] = int64(rows.At(c.slots[int(at)-from])[k])
-		}
-	}
-	return c.table.Put(c.groups.Read(part), &c.orders, out)
 }
 
 func (c *Counted) counts(w []uint64) bool {
