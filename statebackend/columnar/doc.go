@@ -16,7 +16,8 @@
 // A Multimap and an OrderedMap are rows in such blocks, whose deleted slots are
 // reused, below a row a key: a treap in the order of a sequence number or of a byte
 // string (sortedTable). One structure serves both, an iteration goes on from an order
-// and so stands changes, and a key with a million rows costs twenty-odd steps. A
+// and so stands changes, and a key with a million rows costs twenty-odd steps. Where
+// rows are looked for by their orders, an index of them is made beside (orderindex.go). A
 // broadcast map is a Value table of bytes.
 //
 // The memory of a store's tables is bounded with that of others (OpenSpec.Budget):

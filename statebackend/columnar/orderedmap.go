@@ -48,8 +48,7 @@ func (t orderedMapTable) checkPut(keys *stream.Keys, orders *statebackend.Orders
 // replaced by logging its removal and marking it, as if it were new.
 func (t *sortedTable) put(keys *stream.Keys, i int, o order, rows *stream.Batch) (Slot, error) {
 	if h := t.findKey(keys, i); h != noSlot {
-		if at, ok := t.find(h, o); ok {
-			s := t.get(at)
+		if s := t.lookUp(h, o); s != noSlot {
 			t.logRemoval(s)
 			t.dirty.Set(int(s))
 			return s, t.fill(s, rows, i)

@@ -177,12 +177,12 @@ func (t *sortedTable) within(p []byte) (from, to bound) {
 
 // FindSlots implements statebackend.OrderedMapTable.
 func (t orderedMapTable) FindSlots(keys *stream.Keys, orders *statebackend.Orders, slots []Slot) {
+	t.indexOrders()
+	t.index.migrate(migrateEntries * len(slots))
 	for i := range slots {
 		slots[i] = noSlot
 		if h := t.findKey(keys, i); h != noSlot {
-			if at, ok := t.find(h, orderOf(orders.At(i))); ok {
-				slots[i] = t.get(at)
-			}
+			slots[i] = t.lookUp(h, orderOf(orders.At(i)))
 		}
 	}
 }

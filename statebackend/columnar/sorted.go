@@ -36,6 +36,7 @@ type sortedTable struct {
 	byteWord  []int // those of columns of bytes
 
 	heads   rowSet
+	indexed bool // the index of rows, by key and order, is there
 	bytes   arena
 	sweep   Slot   // the next row of an evacuation, of the rows and then of the heads; noSlot: none is going on
 	next    uint64 // the next sequence number
@@ -196,6 +197,7 @@ func (t *sortedTable) reserve(n int) error {
 	if err := t.heads.index.reserve(0); err != nil {
 		return err
 	}
+	t.index.migrate(migrateEntries * n)
 	t.heads.index.migrate(migrateEntries * n)
 	return nil
 }
@@ -248,6 +250,7 @@ func (t *sortedTable) insert(h Slot, o order) (Slot, error) {
 	}
 	t.set(at, s)
 	t.split(x, o, link{s, left}, link{s, right})
+	t.indexOrder(s, t.live-1)
 	return s, nil
 }
 
@@ -264,6 +267,7 @@ func (t *sortedTable) remove(h Slot, at link) {
 }
 
 func (t *sortedTable) freeRow(s Slot) {
+	t.unindexOrder(s)
 	row := t.row(s)
 	t.bytes.drop(row[rowOrderBytes])
 	for _, w := range t.byteWord {
@@ -343,5 +347,5 @@ func (t *sortedTable) release() {
 	t.heads.release()
 	t.bytes.release()
 	t.removed.release()
-	t.sweep, t.next = noSlot, 0
+	t.sweep, t.next, t.indexed = noSlot, 0, false
 }
