@@ -21,6 +21,7 @@ type answerer struct {
 	folder  aggregate.Folder
 	scratch *aggregate.Table // a row for each answer, as it was or as it is
 	running [2]runner        // of frames that are not bounded
+	sliders [2]*slider       // of bounded ones; nil: they are made anew
 
 	told []told
 	rows struct { // to go
@@ -51,6 +52,12 @@ func (a *answerer) open(s *Sorted) {
 	a.spec, a.ctx, a.plan = s.spec, s.ctx, s.plan
 	a.folder.Use(s.plan)
 	a.scratch = aggregate.NewTable(s.reader.Layout(), s.plan)
+	if a.sliders[0] != nil {
+		a.sliders[1] = &slider{plan: s.plan}
+		for _, x := range a.sliders {
+			x.open(s.reader.Layout())
+		}
+	}
 	for i := range a.running {
 		if !s.spec.Frame.Bounded {
 			a.running[i].table, a.running[i].spare = aggregate.NewTable(s.reader.Layout(), s.plan), aggregate.NewTable(s.reader.Layout(), s.plan)
@@ -62,6 +69,8 @@ func (a *answerer) open(s *Sorted) {
 func (a *answerer) all(s *Sorted) error {
 	l := &s.layout
 	defer l.release()
+	a.sliders[0].forget()
+	a.sliders[1].forget()
 	var from [2]int // where the stretch begins among the rows that were and are there
 	for _, g := range l.segments {
 		went := false
@@ -161,6 +170,9 @@ func (a *answerer) row(l *layout, e element, from, end, up [2]int) error {
 func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebackend.Slot, error) {
 	slot := a.scratch.Blank()
 	if f := a.spec.Frame; f.Bounded {
+		if x := a.sliders[side]; x != nil {
+			return slot, x.frame(a.scratch, slot, b, max(from, end-1-int(f.Preceding)), end)
+		}
 		return slot, a.fold(a.scratch, slot, b, max(from, end-1-int(f.Preceding)), end)
 	}
 	r := &a.running[side]

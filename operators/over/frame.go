@@ -189,6 +189,7 @@ func (o *Over) answerRows(d *frames) error {
 	defer all.close()
 	b, starts := all.join(o, d.keys.Len(), before, back, after, rows)
 	defer b.Release()
+	o.slider.forget()
 	a := answers{o: o, from: b}
 	var dead []int32
 	var orders statebackend.Orders
@@ -286,6 +287,13 @@ func (a *answers) copy(groups statebackend.Part, group statebackend.Slot, from, 
 // of them.
 func (a *answers) fold(b *stream.Batch, from, to, asked int) error {
 	slot := a.slot()
+	if a.o.slider != nil {
+		if err := a.o.slider.frame(a.o.scratch, slot, b, from, to); err != nil {
+			return err
+		}
+		a.add(slot, asked, to)
+		return nil
+	}
 	if err := a.into(a.o.scratch, slot, b, from, to); err != nil {
 		return err
 	}

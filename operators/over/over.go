@@ -10,7 +10,8 @@
 // A frame that begins with the first row has running accumulators by key, of which a
 // copy is taken for each row. A bounded frame is folded anew for each row, out of
 // the rows that the map keeps: that costs as many values as the frame has, is exact
-// whatever the function, and takes nothing back. Rows that no later frame reaches
+// whatever the function, and takes nothing back. Longer frames of what can be taken
+// back are made of the frame before, by a slider. Rows that no later frame reaches
 // leave the map: beyond so many rows at once, beyond a range by a timer.
 //
 // # In another order
@@ -53,6 +54,7 @@ type Over struct {
 
 	plan    *aggregate.Plan
 	folder  aggregate.Folder
+	slider  *slider          // nil: frames are made anew
 	scratch *aggregate.Table // a row for each answer
 	reader  *stream.KeyReader
 	// groups has by key the number of the next row, and the accumulators of a frame
@@ -101,7 +103,7 @@ func (o *Over) open(in *types.Schema) (err error) {
 			return failure.User(err)
 		}
 	}
-	if o.plan, err = aggregate.NewPlan(aggregate.Input{Calls: o.spec.Aggregates, Raw: in}); err != nil {
+	if o.plan, o.slider, err = newPlan(o.spec, in); err != nil {
 		return failure.User(err)
 	}
 	if len(o.plan.Counted) > 0 {
@@ -112,6 +114,9 @@ func (o *Over) open(in *types.Schema) (err error) {
 	}
 	o.folder.Use(o.plan)
 	o.scratch = aggregate.NewTable(o.reader.Layout(), o.plan)
+	if o.slider != nil {
+		o.slider.open(o.reader.Layout())
+	}
 	return o.declare(keys, in)
 }
 

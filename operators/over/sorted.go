@@ -83,7 +83,7 @@ func (s *Sorted) open(in *types.Schema) (err error) {
 	if err != nil {
 		return failure.User(err)
 	}
-	if s.plan, err = aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in}); err != nil {
+	if s.plan, s.answer.sliders[0], err = newPlan(s.spec, in); err != nil {
 		return failure.User(err)
 	}
 	if len(s.plan.Counted) > 0 {
