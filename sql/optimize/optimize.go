@@ -50,7 +50,7 @@ type rule struct {
 // stages run one after the other, the rules of each together: a later one finds what the earlier ones have laid open.
 var stages = [][]rule{
 	{ // sets become joins and aggregates, constants fold
-		foldRule, unionFlattenRule, unionDistinctRule, intersectRule, exceptRule, nullAwareRule,
+		foldRule, unionFlattenRule, unionDistinctRule, intersectRule, exceptRule, countedSetRule, nullAwareRule, singleValueRule,
 	},
 	{ // conditions move to where the rows come from
 		foldRule, filterMergeRule, filterTrueRule, filterProjectRule, filterJoinRule, filterSetRule, filterAggregateRule, filterOverRule,

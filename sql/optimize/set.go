@@ -61,7 +61,7 @@ func distinct(n plan.Node) *plan.Aggregate {
 }
 
 // intersect gives the distinct left rows that the right side has too, except those that it does not have. NULL equals NULL in a
-// set. With ALL rows count, which no join tells: those stay as they are.
+// set. With ALL rows count, which no join tells: see countedSet.
 func intersect(_ *optimizer, n plan.Node) plan.Node { return setJoin(n, plan.Intersect, plan.Semi) }
 
 func except(_ *optimizer, n plan.Node) plan.Node { return setJoin(n, plan.Except, plan.Anti) }

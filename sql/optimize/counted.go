@@ -1,0 +1,168 @@
+package optimize
+
+import (
+	"slices"
+
+	"millrace/expr"
+	"millrace/sql/plan"
+	"millrace/types"
+)
+
+var (
+	countedSetRule  = rule{"set-all-to-counts", countedSet}
+	singleValueRule = rule{"single-value", singleValue}
+)
+
+// countedSet turns INTERSECT ALL and EXCEPT ALL into counts: how often a row is on each side says how often it is in the result. Then each row
+// stands for as many, as the elements of an ARRAY.
+func countedSet(o *optimizer, n plan.Node) plan.Node {
+	s, ok := n.(*plan.Set)
+	if !ok || s.Kind == plan.Union || !s.All || len(s.Of) != 2 {
+		return nil
+	}
+	for _, c := range s.Result {
+		if c.Type.Layout() >= types.LayoutList { // can't be a key
+			return nil
+		}
+	}
+	c := &counted{optimizer: o, of: s, width: len(s.Result)}
+	counts := c.counts()
+	if counts == nil {
+		return nil
+	}
+	times := c.times(counts.Schema())
+	some := c.call(">", times, bigint(0))
+	parts := c.call("SPLIT", c.call("REPEAT", text(","), &expr.Cast{X: c.call("-", times, bigint(1)), To: types.Of(types.Int)}), text(","))
+	if c.broken {
+		return nil
+	}
+	each := &plan.Correlate{
+		Kind: plan.Inner, Func: "UNNEST", Args: []expr.Expr{parts}, Input: &plan.Filter{Input: counts, Condition: some},
+		Result: append(slices.Clone(counts.Schema()), plan.Column{Name: "$each", Type: *parts.Type().Elem}),
+	}
+	return renamed(only(each, plan.Counted(c.width)), s.Result)
+}
+
+// counted makes the expressions of a countedSet. Where the registry lacks a function it is broken, and the set stays as it is.
+type counted struct {
+	*optimizer
+	of     *plan.Set
+	width  int
+	broken bool
+}
+
+func bigint(v int64) expr.Expr { return &expr.Literal{T: types.Of(types.BigInt).NotNull(), Value: v} }
+
+func text(s string) expr.Expr { return &expr.Literal{T: types.StringType().NotNull(), Value: s} }
+
+func (c *counted) call(name string, args ...expr.Expr) expr.Expr {
+	if c.broken {
+		return bigint(0)
+	}
+	out, err := expr.NewCall(c.Functions, name, args...)
+	if err != nil {
+		c.broken = true
+		return bigint(0)
+	}
+	return out
+}
+
+// counts are the distinct rows of both sides, with two columns behind them: how often a row is on the left, and on the right.
+func (c *counted) counts() plan.Node {
+	all := &plan.Set{Kind: plan.Union, All: true, Result: slices.Clone(c.of.Result)}
+	for i := range all.Result {
+		all.Result[i].Time = plan.NoTime
+	}
+	one := types.Of(types.BigInt).NotNull()
+	all.Result = append(all.Result, plan.Column{Name: "$left", Type: one}, plan.Column{Name: "$right", Type: one})
+	for i, in := range c.of.Of {
+		var p projection
+		for k := range c.width {
+			column := in.Schema()[k]
+			column.Name, column.Time = c.of.Result[k].Name, plan.NoTime
+			p.add(in.Schema().Ref(k), column)
+		}
+		p.add(bigint(int64(1-i)), all.Result[c.width])
+		p.add(bigint(int64(i)), all.Result[c.width+1])
+		all.Of = append(all.Of, p.over(in))
+	}
+	out := &plan.Aggregate{Input: all, Keys: plan.Counted(c.width), Result: slices.Clone(all.Result[:c.width])}
+	sum, err := expr.AggregateType("SUM", one)
+	if err != nil {
+		return nil
+	}
+	for i, name := range []string{"$left", "$right"} {
+		out.Calls = append(out.Calls, plan.Call{Func: "SUM", Args: []int{c.width + i}, Filter: plan.NoColumn, Name: name, Type: sum})
+		out.Result = append(out.Result, plan.Column{Name: name, Type: sum})
+	}
+	return out
+}
+
+// times is how often a row is in the result.
+func (c *counted) times(in plan.Schema) expr.Expr {
+	left, right := in.Ref(c.width), in.Ref(c.width+1)
+	if c.of.Kind == plan.Except {
+		return c.call("-", left, right)
+	}
+	return &expr.Case{Whens: []expr.When{{If: c.call("<", left, right), Then: left}}, Else: right, T: left.T}
+}
+
+// singleValue has a scalar subquery that may give several rows counted: a second row is an error, as soon as it is there.
+func singleValue(o *optimizer, n plan.Node) plan.Node {
+	j, ok := n.(*plan.Join)
+	if !ok || !j.Single || len(j.Right.Schema()) != 1 || oneRow(j.Right) {
+		return nil
+	}
+	column := j.Right.Schema()[0]
+	most, err := expr.AggregateType("MAX", column.Type)
+	if err != nil {
+		return nil
+	}
+	count := types.Of(types.BigInt).NotNull()
+	rows := &plan.Aggregate{Input: j.Right, Calls: []plan.Call{
+		{Func: "MAX", Args: []int{0}, Filter: plan.NoColumn, Name: "$value", Type: most}, {Func: "COUNT", Filter: plan.NoColumn, Name: "$rows", Type: count},
+	}, Result: plan.Schema{{Name: "$value", Type: most}, {Name: "$rows", Type: count}}}
+	value := rows.Result.Ref(0)
+	one, err := expr.NewCall(o.Functions, "<=", rows.Result.Ref(1), bigint(1))
+	if err != nil {
+		return nil
+	}
+	// The text is no number: evaluating this fails, and says what is wrong.
+	fails, err := expr.NewCall(o.Functions, "=", &expr.Cast{X: text("subquery returns more than one row: " + shortened(j.Right)), To: types.Of(types.Int)}, rows.Result.Ref(1))
+	if err != nil {
+		return nil
+	}
+	checked := &expr.Case{Whens: []expr.When{{If: one, Then: value}, {If: fails, Then: value}}, T: most.AsNullable()}
+	c := *j
+	c.Right = &plan.Project{Input: rows, Columns: []expr.Expr{checked}, Result: plan.Schema{{Name: column.Name, Type: checked.T}}}
+	return &c
+}
+
+// oneRow tells whether a relation has one row at most, whatever is read.
+func oneRow(n plan.Node) bool {
+	switch n := n.(type) {
+	case *plan.Aggregate:
+		return len(n.Keys) == 0 && n.Window == nil && n.Sets == nil
+	case *plan.Values:
+		return len(n.Rows) <= 1
+	case *plan.Project:
+		return oneRow(n.Input)
+	case *plan.Filter:
+		return oneRow(n.Input)
+	default:
+		return false
+	}
+}
+
+// shortened names a relation by what it is made of, in as many words as an error bears.
+func shortened(n plan.Node) string {
+	const most = 200
+	out := plan.Line(n)
+	for in := n.Inputs(); len(in) > 0 && len(out) < most; in = in[0].Inputs() {
+		out += " of " + plan.Line(in[0])
+	}
+	if runes := []rune(out); len(runes) > most {
+		out = string(runes[:most]) + " ..."
+	}
+	return out
+}
