@@ -30,8 +30,6 @@ type SourceTraits struct {
 	Fields bool
 	// Columns is the option that names the columns of a record, in their order, where not all of them are read; "": they are found by name.
 	Columns string
-	// Lookup tells that rows can be asked for by key.
-	Lookup bool
 	// Partitions tells that the source takes PartitionKeys.
 	Partitions bool
 }

@@ -55,6 +55,7 @@ var generators = map[string]func(*testing.T) string{
 	"kafka sink":               func(t *testing.T) string { return table(own(t, (&kafka.Connector{}).Sink().Options)) },
 	"filesystem source":        func(*testing.T) string { return table(files.SourceSpec) },
 	"filesystem sink":          func(*testing.T) string { return table(files.SinkSpec) },
+	"options without effect":   func(*testing.T) string { return withoutEffect() },
 	"values source":            func(*testing.T) string { return table(jobgraph.ValuesSpec) },
 	"nexmark source":           func(*testing.T) string { return table(nexmark.Spec) },
 	"print sink":               func(*testing.T) string { return table(print.Spec) },
@@ -224,4 +225,15 @@ func generate(t *testing.T, p page, used map[string]bool) string {
 		fmt.Fprintf(&b, "%s%s -->\n\n%s\n%s", beginMark, name, generator(t), endMark)
 		rest = after
 	}
+}
+
+// withoutEffect lists the options of Flink's that are taken and mean nothing.
+func withoutEffect() string {
+	var out strings.Builder
+	out.WriteString("| Option | Why it has no effect |\n|---|---|\n")
+	for _, key := range physical.WithoutEffect() {
+		why, _ := physical.NoEffect(key)
+		fmt.Fprintf(&out, "| `%s` | %s |\n", key, why)
+	}
+	return out.String()
 }

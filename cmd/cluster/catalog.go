@@ -10,7 +10,7 @@ import (
 )
 
 // Options that a table may have beside those of its connector: who plans reads them.
-var optionsOfTables = []string{connectorOption, "scan.parallelism", "sink.parallelism", "scan.watermark.idle-timeout"}
+var optionsOfTables = []string{connectorOption, "scan.parallelism", "sink.parallelism", "scan.watermark.idle-timeout", "lookup.cache"}
 
 const connectorOption = "connector"
 
@@ -39,8 +39,8 @@ func (d described) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 		return catalog.SourceTraits{}, err
 	}
 	return catalog.SourceTraits{
-		Changelog: changelogs[s.Changelog], Bounded: s.Bounded, Metadata: s.Metadata, Fields: s.Fields, Columns: s.Columns, Lookup: s.Lookup,
-		Partitions: s.Partitions,
+		Changelog: changelogs[s.Changelog], Bounded: s.Bounded, Metadata: s.Metadata, Fields: s.Fields, Columns: s.Columns,
+		Lookup: slices.Contains(d.known.Lookups(), name), Partitions: s.Partitions,
 	}, nil
 }
 

@@ -33,8 +33,8 @@ func TestWhatPlannersKnowOfSources(t *testing.T) {
 		{"datagen", tableOf("connector", "datagen"), catalog.SourceTraits{}},
 		{"datagen to an end", tableOf("connector", "datagen", "number-of-rows", "5"), catalog.SourceTraits{Bounded: true}},
 		{"values", tableOf("connector", "values", "rows.0", "[[1]]"), catalog.SourceTraits{Bounded: true}},
-		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json"), catalog.SourceTraits{Bounded: true, Partitions: true, Fields: true}},
-		{"records without names", tableOf("connector", "filesystem", "path", "/data", "format", "csv"), catalog.SourceTraits{Bounded: true, Partitions: true, Columns: "csv.columns"}},
+		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "json", "lookup.cache", "FULL"), catalog.SourceTraits{Bounded: true, Partitions: true, Fields: true, Lookup: true}},
+		{"records without names", tableOf("connector", "filesystem", "path", "/data", "format", "csv"), catalog.SourceTraits{Bounded: true, Partitions: true, Columns: "csv.columns", Lookup: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := known.Source(c.table)

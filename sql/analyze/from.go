@@ -15,6 +15,8 @@ type joiner struct {
 	*analyzer
 	env   *env
 	hints []plan.Hint
+	// aliases are the names of all relations so far.
+	aliases []string
 }
 
 // side is how a table is joined to those before it.
@@ -46,7 +48,8 @@ func (a *analyzer) fromList(tree *ast.Select, e *env) (relation, error) {
 			return relation{}, err
 		}
 	}
-	return left, nil
+	j.named(left)
+	return left, j.checkHints(tree.Hints)
 }
 
 // hintsOf returns the hints of a SELECT: those of a name, or all if it is empty.
@@ -132,6 +135,7 @@ func (j *joiner) join(left relation, ref ast.TableRef, s side) (relation, error)
 	if err != nil {
 		return right, err
 	}
+	j.named(left, right)
 	node := &plan.Join{Kind: s.kind, Left: left.node, Right: right.node, Hints: j.joinHints(left, right), Result: sideBySide(left.node, right.node, s.kind)}
 	both := beside(node, left, right)
 	switch {

@@ -187,7 +187,7 @@ func (s *selection) aggregateStage() error {
 		n.column = noColumn
 	}
 	in := &input{places: make(map[string]int)}
-	agg := &plan.Aggregate{Sets: s.sets, Hints: hintsOf(s.tree.Hints, "STATE_TTL")}
+	agg := &plan.Aggregate{Sets: s.sets, Hints: s.groupHints()}
 	keys := make(map[string]int, len(s.groups))
 	for i, g := range s.groups {
 		x, err := s.settle(g.at, g.x)

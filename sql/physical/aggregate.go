@@ -90,7 +90,7 @@ func (p *planner) grouped(n *plan.Aggregate, in *step, keys []int, of []plan.Cal
 	if !ok {
 		return nil
 	}
-	g := &groupAggregate{keys: keys, calls: calls, retract: !in.appends(), final: p.settings.batch, ttl: p.settings.ttl}
+	g := &groupAggregate{keys: keys, calls: calls, retract: !in.appends(), final: p.settings.batch, ttl: p.ttls(n.Hints, "input")[0]}
 	s := &step{operator: g, of: n, inputs: []*step{in}, paired: true, upsert: [][]int{plan.Counted(len(keys))}}
 	s.changes = g.changes()
 	if p.twoPhases(g, in) {

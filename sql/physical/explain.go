@@ -13,6 +13,8 @@ import (
 type Details struct {
 	ChangelogMode bool // CHANGELOG_MODE: which changes each operator gives
 	EstimatedCost bool // ESTIMATED_COST: what state each operator keeps
+	// JSONExecutionPlan (JSON_EXECUTION_PLAN) shows what runs once more, in the JSON of Flink's plan visualizer.
+	JSONExecutionPlan bool
 }
 
 // Explain shows a statement on its way: the plan as the text says it, as it was optimised, the operators with their exchanges, and
@@ -23,6 +25,9 @@ func (j *Job) Explain(text []plan.Node, d Details) string {
 	out.WriteString("\n== Optimized Logical Plan ==\n" + plan.Explain(j.plans...))
 	out.WriteString("\n== Optimized Physical Plan ==\n" + j.physical(d))
 	out.WriteString("\n== Job Graph ==\n" + jobgraph.Explain(j.Graph))
+	if d.JSONExecutionPlan {
+		out.WriteString("\n== Physical Execution Plan ==\n" + j.json() + "\n")
+	}
 	for i, w := range j.Warnings {
 		if i == 0 {
 			out.WriteString("\n== Warnings ==\n")
@@ -122,6 +127,9 @@ func (s *step) explained() []string {
 		return []string{o.spec.Type.String(), "on " + named(s.inputs[0].out, o.spec.Keys.Left) + " = " + named(s.inputs[1].out, o.spec.Keys.Right)}
 	case *timedJoin:
 		return []string{o.kind.String(), "on " + named(s.inputs[0].out, o.keys.Left) + " = " + named(s.inputs[1].out, o.keys.Right)}
+	case *lookupJoin:
+		keys := &o.spec.Keys
+		return []string{"table=" + o.name, o.spec.Type.String(), "on " + named(s.inputs[0].out, keys.Left) + " = " + named(o.spec.Table.Schema, keys.Right)}
 	case *materialize:
 		return []string{"key=" + named(s.out, o.keys)}
 	case *normalize:

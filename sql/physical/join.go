@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 )
@@ -43,7 +42,7 @@ var joinTypes = map[plan.JoinKind]jobgraph.JoinType{
 func (p *planner) join(n *plan.Join) *step {
 	left, right := p.step(n.Left), p.step(n.Right)
 	if n.Single && !slices.ContainsFunc(right.upsert, func(u []int) bool { return len(u) == 0 }) {
-		p.refuse("let it be an aggregate without GROUP BY, or join the relation", "a subquery that stands for a value may give several rows: %s", plan.Line(n.Right))
+		p.refuse("let it be an aggregate without GROUP BY, or join the relation", "a subquery that stands for a value may give several rows, of which none is the greatest: %s", plan.Line(n.Right))
 		return nil
 	}
 	if n.Window != nil || n.Interval != nil {
@@ -53,7 +52,8 @@ func (p *planner) join(n *plan.Join) *step {
 		n = p.unbounded(n, left, right)
 	}
 	j := &join{spec: jobgraph.JoinSpec{Type: joinTypes[n.Kind], Keys: joinKeys(n.Keys), Condition: p.joinCondition(n.Condition, left, right)}}
-	ttls := p.joinTTLs(n)
+	ttls := p.ttls(n.Hints, "left", "right")
+	p.heed(n.Hints, stateTTLHint)
 	s := &step{operator: j, of: n, inputs: []*step{left, right}, paired: true, changes: j.changes(left, right)}
 	s.upsert = j.upsert(left, right)
 	for i, in := range s.inputs {
@@ -121,35 +121,6 @@ func (j *join) upsert(left, right *step) (out [][]int) {
 		for _, b := range shifted {
 			if !j.spec.Type.Outer(0) && !j.spec.Type.Outer(1) {
 				out = append(out, slices.Concat(a, b))
-			}
-		}
-	}
-	return out
-}
-
-// stateTTL is the hint that says how long the rows of a side are kept.
-const stateTTLHint = "STATE_TTL"
-
-var joinTTLSpec = options.Spec{Name: stateTTLHint, Options: []options.Option{
-	{Key: "left", Type: options.Duration, Min: "0 ms", Doc: "How long rows of the left input are kept."},
-	{Key: "right", Type: options.Duration, Min: "0 ms", Doc: "How long rows of the right input are kept."},
-}}
-
-// joinTTLs returns for both inputs how long their rows are kept.
-func (p *planner) joinTTLs(n *plan.Join) (out [2]time.Duration) {
-	out = [2]time.Duration{p.settings.ttl, p.settings.ttl}
-	for _, h := range n.Hints {
-		if h.Name != stateTTLHint {
-			continue
-		}
-		v, err := options.Parse(joinTTLSpec, h.Options)
-		if err != nil {
-			p.fail(err)
-			return out
-		}
-		for i, side := range []string{"left", "right"} {
-			if v.IsGiven(side) {
-				out[i] = v.Duration(side)
 			}
 		}
 	}

@@ -138,7 +138,11 @@ func (j *temporalJoin) body(*step) jobgraph.OperatorBody {
 }
 
 func (p *planner) temporalJoin(n *plan.TemporalJoin) *step {
+	if l := p.looked(n); l != nil {
+		return p.lookupJoin(n, l)
+	}
 	left, right := p.step(n.Left), p.step(n.Right)
+	p.heed(n.Hints, stateTTLHint)
 	j := &temporalJoin{spec: jobgraph.TemporalJoinSpec{Type: joinTypes[n.Kind], Keys: joinKeys(n.Keys), Condition: p.joinCondition(n.Condition, left, right)}}
 	if len(n.Keys) == 0 {
 		p.refuse("join by the right side's primary key: ON a = b", "a table as of a time is joined without an equality: %s", plan.Line(n))

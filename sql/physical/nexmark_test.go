@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,10 @@ func TestNexmark(t *testing.T) {
 	}
 }
 
+const lookupTables = `CREATE TABLE orders (id BIGINT, city BIGINT, at_time AS PROCTIME()) WITH ('connector' = 'kafka');
+	CREATE TABLE cities (name STRING, id BIGINT, half AS id / 2, more STRING) WITH ('connector' = 'files', 'format' = 'csv');
+	`
+
 // TestTexts plans what the suite does not ask.
 func TestTexts(t *testing.T) {
 	for _, q := range []part{
@@ -120,6 +125,15 @@ func TestTexts(t *testing.T) {
 		{"functions-of-updates", `SELECT n, LAST_VALUE(channel) AS last, LISTAGG(channel) AS channels, VARIANCE(n) AS v
 			FROM (SELECT channel, COUNT(*) AS n FROM bid GROUP BY channel) GROUP BY n`},
 		{"array-agg", `SELECT auction, ARRAY_AGG(bidder) AS bidders FROM bid GROUP BY auction`},
+		{"lookup", lookupTables + `SELECT o.id, c.name, c.half FROM orders AS o JOIN cities FOR SYSTEM_TIME AS OF o.at_time AS c ON o.city = c.id AND c.name <> 'x' AND o.id > c.id`},
+		{"lookup-left", lookupTables + `SELECT o.id, c.name FROM orders AS o LEFT JOIN cities FOR SYSTEM_TIME AS OF o.at_time AS c ON o.city = c.id`},
+		{"lookup-without-key", lookupTables + `SELECT o.id, c.name FROM orders AS o JOIN cities FOR SYSTEM_TIME AS OF o.at_time AS c ON o.city > c.id`},
+		{"lookup-computed", lookupTables + `SELECT o.id, c.half FROM orders AS o LEFT JOIN cities FOR SYSTEM_TIME AS OF o.at_time AS c ON o.city = c.id`},
+		{"lookup-partial", lookupTables + `SELECT /*+ LOOKUP('table' = 'c', 'async' = 'true') */ o.id, c.name
+			FROM orders AS o JOIN cities /*+ OPTIONS('lookup.cache' = 'PARTIAL') */ FOR SYSTEM_TIME AS OF o.at_time AS c ON o.city = c.id`},
+		{"intersect-all", `SELECT auction, channel FROM bid INTERSECT ALL SELECT bidder, url FROM bid`},
+		{"except-all", `SELECT auction FROM bid EXCEPT ALL SELECT bidder FROM bid`},
+		{"scalar-subquery", `SELECT auction, (SELECT name FROM person) AS name FROM bid WHERE price > (SELECT AVG(price) FROM bid)`},
 		{"places", `CREATE TABLE notes (id INT, name STRING, price DECIMAL(10, 2), half AS price / 2) WITH ('connector' = 'files', 'format' = 'csv');
 			SELECT price, id FROM notes WHERE half > 1`},
 		{"all-places", `CREATE TABLE notes (id INT, name STRING) WITH ('connector' = 'files', 'format' = 'csv');
@@ -234,5 +248,67 @@ func TestStateTTLHints(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"2h0m0s", "24h0m0s", "30m0s", "30m0s"}, got); diff != "" {
 		t.Errorf("times (-want +got):\n%s", diff)
+	}
+}
+
+// TestHints has hints that change what a join and an aggregate keep, and others that change nothing.
+func TestHints(t *testing.T) {
+	b := plantest.New(t)
+	b.Functions = counting(t)
+	store := memory.New()
+	analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+	roots := analyzed(t, b, store, `SELECT /*+ STATE_TTL('b' = '2 h') */ auction, COUNT(*) AS n FROM bid AS b GROUP BY auction;
+		SELECT /*+ STATE_TTL('b' = '3 h'), BROADCAST(p), SHUFFLE_HASH(b) */ b.auction, p.name FROM bid AS b JOIN person AS p ON b.bidder = p.id`)
+	j, err := planned(t, b, roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range j.Graph.Vertices {
+		for _, o := range v.Operators {
+			switch s := o.Body.(type) {
+			case *jobgraph.GroupAggregateSpec:
+				got = append(got, "aggregate "+s.TTL.String())
+			case *jobgraph.JoinSpec:
+				got = append(got, "join "+s.Left.TTL.String()+" "+s.Right.TTL.String())
+			}
+		}
+	}
+	got = append(got, j.Warnings[:2]...)
+	want := []string{
+		"aggregate 2h0m0s", "join 3h0m0s 0s", "the hint BROADCAST has no effect: joins deal rows out by their keys",
+		"the hint SHUFFLE_HASH has no effect: joins deal rows out by their keys",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestExplainJSON has what runs as the plan visualizer takes it.
+func TestExplainJSON(t *testing.T) {
+	b := plantest.New(t)
+	b.Functions = counting(t)
+	store := memory.New()
+	analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text)
+	roots := analyzed(t, b, store, "SELECT b.auction, COUNT(*) AS n FROM bid AS b JOIN person AS p ON b.bidder = p.id GROUP BY b.auction")
+	j, err := planned(t, b, roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "explain-json.txt", j.Explain(roots, physical.Details{JSONExecutionPlan: true}))
+}
+
+// TestOptionsWithoutEffect are none of those that have one.
+func TestOptionsWithoutEffect(t *testing.T) {
+	known := physical.Spec.Keys()
+	for _, key := range physical.WithoutEffect() {
+		if slices.Contains(known, key) {
+			t.Errorf("%s has an effect", key)
+		}
+	}
+	for key, want := range map[string]bool{"table.exec.mini-batch.size": true, "taskmanager.numberOfTaskSlots": true, "table.exec.state.ttl": false, "table.exec.mini-batch.sizes": false} {
+		if why, ok := physical.NoEffect(key); ok != want || ok && why == "" {
+			t.Errorf("%s: %t, %q", key, ok, why)
+		}
 	}
 }

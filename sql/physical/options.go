@@ -1,7 +1,6 @@
 package physical
 
 import (
-	"maps"
 	"time"
 
 	"millrace/catalog"
@@ -40,6 +39,15 @@ const (
 	checkpointTolerable = "execution.checkpointing.tolerable-failed-checkpoints"
 	checkpointUnaligned = "execution.checkpointing.unaligned.enabled"
 	checkpointAligned   = "execution.checkpointing.aligned-checkpoint-timeout"
+	checkpointRetained  = "execution.checkpointing.num-retained"
+
+	restartType     = "restart-strategy.type"
+	restartAttempts = "restart-strategy.fixed-delay.attempts"
+	restartDelay    = "restart-strategy.fixed-delay.delay"
+	restartInitial  = "restart-strategy.exponential-delay.initial-backoff"
+	restartMax      = "restart-strategy.exponential-delay.max-backoff"
+	restartReset    = "restart-strategy.exponential-delay.reset-backoff-threshold"
+	restartBackoffs = "restart-strategy.exponential-delay.attempts-before-reset-backoff"
 )
 
 var plannerSpec = options.Spec{Name: "planner", Options: []options.Option{
@@ -67,7 +75,45 @@ var jobSpec = options.Spec{Name: "job", Options: []options.Option{
 	{Key: checkpointTolerable, Type: options.Int, Default: "0", Min: "0", Doc: "How many checkpoints may fail in a row before the job restarts."},
 	{Key: checkpointUnaligned, Type: options.Bool, Default: "false", Doc: "Barriers overtake rows once they have waited for execution.checkpointing.aligned-checkpoint-timeout."},
 	{Key: checkpointAligned, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "How long barriers are aligned before they overtake rows."},
+	{Key: checkpointRetained, Type: options.Int, Min: "1", Max: "1000", Doc: "How many completed checkpoints are kept. Without it there are 3."},
+	{Key: restartType, Type: options.Enum, Values: []string{restartExponential, restartFixed, restartNone}, Doc: "What follows a failure: restarts after delays that grow, restarts after one delay, or none. Without it the cluster decides."},
+	{Key: restartAttempts, Type: options.Int, Default: "1", Min: "1", Max: "2147483647", Doc: "How often a job restarts with fixed-delay."},
+	{Key: restartDelay, Type: options.Duration, Default: "1 s", Min: "0 ms", Doc: "The delay of fixed-delay."},
+	{Key: restartInitial, Type: options.Duration, Default: "1 s", Min: "1 ms", Doc: "The first delay of exponential-delay."},
+	{Key: restartMax, Type: options.Duration, Default: "1 min", Min: "1 ms", Doc: "The longest delay of exponential-delay."},
+	{Key: restartReset, Type: options.Duration, Default: "1 h", Min: "1 ms", Doc: "How long a job runs until its next failure counts as the first."},
+	{Key: restartBackoffs, Type: options.Int, Min: "1", Max: "2147483647", Doc: "How often a job restarts with exponential-delay. Without it there is no bound."},
 }}
+
+// The restart strategies.
+const (
+	restartExponential = "exponential-delay"
+	restartFixed       = "fixed-delay"
+	restartNone        = "none"
+)
+
+// restart is what follows a failure. What is not given is the cluster's to decide.
+func (s *settings) restart() (out jobgraph.RestartSpec) {
+	v := s.options
+	duration := func(key string) time.Duration {
+		if v.IsGiven(key) {
+			return v.Duration(key)
+		}
+		return 0
+	}
+	switch v.Text(restartType) {
+	case restartNone:
+		out.Strategy = jobgraph.RestartNone
+	case restartFixed:
+		out.Strategy, out.Attempts, out.Delay = jobgraph.RestartFixedDelay, int(v.Int(restartAttempts)), v.Duration(restartDelay)
+	default:
+		out.Delay, out.MaxDelay, out.ResetThreshold = duration(restartInitial), duration(restartMax), duration(restartReset)
+		if v.IsGiven(restartBackoffs) {
+			out.Attempts = int(v.Int(restartBackoffs))
+		}
+	}
+	return out
+}
 
 // settings are the options as the planner uses them.
 type settings struct {
@@ -110,14 +156,7 @@ func KeepParts(v options.Values) bool { return !v.Bool(reusePlan) }
 // ReadsFields tells, as optimize.Config asks it, of which tables' ROWs some fields alone can be read.
 func ReadsFields(c catalog.Connectors) func(*plan.Scan) bool {
 	return func(n *plan.Scan) bool {
-		t := *n.Table
-		t.Options = make(map[string]string)
-		maps.Copy(t.Options, n.Table.Options)
-		maps.Copy(t.Options, n.Hints)
-		for _, o := range TableSpec.Options {
-			delete(t.Options, o.Key)
-		}
-		traits, err := c.Source(&t)
+		traits, err := c.Source(connectorTable(n))
 		return err == nil && traits.Fields
 	}
 }
@@ -133,6 +172,10 @@ func (s *settings) graph() *jobgraph.Graph {
 			TolerableFailures: int(v.Int(checkpointTolerable)),
 			Unaligned:         v.Bool(checkpointUnaligned), AlignedTimeout: v.Duration(checkpointAligned),
 		},
+	}
+	g.Restart = s.restart()
+	if v.IsGiven(checkpointRetained) {
+		g.Checkpoint.Retained = int(v.Int(checkpointRetained))
 	}
 	if v.IsGiven(checkpointInterval) {
 		g.Checkpoint.Interval = v.Duration(checkpointInterval)

@@ -41,9 +41,9 @@ func (world) Source(t *catalog.Table) (catalog.SourceTraits, error) {
 		return catalog.SourceTraits{Changelog: catalog.Upsert}, nil
 	case "files":
 		if t.Options["format"] == "csv" {
-			return catalog.SourceTraits{Bounded: true, Partitions: true, Columns: "csv.columns"}, nil
+			return catalog.SourceTraits{Bounded: true, Partitions: true, Lookup: true, Columns: "csv.columns"}, nil
 		}
-		return catalog.SourceTraits{Bounded: true, Partitions: true}, nil
+		return catalog.SourceTraits{Bounded: true, Partitions: true, Lookup: true}, nil
 	case "kafka":
 		return catalog.SourceTraits{Fields: true}, nil
 	}
@@ -63,7 +63,7 @@ func (world) Sink(t *catalog.Table) (catalog.SinkTraits, error) {
 }
 
 func (world) Sources() []string                       { return kinds }
-func (world) Lookups() []string                       { return nil }
+func (world) Lookups() []string                       { return []string{"files"} }
 func (world) CheckLookup(*jobgraph.LookupTable) error { return nil }
 func (world) Sinks() []string                         { return kinds }
 func (world) Operators() []jobgraph.OperatorKind {
@@ -72,7 +72,7 @@ func (world) Operators() []jobgraph.OperatorKind {
 		jobgraph.KindChangelogNormalize, jobgraph.KindSinkMaterialize, jobgraph.KindSort, jobgraph.KindLimit, jobgraph.KindDropUpdateBefore,
 		jobgraph.KindGroupAggregate, jobgraph.KindLocalGroupAggregate, jobgraph.KindJoin, jobgraph.KindWindowAssign,
 		jobgraph.KindIntervalJoin, jobgraph.KindWindowJoin, jobgraph.KindTemporalJoin,
-		jobgraph.KindOverAggregate, jobgraph.KindExpand, jobgraph.KindCorrelate,
+		jobgraph.KindOverAggregate, jobgraph.KindExpand, jobgraph.KindCorrelate, jobgraph.KindLookupJoin,
 	}
 }
 func (w world) Functions() *expr.Registry                       { return w.functions }

@@ -63,7 +63,7 @@ func Plan(roots []plan.Node, c Config) (*Job, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	return &Job{Graph: a.graph, Warnings: p.warnings(steps), plans: roots, steps: steps}, nil
+	return &Job{Graph: a.graph, Warnings: append(p.notes, p.warnings(steps)...), plans: roots, steps: steps}, nil
 }
 
 type planner struct {
@@ -74,7 +74,8 @@ type planner struct {
 	prints   *fingerprints
 	ordinals map[types.OperatorUID]int
 	problems failure.Problems
-	broken   error // ours: a bug
+	notes    []string // warnings of what was planned
+	broken   error    // ours: a bug
 }
 
 func (p *planner) countReaders(roots []plan.Node) {
@@ -137,6 +138,10 @@ func (p *planner) below(n plan.Node) []plan.Node {
 	switch n := n.(type) {
 	case *plan.Watermark: // a part of the source
 		return nil
+	case *plan.TemporalJoin:
+		if p.looked(n) != nil {
+			return n.Inputs()[:1]
+		}
 	case *plan.Project:
 		if f, ok := n.Input.(*plan.Filter); ok && p.readers[f] == 1 {
 			return f.Inputs()
@@ -222,7 +227,7 @@ func (union) body(*step) jobgraph.OperatorBody { return &jobgraph.UnionSpec{} }
 
 func (p *planner) union(n *plan.Set) *step {
 	if n.Kind != plan.Union || !n.All {
-		p.refuse("leave ALL out, or number the rows with ROW_NUMBER and compare these", "there is no operator for %s ALL", n.Kind)
+		p.refuse("leave columns of type ARRAY, MAP and ROW out", "there is no operator for %s ALL of rows that can't be grouped", n.Kind)
 		return nil
 	}
 	s := &step{operator: union{}, of: n, paired: true}

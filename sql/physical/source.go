@@ -20,6 +20,7 @@ const (
 	scanParallelism = "scan.parallelism"
 	sinkParallelism = "sink.parallelism"
 	scanIdleTimeout = "scan.watermark.idle-timeout"
+	lookupCache     = "lookup.cache"
 )
 
 // partitionKeys is the option of a connector that names the columns of PARTITIONED BY. No table's own options have it.
@@ -30,6 +31,7 @@ var TableSpec = options.Spec{Name: "table", Options: []options.Option{
 	{Key: scanParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The parallelism of reading; without it that of the job."},
 	{Key: sinkParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The parallelism of writing; without it that of what is written."},
 	{Key: scanIdleTimeout, Type: options.Duration, Min: "0 ms", Doc: "A split that gave no row for so long holds the watermark back no longer. Without it table.exec.source.idle-timeout applies."},
+	{Key: lookupCache, Type: options.Enum, Values: []string{"FULL"}, Default: "FULL", Doc: "What a join FOR SYSTEM_TIME AS OF processing time keeps of a table in which it looks rows up: each task reads all of it when it starts, and looks at it no more."},
 }}
 
 // source reads a table, and is the beginning of a vertex.
@@ -81,7 +83,7 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 	src := &source{changelog: traits.Changelog, bounded: traits.Bounded, parallelism: int(own.Int(scanParallelism)), path: scan.Path}
 	src.spec = jobgraph.SourceSpec{Connector: table.Options[connectorOption], Options: ofConnector(table, traits.Partitions), Schema: scan.Result.Types()}
 	if traits.Columns != "" {
-		p.positions(src, scan, traits)
+		p.positions(src.spec.Options, scan, traits)
 	}
 	src.spec.PrimaryKey = keyColumns(scan.Table.PrimaryKey, src.spec.Schema)
 	src.spec.Metadata = metadataOf(scan.Table, scan.Columns)
@@ -111,29 +113,33 @@ func (p *planner) source(scan *plan.Scan, computed *plan.Project, mark *plan.Wat
 }
 
 // positions names the columns of a record, which its format finds by their places, where not just these are read.
-func (p *planner) positions(s *source, scan *plan.Scan, traits catalog.SourceTraits) {
+func (p *planner) positions(given map[string]string, scan *plan.Scan, traits catalog.SourceTraits) {
 	option := traits.Columns
 	var stored, read []string
+	inRecord := func(c *catalog.Column) bool {
+		apart := traits.Partitions && slices.Contains(scan.Table.PartitionedBy, c.Name)
+		return c.Kind == catalog.Physical && !apart
+	}
 	for i := range scan.Table.Columns {
-		c := &scan.Table.Columns[i]
-		apart := traits.Partitions && slices.Contains(scan.Table.PartitionedBy, c.Name) // not in the records
-		if c.Kind == catalog.Physical && !apart {
+		if c := &scan.Table.Columns[i]; inRecord(c) {
 			stored = append(stored, c.Name)
-			if slices.Contains(scan.Columns, i) {
-				read = append(read, c.Name)
-			}
 		}
 	}
-	if _, given := s.spec.Options[option]; given || slices.Equal(read, stored) {
+	for _, i := range scan.Columns {
+		if c := &scan.Table.Columns[i]; inRecord(c) {
+			read = append(read, c.Name)
+		}
+	}
+	if _, is := given[option]; is || slices.Equal(read, stored) {
 		return
 	}
 	for _, name := range stored {
 		if strings.Contains(name, ";") || strings.TrimSpace(name) != name {
-			p.refuse("read all columns, or give the column another name", "table %s: the option %s can't name its column %s", s.name(), option, catalog.Quoted(name))
+			p.refuse("read all columns, or give the column another name", "table %s: the option %s can't name its column %s", scan.Path, option, catalog.Quoted(name))
 			return
 		}
 	}
-	s.spec.Options[option] = strings.Join(stored, ";")
+	given[option] = strings.Join(stored, ";")
 }
 
 func (p *planner) idleTimeout(own options.Values) time.Duration {

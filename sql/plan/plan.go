@@ -210,7 +210,8 @@ type Join struct {
 	Interval *JoinInterval
 }
 
-// Hint is a hint of the query for a node, such as STATE_TTL or LOOKUP. STATE_TTL of a join has its times by the words left and right.
+// Hint is a hint of the query for a node, such as STATE_TTL or LOOKUP. STATE_TTL of a join has its times by the words left and right, that of an
+// aggregate by the word input.
 type Hint struct {
 	Name    string
 	Options map[string]string

@@ -37,6 +37,9 @@ func (s *Session) explain(e *analyze.Explain) (Outcome, error) {
 			d.ChangelogMode = true
 		case ast.EstimatedCost:
 			d.EstimatedCost = true
+		case ast.JSONExecutionPlan:
+			d.JSONExecutionPlan = true
+		case ast.PlanAdvice: // warnings are always there
 		default:
 			return nil, failure.Userf("EXPLAIN %s is not supported yet", detail)
 		}

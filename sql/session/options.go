@@ -33,9 +33,19 @@ var ownSpec = options.Spec{Name: "session", Options: []options.Option{
 	{Key: AllowNonRestored, Type: options.Bool, Default: "false", Doc: "Whether state may be left behind for which a job has no place."},
 }}
 
+// effective leaves out the options that are Flink's and mean nothing here.
+func effective(given map[string]string) map[string]string {
+	out := maps.Clone(given)
+	maps.DeleteFunc(out, func(key, _ string) bool {
+		_, none := physical.NoEffect(key)
+		return none
+	})
+	return out
+}
+
 // apply takes options, all or none.
 func (s *Session) apply(given map[string]string) error {
-	v, err := options.Parse(Spec, given)
+	v, err := options.Parse(Spec, effective(given))
 	if err != nil {
 		return err
 	}
@@ -55,6 +65,9 @@ func (s *Session) setOption(st *ast.Set) (Outcome, error) {
 	if err := s.apply(merged(s.set, st.Option.Key.Value, st.Option.Value.Value)); err != nil {
 		return nil, err
 	}
+	if why, none := physical.NoEffect(st.Option.Key.Value); none {
+		return &Done{Warning: st.Option.Key.Value + " has no effect: " + why}, nil
+	}
 	return &Done{}, nil
 }
 
@@ -63,7 +76,11 @@ func (s *Session) listed() *Rows {
 	out := &Rows{Columns: []string{"key", "value"}}
 	masked := s.options.Masked()
 	for _, key := range slices.Sorted(maps.Keys(s.set)) {
-		out.add(key, masked[key])
+		text, effective := masked[key]
+		if !effective {
+			text = s.set[key]
+		}
+		out.add(key, text)
 	}
 	return out
 }

@@ -53,7 +53,10 @@ func (s *Session) Options() options.Values { return s.options }
 type Outcome interface{ isOutcome() }
 
 // Done is a statement that was carried out.
-type Done struct{}
+type Done struct {
+	// Warning is for whoever gave the statement, "" is none.
+	Warning string
+}
 
 // Changes are for the catalog.Store from which the snapshot was, in one Apply.
 type Changes struct {

@@ -118,6 +118,9 @@ func show(b *strings.Builder, o session.Outcome) {
 	switch o := o.(type) {
 	case *session.Done:
 		b.WriteString("done\n")
+		if o.Warning != "" {
+			b.WriteString("warning: " + o.Warning + "\n")
+		}
 	case *session.Text:
 		b.WriteString(strings.TrimSuffix(o.Text, "\n") + "\n")
 	case *session.Rows:

@@ -96,6 +96,9 @@ func (r *Runner) stopped(ctx context.Context, err error) error {
 func (r *Runner) answer(ctx context.Context, o session.Outcome) error {
 	switch o := o.(type) {
 	case *session.Done:
+		if o.Warning != "" {
+			fmt.Fprintln(r.Err, "warning: "+o.Warning)
+		}
 		return nil
 	case *session.Changes:
 		return r.Catalogs.Apply(ctx, o.List...)
