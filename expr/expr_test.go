@@ -242,6 +242,20 @@ func TestRegistryRefusesWhatCantStand(t *testing.T) {
 	}
 }
 
+// TestClassesGoByTheirNames: the name of a class has a case.
+func TestClassesGoByTheirNames(t *testing.T) {
+	r := NewRegistry()
+	if err := r.Register(Signature{Name: "com.example.F", Resolve: always(boolean)}); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := r.Lookup("com.example.F"); !ok {
+		t.Error("com.example.F was not found")
+	}
+	if _, ok := r.Lookup("com.example.f"); ok {
+		t.Error("com.example.f was found")
+	}
+}
+
 // TestBuiltinsAreDocumented: the list of functions is generated from what stands in the signatures.
 func TestBuiltinsAreDocumented(t *testing.T) {
 	reg := Builtins()

@@ -26,7 +26,8 @@ const Variadic = -1
 // Signature says which arguments a function takes and what it gives. It is
 // data: what the function computes stands beside the kernels.
 type Signature struct {
-	// Name is unique in a registry and upper case; operators go by their symbol.
+	// Name is unique in a registry and upper case; operators go by their symbol. A name with a dot in it is that of a class of another program
+	// and stands as it has it: no text calls it so, CREATE FUNCTION gives it another name.
 	Name             string
 	Kind             FuncKind
 	MinArgs, MaxArgs int
@@ -69,7 +70,7 @@ func NewRegistry() *Registry { return &Registry{byName: make(map[string]Signatur
 // Register adds signatures. A name that is taken is an error.
 func (r *Registry) Register(sigs ...Signature) error {
 	for _, s := range sigs {
-		if s.Name == "" || s.Name != strings.ToUpper(s.Name) || s.Resolve == nil && s.ResolveArgs == nil {
+		if s.Name == "" || s.Name != strings.ToUpper(s.Name) && !s.IsClass() || s.Resolve == nil && s.ResolveArgs == nil {
 			return fmt.Errorf("register function %q: a name in upper case and a Resolve are required", s.Name)
 		}
 		if _, taken := r.byName[s.Name]; taken {
@@ -80,7 +81,10 @@ func (r *Registry) Register(sigs ...Signature) error {
 	return nil
 }
 
-// Lookup finds a signature by name, in any case.
+// IsClass tells whether the name is that of a class.
+func (s *Signature) IsClass() bool { return strings.Contains(s.Name, ".") }
+
+// Lookup finds a signature by name, in any case unless it is that of a class.
 func (r *Registry) Lookup(name string) (Signature, bool) {
 	s, ok := r.byName[name]
 	if !ok {

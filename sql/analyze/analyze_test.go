@@ -232,6 +232,10 @@ var functions = func() *expr.Registry {
 			Resolve: func([]types.Type) (types.Type, error) { return types.Of(types.BigInt), nil },
 		},
 		expr.Signature{
+			Name: "com.example.CountChar", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Doc: "A user's, in the place of a class.",
+			Resolve: func([]types.Type) (types.Type, error) { return types.Of(types.BigInt), nil },
+		},
+		expr.Signature{
 			Name: "WORDS", Kind: expr.TableFunc, MinArgs: 1, MaxArgs: 1, Doc: "A user's table function.",
 			Resolve: func([]types.Type) (types.Type, error) {
 				return types.RowOf(types.Field{Name: "word", Type: types.StringType()}, types.Field{Name: "length", Type: types.Of(types.Int)}), nil

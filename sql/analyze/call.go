@@ -156,7 +156,7 @@ func (b *binder) functionNames(p catalog.Path) []string {
 	known := b.Catalog.Functions(p.Catalog, p.Database)
 	lower := p.Name != strings.ToUpper(p.Name)
 	for _, name := range b.Functions.Names() {
-		if strings.ContainsAny(name, " +-*/%<>=|") {
+		if strings.ContainsAny(name, " +-*/%<>=|.") {
 			continue
 		}
 		if lower {

@@ -1,6 +1,7 @@
 package analyze
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -456,9 +457,15 @@ func (a *analyzer) functionPath(n ast.Name, system bool) (catalog.Path, error) {
 	return catalog.Path{Name: n.Parts[0].Name}, nil
 }
 
-// functionOf returns a function that is registered.
+// Languages of functions. All are of Go: that a class of Java is replaced by is registered under the name of the class.
+const (
+	languageGo   = "GO"
+	languageJava = "JAVA"
+)
+
+// functionOf returns a function that is registered. Without a language the name says which is meant.
 func (a *analyzer) functionOf(at ranged, as ast.Text, language string) (*catalog.Function, error) {
-	if language != "" && language != "GO" {
+	if language != "" && language != languageGo && language != languageJava {
 		return nil, a.hinted(at, "LANGUAGE GO, with the name that the program registers", "LANGUAGE %s is not supported yet", language)
 	}
 	sig, ok := a.Functions.Lookup(as.Value)
@@ -468,5 +475,11 @@ func (a *analyzer) functionOf(at ranged, as ast.Text, language string) (*catalog
 	if sig.Kind != expr.ScalarFunc && sig.Kind != expr.TableFunc {
 		return nil, a.unsupported(as, "a function of this kind")
 	}
-	return &catalog.Function{Name: as.Value, Language: "GO"}, nil
+	if language == languageJava && !sig.IsClass() {
+		return nil, a.hinted(as, "LANGUAGE GO", "'%s' is the name of no class", as.Value)
+	}
+	if sig.IsClass() && language == "" {
+		language = languageJava
+	}
+	return &catalog.Function{Name: as.Value, Language: cmp.Or(language, languageGo)}, nil
 }
