@@ -20,6 +20,7 @@ import (
 	"millrace/formats/json"
 	"millrace/formats/raw"
 	"millrace/internal/failure"
+	"millrace/internal/invariant"
 	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -52,6 +53,7 @@ type Wiring struct {
 // say that no error carries; nil discards it.
 func NewWiring(log *slog.Logger) *Wiring {
 	w := &Wiring{Operators: &operators.Registry{}, Connectors: &connectors.Registry{}, Functions: expr.Builtins()}
+	w.use(nexmark.CountChar())
 	calc.Register(w.Operators, w.Functions)
 	window.Register(w.Operators)
 	aggregate.Register(w.Operators)
@@ -75,6 +77,13 @@ func NewWiring(log *slog.Logger) *Wiring {
 	w.collect = &collect.Connector{}
 	w.collect.Register(w.Connectors)
 	return w
+}
+
+// use adds a function that is not built in. Its name is taken by no other.
+func (w *Wiring) use(s expr.Signature) {
+	if err := w.Functions.Register(s); err != nil {
+		_ = invariant.Failedf("%v", err)
+	}
 }
 
 // UseStore gives connectors that need it the cluster's blob store, once it is open and

@@ -124,11 +124,21 @@ func (p *plan) nested(f types.Field, problems *failure.Problems) column {
 	return column{make: p.leaf(whole, f, problems)}
 }
 
+// The time of an event has one name in the suite's older tables and another in its later ones.
+const (
+	theTime   = "dateTime"
+	laterTime = "customTime"
+)
+
 // leaf finds a field by name and checks its type.
 func (p *plan) leaf(known []field, f types.Field, problems *failure.Problems) leaf {
+	name := f.Name
+	if name == laterTime {
+		name = theTime
+	}
 	for i := range known {
 		k := &known[i]
-		if k.name != f.Name {
+		if k.name != name {
 			continue
 		}
 		if !fits(k.kind, f.Type) {

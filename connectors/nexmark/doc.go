@@ -38,5 +38,9 @@
 // of having one each, so the stream does not depend on their number. base-time
 // is fixed by default, so that two runs see the same events.
 //
+// # The function
+//
+// CountChar stands in the place of the suite's own function, under the name of its class.
+//
 // The package makes no watermarks: those are the engine's, from dateTime.
 package nexmark

@@ -44,7 +44,11 @@ var Spec = options.Spec{Name: Name, Options: []options.Option{
 		Key: "events.num", Type: options.Int, Default: "0", Min: "0", Max: strconv.FormatInt(eventsMax, 10),
 		Doc: "How many events there are, of all types and splits. 0 means no end.",
 	},
-	{Key: "keep-alive", Type: options.Bool, Default: "false", Doc: "Whether the source goes on without rows after events.num instead of ending."},
+	{
+		Key: "stop-at", Type: options.Int, Default: "-1", Min: "-1", Max: strconv.FormatInt(eventsMax, 10),
+		Doc: "After how many events, of all types and splits, the source stops, where events.num does not stop it sooner; a job restored with a larger number goes on there. -1 stops nowhere.",
+	},
+	{Key: "keep-alive", Type: options.Bool, Default: "false", Doc: "Whether the source goes on without rows after its last event instead of ending."},
 	{Key: "person.proportion", Type: options.Int, Default: "1", Min: "0", Max: "10000", Doc: "People in an epoch."},
 	{Key: "auction.proportion", Type: options.Int, Default: "3", Min: "0", Max: "10000", Doc: "Auctions in an epoch."},
 	{Key: "bid.proportion", Type: options.Int, Default: "46", Min: "0", Max: "10000", Doc: "Bids in an epoch."},
@@ -90,7 +94,6 @@ type config struct {
 	limited      bool
 	keepAlive    bool
 	stop         int64 // the number of events
-	bounded      bool
 	sizes        [kinds]int64
 	hotAuctions  int64
 	hotBidders   int64
@@ -129,8 +132,11 @@ func parseConfig(given map[string]string) (*config, error) {
 	for _, p := range c.proportions {
 		c.total += p
 	}
-	if c.bounded = c.stop > 0; !c.bounded {
+	if c.stop == 0 {
 		c.stop = eventsMax
+	}
+	if at := v.Int("stop-at"); at >= 0 {
+		c.stop = min(c.stop, at)
 	}
 	c.setPace(v)
 	return c, c.settle(v.Text("base-time"))

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"millrace/connectors"
 	"millrace/internal/failure"
 	"millrace/types"
@@ -54,6 +56,36 @@ func TestBaseTime(t *testing.T) {
 		if c := configOf(t, map[string]string{"base-time": text}); c.base != want {
 			t.Errorf("%s is %d, want %d", text, c.base, want)
 		}
+	}
+}
+
+// TestStopAt stops where the first of two options says, and goes on where a job is restored with a larger number.
+func TestStopAt(t *testing.T) {
+	for _, c := range []struct {
+		given map[string]string
+		want  int
+	}{
+		{map[string]string{"stop-at": "120"}, 120},
+		{map[string]string{"stop-at": "120", "events.num": "90"}, 90},
+		{map[string]string{"stop-at": "120", "events.num": "150"}, 120},
+		{map[string]string{"stop-at": "-1", "events.num": "150"}, 150},
+		{map[string]string{"stop-at": "0"}, 0},
+	} {
+		if got := len(rowsOf(t, c.given, nestedSchema())); got != c.want {
+			t.Errorf("%v: %d events, want %d", c.given, got, c.want)
+		}
+	}
+}
+
+// TestLaterName asks for the time by its other name, in a row and beside it.
+func TestLaterName(t *testing.T) {
+	given := map[string]string{"events.num": "100"}
+	named := func(name string) *types.Schema {
+		at := types.Field{Name: name, Type: types.TimestampOf(3)}
+		return types.NewSchema(types.Field{Name: "bid", Type: types.RowOf(at)}, at)
+	}
+	if diff := cmp.Diff(rowsOf(t, given, named("dateTime")), rowsOf(t, given, named("customTime"))); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -17,7 +17,7 @@ var Factory = connectors.SourceFactory{
 		return Open(given, schema)
 	},
 	Traits: func(v options.Values) connectors.SourceTraits {
-		return connectors.SourceTraits{Fields: true, Bounded: v.Int("events.num") > 0 && !v.Bool("keep-alive")}
+		return connectors.SourceTraits{Fields: true, Bounded: (v.Int("events.num") > 0 || v.Int("stop-at") >= 0) && !v.Bool("keep-alive")}
 	},
 }
 
