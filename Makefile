@@ -101,6 +101,10 @@ random: ## random SQL over random rows for RANDOM_TIME: one answer from every co
 zombies: ## ZOMBIES leaders, one after the other, are paused with a write that they have decided
 	MILLRACE_ZOMBIES=$(ZOMBIES) $(PROOF) -run '^TestZombieLeaders$$' ./tests/exactlyonce
 
+.PHONY: nexmark
+nexmark: ## every query of Nexmark in every configuration, against the answers of Apache Flink and of models
+	MILLRACE_TEST=all $(PROOF) ./tests/nexmark
+
 .PHONY: lint
 lint: $(BIN)/golangci-lint ## golangci-lint over everything, and buf lint
 	$(BIN)/golangci-lint run $(LINT_FLAGS) ./...

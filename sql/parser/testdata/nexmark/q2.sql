@@ -1,1 +1,0 @@
-INSERT INTO out2 SELECT auction, price FROM bid WHERE MOD(auction, 123) = 0;

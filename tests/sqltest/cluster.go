@@ -1,0 +1,60 @@
+package sqltest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"millrace/cmd/cluster"
+	"millrace/cmd/millrace/client"
+	"millrace/types"
+)
+
+// Cluster is a cluster inside the process. Its methods are for one test at a time.
+type Cluster struct {
+	*cluster.Cluster
+	Client *client.Client
+	// managers have been started so far.
+	managers int
+}
+
+// Start runs a cluster of two task managers in a folder of its own. The options lack a Dir, and have a Wiring.
+func Start(ctx context.Context, o cluster.Options) (*Cluster, error) {
+	var err error
+	//nolint:usetesting // the cluster outlives the test that is the first to need it
+	if o.Dir, err = os.MkdirTemp("", "millrace-sql"); err != nil {
+		return nil, err
+	}
+	o.TaskManagers = 2
+	c := &Cluster{managers: o.TaskManagers}
+	if c.Cluster, err = cluster.Start(ctx, o); err != nil {
+		return nil, err
+	}
+	c.Client = client.Over(c.Jobs())
+	return c, nil
+}
+
+// CrashOne kills the task manager that has been there longest, and starts another.
+func (c *Cluster) CrashOne(t *testing.T) {
+	t.Helper()
+	c.Crash(t, types.TaskManagerID(fmt.Sprintf("tm-%d", c.managers-1)))
+}
+
+// Crash kills a task manager, and starts another.
+func (c *Cluster) Crash(t *testing.T, id types.TaskManagerID) {
+	t.Helper()
+	c.managers++
+	if err := c.KillTaskManager(id); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.StartTaskManager(types.TaskManagerID(fmt.Sprintf("tm-%d", c.managers))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Close ends the cluster and removes its folder.
+func (c *Cluster) Close() error {
+	return errors.Join(c.Cluster.Close(), os.RemoveAll(c.Dir))
+}
