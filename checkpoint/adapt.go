@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"millrace/internal/failure"
+	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )
@@ -213,7 +214,7 @@ func adaptVertex(v *checkpointv1.VertexState, in AdaptVertex, fates []StateFate)
 			n.Committables = t.Committables
 		}
 		for _, w := range t.Watermarks {
-			if w.Watermark != math.MaxInt64 {
+			if w.Watermark != math.MaxInt64 || mutant.On(mutant.DrainEndRestored) {
 				n.Watermarks = append(n.Watermarks, w)
 			}
 		}

@@ -130,7 +130,7 @@ func (w *world) scheduleStrikes() {
 			w.after(w.between(faultsFrom+3_000, healAt-leaseTTL-endingMax), func() {
 				// All tasks have run, and one thing goes wrong at a time: a leader that can't learn that it has lost its lease keeps task
 				// managers for longer than the next one waits for them.
-				if jm := w.leader(); w.oracle.jobs[0].latest != nil && jm.paused <= w.now && w.answers(jm.name, "etcd") {
+				if jm := w.leader(); w.oracle.jobs[0].latest != nil && jm.paused <= w.now && w.answers(jm.name, "etcd") && w.holdsLease(jm) {
 					strike(w)
 				}
 			})
@@ -172,6 +172,12 @@ func (w *world) leader() *jobManager {
 		}
 	}
 	return w.jms[0]
+}
+
+// holdsLease tells whether a job manager leads not only by its own account.
+func (w *world) holdsLease(jm *jobManager) bool {
+	l, err := w.etcd.Open().Leader(w.ctx)
+	return err == nil && jm.lead != nil && l.Term == jm.term
 }
 
 func (w *world) strikeKillLeader() { w.kill(w.leader().process) }

@@ -218,6 +218,39 @@ func TestOracleForgetsWhatNobodyFound(t *testing.T) {
 	}
 }
 
+// TestOracleSeesThatASourceReadsOn: where one has ended it stays, but in a job that begins where another was drained.
+func TestOracleSeesThatASourceReadsOn(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		attempt  uint64 // of the first checkpoint
+		ended    bool
+		to       int64
+		violated bool
+	}{
+		{"stays", 1, true, 5, false},
+		{"reads on", 1, true, 6, true},
+		{"runs", 1, false, 6, false},
+		{"another job's", 0, true, 6, false},
+	} {
+		w := calm()
+		w.jobs = []*job{{}}
+		j := w.oracle.begins(firstJob, &checkpointv1.JobRecord{})
+		at := func(attempt uint64, offset int64) {
+			m := &checkpointv1.Manifest{Attempt: attempt, Vertices: []*checkpointv1.VertexState{{VertexId: "bids-0", Tasks: []*checkpointv1.TaskState{{
+				Ended: test.ended, Splits: []*checkpointv1.SplitState{{Id: "bids-0", State: fmt.Appendf(nil, `{"offset":%d}`, offset)}},
+			}}}}}
+			now, err := positionsOf(m)
+			must(err)
+			j.staysEnded(m, now)
+		}
+		at(test.attempt, 5)
+		at(2, test.to)
+		if w.oracle.violated() != test.violated {
+			t.Errorf("%s: violations %v", test.name, w.oracle.broken)
+		}
+	}
+}
+
 func TestTierConforms(t *testing.T) { statetest.RunTier(t, newTier(&process{w: calm(), name: "a"})) }
 
 // passSeeds is how many schedules are looked at until every point was passed.

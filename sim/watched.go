@@ -24,6 +24,7 @@ type watched struct {
 	latest   *checkpointv1.LatestCheckpoint
 	needed   []string  // objects of the retained checkpoints
 	position positions // in the last complete checkpoint
+	ended    positions // of splits whose source had ended in a complete checkpoint
 	end      *checkpointv1.JobRecord
 	newest   map[types.RegionID]types.Attempt // that ran
 
@@ -37,7 +38,7 @@ type positions map[string]int64
 // begins takes a job in that has just begun to exist.
 func (o *oracle) begins(id types.JobID, rec *checkpointv1.JobRecord) *watched {
 	j := &watched{
-		o: o, graph: rec.GraphObject, trigger: make(map[types.CheckpointID]bool), position: make(positions),
+		o: o, graph: rec.GraphObject, trigger: make(map[types.CheckpointID]bool), position: make(positions), ended: make(positions),
 		newest: make(map[types.RegionID]types.Attempt), at: make(map[types.CheckpointID]positions),
 	}
 	j.job = o.w.jobs[len(o.jobs)]
@@ -164,7 +165,30 @@ func (j *watched) latestManifest(m *checkpointv1.Manifest) {
 			o.violate("positions", "checkpoint %d has %s at %d, behind %d", m.CheckpointId, split, at, was)
 		}
 	}
+	j.staysEnded(m, now)
 	j.position, j.at[types.CheckpointID(m.CheckpointId)] = now, now
+}
+
+// staysEnded holds: where a source has ended, nothing more is read. The input has no end but where a drain makes one, and what was
+// read behind it would meet windows that had fired for it.
+func (j *watched) staysEnded(m *checkpointv1.Manifest, now positions) {
+	for _, split := range slices.Sorted(maps.Keys(j.ended)) {
+		if at, was := now[split], j.ended[split]; at != was {
+			j.o.violate("positions", "checkpoint %d has %s at %d, and its source had ended at %d", m.CheckpointId, split, at, was)
+		}
+	}
+	if m.Attempt == 0 {
+		return // the job begins with what another has ended
+	}
+	for _, v := range m.Vertices {
+		for _, t := range v.Tasks {
+			for _, s := range t.Splits {
+				if key := v.VertexId + "/" + s.Id; t.Ended {
+					j.ended[key] = now[key]
+				}
+			}
+		}
+	}
 }
 
 func (j *watched) groups(m *checkpointv1.Manifest, v *checkpointv1.VertexState) {

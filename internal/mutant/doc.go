@@ -17,7 +17,7 @@ const (
 	CheckpointIDReused   Name = "checkpoint-id-reused"         // an attempt counts from the last complete checkpoint
 	CommitBeforeManifest Name = "commit-before-manifest"       // sinks are told to commit when all tasks acknowledged
 	CommitterNoRecovery  Name = "committer-no-recovery"        // a committer is ready without having recovered
-	DrainEndRestored     Name = "drain-end-restored"           // an attempt begins at the end of event time that a drain made
+	DrainEndRestored     Name = "drain-end-restored"           // a job begins at the end of event time that a drain made
 	DrainReadsOn         Name = "drain-reads-on"               // sources of a job that is drained read more behind a restart
 	DuplicateTaken       Name = "duplicate-message-taken"      // a message of a session that comes twice is carried out twice
 	ExistsIsFailure      Name = "exists-is-failure"            // an object of the writer's own is taken for another's
