@@ -62,11 +62,15 @@ func (s *Session) setOption(st *ast.Set) (Outcome, error) {
 	if st.Option == nil {
 		return s.listed(), nil
 	}
-	if err := s.apply(merged(s.set, st.Option.Key.Value, st.Option.Value.Value)); err != nil {
+	key := st.Option.Key.Value
+	if _, none := physical.NoEffect(key); !none && !slices.Contains(Spec.Keys(), key) {
+		return nil, unknownOption(key)
+	}
+	if err := s.apply(merged(s.set, key, st.Option.Value.Value)); err != nil {
 		return nil, err
 	}
-	if why, none := physical.NoEffect(st.Option.Key.Value); none {
-		return &Done{Warning: st.Option.Key.Value + " has no effect: " + why}, nil
+	if why, none := physical.NoEffect(key); none {
+		return &Done{Warning: key + " has no effect: " + why}, nil
 	}
 	return &Done{}, nil
 }
@@ -105,7 +109,7 @@ func (s *Session) reset(st *ast.Reset) (Outcome, error) {
 
 func unknownOption(key string) error {
 	m := failure.Message{Field: key, Primary: "there is no option of this name"}
-	if near, ok := options.Nearest(key, Spec.Keys()); ok {
+	if near, ok := options.Nearest(key, append(Spec.Keys(), physical.WithoutEffect()...)); ok {
 		m.Hint = "did you mean " + near + "?"
 	}
 	return failure.User(m)
