@@ -9,6 +9,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/cmd/millrace/client"
 	"millrace/tests/sql/feed"
+	"millrace/tests/sql/keep"
 	"millrace/types"
 )
 
@@ -45,6 +46,7 @@ type world struct {
 	wiring *cluster.Wiring
 	client *client.Client
 	logs   *feed.Logs
+	kept   *keep.Tables
 	// managers have been started so far.
 	managers int
 }
@@ -75,8 +77,9 @@ func on(t *testing.T, c configuration) *world {
 	if w := worlds.up[c.name]; w != nil {
 		return w
 	}
-	w := &world{configuration: c, wiring: cluster.NewWiring(nil), logs: &feed.Logs{}, managers: 2}
+	w := &world{configuration: c, wiring: cluster.NewWiring(nil), logs: &feed.Logs{}, kept: &keep.Tables{}, managers: 2}
 	w.wiring.Connectors.RegisterSource(feed.Name, w.logs.Factory())
+	w.wiring.Connectors.RegisterSink(keep.Name, w.kept.Factory(w.wiring.Functions))
 	o := c.options
 	o.Wiring, o.Slots = w.wiring, c.parallelism
 	var err error

@@ -29,6 +29,7 @@ import (
 	"millrace/sql/session"
 	"millrace/stream"
 	"millrace/tests/sql/feed"
+	"millrace/tests/sql/keep"
 	"millrace/types"
 )
 
@@ -71,6 +72,7 @@ type play struct {
 	session *session.Session
 	tables  map[string]*types.Schema // of feeds, by name
 	query   *query
+	ended   bool
 }
 
 func runScript(t *testing.T, w *world, file string) {
@@ -105,7 +107,7 @@ func (p *play) command(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "run":
 		return p.run(t, d.Input)
-	case "query":
+	case "query", "insert":
 		p.begin(t, d)
 		return ""
 	case "feed":
@@ -115,7 +117,12 @@ func (p *play) command(t *testing.T, d *datadriven.TestData) string {
 		if p.batch || p.query == nil {
 			return d.Expected
 		}
-		return p.query.eventually(t, d.Expected)
+		return p.query.within(d.Expected, p.query.rows)
+	case "table":
+		if p.batch && !p.ended {
+			return d.Expected
+		}
+		return p.table(d)
 	case "end":
 		if p.query == nil {
 			return d.Expected
@@ -181,22 +188,32 @@ func (p *play) execute(t *testing.T, text string, s parser.Parsed) (session.Outc
 	return o, p.store.Apply(t.Context(), c.List...)
 }
 
+// logged says in the options of a table for tests where its rows are.
 func (p *play) logged(c *catalog.Create) {
 	table, ok := c.Object.(*catalog.Table)
-	if !ok || table.Options["connector"] != feed.Name {
+	if !ok {
 		return
 	}
-	table.Options[feed.KeyLog] = p.name + "." + c.Path.Name
-	var fields []types.Field
-	for _, column := range table.Columns {
-		if column.Kind == catalog.Physical {
-			fields = append(fields, types.Field{Name: column.Name, Type: column.Type})
+	name := p.name + "." + c.Path.Name
+	switch table.Options["connector"] {
+	case keep.Name:
+		table.Options[keep.KeyTable] = name
+		if len(table.PrimaryKey) > 0 {
+			table.Options[keep.KeyKey] = strings.Join(table.PrimaryKey, ";")
 		}
+	case feed.Name:
+		table.Options[feed.KeyLog] = name
+		var fields []types.Field
+		for _, column := range table.Columns {
+			if column.Kind == catalog.Physical {
+				fields = append(fields, types.Field{Name: column.Name, Type: column.Type})
+			}
+		}
+		p.tables[c.Path.Name] = types.NewSchema(fields...)
 	}
-	p.tables[c.Path.Name] = types.NewSchema(fields...)
 }
 
-// begin starts the query, in batch mode when its input has ended.
+// begin starts the query, or the job of an insert, in batch mode when its input has ended.
 func (p *play) begin(t *testing.T, d *datadriven.TestData) {
 	t.Helper()
 	if p.query != nil {
@@ -225,12 +242,14 @@ func (p *play) plan(t *testing.T, text string, inOrder bool) error {
 		return err
 	}
 	job, ok := o.(*session.Job)
-	if !ok || job.Query == nil {
+	if !ok {
 		t.Fatalf("%T is no query", o)
 	}
 	job.Graph.Restart = jobgraph.RestartSpec{Strategy: jobgraph.RestartFixedDelay, Attempts: 1000, Delay: time.Millisecond}
-	texts, err := script.NewTexts(job.Query, p.wiring.Functions, kernel.Session{Zone: p.session.Location()})
-	p.query = &query{client: p.client, job: job, texts: texts, inOrder: inOrder, done: make(chan struct{})}
+	p.query = &query{client: p.client, job: job, inOrder: inOrder, done: make(chan struct{})}
+	if job.Query != nil {
+		p.query.texts, err = script.NewTexts(job.Query, p.wiring.Functions, kernel.Session{Zone: p.session.Location()})
+	}
 	return err
 }
 
@@ -305,10 +324,23 @@ func (p *play) end(t *testing.T) string {
 	case <-clock.System().After(patience):
 		t.Fatalf("the job has not ended within %s: %v", patience, p.query.describe(t))
 	}
+	p.ended = true
 	if err := p.query.err; err != nil {
 		return fmt.Sprintf("error %v\n", err)
 	}
 	return p.query.rows()
+}
+
+// table waits until a table that was written has the rows that are expected, and answers with what it has at last.
+func (p *play) table(d *datadriven.TestData) string {
+	table := p.kept.Table(p.name + "." + d.CmdArgs[0].Key)
+	return p.query.within(d.Expected, func() string {
+		rows, fault := table.Rows()
+		if fault != nil {
+			rows = append(rows, "error "+fault.Error())
+		}
+		return lines(rows)
+	})
 }
 
 // drop ends a query that the script left.
@@ -325,7 +357,7 @@ func (p *play) drop() {
 	}
 }
 
-// query is a query that runs, and what it has answered so far.
+// query is a query that runs, and what it has answered so far. An insert has no texts, and answers nothing.
 type query struct {
 	client  *client.Client
 	job     *session.Job
@@ -352,13 +384,21 @@ func (q *query) start(t *testing.T) {
 	ctx, q.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(q.done)
-		var pool stream.Pool
-		d, err := q.client.Results(ctx, q.id, &pool, func(_ types.CheckpointID, b *stream.Batch) error { return q.take(b) })
+		d, err := q.await(ctx)
 		q.err = err
 		if err == nil {
 			q.err = client.Outcome(d)
 		}
 	}()
+}
+
+// await takes what the query answers, until its job has ended.
+func (q *query) await(ctx context.Context) (*apiv1.DescribeJobResponse, error) {
+	if q.texts == nil {
+		return q.client.Await(ctx, q.id, func(*apiv1.WatchJobResponse) error { return nil })
+	}
+	var pool stream.Pool
+	return q.client.Results(ctx, q.id, &pool, func(_ types.CheckpointID, b *stream.Batch) error { return q.take(b) })
 }
 
 func (q *query) describe(t *testing.T) *apiv1.DescribeJobResponse {
@@ -410,22 +450,25 @@ func (q *query) rows() string {
 	if !q.inOrder {
 		slices.Sort(rows)
 	}
+	return lines(rows)
+}
+
+func lines(rows []string) string {
 	if len(rows) == 0 {
 		return ""
 	}
 	return strings.Join(rows, "\n") + "\n"
 }
 
-// eventually waits until the result is the expected one, and returns what it is at last.
-func (q *query) eventually(t *testing.T, want string) string {
-	t.Helper()
+// within asks until the answer is the wanted one, the job has ended, or patience is at its end, and returns the last answer.
+func (q *query) within(want string, ask func() string) string {
 	deadline := clock.System().After(patience)
-	for q.rows() != want {
+	for ask() != want {
 		select {
 		case <-deadline:
-			return q.rows()
+			return ask()
 		case <-q.done:
-			return q.rows()
+			return ask()
 		case <-clock.System().After(again):
 		}
 	}
