@@ -34,6 +34,7 @@ type Aggregate struct {
 	folder   aggregate.Folder
 	counted  []*aggregate.Counted
 	splitter splitter
+	zone     *zone // of the watermark: windows of partial rows lie in it as they come
 	keys     []int // columns of the input that are the key
 	types    []types.Type
 	reader   *stream.KeyReader
@@ -94,7 +95,7 @@ func (a *Aggregate) Open(ctx *operators.Context) error {
 	a.slots = make([]statebackend.Slot, max(ctx.RowsMax, aggregate.TileRows))
 	a.output = aggregate.NewWriter(ctx, a.types, a.plan.Final, a.plan.Bytes)
 	if !a.spec.Window.Processing {
-		a.watermark = a.splitter.zone.passed(ctx.Watermark)
+		a.watermark = a.zone.passed(ctx.Watermark)
 	}
 	a.arm(stream.NoWatermark)
 	return nil
@@ -149,6 +150,7 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 	if a.splitter, err = newSplitter(&a.spec.Window, a.spec.Time, raw, a.ctx.Time); err != nil {
 		return err
 	}
+	a.zone = a.splitter.zone
 	if a.spec.Partial {
 		if err := checkPartial(a.spec, in); err != nil {
 			return err
@@ -292,7 +294,7 @@ func (a *Aggregate) foldGroup(b *stream.Batch, g aggregate.Group) error {
 
 // Advance fires the windows whose last millisecond is at or before w.
 func (a *Aggregate) Advance(w stream.Watermark) error {
-	a.advance(a.splitter.zone.passed(w))
+	a.advance(a.zone.passed(w))
 	return nil
 }
 

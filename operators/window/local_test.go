@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -180,5 +181,34 @@ func TestPartialLateRowsCountWhatStandsBehindThem(t *testing.T) {
 			2 0 10000 1 NULL NULL
 			1 10000 20000 2 2 1`,
 		Counts: &operators.Counts{Folded: 8, Late: 7},
+	})
+}
+
+// TestPartialRowsOfAZone: their windows lie in its time, to which the watermark is brought. Where clocks are an hour ahead, the window
+// that ends at 3610000 on them is closed at 9999.
+func TestPartialRowsOfAZone(t *testing.T) {
+	s := types.NewSchema(field("k", types.Of(types.BigInt)), field("v", types.Of(types.BigInt)), field("t", types.Type{Kind: types.TimestampLTZ, Precision: 3, Nullable: true}))
+	w := mainJob()
+	w.Window = jobgraph.WindowSpec{Size: 10 * time.Second, Zone: "GMT+01:00"}
+	w.Aggregates = w.Aggregates[:1]
+	partial, err := jobgraph.PartialSchema(w, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Partial, w.Input = true, s
+	operatortest.Run(t, operatortest.Case{
+		Name: "merge", Spec: aggregateOf(w), New: window.New, Inputs: []*types.Schema{partial}, Keys: [][]int{{0}}, Backend: backend,
+		Script: `
+			1 3610000 3 3
+			watermark 9998
+			1 3610000 2 2
+			watermark 9999
+			1 3610000 7 7
+			1 3620000 1 1
+			end`,
+		Want: `
+			1 3600000 3610000 5
+			1 3610000 3620000 1`,
+		Counts: &operators.Counts{Folded: 6, Late: 7},
 	})
 }
