@@ -54,7 +54,7 @@ var stages = [][]rule{
 	},
 	{ // conditions move to where the rows come from
 		foldRule, filterMergeRule, filterTrueRule, filterProjectRule, filterJoinRule, filterSetRule, filterAggregateRule, filterOverRule,
-		filterCorrelateRule, joinConditionRule, projectMergeRule, projectTrivialRule, limitProjectRule, limitMergeRule,
+		filterCorrelateRule, joinConditionRule, projectMergeRule, projectTrivialRule, limitProjectRule, limitMergeRule, limitNothingRule,
 	},
 	{ // forms are recognised that have operators of their own
 		windowAggregateRule, windowAttachedRule, rankRule, deduplicateRule, rankWindowRule, deduplicateWindowRule,

@@ -10,6 +10,7 @@ var (
 	projectTrivialRule = rule{"project-remove", dropTrivial}
 	limitProjectRule   = rule{"limit-project-transpose", limitOverProject}
 	limitMergeRule     = rule{"limit-merge", mergeLimits}
+	limitNothingRule   = rule{"limit-nothing", limitNothing}
 )
 
 // mergeProjects makes one projection of two, unless that computes something twice.
@@ -97,6 +98,14 @@ func mergeLimits(_ *optimizer, n plan.Node) plan.Node {
 		out.Limit = outer.Limit
 	}
 	return &out
+}
+
+// limitNothing makes a table without rows of what may have none.
+func limitNothing(_ *optimizer, n plan.Node) plan.Node {
+	if s, ok := n.(*plan.Sort); ok && s.Limit == 0 {
+		return &plan.Values{Result: s.Schema()}
+	}
+	return nil
 }
 
 // projection is being made.
