@@ -187,13 +187,13 @@ func temporalKeys(o *optimizer, n plan.Node) plan.Node {
 }
 
 // joinWindow recognises a join of rows whose windows are equal.
-func joinWindow(_ *optimizer, n plan.Node) plan.Node {
+func joinWindow(o *optimizer, n plan.Node) plan.Node {
 	j, ok := n.(*plan.Join)
 	if !ok || j.Condition == nil || j.Window != nil || j.Interval != nil || j.NullAware || j.Single {
 		return nil
 	}
 	left, right := windowOf(j.Left), windowOf(j.Right)
-	if left == nil || right == nil || !left.like(right) {
+	if left == nil || right == nil || !o.closed(left) || !o.closed(right) || !left.like(right) {
 		return nil
 	}
 	starts, ends := false, false
@@ -221,11 +221,10 @@ func joinWindow(_ *optimizer, n plan.Node) plan.Node {
 	return &c
 }
 
-// like tells whether two relations have windows of one kind and size, by event time both: then rows of equal windows meet
-// before the watermark closes them.
+// like tells whether two relations have windows of one kind and size: then rows of equal windows meet before the watermark closes them.
 func (w *window) like(o *window) bool {
 	a, b := w.of, o.of
-	return w.event && o.event && a.Kind == b.Kind && a.Kind != plan.Session && a.Size == b.Size && a.Step == b.Step && a.Offset == b.Offset
+	return a.Kind == b.Kind && a.Kind != plan.Session && a.Size == b.Size && a.Step == b.Step && a.Offset == b.Offset
 }
 
 // joinInterval recognises a join of which each row meets rows of about its own time: both time attributes bound each other.

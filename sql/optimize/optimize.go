@@ -21,6 +21,8 @@ type Config struct {
 	// KeepScans leaves scans of one table that read different columns apart (table.optimizer.reuse-source-enabled = false), and KeepParts
 	// leaves equal parts of plans apart (table.optimizer.reuse-sub-plan-enabled = false).
 	KeepScans, KeepParts bool
+	// Zoned tells that the session's time zone is another than UTC.
+	Zoned bool
 }
 
 // Optimize returns equal plans for the sinks of a statement or a statement set, in their order. What the plans have in common is one

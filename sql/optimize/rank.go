@@ -154,12 +154,12 @@ func deduplicate(_ *optimizer, n plan.Node) plan.Node {
 }
 
 // windowTopN ranks within windows where the partition has them.
-func windowTopN(_ *optimizer, n plan.Node) plan.Node {
+func windowTopN(o *optimizer, n plan.Node) plan.Node {
 	r, ok := n.(*plan.Rank)
 	if !ok || r.WindowEnd != plan.NoColumn || r.ToColumn != plan.NoColumn {
 		return nil
 	}
-	w, rest := windowOfKeys(r.Input, r.Partition)
+	w, rest := o.windowOfKeys(r.Input, r.Partition)
 	if w == nil {
 		return nil
 	}
@@ -168,12 +168,12 @@ func windowTopN(_ *optimizer, n plan.Node) plan.Node {
 	return &c
 }
 
-func windowDeduplicate(_ *optimizer, n plan.Node) plan.Node {
+func windowDeduplicate(o *optimizer, n plan.Node) plan.Node {
 	d, ok := n.(*plan.Deduplicate)
 	if !ok || d.WindowEnd != plan.NoColumn {
 		return nil
 	}
-	w, rest := windowOfKeys(d.Input, d.Keys)
+	w, rest := o.windowOfKeys(d.Input, d.Keys)
 	if w == nil {
 		return nil
 	}
@@ -182,10 +182,11 @@ func windowDeduplicate(_ *optimizer, n plan.Node) plan.Node {
 	return &c
 }
 
-// windowOfKeys returns the window of a node's rows, of event time, and the keys without its columns, if both its start and its end are keys.
-func windowOfKeys(n plan.Node, keys []int) (w *window, rest []int) {
+// windowOfKeys returns the window of a node's rows, which a watermark closes, and the keys without its columns, if both its start and its end
+// are keys.
+func (o *optimizer) windowOfKeys(n plan.Node, keys []int) (w *window, rest []int) {
 	w = windowOf(n)
-	if w == nil || !w.event || !slices.Contains(keys, w.start) || !slices.Contains(keys, w.end) {
+	if w == nil || !o.closed(w) || !slices.Contains(keys, w.start) || !slices.Contains(keys, w.end) {
 		return nil, nil
 	}
 	for _, k := range keys {

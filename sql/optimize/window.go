@@ -5,6 +5,7 @@ import (
 
 	"millrace/expr"
 	"millrace/sql/plan"
+	"millrace/types"
 )
 
 var (
@@ -17,6 +18,8 @@ type window struct {
 	start, end, time int
 	// event tells that the windows are of event time: what closes them is the watermark.
 	event bool
+	// local tells that they lie in the time of the session's zone.
+	local bool
 	// of is the window that rows were dealt out to.
 	of plan.Window
 }
@@ -34,7 +37,9 @@ func windowColumns(n plan.Node) *window {
 	switch n := n.(type) {
 	case *plan.WindowTable:
 		at := len(n.Input.Schema())
-		return &window{start: at, end: at + 1, time: at + 2, of: n.Window, event: n.Input.Schema()[n.Window.Time].Time == plan.EventTime}
+		w := &window{start: at, end: at + 1, time: at + 2, of: n.Window}
+		w.goesBy(n.Input.Schema()[n.Window.Time])
+		return w
 	case *plan.Filter:
 		return windowColumns(n.Input)
 	case *plan.Rank:
@@ -57,12 +62,21 @@ func windowColumns(n plan.Node) *window {
 	return nil
 }
 
+// goesBy notes by which time the windows go.
+func (w *window) goesBy(c plan.Column) {
+	w.event, w.local = c.Time == plan.EventTime, c.Type.Kind == types.TimestampLTZ
+}
+
+// closed tells whether a watermark closes windows for whoever has their ends alone. Operators compare both as they are, so that ends
+// which are the clocks' of another zone than UTC would close hours too early or too late.
+func (o *optimizer) closed(w *window) bool { return w.event && (!w.local || !o.Zoned) }
+
 func windowProjected(n *plan.Project) *window {
 	w := windowColumns(n.Input)
 	if w == nil {
 		return nil
 	}
-	out := &window{start: plan.NoColumn, end: plan.NoColumn, time: plan.NoColumn, event: w.event, of: w.of}
+	out := &window{start: plan.NoColumn, end: plan.NoColumn, time: plan.NoColumn, event: w.event, local: w.local, of: w.of}
 	for i, e := range slices.Backward(n.Columns) {
 		c, ok := e.(*expr.Column)
 		switch {
@@ -89,9 +103,9 @@ func windowAggregated(n *plan.Aggregate) *window {
 		if below == nil {
 			return nil
 		}
-		out.event, out.of = below.event, below.of
+		out.event, out.local, out.of = below.event, below.local, below.of
 	} else {
-		out.event = n.Input.Schema()[n.Window.Time].Time == plan.EventTime
+		out.goesBy(n.Input.Schema()[n.Window.Time])
 	}
 	for i, p := range n.Properties {
 		at := len(n.Keys) + i
@@ -128,12 +142,12 @@ func windowAggregate(o *optimizer, n plan.Node) plan.Node {
 }
 
 // windowAttached does so where rows have their window from further below, as those of an aggregate in windows.
-func windowAttached(_ *optimizer, n plan.Node) plan.Node {
+func windowAttached(o *optimizer, n plan.Node) plan.Node {
 	a, ok := n.(*plan.Aggregate)
 	if !ok || a.Window != nil || a.Sets != nil {
 		return nil
 	}
-	w, _ := windowOfKeys(a.Input, a.Keys)
+	w, _ := o.windowOfKeys(a.Input, a.Keys)
 	if w == nil {
 		return nil
 	}

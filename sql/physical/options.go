@@ -136,13 +136,17 @@ func Zone(v options.Values) (*time.Location, error) {
 	return zone, nil
 }
 
-func settingsOf(v options.Values) settings {
-	zone := v.Text(localZone)
-	if zone == "UTC" {
-		zone = ""
+// zoneName is the session's time zone as graphs have it: UTC is "".
+func zoneName(v options.Values) string {
+	if zone := v.Text(localZone); zone != "UTC" {
+		return zone
 	}
+	return ""
+}
+
+func settingsOf(v options.Values) settings {
 	return settings{
-		options: v, zone: zone, phases: v.Text(aggPhase), ttl: v.Duration(stateTTL), materialize: v.Text(upsertMaterialize),
+		options: v, zone: zoneName(v), phases: v.Text(aggPhase), ttl: v.Duration(stateTTL), materialize: v.Text(upsertMaterialize),
 		cdcDuplicates: v.Bool(cdcDuplicates), idleTimeout: v.Duration(idleTimeout), batch: v.Text(runtimeMode) == "BATCH",
 	}
 }
@@ -152,6 +156,9 @@ func KeepScans(v options.Values) bool { return !v.Bool(reuseSource) }
 
 // KeepParts tells whether equal parts of plans stay apart.
 func KeepParts(v options.Values) bool { return !v.Bool(reusePlan) }
+
+// Zoned tells, as optimize.Config has it, whether the session's time zone is another than UTC.
+func Zoned(v options.Values) bool { return zoneName(v) != "" }
 
 // ReadsFields tells, as optimize.Config asks it, of which tables' ROWs some fields alone can be read.
 func ReadsFields(c catalog.Connectors) func(*plan.Scan) bool {
