@@ -66,7 +66,7 @@ func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
 	case *ast.Binary:
 		return b.binary(e)
 	case *ast.Is:
-		return b.call(e, "IS "+map[bool]string{true: "NOT "}[e.Not]+string(e.Test), e.X)
+		return b.is(e)
 	case *ast.Between:
 		return b.between(e)
 	case *ast.In:
@@ -96,6 +96,18 @@ func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
 	default:
 		return b.misplaced(e)
 	}
+}
+
+// is binds a test. JSON alone and JSON VALUE are one.
+func (b *binder) is(e *ast.Is) (expr.Expr, error) {
+	test := string(e.Test)
+	if e.Test == ast.IsJSON {
+		test = "JSON"
+	}
+	if e.Not {
+		test = "NOT " + test
+	}
+	return b.call(e, "IS "+test, e.X)
 }
 
 // misplaced refuses what is no value.

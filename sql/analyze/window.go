@@ -104,8 +104,8 @@ func (a *analyzer) checkWindow(at ranged, w *plan.Window) error {
 		return a.failf(at, "the size of a window must be more than 0")
 	case w.Kind != plan.Tumble && w.Kind != plan.Session && w.Step <= 0:
 		return a.failf(at, "the step of a window must be more than 0")
-	case w.Kind == plan.Cumulate && w.Size%w.Step != 0:
-		return a.failf(at, "the size of CUMULATE, %s, must be a multiple of its step, %s", w.Size, w.Step)
+	case (w.Kind == plan.Cumulate || w.Kind == plan.Hop) && w.Size%w.Step != 0:
+		return a.failf(at, "the size of %s, %s, must be a multiple of its step, %s", w.Kind, w.Size, w.Step)
 	case w.Offset <= -w.Size || w.Offset >= w.Size:
 		return a.failf(at, "the offset of a window must be shorter than the window")
 	default:
@@ -201,9 +201,9 @@ func (a *analyzer) windowTable(c *ast.Call, e *env) (relation, error) {
 	if err != nil {
 		return relation{}, err
 	}
-	table, ok := args["DATA"].(*ast.TableArg)
-	if !ok {
-		return relation{}, a.hinted(args["DATA"], "TABLE t, or TABLE (query)", "the argument DATA must be a table")
+	table, err := a.tableOf(args["DATA"])
+	if err != nil {
+		return relation{}, err
 	}
 	in, err := a.tableArg(table, e)
 	if err != nil {
@@ -233,11 +233,14 @@ func (a *analyzer) windowTable(c *ast.Call, e *env) (relation, error) {
 	return a.windowNode(c, in, w)
 }
 
-// windowNode adds the columns of the window. The time that it went by is an ordinary column from here on.
+// windowNode adds the columns of the window. Event time stays what it is, so that the first and the last row of a window can go by it;
+// processing time is an ordinary column from here on.
 func (a *analyzer) windowNode(at ranged, in relation, w plan.Window) (relation, error) {
 	result := append(plan.Schema{}, in.node.Schema()...)
 	time := result[w.Time]
-	result[w.Time].Time = plan.NoTime
+	if time.Time == plan.ProcessingTime {
+		result[w.Time].Time = plan.NoTime
+	}
 	for p := plan.WindowStart; p <= plan.WindowTime; p++ {
 		t, kind := windowColumn(p, time.Type, time.Time)
 		result = append(result, plan.Column{Name: p.String(), Type: t, Time: kind})
@@ -256,6 +259,18 @@ func (a *analyzer) windowNode(at ranged, in relation, w plan.Window) (relation, 
 		out.cols = append(out.cols, column{name: result[i].Name, index: i})
 	}
 	return out, nil
+}
+
+// tableOf takes a query in brackets for a table too.
+func (a *analyzer) tableOf(arg ast.Expr) (*ast.TableArg, error) {
+	switch arg := arg.(type) {
+	case *ast.TableArg:
+		return arg, nil
+	case *ast.Subquery:
+		return &ast.TableArg{Span: arg.Span, Query: arg.Query}, nil
+	default:
+		return nil, a.hinted(arg, "TABLE t, or TABLE (query)", "the argument DATA must be a table")
+	}
 }
 
 func (a *analyzer) tableArg(t *ast.TableArg, e *env) (relation, error) {
