@@ -208,7 +208,7 @@ func (p *planner) add(s *step) *step {
 	out, err := jobgraph.OutputSchema(&jobgraph.OperatorSpec{UID: s.uid, Body: s.body(s)}, in)
 	if err != nil {
 		p.fail(failure.Internalf("%s: %w", plan.Line(s.of), err))
-		out = in[0]
+		out = s.of.Schema().Types() // what stands above finds its columns
 	}
 	s.out = out
 	return s
