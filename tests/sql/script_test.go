@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,7 +154,7 @@ func (p *play) run(t *testing.T, text string) string {
 			write(&b, o)
 		}
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), p.name+".", "") // names of logs, other ones each time
 }
 
 // write prints what a statement answers.
@@ -310,6 +311,9 @@ func (p *play) until(t *testing.T, what string, is func() bool) {
 	}
 }
 
+// failedTask is what stands in front of a task's error: the ids of the job and of the task, which no two runs share.
+var failedTask = regexp.MustCompile(`^job \S+ failed: task \S+: `)
+
 // end closes all feeds and answers with the result.
 func (p *play) end(t *testing.T) string {
 	t.Helper()
@@ -326,7 +330,7 @@ func (p *play) end(t *testing.T) string {
 	}
 	p.ended = true
 	if err := p.query.err; err != nil {
-		return fmt.Sprintf("error %v\n", err)
+		return fmt.Sprintf("error %s\n", failedTask.ReplaceAllString(err.Error(), ""))
 	}
 	return p.query.rows()
 }
