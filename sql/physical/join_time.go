@@ -46,7 +46,7 @@ func joinKeys(keys []plan.JoinKey) (out jobgraph.JoinKeys) {
 // timed returns a join that time bounds, nil where it is one like others: of updates nothing is final, and semi and anti joins by
 // interval have no operator.
 func (p *planner) timed(n *plan.Join, left, right *step) *step {
-	if !left.appends() || !right.appends() {
+	if !left.appends() || !right.appends() || closing(left) != nil || closing(right) != nil {
 		return nil
 	}
 	j := &timedJoin{kind: joinTypes[n.Kind], keys: joinKeys(n.Keys)}
@@ -151,9 +151,11 @@ func (p *planner) temporalJoin(n *plan.TemporalJoin) *step {
 	if !left.appends() {
 		j.spec.Left = jobgraph.RetractChangelog
 	}
-	if n.Left.Schema()[n.Time].Time == plan.ProcessingTime {
-		j.spec.ProcessingTime = true
-	} else {
+	j.spec.ProcessingTime = n.Left.Schema()[n.Time].Time == plan.ProcessingTime
+	if !j.spec.ProcessingTime {
+		if !p.inTime(n, left) || !p.inTime(n, right) {
+			return nil
+		}
 		versions := slices.IndexFunc(n.Right.Schema(), func(c plan.Column) bool { return c.Time == plan.EventTime })
 		if versions < 0 {
 			p.refuse("declare a WATERMARK for the column that has the time of its versions", "the right side of a join as of an event time has none: %s", plan.Line(n.Right))

@@ -51,7 +51,7 @@ func (p *planner) overSpec(n *plan.Over, in *step) (spec jobgraph.OverAggregateS
 		time = schema[n.Order[0].Column].Time
 	}
 	switch {
-	case time != plan.NoTime && in.appends():
+	case time != plan.NoTime && in.appends() && (time != plan.EventTime || closing(in) == nil):
 		spec.Time, spec.Arrival = n.Order[0].Column, time == plan.ProcessingTime
 		return spec, true
 	case time == plan.ProcessingTime:

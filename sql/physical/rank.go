@@ -50,7 +50,7 @@ func (p *planner) rank(n *plan.Rank) *step {
 	}
 	s := &step{operator: r, of: n, inputs: []*step{in}, paired: true, changes: updates | deletes}
 	if n.WindowEnd != plan.NoColumn {
-		if !p.windowTakes("WindowRank", in) {
+		if !p.windowTakes(n, "WindowRank", in) {
 			return nil
 		}
 		r.spec.FinalOnly, r.spec.TTL, s.changes = false, 0, inserts
@@ -172,6 +172,9 @@ func (p *planner) deduplicate(n *plan.Deduplicate) *step {
 	s := &step{operator: d, of: n, inputs: []*step{in}, paired: true, changes: updates, upsert: [][]int{n.Keys}}
 	switch {
 	case n.WindowEnd != plan.NoColumn:
+		if !p.inTime(n, in) {
+			return nil
+		}
 		d.spec.FinalOnly, d.spec.TTL, s.changes = false, 0, inserts
 		s.upsert = [][]int{append(slices.Clone(n.Keys), n.WindowEnd)}
 	case d.spec.FinalOnly, !event && !n.KeepLast:

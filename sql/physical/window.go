@@ -102,7 +102,7 @@ func (p *planner) windowSpec(w *plan.Window, in plan.Schema) jobgraph.WindowSpec
 
 func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 	in := p.step(n.Input)
-	if !p.windowTakes("WindowAggregate", in) {
+	if !p.windowTakes(n, "WindowAggregate", in) {
 		return nil
 	}
 	calls, ok := p.calls(n, n.Calls, n.Keys, in)
@@ -125,12 +125,13 @@ func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 }
 
 // windowTakes refuses updates: rows of a window leave once, when it is closed.
-func (p *planner) windowTakes(what string, in *step) bool {
+func (p *planner) windowTakes(n plan.Node, what string, in *step) bool {
 	if !in.appends() {
 		p.refuse("aggregate by windows first: what comes of a window is final",
 			"%s does not take updates, and %s gives them", what, p.blame(in))
+		return false
 	}
-	return in.appends()
+	return p.inTime(n, in)
 }
 
 func (p *planner) windowPhases(spec *jobgraph.WindowAggregateSpec, in *step) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -42,14 +43,33 @@ func TestScripts(t *testing.T) {
 	}
 	random := matrix.Rand(t)
 	for _, file := range files {
-		all := configurations
+		all := suitable(t, file)
 		if !matrix.All() {
-			all = []configuration{configurations[random.IntN(len(configurations))]}
+			all = []configuration{all[random.IntN(len(all))]}
 		}
 		for _, c := range all {
 			t.Run(strings.TrimSuffix(strings.TrimPrefix(file, "testdata/"), ".txt")+"/"+c.name, func(t *testing.T) { runScript(t, on(t, c), file) })
 		}
 	}
+}
+
+// suitable are the configurations for the mode that a script's query is for.
+func suitable(t *testing.T, file string) []configuration {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != "query" && words[0] != "insert" {
+			continue
+		}
+		return slices.DeleteFunc(slices.Clone(configurations), func(c configuration) bool {
+			return c.batch && slices.Contains(words, "streaming") || !c.batch && slices.Contains(words, "batch")
+		})
+	}
+	return configurations
 }
 
 const (
