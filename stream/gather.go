@@ -87,3 +87,19 @@ func (b *Builder) gatherValidity(valid Bitmap, positions []int32, at int) {
 		}
 	}
 }
+
+// Inserts returns a copy of the selected rows as a batch of p in which all are +I: for whoever has no use for kinds. The caller owns it.
+func (b *Batch) Inserts(p *Pool) *Batch {
+	positions := make([]int32, b.Rows())
+	for i := range positions {
+		positions[i] = int32(b.Row(i))
+	}
+	out := p.NewBatch(b.Schema, len(positions))
+	for i := range b.Columns {
+		var column Builder
+		column.Init(p, b.Columns[i].Type, len(positions))
+		column.AppendRows(&b.Columns[i], positions)
+		out.Columns[i] = column.Finish()
+	}
+	return out
+}

@@ -7,10 +7,8 @@ import (
 	"millrace/catalog"
 	"millrace/connectors"
 	"millrace/internal/failure"
+	"millrace/sql/physical"
 )
-
-// Options that a table may have beside those of its connector: who plans reads them.
-var optionsOfTables = []string{connectorOption, "scan.parallelism", "sink.parallelism", "scan.watermark.idle-timeout", "lookup.cache"}
 
 const connectorOption = "connector"
 
@@ -75,7 +73,8 @@ func connectorOf(t *catalog.Table) (name string, given map[string]string, err er
 		})
 	}
 	given = maps.Clone(t.Options)
-	for _, key := range optionsOfTables {
+	delete(given, connectorOption)
+	for _, key := range physical.TableSpec.Keys() { // who plans reads them
 		delete(given, key)
 	}
 	return name, given, nil

@@ -169,21 +169,7 @@ func watch(t *testing.T, c *cluster.Cluster, id string, see func(*apiv1.WatchJob
 // check compares the windows with those that the generator's events make.
 func check(t *testing.T, sink *collect, b bids) {
 	t.Helper()
-	total := 0
-	for row, times := range sink.rows() {
-		if times != 1 {
-			t.Errorf("%d times: %s", times, row)
-		}
-		f := strings.Fields(row)
-		n, err := strconv.Atoi(f[len(f)-3])
-		if err != nil {
-			t.Fatalf("row %q: %v", row, err)
-		}
-		total += n
-	}
-	if total != b.events*46/50 {
-		t.Errorf("windows count %d bids, want %d", total, b.events*46/50)
-	}
+	expectWindows(t, sink.rows(), b)
 }
 
 func TestBoundedJobFinishes(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -17,10 +18,14 @@ import (
 const (
 	outputTable = "table"
 	outputJSON  = "json"
+	outputCSV   = "csv" // of rows alone
 )
 
-// form is a flag with one of the forms.
-type form struct{ to *string }
+// form is a flag with one of some forms.
+type form struct {
+	to *string
+	of []string
+}
 
 func (f form) String() string {
 	if f.to == nil {
@@ -29,19 +34,20 @@ func (f form) String() string {
 	return *f.to
 }
 
-func (form) Type() string { return outputTable + "|" + outputJSON }
+func (f form) Type() string { return strings.Join(f.of, "|") }
 
 func (f form) Set(text string) error {
-	if text != outputTable && text != outputJSON {
-		return fmt.Errorf("neither %s nor %s", outputTable, outputJSON)
+	if !slices.Contains(f.of, text) {
+		return fmt.Errorf("neither %s", strings.Join(f.of, " nor "))
 	}
 	*f.to = text
 	return nil
 }
 
-func outputFlag(cmd *cobra.Command, to *string) {
+// outputFlag adds the flag for the form of what a command writes: those that every command has, and more.
+func outputFlag(cmd *cobra.Command, to *string, more ...string) {
 	*to = outputTable
-	cmd.Flags().VarP(form{to}, "output", "o", "form of the output")
+	cmd.Flags().VarP(form{to, append([]string{outputTable, outputJSON}, more...)}, "output", "o", "form of the output")
 }
 
 // writeMessage writes a message as JSON, indented or on one line. protojson varies its white space from build to build;

@@ -25,7 +25,6 @@ import (
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
-	"millrace/sql/ast"
 	"millrace/sql/parser"
 	"millrace/sql/session"
 )
@@ -34,7 +33,7 @@ import (
 type sqlFlags struct {
 	file, text string
 	cluster    string
-	form       script.Form
+	form       string
 	// stay waits for the jobs of INSERT statements; a script on a cluster of its own always does.
 	stay, dryRun bool
 	// options are set before the first statement.
@@ -42,7 +41,7 @@ type sqlFlags struct {
 }
 
 func newSQL(a *app) *cobra.Command {
-	f := sqlFlags{form: script.Table}
+	var f sqlFlags
 	cmd := &cobra.Command{
 		Use:   "sql",
 		Short: "Run SQL, on this machine or on a cluster",
@@ -55,7 +54,7 @@ func newSQL(a *app) *cobra.Command {
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "file with the statements, - for the standard input")
 	cmd.Flags().StringVarP(&f.text, "execute", "e", "", "the statements themselves")
 	cmd.Flags().StringVar(&f.cluster, "cluster", "", "address of the cluster to run on, or those of its job managers, separated by commas")
-	cmd.Flags().VarP(sqlForm{&f.form}, "output", "o", "form of the rows")
+	outputFlag(cmd, &f.form, outputCSV)
 	cmd.Flags().Int("parallelism", 0, "parallelism of jobs that name none")
 	keys["parallelism"] = config.Parallelism
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.sql(cmd, f, keys) }
@@ -73,28 +72,8 @@ func (a *app) runScript(cmd *cobra.Command, file string, f runFlags, keys map[st
 		options[session.AllowNonRestored] = strconv.FormatBool(f.from.AllowNonRestored)
 	}
 	return a.sql(cmd, sqlFlags{
-		file: file, cluster: f.cluster, form: script.Form(f.output), stay: !f.detached, dryRun: f.dryRun, options: options,
+		file: file, cluster: f.cluster, form: f.output, stay: !f.detached, dryRun: f.dryRun, options: options,
 	}, keys)
-}
-
-// sqlForm is a flag with one of the forms of rows.
-type sqlForm struct{ to *script.Form }
-
-func (f sqlForm) String() string {
-	if f.to == nil {
-		return string(script.Table)
-	}
-	return string(*f.to)
-}
-
-func (sqlForm) Type() string { return "table|json|csv" }
-
-func (f sqlForm) Set(text string) error {
-	if !slices.Contains(script.Forms, script.Form(text)) {
-		return errors.New("neither table nor json nor csv")
-	}
-	*f.to = script.Form(text)
-	return nil
 }
 
 // sql runs a script.
@@ -104,6 +83,10 @@ func (a *app) sql(cmd *cobra.Command, f sqlFlags, keys map[string]string) error 
 		return err
 	}
 	text, options, err := a.settle(text)
+	if err != nil {
+		return err
+	}
+	read, err := script.Read(text)
 	if err != nil {
 		return err
 	}
@@ -118,7 +101,7 @@ func (a *app) sql(cmd *cobra.Command, f sqlFlags, keys map[string]string) error 
 		}
 	}
 	maps.Copy(options, f.options)
-	s := &sqlRun{app: a, cmd: cmd, flags: f, text: text, options: options, config: c, keys: keys}
+	s := &sqlRun{app: a, cmd: cmd, flags: f, script: read, options: options, config: c, keys: keys}
 	if f.cluster != "" {
 		return s.there()
 	}
@@ -178,7 +161,7 @@ type sqlRun struct {
 	*app
 	cmd     *cobra.Command
 	flags   sqlFlags
-	text    string
+	script  script.Script
 	options map[string]string
 	config  config.Config
 	keys    map[string]string
@@ -241,13 +224,7 @@ const brokersToBe = "127.0.0.1:9092"
 
 // roomy returns the configuration with slots for all jobs of the script at once, unless it says how many there are.
 func (s *sqlRun) roomy() (config.Config, error) {
-	jobs := 0
-	for _, p := range parser.ParseScript(s.text) {
-		switch p.Statement.(type) {
-		case *ast.Query, *ast.Insert, *ast.StatementSet:
-			jobs++
-		}
-	}
+	jobs := s.script.Jobs()
 	if jobs < 2 || s.config.IsGiven(config.TaskSlots) {
 		return s.config, nil
 	}
@@ -279,10 +256,10 @@ func (s *sqlRun) run(brokers string, r *script.Runner) (err error) {
 	if err != nil {
 		return err
 	}
-	r.Catalogs, r.Form, r.Out, r.Err = memory.New(), s.flags.form, s.cmd.OutOrStdout(), s.cmd.ErrOrStderr()
+	r.Catalogs, r.Form, r.Out, r.Err = memory.New(), script.Form(s.flags.form), s.cmd.OutOrStdout(), s.cmd.ErrOrStderr()
 	r.Stay, r.DryRun = s.flags.stay, s.flags.dryRun
 	r.Dry = func(answer *apiv1.SubmitJobResponse) error {
-		return writePlan(s.cmd, s.flags.form == script.JSON, answer)
+		return writePlan(s.cmd, s.flags.form == outputJSON, answer)
 	}
-	return r.Run(s.cmd.Context(), s.text)
+	return r.Run(s.cmd.Context(), s.script)
 }

@@ -15,6 +15,13 @@ var (
 	errEscape       = errors.New("the escape character must stand before %, _ or itself")
 )
 
+// Like returns what tells whether a text fits a pattern of LIKE without ESCAPE. It is for one goroutine.
+func Like(pattern string) func(text string) bool {
+	var l likePattern
+	_ = l.compile([]byte(pattern), hole) // only what follows an escape character can be wrong
+	return func(text string) bool { return l.match([]byte(text)) }
+}
+
 // likePattern is a pattern of LIKE: segments between the %, each a run of
 // characters in which -1 is any one. Text without _ stands as bytes.
 type likePattern struct {

@@ -1,7 +1,6 @@
 package physical
 
 import (
-	"maps"
 	"slices"
 
 	"millrace/catalog"
@@ -47,7 +46,8 @@ func (p *planner) looked(n *plan.TemporalJoin) *lookedUp {
 	if !l.follow(n.Right) {
 		return nil
 	}
-	traits, err := p.Connectors.Source(connectorTable(l.scan))
+	table, _ := connectorTable(l.scan.Table, l.scan.Hints)
+	traits, err := p.Connectors.Source(table)
 	if err != nil || !traits.Lookup {
 		return nil
 	}
@@ -88,18 +88,6 @@ func (l *lookedUp) follow(n plan.Node) bool {
 	default:
 		return false
 	}
-}
-
-// connectorTable returns the table of a scan as its connector knows it.
-func connectorTable(n *plan.Scan) *catalog.Table {
-	t := *n.Table
-	t.Options = make(map[string]string)
-	maps.Copy(t.Options, n.Table.Options)
-	maps.Copy(t.Options, n.Hints)
-	for _, o := range TableSpec.Options {
-		delete(t.Options, o.Key)
-	}
-	return &t
 }
 
 // lookupJoin joins rows with those that are looked up, and computes behind it what is made of these.

@@ -163,7 +163,8 @@ func Zoned(v options.Values) bool { return zoneName(v) != "" }
 // ReadsFields tells, as optimize.Config asks it, of which tables' ROWs some fields alone can be read.
 func ReadsFields(c catalog.Connectors) func(*plan.Scan) bool {
 	return func(n *plan.Scan) bool {
-		traits, err := c.Source(connectorTable(n))
+		table, _ := connectorTable(n.Table, n.Hints)
+		traits, err := c.Source(table)
 		return err == nil && traits.Fields
 	}
 }

@@ -159,24 +159,27 @@ func (p *planner) batchNeedsBounds(s *source) {
 
 // tableOptions returns the table with the options that a query gives it, those of the connector alone, and the others.
 func (p *planner) tableOptions(path catalog.Path, t *catalog.Table, hints map[string]string) (*catalog.Table, options.Values) {
-	c := *t
-	c.Options = maps.Clone(t.Options)
-	if c.Options == nil {
-		c.Options = make(map[string]string)
+	c, own := connectorTable(t, hints)
+	v, err := options.Parse(TableSpec, own)
+	if err != nil {
+		p.failTable(path, err)
 	}
+	return c, v
+}
+
+// connectorTable returns a table, with the options that a query gives it, as its connector knows it, and the options of TableSpec, which it does not.
+func connectorTable(t *catalog.Table, hints map[string]string) (of *catalog.Table, own map[string]string) {
+	c := *t
+	c.Options, own = make(map[string]string), make(map[string]string)
+	maps.Copy(c.Options, t.Options)
 	maps.Copy(c.Options, hints)
-	own := make(map[string]string)
 	for _, o := range TableSpec.Options {
 		if v, given := c.Options[o.Key]; given {
 			own[o.Key] = v
 			delete(c.Options, o.Key)
 		}
 	}
-	v, err := options.Parse(TableSpec, own)
-	if err != nil {
-		p.failTable(path, err)
-	}
-	return &c, v
+	return &c, own
 }
 
 // failTable notes what is wrong with a table's options.

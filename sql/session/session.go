@@ -23,9 +23,11 @@ type Config struct {
 	Collect *jobgraph.SinkSpec
 	// Options are set from the start, and set again by RESET.
 	Options map[string]string
-	// Zone finds a time zone, or says what is wrong with its name. Fold evaluates an expression without columns in one.
+	// Zone finds a time zone, or says what is wrong with its name. Fold evaluates an expression without columns in one. Like
+	// returns what tells whether a text fits a pattern of LIKE.
 	Zone func(name string) (*time.Location, error)
 	Fold func(e expr.Expr, zone *time.Location) (*expr.Literal, error)
+	Like func(pattern string) func(text string) bool
 	// Compile finds out whether an expression over columns can be evaluated in a zone; its error is the user's. Nil asks nobody: then it is
 	// the job that fails.
 	Compile func(e expr.Expr, in *types.Schema, zone *time.Location) error

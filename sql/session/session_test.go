@@ -67,7 +67,7 @@ func began(input string) (*session.Session, error) {
 	}
 	return session.New(session.Config{
 		Connectors: connectors{}, Functions: expr.Builtins(), Collect: &jobgraph.SinkSpec{Connector: "collect"}, Options: given,
-		Zone: types.LoadZone, Fold: fold,
+		Zone: types.LoadZone, Fold: fold, Like: kernel.Like,
 	})
 }
 

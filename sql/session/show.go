@@ -14,6 +14,9 @@ import (
 // show carries out SHOW.
 func (s *Session) show(in analyze.Input, st *ast.Show) (Outcome, error) {
 	w := &shown{Session: s, in: in, st: st}
+	if st.Like != nil {
+		w.like = s.Like(w.cased(st.Like.Value))
+	}
 	switch st.Kind {
 	case ast.ShowCatalogs:
 		return w.list("catalog name", in.Catalog.Catalogs()), nil
@@ -41,6 +44,8 @@ type shown struct {
 	*Session
 	in analyze.Input
 	st *ast.Show
+	// like is LIKE's or ILIKE's pattern; nil where there is none.
+	like func(string) bool
 }
 
 // list answers with names, of those that LIKE lets through.
@@ -56,39 +61,15 @@ func (w *shown) list(column string, names []string) *Rows {
 
 // matches tells whether LIKE, or NOT LIKE, lets a name through.
 func (w *shown) matches(name string) bool {
-	if w.st.Like == nil {
-		return true
-	}
-	pattern := w.st.Like.Value
-	if w.st.CaseBlind {
-		name, pattern = strings.ToUpper(name), strings.ToUpper(pattern)
-	}
-	return like(name, pattern) != w.st.Not
+	return w.like == nil || w.like(w.cased(name)) != w.st.Not
 }
 
-// like tells whether a name fits a pattern with % and _. Names and patterns are short: the loop goes back at most once a character.
-func like(name, pattern string) bool {
-	n, p := []rune(name), []rune(pattern)
-	i, j, star, mark := 0, 0, -1, 0
-	for i < len(n) {
-		switch {
-		case j < len(p) && p[j] == '%':
-			star, mark = j, i
-			j++
-		case j < len(p) && (p[j] == '_' || p[j] == n[i]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = mark, star+1
-		default:
-			return false
-		}
+// cased returns a text as it is compared.
+func (w *shown) cased(text string) string {
+	if w.st.CaseBlind {
+		return strings.ToUpper(text)
 	}
-	for j < len(p) && p[j] == '%' {
-		j++
-	}
-	return j == len(p)
+	return text
 }
 
 // names lists what is in a catalog or database: the one behind FROM, or the current one.

@@ -109,7 +109,7 @@ func newCollected(t *testing.T, columns *types.Schema) *collected {
 // take carries changes out. A row is taken back only if it is there.
 func (c *collected) take(b *stream.Batch) error {
 	c.payloads.Reset()
-	rows := c.inserts(b)
+	rows := b.Inserts(&c.pool) // JSON has no form for other kinds
 	defer rows.Release()
 	if err := c.encoder.Encode(rows, &c.payloads); err != nil {
 		return err
@@ -127,22 +127,6 @@ func (c *collected) take(b *stream.Batch) error {
 		}
 	}
 	return nil
-}
-
-// inserts returns the selected rows of a batch as if each were new: JSON has no form for other kinds.
-func (c *collected) inserts(b *stream.Batch) *stream.Batch {
-	positions := make([]int32, b.Rows())
-	for i := range positions {
-		positions[i] = int32(b.Row(i))
-	}
-	out := c.pool.NewBatch(b.Schema, len(positions))
-	for i := range b.Columns {
-		var column stream.Builder
-		column.Init(&c.pool, b.Columns[i].Type, len(positions))
-		column.AppendRows(&b.Columns[i], positions)
-		out.Columns[i] = column.Finish()
-	}
-	return out
 }
 
 // records returns the rows that are left.

@@ -25,14 +25,9 @@ const (
 	CSV   Form = "csv"
 )
 
-// Forms are all of them.
-var Forms = []Form{Table, JSON, CSV}
-
 // answer writes rows of one query. It begins with the names of the columns and ends with Close.
 type answer interface {
-	// row takes the cells of a row as texts; nil is NULL.
-	row(cells []*string) error
-	// batch takes rows.
+	// batch takes rows, which it borrows.
 	batch(b *stream.Batch) error
 	Close() error
 }
@@ -81,23 +76,19 @@ func names(s *types.Schema) []string {
 
 // opened returns the selected rows with the column for their kinds in front, as a batch of inserts that the caller releases.
 func opened(b *stream.Batch, columns *types.Schema, pool *stream.Pool) *stream.Batch {
-	positions := make([]int32, b.Rows())
-	for i := range positions {
-		positions[i] = int32(b.Row(i))
+	rows := b.Inserts(pool)
+	defer rows.Release()
+	out := pool.NewBatch(columns, rows.Len())
+	var kinds stream.Builder
+	kinds.Init(pool, columns.Fields[0].Type, rows.Len())
+	for i := range b.Rows() {
+		kinds.AppendString(b.Kind(b.Row(i)).String())
 	}
-	out := pool.NewBatch(columns, len(positions))
-	var column stream.Builder
-	column.Init(pool, columns.Fields[0].Type, len(positions))
-	for _, at := range positions {
-		column.AppendString(b.Kind(int(at)).String())
+	out.Columns[0] = kinds.Finish()
+	for i := range rows.Columns {
+		rows.Columns[i].Retain()
+		out.Columns[i+1] = rows.Columns[i]
 	}
-	out.Columns[0] = column.Finish()
-	for i := range b.Columns {
-		column.Init(pool, columns.Fields[i+1].Type, len(positions))
-		column.AppendRows(&b.Columns[i], positions)
-		out.Columns[i+1] = column.Finish()
-	}
-	column.Close()
 	return out
 }
 
@@ -126,25 +117,6 @@ func (a *jsonAnswer) batch(b *stream.Batch) error {
 		}
 	}
 	return nil
-}
-
-func (a *jsonAnswer) row(cells []*string) error {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, c := range cells {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		fmt.Fprintf(&b, "%s:", quotedJSON(a.columns.Fields[i].Name))
-		if c == nil {
-			b.WriteString("null")
-		} else {
-			b.WriteString(quotedJSON(*c))
-		}
-	}
-	b.WriteString("}\n")
-	_, err := io.WriteString(a.to, b.String())
-	return err
 }
 
 func (*jsonAnswer) Close() error { return nil }
@@ -177,8 +149,6 @@ func (a *cellAnswer) batch(b *stream.Batch) error {
 	}
 	return a.to.pause()
 }
-
-func (a *cellAnswer) row(cells []*string) error { return a.to.write(cells) }
 
 func (a *cellAnswer) Close() error { return a.to.close() }
 

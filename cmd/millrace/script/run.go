@@ -14,6 +14,7 @@ import (
 	"millrace/cmd/millrace/client"
 	"millrace/cmd/millrace/progress"
 	"millrace/expr/kernel"
+	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
@@ -50,21 +51,40 @@ type Runner struct {
 // started is a job that the script does not wait for yet.
 type started struct{ id, name string }
 
-// Run carries out the statements of a text, one after the other, up to the first that fails. A text with a statement that can't be read is
-// refused as a whole.
-func (r *Runner) Run(ctx context.Context, text string) error {
-	statements := parser.ParseScript(text)
+// Script is a text that was read.
+type Script struct {
+	Text       string
+	Statements []ast.Statement
+}
+
+// Read parses a text. One with a statement that can't be read is refused as a whole: the error has all of them.
+func Read(text string) (Script, error) {
+	out := Script{Text: text}
 	var unread []error
-	for _, s := range statements {
+	for _, s := range parser.ParseScript(text) {
 		if s.Err != nil {
 			unread = append(unread, s.Err)
 		}
+		out.Statements = append(out.Statements, s.Statement)
 	}
-	if unread != nil {
-		return errors.Join(unread...)
+	return out, errors.Join(unread...)
+}
+
+// Jobs is how many jobs the script has at most.
+func (s Script) Jobs() (n int) {
+	for _, statement := range s.Statements {
+		switch statement.(type) {
+		case *ast.Query, *ast.Insert, *ast.StatementSet:
+			n++
+		}
 	}
-	for _, s := range statements {
-		if err := r.statement(ctx, text, s.Statement); err != nil {
+	return n
+}
+
+// Run carries out the statements of a script, one after the other, up to the first that fails.
+func (r *Runner) Run(ctx context.Context, s Script) error {
+	for _, statement := range s.Statements {
+		if err := r.statement(ctx, s.Text, statement); err != nil {
 			return errors.Join(r.stopped(ctx, err), err)
 		}
 	}
@@ -146,14 +166,26 @@ func (r *Runner) rows(rows *session.Rows) error {
 	for i, name := range rows.Columns {
 		fields[i] = types.Field{Name: name, Type: types.StringType()}
 	}
-	a, err := newAnswer(r.Form, r.Out, types.NewSchema(fields...), false, r.Session.Functions, kernel.Session{})
+	columns := types.NewSchema(fields...)
+	a, err := newAnswer(r.Form, r.Out, columns, false, r.Session.Functions, kernel.Session{})
 	if err != nil {
 		return err
 	}
+	var pool stream.Pool
+	out := formats.NewRows(&pool, columns, len(rows.Cells))
 	for _, row := range rows.Cells {
-		if err := a.row(row); err != nil {
-			return err
+		for i, cell := range row {
+			if cell == nil {
+				out.Columns[i].AppendNull()
+			} else {
+				out.Columns[i].AppendString(*cell)
+			}
 		}
+	}
+	b := out.Finish()
+	defer b.Release()
+	if err := a.batch(b); err != nil {
+		return err
 	}
 	return a.Close()
 }
@@ -169,7 +201,7 @@ func (r *Runner) jobs(ctx context.Context, id string) error {
 		if id != "" && j.JobId != id {
 			continue
 		}
-		state := strings.TrimPrefix(j.State.String(), "JOB_STATE_")
+		state := progress.StateName(j.State)
 		started := j.GetSubmitted().AsTime().UTC().Format("2006-01-02 15:04:05.000")
 		out.Cells = append(out.Cells, []*string{&j.JobId, &j.Name, &state, &started})
 	}
