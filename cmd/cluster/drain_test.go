@@ -102,6 +102,9 @@ func positions(t *testing.T, c *cluster.Cluster, attempt types.Attempt) (all []m
 		}
 		at := make(map[string]string)
 		for _, v := range m.Vertices {
+			for _, split := range v.Unassigned { // no reader had been given it again
+				at[split.Id] = string(split.State)
+			}
 			for _, task := range v.Tasks {
 				for _, split := range task.Splits {
 					at[split.Id] = string(split.State)
