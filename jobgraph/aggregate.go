@@ -210,7 +210,7 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 		c.addf(field+".distinct", "needs a column")
 	case of.partial && GoesByOrder(name):
 		c.addf(field+".func", "partial rows don't have the order of rows: %s needs one phase", name)
-	case of.partial && a.Distinct && !distinctIsIdle(name):
+	case of.partial && a.NeedsDistinct():
 		c.addf(field+".distinct", "partial rows don't have the values: DISTINCT needs one phase")
 	case of.partial && of.retract && (name == "MIN" || name == "MAX"):
 		c.addf(field+".func", "partial rows don't have the values: %s of rows that may be taken back needs one phase", name)
@@ -234,7 +234,8 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	}
 }
 
-// distinctIsIdle tells whether DISTINCT makes no difference to a function.
-func distinctIsIdle(name string) bool {
-	return name == "MIN" || name == "MAX" || name == "FIRST_VALUE" || name == "LAST_VALUE"
+// NeedsDistinct tells whether the call has DISTINCT, and would give something else without it.
+func (a *AggregateCall) NeedsDistinct() bool {
+	name := strings.ToUpper(a.Func)
+	return a.Distinct && name != "MIN" && name != "MAX" && name != "FIRST_VALUE" && name != "LAST_VALUE"
 }

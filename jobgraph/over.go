@@ -2,7 +2,6 @@ package jobgraph
 
 import (
 	"fmt"
-	"strings"
 
 	"millrace/types"
 )
@@ -102,7 +101,7 @@ func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.S
 	}
 	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{})
 	for i := range s.Aggregates {
-		if a := &s.Aggregates[i]; a.Distinct && !distinctIsIdle(strings.ToUpper(a.Func)) {
+		if a := &s.Aggregates[i]; a.NeedsDistinct() {
 			c.addf(fmt.Sprintf("aggregates[%d].distinct", i), "an over aggregate can't have it")
 		}
 	}

@@ -3,7 +3,6 @@ package jobgraph
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"millrace/types"
@@ -315,7 +314,7 @@ func (c *operatorCheck) windowTime(w *WindowAggregateSpec, raw *types.Schema) {
 		c.timeColumn("start", w.Start, &w.Window, raw)
 	}
 	for i := range w.Aggregates {
-		if a := &w.Aggregates[i]; w.Window.Kind == Session && a.Distinct && !distinctIsIdle(strings.ToUpper(a.Func)) {
+		if a := &w.Aggregates[i]; w.Window.Kind == Session && a.NeedsDistinct() {
 			c.addf(fmt.Sprintf("aggregates[%d].distinct", i), "session windows can't have it")
 		}
 	}
