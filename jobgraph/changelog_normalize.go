@@ -15,6 +15,8 @@ type ChangelogNormalizeSpec struct {
 	Filter expr.Expr
 	// UpdateBefore gives a -U in front of each +U.
 	UpdateBefore bool
+	// EachChange gives every change of a key, also of one that has several in a batch: for whom each is a version with a time of its own.
+	EachChange bool
 	// FinalOnly gives the rows once, at the end of bounded input, as +I.
 	FinalOnly bool
 	// TTL is how long a key is kept that does not change; 0: for ever.
@@ -35,6 +37,9 @@ func (s *ChangelogNormalizeSpec) check(c *operatorCheck, in []*types.Schema) *ty
 		c.addf("keys", "there are none: changes are by key")
 		return in[0]
 	}
+	if s.EachChange && s.FinalOnly {
+		c.addf("each_change", "does not go with final_only, which gives no changes")
+	}
 	c.storable(in[0])
 	c.ttl("ttl", s.TTL)
 	if s.Filter != nil && c.expr(c.id, c.at("filter"), s.Filter, in[0]) {
@@ -50,6 +55,9 @@ func (s *ChangelogNormalizeSpec) explain(e *explainer, in []*types.Schema) {
 	e.line(2, "keys (%s)", columnNames(in[0], s.Keys))
 	if s.Filter != nil {
 		e.line(2, "where %s", s.Filter)
+	}
+	if s.EachChange {
+		e.line(2, "gives each change")
 	}
 	e.changes(s.UpdateBefore, s.FinalOnly, s.TTL)
 }

@@ -22,6 +22,9 @@ type DeduplicateSpec struct {
 	// WindowEnd is the column of the end of the window, TIMESTAMP(0..3), in which rows are told apart; what is kept of a
 	// window is given when the watermark closes it, as +I. It needs Time. NoColumn: no windows.
 	WindowEnd int
+	// EachChange gives every row that was the last of its key for a while, also where a batch has several: for whom each is a version
+	// with a time of its own.
+	EachChange bool
 	// FinalOnly gives what was kept once, at the end of bounded input, as +I.
 	FinalOnly bool
 	// TTL is how long a key is kept that does not change; 0: for ever.
@@ -48,6 +51,9 @@ func (s *DeduplicateSpec) check(c *operatorCheck, in []*types.Schema) *types.Sch
 	case s.WindowEnd != NoColumn && (s.Time == NoColumn || s.AppendOnly || s.FinalOnly || s.TTL > 0):
 		c.addf("window_end", "needs time, and neither append_only, final_only nor ttl goes with it")
 	}
+	if s.EachChange && (!s.KeepLast || s.FinalOnly || s.WindowEnd != NoColumn) {
+		c.addf("each_change", "goes with the last row only, and with neither final_only nor window_end")
+	}
 	c.keyed(0, s.Keys, s.Keys)
 	return in[0]
 }
@@ -66,6 +72,9 @@ func (s *DeduplicateSpec) explain(e *explainer, in []*types.Schema) {
 	}
 	if s.WindowEnd != NoColumn {
 		e.line(2, "in windows that end at %s", in[0].Fields[s.WindowEnd].Name)
+	}
+	if s.EachChange {
+		e.line(2, "gives each change")
 	}
 	e.changes(s.UpdateBefore, s.FinalOnly, s.TTL)
 }

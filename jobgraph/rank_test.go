@@ -132,6 +132,8 @@ func TestProblemsOfRanked(t *testing.T) {
 		{"duplicates in windows by arrival", &jobgraph.DeduplicateSpec{Keys: []int{auction}, Time: jobgraph.NoColumn, WindowEnd: datetime}},
 		{"duplicates by a number", &jobgraph.DeduplicateSpec{Keys: []int{auction}, Time: price, WindowEnd: jobgraph.NoColumn}},
 		{"changes by nothing", &jobgraph.ChangelogNormalizeSpec{}},
+		{"each change, and none but the last", &jobgraph.ChangelogNormalizeSpec{Keys: []int{auction}, EachChange: true, FinalOnly: true}},
+		{"each first row", &jobgraph.DeduplicateSpec{Keys: []int{auction}, Time: datetime, EachChange: true, WindowEnd: jobgraph.NoColumn}},
 		{"a filter that is a number", &jobgraph.ChangelogNormalizeSpec{Keys: []int{auction}, Filter: expr.BigInt(1)}},
 		{"a sink without a key", &jobgraph.SinkMaterializeSpec{}},
 		{"an upsert key that is not there", &jobgraph.SinkMaterializeSpec{Keys: []int{auction}, UpsertKey: []int{99}, TTL: -1}},

@@ -20,7 +20,7 @@ func drawRanked(t *rapid.T) jobgraph.OperatorBody {
 	case 3:
 		return &jobgraph.SinkMaterializeSpec{Keys: keys, UpsertKey: rapid.SliceOfN(rapid.IntRange(0, 9), 0, 3).Draw(t, "upsert key"), TTL: drawDuration(t)}
 	case 4:
-		n := &jobgraph.ChangelogNormalizeSpec{Keys: keys, UpdateBefore: updateBefore, FinalOnly: final, TTL: drawDuration(t)}
+		n := &jobgraph.ChangelogNormalizeSpec{Keys: keys, UpdateBefore: updateBefore, FinalOnly: final, TTL: drawDuration(t), EachChange: rapid.Bool().Draw(t, "each change")}
 		if rapid.Bool().Draw(t, "filter") {
 			n.Filter = drawExpr(t, 2)
 		}
@@ -29,6 +29,7 @@ func drawRanked(t *rapid.T) jobgraph.OperatorBody {
 		return &jobgraph.DeduplicateSpec{
 			Keys: keys, Time: rapid.IntRange(-1, 9).Draw(t, "time"), KeepLast: rapid.Bool().Draw(t, "last"), UpdateBefore: updateBefore,
 			AppendOnly: rapid.Bool().Draw(t, "append only"), WindowEnd: rapid.IntRange(-1, 9).Draw(t, "window end"), FinalOnly: final, TTL: drawDuration(t),
+			EachChange: rapid.Bool().Draw(t, "each change"),
 		}
 	default:
 		return &jobgraph.RankSpec{

@@ -17,10 +17,13 @@ func (e *encoder) ranked(field string, o *jobgraph.OperatorSpec, out *jobv1.Oper
 		out.Body = &jobv1.OperatorSpec_Deduplicate{Deduplicate: &jobv1.DeduplicateSpec{
 			Keys: e.ints(at+".keys", b.Keys), Time: e.column(at+".time", b.Time), KeepLast: b.KeepLast, UpdateBefore: b.UpdateBefore,
 			AppendOnly: b.AppendOnly, WindowEnd: e.column(at+".window_end", b.WindowEnd), FinalOnly: b.FinalOnly, Ttl: duration(b.TTL),
+			EachChange: b.EachChange,
 		}}
 	case *jobgraph.ChangelogNormalizeSpec:
 		at := field + ".changelog_normalize"
-		n := &jobv1.ChangelogNormalizeSpec{Keys: e.ints(at+".keys", b.Keys), UpdateBefore: b.UpdateBefore, FinalOnly: b.FinalOnly, Ttl: duration(b.TTL)}
+		n := &jobv1.ChangelogNormalizeSpec{
+			Keys: e.ints(at+".keys", b.Keys), UpdateBefore: b.UpdateBefore, EachChange: b.EachChange, FinalOnly: b.FinalOnly, Ttl: duration(b.TTL),
+		}
 		if b.Filter != nil {
 			n.Filter = e.expr(at+".filter", b.Filter, 1)
 		}
@@ -87,12 +90,14 @@ func (d *decoder) ranked(field string, o *jobv1.OperatorSpec) jobgraph.OperatorB
 		return &jobgraph.DeduplicateSpec{
 			Keys: ints(s.GetKeys()), Time: optional(s.Time), KeepLast: s.KeepLast, UpdateBefore: s.UpdateBefore, AppendOnly: s.AppendOnly,
 			WindowEnd: optional(s.WindowEnd), FinalOnly: s.FinalOnly, TTL: d.duration(field+".deduplicate.ttl", s.GetTtl()),
+			EachChange: s.EachChange,
 		}
 	case *jobv1.OperatorSpec_ChangelogNormalize:
 		s := b.ChangelogNormalize
 		at := field + ".changelog_normalize"
 		out := &jobgraph.ChangelogNormalizeSpec{
-			Keys: ints(s.GetKeys()), UpdateBefore: s.GetUpdateBefore(), FinalOnly: s.GetFinalOnly(), TTL: d.duration(at+".ttl", s.GetTtl()),
+			Keys: ints(s.GetKeys()), UpdateBefore: s.GetUpdateBefore(), EachChange: s.GetEachChange(), FinalOnly: s.GetFinalOnly(),
+			TTL: d.duration(at+".ttl", s.GetTtl()),
 		}
 		if f := s.GetFilter(); f != nil {
 			out.Filter = d.expr(at+".filter", f, 1)

@@ -21,6 +21,8 @@ type Normalize struct {
 	filter    *kernel.Predicate // nil: all rows pass
 	sel       []int32
 	passes    stream.Bitmap // by physical row
+	batch     *stream.Batch // whose rounds are under way
+	rounds    [][]int32     // of it, to come
 	finishing bool
 }
 
@@ -68,7 +70,21 @@ func (n *Normalize) process(b *stream.Batch) error {
 	if err := n.rows.Lookup(nil); err != nil {
 		return err
 	}
+	if n.spec.EachChange {
+		if rounds := n.rows.Rounds(); len(rounds) > 1 {
+			n.batch, n.rounds = b, rounds
+			return nil
+		}
+	}
+	return n.apply(b, nil)
+}
+
+// apply makes the last of the rows of each key that were looked up the key's.
+func (n *Normalize) apply(b *stream.Batch, ordinals []int32) error {
 	for i, k := range n.rows.Of {
+		if ordinals != nil {
+			i = int(ordinals[i])
+		}
 		g, row := &n.rows.Groups[k], b.Row(i)
 		switch there := g.Winner >= 0 || g.Winner == keyed.Keep && g.There != keyed.Absent; {
 		case b.Kind(row).Retracts():
@@ -83,6 +99,18 @@ func (n *Normalize) process(b *stream.Batch) error {
 		}
 	}
 	return n.rows.Apply(b)
+}
+
+// nextRound takes the next row of each key of the batch.
+func (n *Normalize) nextRound() error {
+	b, ordinals := n.batch, n.rounds[0]
+	if n.rounds = n.rounds[1:]; len(n.rounds) == 0 {
+		n.batch = nil
+	}
+	if err := n.rows.LookupRound(ordinals); err != nil {
+		return err
+	}
+	return n.apply(b, ordinals)
 }
 
 // examine finds the rows that pass the filter. Deletions are not asked: they may have no more than their key.
@@ -131,6 +159,12 @@ func (n *Normalize) Next() (operators.Output, error) {
 	for {
 		if b := n.rows.Next(); b != nil {
 			return operators.Output{Batch: b}, nil
+		}
+		if n.batch != nil {
+			if err := n.nextRound(); err != nil {
+				return operators.Output{}, fmt.Errorf("changelog normalize %s: %w", n.ctx.Operator, err)
+			}
+			continue
 		}
 		if !n.finishing || !n.rows.Final() {
 			n.finishing = false

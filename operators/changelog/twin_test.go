@@ -169,12 +169,12 @@ func drawVariant(t *rapid.T, r *rand.Rand) operatortest.Variant {
 }
 
 // check plays the case and compares it with the twin.
-func (w *twin) check(t *rapid.T, r *rand.Rand, c *operatortest.Case, updateBefore bool) {
+func (w *twin) check(t *rapid.T, r *rand.Rand, c *operatortest.Case, updateBefore, eachChange bool) {
 	c.Inputs, c.Keys, c.Backend = []*types.Schema{schema}, [][]int{{0}}, drawBackend(r)
 	v := drawVariant(t, r)
 	out := operatortest.Play(t, c, v)
-	if v.BatchRows == 1 {
-		if diff := streamtest.Diff(streamtest.Canonical(t, schema, strings.Join(w.out, "\n")), out.Rows[0], !v.Rescale); diff != "" {
+	if v.BatchRows == 1 || eachChange {
+		if diff := streamtest.Diff(streamtest.Canonical(t, schema, strings.Join(w.out, "\n")), out.Rows[0], v.BatchRows == 1 && !v.Rescale); diff != "" {
 			t.Fatalf("%s\n(-twin +operator):\n%s", c.Script, diff)
 		}
 	}
@@ -190,13 +190,13 @@ func (w *twin) check(t *rapid.T, r *rand.Rand, c *operatortest.Case, updateBefor
 func TestNormalizeEqualsTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		spec := &jobgraph.ChangelogNormalizeSpec{Keys: []int{0}, UpdateBefore: r.IntN(2) == 0}
+		spec := &jobgraph.ChangelogNormalizeSpec{Keys: []int{0}, UpdateBefore: r.IntN(2) == 0, EachChange: r.IntN(2) == 0}
 		if r.IntN(2) == 0 {
 			spec.Filter = positive(t)
 		}
 		w := &twin{rows: map[string][][]string{}}
 		s := script(r, rapid.IntRange(0, 50).Draw(t, "rows"), func(kind string, row []string) { w.normalize(spec, kind, row) })
-		w.check(t, r, &operatortest.Case{Spec: &jobgraph.OperatorSpec{UID: "n", Body: spec}, New: normalize, Script: s}, spec.UpdateBefore)
+		w.check(t, r, &operatortest.Case{Spec: &jobgraph.OperatorSpec{UID: "n", Body: spec}, New: normalize, Script: s}, spec.UpdateBefore, spec.EachChange)
 	})
 }
 
@@ -209,7 +209,7 @@ func TestMaterializeEqualsTwin(t *testing.T) {
 		}
 		w := &twin{rows: map[string][][]string{}}
 		s := script(r, rapid.IntRange(0, 120).Draw(t, "rows"), func(kind string, row []string) { w.materialize(spec, kind, row) })
-		w.check(t, r, &operatortest.Case{Spec: &jobgraph.OperatorSpec{UID: "m", Body: spec}, New: changelog.NewMaterialize, Script: s}, false)
+		w.check(t, r, &operatortest.Case{Spec: &jobgraph.OperatorSpec{UID: "m", Body: spec}, New: changelog.NewMaterialize, Script: s}, false, false)
 	})
 }
 
@@ -231,6 +231,13 @@ func TestChangelogs(t *testing.T) {
 			Spec:   spec(&jobgraph.ChangelogNormalizeSpec{Keys: []int{0}, UpdateBefore: true, TTL: lives}),
 			Script: "time 1\n+I 1 5 'a'\ntime 2\n+U 1 5 'a'\ntime 10002\n+U 1 6 'b'",
 			Want:   "1 5 'a'\n-U 1 5 'a'\n+U 1 5 'a'\n1 6 'b'",
+		},
+		{
+			Name: "each change of a batch", New: normalize,
+			Spec:   spec(&jobgraph.ChangelogNormalizeSpec{Keys: []int{0}, EachChange: true}),
+			Script: "+I 1 5 'a'\n+I 2 1 'x'\n+U 1 6 'b'\n+U 1 6 'b'\n-D 1 6 'b'\n-D 1 6 'b'\n+U 1 7 'c'",
+			Want:   "1 5 'a'\n2 1 'x'\n+U 1 6 'b'\n-D 1 6 'b'\n1 7 'c'",
+			Counts: &operators.Counts{Folded: 7, Expired: 1},
 		},
 		{
 			Name: "normalized at the end", New: normalize,

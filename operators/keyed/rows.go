@@ -1,6 +1,7 @@
 package keyed
 
 import (
+	"slices"
 	"time"
 
 	"millrace/operators"
@@ -39,6 +40,8 @@ type Rows struct {
 	keys   *stream.Keys
 	some   stream.Keys
 	index  index
+	nth    []int32 // of each group: the round of its next row
+	rounds [][]int32
 
 	old     []statebackend.Slot // rows of the table that are given
 	writing []statebackend.Slot
@@ -130,37 +133,83 @@ func (t *Rows) Word(s statebackend.Slot, column int) int64 {
 
 // Lookup makes groups of the rows with these ordinals, nil: all. A key without a row has one afterwards, which is Absent.
 func (t *Rows) Lookup(ordinals []int32) error {
+	slots, err := t.upsert(ordinals)
+	if err != nil {
+		return err
+	}
+	t.index.reset()
+	rows, now := t.part.Rows(), t.ctx.Time.Now()
+	for i, s := range slots {
+		g := t.index.of(s, int32(len(t.Groups)))
+		if int(g) == len(t.Groups) {
+			t.group(rows.At(s), s, now, ordinals, i)
+		}
+		t.Of = append(t.Of, g)
+	}
+	return nil
+}
+
+// LookupRound does as Lookup does for rows of which no two have one key, as those of a round have: the i-th is group i.
+func (t *Rows) LookupRound(ordinals []int32) error {
+	slots, err := t.upsert(ordinals)
+	if err != nil {
+		return err
+	}
+	rows, now := t.part.Rows(), t.ctx.Time.Now()
+	for i, s := range slots {
+		t.group(rows.At(s), s, now, ordinals, i)
+		t.Of = append(t.Of, int32(i))
+	}
+	return nil
+}
+
+// upsert returns the slots of the rows with these ordinals, and forgets the groups that there were.
+func (t *Rows) upsert(ordinals []int32) ([]statebackend.Slot, error) {
 	keys := t.keys
 	if ordinals != nil {
 		t.some.Reset(t.keys.Layout)
 		t.some.AppendRows(t.keys, ordinals)
 		keys = &t.some
 	}
-	slots := t.slots[:keys.Len()]
-	if _, err := t.part.Upsert(keys, slots); err != nil {
-		return err
-	}
 	t.Groups, t.Of = t.Groups[:0], t.Of[:0]
-	t.index.reset()
-	rows, now := t.part.Rows(), t.ctx.Time.Now()
-	for i, s := range slots {
-		g := t.index.of(s, int32(len(t.Groups)))
-		if int(g) == len(t.Groups) {
-			words := rows.At(s)
-			there := int64(words[wordThere])
-			if there != Absent && t.expired(words, now) {
-				t.ctx.Counts.Expired++
-				there, words[wordThere] = Absent, Absent
-			}
-			key := int32(i)
-			if ordinals != nil {
-				key = ordinals[i]
-			}
-			t.Groups = append(t.Groups, Group{Slot: s, There: there, Winner: Keep, key: key})
-		}
-		t.Of = append(t.Of, g)
+	slots := t.slots[:keys.Len()]
+	_, err := t.part.Upsert(keys, slots)
+	return slots, err
+}
+
+// group adds the group of a row that was looked up as the i-th.
+func (t *Rows) group(words []uint64, s statebackend.Slot, now int64, ordinals []int32, i int) {
+	there := int64(words[wordThere])
+	if there != Absent && t.expired(words, now) {
+		t.ctx.Counts.Expired++
+		there, words[wordThere] = Absent, Absent
 	}
-	return nil
+	key := int32(i)
+	if ordinals != nil {
+		key = ordinals[i]
+	}
+	t.Groups = append(t.Groups, Group{Slot: s, There: there, Winner: Keep, key: key})
+}
+
+// Rounds deals the rows of Of out to rounds, as their positions in it: each has one row of a key at most, and a key's rows are in the order in
+// which they came. The slices are valid until the next call.
+func (t *Rows) Rounds() [][]int32 {
+	t.nth = slices.Grow(t.nth[:0], len(t.Groups))[:len(t.Groups)]
+	clear(t.nth)
+	rounds := t.rounds[:0]
+	for i, g := range t.Of {
+		r := int(t.nth[g])
+		t.nth[g]++
+		if r == len(rounds) {
+			if rounds = rounds[:min(r+1, cap(rounds))]; r == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[r] = rounds[r][:0]
+		}
+		rounds[r] = append(rounds[r], int32(i))
+	}
+	t.rounds = rounds
+	return rounds
 }
 
 // expired tells whether the time of a row has passed.

@@ -21,6 +21,8 @@ type Deduplicate struct {
 	rows keyed.Rows
 	best []int64 // of each group: the time of its row
 
+	batch     *stream.Batch // whose rounds are under way
+	rounds    [][]int32     // of it, to come
 	ordinals  []int32
 	watermark stream.Watermark
 	timers    statebackend.TimerTable // of rows that the watermark has not reached
@@ -94,6 +96,29 @@ func (d *Deduplicate) process(b *stream.Batch) error {
 	if err := d.rows.Lookup(ordinals); err != nil {
 		return err
 	}
+	if d.spec.EachChange {
+		if rounds := d.rows.Rounds(); len(rounds) > 1 {
+			d.batch, d.rounds = b, rounds
+			return nil
+		}
+	}
+	return d.apply(b, ordinals)
+}
+
+// nextRound takes the next row of each key of the batch.
+func (d *Deduplicate) nextRound() error {
+	b, ordinals := d.batch, d.rounds[0]
+	if d.rounds = d.rounds[1:]; len(d.rounds) == 0 {
+		d.batch = nil
+	}
+	if err := d.rows.LookupRound(ordinals); err != nil {
+		return err
+	}
+	return d.apply(b, ordinals)
+}
+
+// apply chooses among the rows that were looked up, with these ordinals (nil: all).
+func (d *Deduplicate) apply(b *stream.Batch, ordinals []int32) error {
 	switch {
 	case d.spec.Time != jobgraph.NoColumn:
 		d.chooseByTime(b, ordinals)
@@ -246,6 +271,10 @@ func (d *Deduplicate) Next() (operators.Output, error) {
 			return operators.Output{Batch: b}, nil
 		}
 		switch {
+		case d.batch != nil:
+			if err := d.nextRound(); err != nil {
+				return operators.Output{}, fmt.Errorf("deduplicate %s: %w", d.ctx.Operator, err)
+			}
 		case d.pending:
 			if err := d.fire(); err != nil {
 				return operators.Output{}, fmt.Errorf("deduplicate %s: %w", d.ctx.Operator, err)

@@ -137,6 +137,14 @@ func (j *temporalJoin) body(*step) jobgraph.OperatorBody {
 	return &spec
 }
 
+// needVersions has what stands before a join as of a time give each change of a key: two of one batch are versions of different times.
+func (s *step) needVersions() {
+	s.versions = true
+	for _, in := range s.inputs {
+		in.needVersions()
+	}
+}
+
 func (p *planner) temporalJoin(n *plan.TemporalJoin) *step {
 	if l := p.looked(n); l != nil {
 		return p.lookupJoin(n, l)
@@ -162,6 +170,7 @@ func (p *planner) temporalJoin(n *plan.TemporalJoin) *step {
 			return nil
 		}
 		j.spec.LeftTime, j.spec.RightTime = n.Time, versions
+		right.needVersions()
 	}
 	s := &step{operator: j, of: n, inputs: []*step{left, right}, paired: true, changes: left.changes}
 	s.upsert = left.told(j.spec.Keys.Left)

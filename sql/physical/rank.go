@@ -150,6 +150,7 @@ func (d *deduplicate) spread(*step, int) spread { return by(d.spec.Keys) }
 func (d *deduplicate) body(s *step) jobgraph.OperatorBody {
 	spec := d.spec
 	spec.UpdateBefore = s.before
+	spec.EachChange = s.versions && spec.KeepLast && spec.WindowEnd == jobgraph.NoColumn
 	return &spec
 }
 

@@ -244,7 +244,7 @@ func (*normalize) asks(*step, int) bool { return false }
 func (n *normalize) spread(*step, int) spread { return by(n.keys) }
 
 func (n *normalize) body(s *step) jobgraph.OperatorBody {
-	return &jobgraph.ChangelogNormalizeSpec{Keys: n.keys, UpdateBefore: s.before, FinalOnly: n.final, TTL: n.ttl}
+	return &jobgraph.ChangelogNormalizeSpec{Keys: n.keys, UpdateBefore: s.before, EachChange: s.versions, FinalOnly: n.final, TTL: n.ttl}
 }
 
 // normalized puts a normalize behind a source whose changes are by key alone, or may come twice.

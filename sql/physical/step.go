@@ -29,6 +29,8 @@ type step struct {
 	changes changes
 	// before tells that somebody needs the -U of what the step gives, and gives that they are there, asked for or not.
 	before, gives bool
+	// versions tells that somebody needs each change of a key, because each has a time of its own.
+	versions bool
 	// paired tells that each -U has its +U behind it. A condition over updates may keep one of them.
 	paired bool
 	// upsert are the sets of columns by each of which rows that follow one another are told apart, in order.

@@ -3314,6 +3314,7 @@ type DeduplicateSpec struct {
 	WindowEnd     *int32               `protobuf:"varint,6,opt,name=window_end,json=windowEnd,proto3,oneof" json:"window_end,omitempty"`
 	FinalOnly     bool                 `protobuf:"varint,7,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
 	Ttl           *durationpb.Duration `protobuf:"bytes,8,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	EachChange    bool                 `protobuf:"varint,9,opt,name=each_change,json=eachChange,proto3" json:"each_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3404,6 +3405,13 @@ func (x *DeduplicateSpec) GetTtl() *durationpb.Duration {
 	return nil
 }
 
+func (x *DeduplicateSpec) GetEachChange() bool {
+	if x != nil {
+		return x.EachChange
+	}
+	return false
+}
+
 type ChangelogNormalizeSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
@@ -3411,6 +3419,7 @@ type ChangelogNormalizeSpec struct {
 	UpdateBefore  bool                   `protobuf:"varint,3,opt,name=update_before,json=updateBefore,proto3" json:"update_before,omitempty"`
 	FinalOnly     bool                   `protobuf:"varint,4,opt,name=final_only,json=finalOnly,proto3" json:"final_only,omitempty"`
 	Ttl           *durationpb.Duration   `protobuf:"bytes,5,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	EachChange    bool                   `protobuf:"varint,6,opt,name=each_change,json=eachChange,proto3" json:"each_change,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3478,6 +3487,13 @@ func (x *ChangelogNormalizeSpec) GetTtl() *durationpb.Duration {
 		return x.Ttl
 	}
 	return nil
+}
+
+func (x *ChangelogNormalizeSpec) GetEachChange() bool {
+	if x != nil {
+		return x.EachChange
+	}
+	return false
 }
 
 type SinkMaterializeSpec struct {
@@ -4863,7 +4879,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x03ttl\x18\f \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\f\n" +
 	"\n" +
 	"_to_columnB\r\n" +
-	"\v_window_end\"\xa9\x02\n" +
+	"\v_window_end\"\xca\x02\n" +
 	"\x0fDeduplicateSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x17\n" +
 	"\x04time\x18\x02 \x01(\x05H\x00R\x04time\x88\x01\x01\x12\x1b\n" +
@@ -4875,16 +4891,20 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"window_end\x18\x06 \x01(\x05H\x01R\twindowEnd\x88\x01\x01\x12\x1d\n" +
 	"\n" +
 	"final_only\x18\a \x01(\bR\tfinalOnly\x12+\n" +
-	"\x03ttl\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03ttlB\a\n" +
+	"\x03ttl\x18\b \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1f\n" +
+	"\veach_change\x18\t \x01(\bR\n" +
+	"eachChangeB\a\n" +
 	"\x05_timeB\r\n" +
-	"\v_window_end\"\xd2\x01\n" +
+	"\v_window_end\"\xf3\x01\n" +
 	"\x16ChangelogNormalizeSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x123\n" +
 	"\x06filter\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x12#\n" +
 	"\rupdate_before\x18\x03 \x01(\bR\fupdateBefore\x12\x1d\n" +
 	"\n" +
 	"final_only\x18\x04 \x01(\bR\tfinalOnly\x12+\n" +
-	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\"u\n" +
+	"\x03ttl\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12\x1f\n" +
+	"\veach_change\x18\x06 \x01(\bR\n" +
+	"eachChange\"u\n" +
 	"\x13SinkMaterializeSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12\x1d\n" +
 	"\n" +
