@@ -168,3 +168,23 @@ func batches(t *testing.T, r connectors.Reader) iter.Seq[*stream.Batch] {
 		}
 	}
 }
+
+// Texts that are no SQL are errors, each for its own reason.
+func TestRefusalsAreMeasured(t *testing.T) {
+	var out bytes.Buffer
+	if err := bench(t.Context(), []string{"-scenario", "refusals"}, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r refusals
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Texts) != len(badTexts()) {
+		t.Errorf("%d texts, want %d", len(r.Texts), len(badTexts()))
+	}
+	for _, text := range r.Texts {
+		if text.Error == "" || text.SlowestMillis < text.Millis {
+			t.Errorf("%+v", text)
+		}
+	}
+}

@@ -42,5 +42,8 @@
 // then with barriers that overtake after a second. The sink takes a batch at a time,
 // and a checkpoint waits for the rows that it has taken.
 //
+// The scenario refusals reads SQL that is none, too long or too deep, and tells how
+// long each error takes and what memory.
+//
 // Figures compare on one machine, side by side; machines and neighbours differ.
 package main

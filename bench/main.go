@@ -67,6 +67,8 @@ type scenario struct {
 	measure func(run, context.Context) (line, error)
 	// sizes gives a run the figures of the scenario's own flags.
 	sizes func(*run, *sizes)
+	// alone says that there is one run, of no job.
+	alone bool
 }
 
 // scenarios are all of them, in the order of a run without arguments. The one
@@ -74,17 +76,26 @@ type scenario struct {
 var scenarios = []scenario{
 	{"keys", "main job over distinct auctions", run.measureKeys, func(r *run, s *sizes) {
 		r.bids, r.distinct, r.interval = passes{keys: s.keys}.bids(), s.keys, s.keysInterval
-	}},
-	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}},
-	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }},
+	}, false},
+	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}, false},
+	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }, false},
 	{"recovery", "main job by auction and bidder, a task manager killed", run.measureRecovery, func(r *run, s *sizes) {
 		r.bids, r.rate, r.interval, r.stateBytes = s.recoveryBids, s.recoveryRate, s.recoveryInterval, s.stateBytes
-	}},
-	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }},
+	}, false},
+	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }, false},
 	{"backpressure", "bids to a sink that is 100 times slower, without and with barriers that overtake", run.measureBackpressure, func(r *run, s *sizes) {
 		r.interval, r.checkpoints = s.pressureInterval, s.pressureCheckpoints
-	}},
-	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
+	}, false},
+	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }, false},
+	{"refusals", "texts that are no SQL", run.measureRefusals, func(*run, *sizes) {}, true},
+}
+
+func scenarioNames() string {
+	var names []string
+	for _, s := range scenarios {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 // sizes are the flags that only some scenarios have.
@@ -116,7 +127,10 @@ type run struct {
 }
 
 func (r run) String() string {
-	if r.tier.state > 0 {
+	switch {
+	case r.scenario.alone:
+		return r.scenario.title
+	case r.tier.state > 0:
 		return fmt.Sprintf("%s, %s", r.scenario.title, r.tier)
 	}
 	return fmt.Sprintf("%s, parallelism %d, pre-aggregation %t, %d bids", r.scenario.title, r.parallelism, r.preAggregation, r.bids)
@@ -138,7 +152,7 @@ func parse(args []string) ([]run, error) {
 	own.tier.flags(f)
 	f.DurationVar(&own.pressureInterval, "backpressure-checkpoint-interval", time.Second, "time between checkpoints of a run of backpressure")
 	f.IntVar(&own.pressureCheckpoints, "backpressure-checkpoints", 5, "checkpoints that a run of backpressure measures each way")
-	names := f.String("scenario", "keys,prepared,crossing,recovery,backpressure,kafka", "what to run: keys, prepared, crossing, recovery, backpressure, tier, kafka")
+	names := f.String("scenario", "keys,prepared,crossing,recovery,backpressure,kafka,refusals", "what to run: "+scenarioNames())
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -153,13 +167,16 @@ func parse(args []string) ([]run, error) {
 	for name := range strings.SplitSeq(*names, ",") {
 		i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("scenario %q is not one of keys, prepared, crossing, recovery, backpressure, tier, kafka", name)
+			return nil, fmt.Errorf("scenario %q is not one of %s", name, scenarioNames())
 		}
 		of := r
 		of.scenario = &scenarios[i]
 		of.scenario.sizes(&of, &own)
 		matrix := func() ([]run, error) { return of.matrix(*parallelism, *preAggregation) }
-		if of.tier.state > 0 {
+		switch {
+		case of.scenario.alone:
+			matrix = func() ([]run, error) { return []run{of}, nil }
+		case of.tier.state > 0:
 			matrix = of.distributions
 		}
 		more, err := matrix()

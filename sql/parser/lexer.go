@@ -14,6 +14,7 @@ type lexer struct {
 	text   string
 	at     int
 	inHint bool // between /*+ and */, where */ is a sign
+	quiet  bool // nobody asks what is wrong with a bad token
 }
 
 // signs are the operators of two characters and more; all others have one.
@@ -265,6 +266,9 @@ func isHex(s string) bool {
 func (l *lexer) stranger(r rune) token {
 	start := l.at
 	l.at += utf8.RuneLen(r)
+	if l.quiet {
+		return l.bad(start, "", "")
+	}
 	hint := ""
 	switch r {
 	case '"':

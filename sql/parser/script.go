@@ -54,7 +54,7 @@ func (p *parser) one() (Parsed, int) {
 
 // recover returns where the statement ends that failed. That of a statement set is behind its END.
 func (p *parser) recover() int {
-	l := lexer{text: p.lex.text, at: p.failedAt}
+	l := lexer{text: p.lex.text, at: p.failedAt, quiet: true}
 	ended, cases := !p.inSet, p.cases
 	for {
 		t := l.next()
