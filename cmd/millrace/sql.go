@@ -82,7 +82,7 @@ func (a *app) sql(cmd *cobra.Command, f sqlFlags, keys map[string]string) error 
 	if err != nil {
 		return err
 	}
-	text, options, err := a.settle(text)
+	text, options, err := a.settle(text, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,9 @@ func readScript(cmd *cobra.Command, f sqlFlags) (string, error) {
 	return string(text), nil
 }
 
-// settle takes from -D what is a variable of the text or an option of the session alone; the rest is the configuration's.
-func (a *app) settle(text string) (string, map[string]string, error) {
+// settle takes from -D what is a variable of the text or an option of the session alone; the rest is the configuration's. What can be a variable
+// only, and is none of this text, counts for nothing but a warning: one set of values does for many scripts.
+func (a *app) settle(text string, warn io.Writer) (string, map[string]string, error) {
 	variables, options := make(map[string]string), make(map[string]string)
 	asked := script.Variables(text)
 	var rest []string
@@ -142,6 +143,9 @@ func (a *app) settle(text string) (string, map[string]string, error) {
 		switch {
 		case slices.Contains(asked, key):
 			variables[key] = value
+		case script.OnlyVariable(key):
+			variables[key] = value
+			fmt.Fprintf(warn, "warning: -D %s: the text has no ${%[1]s}\n", key)
 		case slices.Contains(session.Spec.Keys(), key):
 			options[key] = value
 			if slices.Contains(config.Spec.Keys(), key) {

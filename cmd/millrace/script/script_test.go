@@ -30,6 +30,14 @@ func TestVariables(t *testing.T) {
 	}
 }
 
+func TestOnlyVariable(t *testing.T) {
+	for name, want := range map[string]bool{"TOPIC": true, "T_2": true, "Topic": false, "parallelism": false, "A.B": false, "2": false, "": false, "T T": false} {
+		if OnlyVariable(name) != want {
+			t.Errorf("%q: %t", name, !want)
+		}
+	}
+}
+
 // TestMissingVariables names all of them, with their places.
 func TestMissingVariables(t *testing.T) {
 	_, err := Substitute("a ${TOPIC}\nb ${TOPICS}\n", map[string]string{"TOPICS_": "x"})

@@ -18,6 +18,11 @@ func Variables(text string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
+// OnlyVariable tells whether a name can be nothing but that of a variable: options have no capitals.
+func OnlyVariable(name string) bool {
+	return isName(name) && strings.ToUpper(name) == name && strings.ToLower(name) != name && !strings.ContainsAny(name, ".-")
+}
+
 // Substitute returns the text with the values of its variables. Every ${NAME} needs one: the error, which is the user's, has all that are
 // missing with their places. Comments and text constants are no exceptions.
 func Substitute(text string, values map[string]string) (string, error) {
