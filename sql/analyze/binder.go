@@ -169,14 +169,17 @@ func (b *binder) columnRef(c *ast.ColumnRef) (expr.Expr, error) {
 		return nil, b.hinted(c, "put the table's name before it", "%s is ambiguous: several tables have a column of that name", c.Name)
 	}
 	base, in := 0, b.scope
-	if ref.column == nil && b.scope.outer != nil {
-		if ref, ambiguous = b.scope.outer.lookup(c.Name.Parts); ambiguous {
+	if b.scope.outer != nil && (ref.column == nil || len(ref.fields) > 0) {
+		outer, ambiguous := b.scope.outer.lookup(c.Name.Parts)
+		switch {
+		case ref.column != nil && (outer.column == nil || len(outer.fields) >= len(ref.fields)): // a table around comes before the field of a column here, as within a scope
+		case ambiguous:
 			return nil, b.failf(c, "%s is ambiguous: several tables of the query around have a column of that name", c.Name)
+		case outer.column != nil && !b.outer:
+			return nil, b.unsupported(c, "a column of the query around ("+c.Name.String()+") elsewhere than in WHERE, HAVING or the select list of a subquery")
+		default:
+			ref, base, in = outer, outerBase, b.scope.outer
 		}
-		if ref.column != nil && !b.outer {
-			return nil, b.unsupported(c, "a column of the query around ("+c.Name.String()+") other than in the WHERE of EXISTS and IN or in a LATERAL projection")
-		}
-		base, in = outerBase, b.scope.outer
 	}
 	if ref.column == nil {
 		return nil, b.unknownColumn(b.scope, c.Name)

@@ -184,7 +184,7 @@ func (in *input) add(e expr.Expr) int {
 // aggregateStage computes groups and aggregate calls.
 func (s *selection) aggregateStage() error {
 	for _, n := range s.slots {
-		n.column = noColumn
+		n.column, n.value = noColumn, nil
 	}
 	in := &input{places: make(map[string]int)}
 	agg := &plan.Aggregate{Sets: s.sets, Hints: s.groupHints()}
@@ -199,6 +199,9 @@ func (s *selection) aggregateStage() error {
 		t.Nullable = t.Nullable || s.sets != nil
 		agg.Result = append(agg.Result, plan.Column{Name: g.name, Type: t})
 		keys[fingerprint(g.x)] = i
+	}
+	if err := s.tieKeys(agg, in); err != nil {
+		return err
 	}
 	if err := s.windowOf(agg, in); err != nil {
 		return err

@@ -13,8 +13,7 @@ type membership struct {
 	left  []ast.Expr // of IN; none for EXISTS
 	tree  *ast.Query
 	bound []expr.Expr
-	right relation
-	tie   *correlation
+	right *nested
 }
 
 // membershipOf returns what a condition asks of a query; nil if it is no such condition.
@@ -68,12 +67,8 @@ func (m *membership) bind(b *binder) error {
 			return b.unsupported(m.left[i], "a column of the query around on the left of IN (query)")
 		}
 	}
-	m.tie = &correlation{}
-	if m.right, err = b.query(m.tree, &env{ctes: b.env.ctes, outer: b.scope, correlated: m.tie}); err != nil {
+	if m.right, err = b.nested(m.tree, ""); err != nil {
 		return err
-	}
-	if len(m.tie.conditions) > 0 && (m.tree.Limit != nil || m.tree.Offset != nil) {
-		return b.unsupported(m.tree, "LIMIT in a subquery that names columns of the query around")
 	}
 	if n := len(m.right.cols); m.left != nil && n != len(m.left) {
 		return b.failf(m.tree, "the query of IN has %d columns, the row on its left %d", n, len(m.left))
@@ -81,8 +76,51 @@ func (m *membership) bind(b *binder) error {
 	return nil
 }
 
+// oneMember is the condition where the query has one row for each of the stage, or none where HAVING does not hold.
+func (s *selection) oneMember(m *membership) (expr.Expr, error) {
+	if m.left == nil && len(m.right.tie.one.having) == 0 {
+		return expr.Bool(!m.not), nil
+	}
+	left, err := s.settleAll(m.at, m.bound)
+	if err != nil {
+		return nil, err
+	}
+	one, err := s.joinOneRow(m.at, m.right)
+	if err != nil {
+		return nil, err
+	}
+	parts := make([]expr.Expr, 0, len(left)+1)
+	for _, h := range one.having { // so that nothing is NULL for want of a row
+		x, err := s.apply(m.at, "IS TRUE", h)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, x)
+	}
+	for i, x := range left {
+		eq, err := s.apply(m.at, "=", x, one.columns[i])
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, eq)
+	}
+	in, err := s.joined(m.at, "AND", parts)
+	if err != nil || !m.not {
+		return in, err
+	}
+	return s.apply(m.at, "NOT", in)
+}
+
 // semiJoin keeps the rows of the stage that have a partner in the query, or those that have none.
 func (s *selection) semiJoin(m *membership, clause string) error {
+	if m.right.tie.one != nil {
+		x, err := s.oneMember(m)
+		if err != nil {
+			return err
+		}
+		s.node, err = s.add(&plan.Filter{Input: s.node, Condition: x}, m.at)
+		return err
+	}
 	var parts []expr.Expr
 	nullable := false
 	left, err := s.settleAll(m.at, m.bound)
@@ -100,19 +138,17 @@ func (s *selection) semiJoin(m *membership, clause string) error {
 		}
 		parts = append(parts, eq)
 	}
-	for _, c := range m.tie.conditions {
-		x, err := s.tied(m.at, c, width)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, x)
+	ties, err := s.tiesOver(m.at, m.right, width)
+	if err != nil {
+		return err
 	}
+	parts = append(parts, ties...)
 	join := &plan.Join{Kind: plan.Semi, Left: s.node, Right: m.right.node, Result: s.node.Schema()}
 	if m.not {
 		join.Kind = plan.Anti
 		join.NullAware = nullable && len(left) > 0
 	}
-	if join.NullAware && len(m.tie.conditions) > 0 {
+	if join.NullAware && len(ties) > 0 {
 		return s.hinted(m.at, "use NOT EXISTS", "NOT IN of values that may be NULL, with a query that names columns of the one around, in %s is not supported yet", clause)
 	}
 	if len(parts) > 0 {
@@ -122,55 +158,4 @@ func (s *selection) semiJoin(m *membership, clause string) error {
 	}
 	s.node, err = s.add(join, m.at)
 	return err
-}
-
-// tied rewrites a condition of a subquery for the join: outer columns are those of the stage, its own come behind them.
-func (s *selection) tied(at ranged, e expr.Expr, width int) (expr.Expr, error) {
-	c, ok := e.(*expr.Column)
-	switch {
-	case !ok:
-		return s.rebuilt(at, e, func(part expr.Expr) (expr.Expr, error) { return s.tied(at, part, width) })
-	case c.Index >= outerBase:
-		return s.settle(at, &expr.Column{Index: c.Index - outerBase, Name: c.Name, T: c.T})
-	default:
-		return &expr.Column{Index: c.Index + width, Name: c.Name, T: c.T}, nil
-	}
-}
-
-// correlatedResult computes the select list and, behind it, the columns that the conditions with outer columns name.
-func (s *selection) correlatedResult(columns []expr.Expr, result plan.Schema) (plan.Node, error) {
-	if s.keys != nil || s.has(overSlot) {
-		return nil, s.unsupported(s.tree, "a subquery with aggregate or OVER calls that names columns of the query around")
-	}
-	tie := s.env.correlated
-	in := s.node.Schema()
-	// A condition goes by the places that its columns get in the result.
-	var placed func(expr.Expr) (expr.Expr, error)
-	placed = func(e expr.Expr) (expr.Expr, error) {
-		c, ok := e.(*expr.Column)
-		if !ok {
-			return s.rebuilt(s.tree, e, placed)
-		}
-		if c.Index >= outerBase {
-			return c, nil
-		}
-		before := len(columns)
-		var at int
-		columns, at = appended(columns, c)
-		if len(columns) > before {
-			result = append(result, in[c.Index])
-		}
-		return &expr.Column{Index: at, Name: c.Name, T: c.T}, nil
-	}
-	for i, c := range tie.conditions {
-		settled, err := s.settle(s.tree, c)
-		if err != nil {
-			return nil, err
-		}
-		in = s.node.Schema()
-		if tie.conditions[i], err = placed(settled); err != nil {
-			return nil, err
-		}
-	}
-	return s.projected(s.node, s.tree, columns, result)
 }

@@ -53,6 +53,7 @@ func (b *binder) overCall(c *ast.Call, name string) (expr.Expr, error) {
 	}
 	inner := *b
 	inner.allow &^= overs | subqueries
+	inner.outer = false
 	n, err := inner.overFunction(c, name)
 	if err != nil {
 		return nil, err

@@ -15,13 +15,8 @@ type env struct {
 	ctes *cte
 	// outer is the scope of the query around, nil where its columns are not to be seen.
 	outer *scope
-	// correlated collects the conditions of the query's WHERE that name outer columns; nil where there can be none.
+	// correlated collects what ties the query to the one around; nil where nothing can.
 	correlated *correlation
-}
-
-// correlation is what ties a subquery to the query around: conditions over its result and, from outerBase on, outer columns.
-type correlation struct {
-	conditions []expr.Expr
 }
 
 // cte is a query of WITH, with those before it.

@@ -65,8 +65,11 @@ func (a *analyzer) selects(tree *ast.Select, e *env, orderBy []*ast.OrderItem) (
 		if err := s.aggregateStage(); err != nil {
 			return relation{}, err
 		}
+		if s.oneRowEach(having) {
+			return s.oneRow(having)
+		}
 	}
-	if err := s.filter(having, "HAVING"); err != nil {
+	if err := s.filter(s.untied(having), "HAVING"); err != nil {
 		return relation{}, err
 	}
 	if err := s.overStage(); err != nil {
@@ -98,7 +101,7 @@ func (s *selection) clauseOf(e ast.Expr, clause string, allow allowed) ([]conjun
 		return nil, nil
 	}
 	b := s.with(clause, allow)
-	b.outer = clause == "WHERE" && s.env.correlated != nil
+	b.outer = s.env.correlated != nil
 	var out []conjunct
 	for _, part := range operands(e, ast.And) {
 		if m := membershipOf(part); m != nil {
@@ -122,26 +125,7 @@ func (s *selection) where() error {
 	if err != nil {
 		return err
 	}
-	var plain []conjunct
-	for _, p := range parts {
-		if p.x != nil && namesOuter(p.x) {
-			s.env.correlated.conditions = append(s.env.correlated.conditions, p.x)
-			continue
-		}
-		plain = append(plain, p)
-	}
-	return s.filter(plain, "WHERE")
-}
-
-// namesOuter tells whether an expression has columns of the query around.
-func namesOuter(e expr.Expr) bool {
-	found := false
-	expr.Walk(e, func(e expr.Expr) bool {
-		c, ok := e.(*expr.Column)
-		found = found || ok && c.Index >= outerBase
-		return !found
-	})
-	return found
+	return s.filter(s.untied(parts), "WHERE")
 }
 
 // filter keeps the rows of the stage for which all conditions hold.
@@ -187,6 +171,7 @@ func (s *selection) bindItems() error {
 		return err
 	}
 	b := s.with("SELECT", anything)
+	b.outer = s.env.correlated != nil
 	for i, it := range s.tree.Items {
 		if star, ok := it.X.(*ast.Star); ok {
 			if err := s.star(star); err != nil {
@@ -321,6 +306,9 @@ func (s *selection) orderItems(list []*ast.OrderItem) ([]sortItem, error) {
 func (s *selection) finish(order []sortItem, orderBy []*ast.OrderItem) (relation, error) {
 	columns := make([]expr.Expr, len(s.items))
 	for i, it := range s.items {
+		if namesOuter(it.x) {
+			return relation{}, s.unsupported(it.at, "a column of the query around in the select list of a subquery that does not aggregate, or has GROUP BY,")
+		}
 		var err error
 		if columns[i], err = s.settle(it.at, it.x); err != nil {
 			return relation{}, err
@@ -355,8 +343,8 @@ func (s *selection) finish(order []sortItem, orderBy []*ast.OrderItem) (relation
 
 func (s *selection) result(columns []expr.Expr, result plan.Schema, sorts []plan.Order, orderBy []*ast.OrderItem) (plan.Node, error) {
 	switch {
-	case s.env.correlated != nil && len(s.env.correlated.conditions) > 0:
-		return s.correlatedResult(columns[:len(result)], result)
+	case s.env.correlated.tied():
+		return s.tiedResult(columns[:len(result)], result)
 	case s.tree.Quantifier == ast.Distinct:
 		node, err := s.projected(s.node, s.tree, columns, result)
 		if err != nil {

@@ -36,9 +36,10 @@ type slot struct {
 	filter   expr.Expr // nil without
 	property plan.WindowProperty
 	window   *overWindow
-	query    plan.Node
-	// column is where the stage at hand has the value, noColumn before it is computed.
+	query    *nested
+	// column is where the stage at hand has the value, noColumn before it is computed. Of a subquery it is value, nil before.
 	column int
+	value  expr.Expr
 }
 
 const noColumn = plan.NoColumn
@@ -126,7 +127,7 @@ func (b *binder) aggregate(c *ast.Call, name string, inside allowed) (*slot, err
 		name = alias
 	}
 	inner := *b
-	inner.allow, inner.clause = inside, name
+	inner.allow, inner.clause, inner.outer = inside, name, false
 	n := &slot{kind: callSlot, at: c, call: plan.Call{Func: name, Distinct: c.Quantifier == ast.Distinct, Filter: noColumn, Name: "EXPR$"}}
 	args, err := inner.aggregateArgs(c, n)
 	if err != nil {
@@ -217,10 +218,8 @@ func (s *selection) settleColumn(at ranged, c *expr.Column) (expr.Expr, error) {
 	switch {
 	case c.Index < 0:
 		n := s.slots[-1-c.Index]
-		if n.kind == querySlot && n.column == noColumn {
-			if err := s.joinScalar(n); err != nil {
-				return nil, err
-			}
+		if n.kind == querySlot {
+			return s.queryValue(n)
 		}
 		if n.column == noColumn {
 			return nil, s.failf(n.at, "the call can't stand here")
@@ -240,33 +239,4 @@ func (s *selection) settleColumn(at ranged, c *expr.Column) (expr.Expr, error) {
 func (s *selection) settleAll(at ranged, list []expr.Expr) ([]expr.Expr, error) {
 	out, _, err := each(list, func(e expr.Expr) (expr.Expr, error) { return s.settle(at, e) })
 	return out, err
-}
-
-// joinScalar puts the value of a scalar subquery beside the columns of the stage.
-func (s *selection) joinScalar(n *slot) error {
-	result := append(append(plan.Schema{}, s.node.Schema()...), n.query.Schema()[0])
-	last := &result[len(result)-1]
-	last.Type, last.Time = last.Type.AsNullable(), plan.NoTime
-	joined, err := s.add(&plan.Join{Kind: plan.Left, Left: s.node, Right: n.query, Single: true, Result: result}, n.at)
-	if err != nil {
-		return err
-	}
-	s.node, n.column = joined, len(result)-1
-	return nil
-}
-
-// subquery binds a query in the place of a value.
-func (b *binder) subquery(e *ast.Subquery) (expr.Expr, error) {
-	if b.allow&subqueries == 0 || b.sel == nil {
-		return nil, b.unsupported(e, "a subquery in "+b.clause)
-	}
-	r, err := b.query(e.Query, &env{ctes: b.env.ctes, outer: b.scope})
-	if err != nil {
-		return nil, err
-	}
-	if n := len(r.cols); n != 1 {
-		return nil, b.failf(e, "a subquery that is a value has one column, this one has %d", n)
-	}
-	n := b.sel.slot(&slot{kind: querySlot, at: e, query: r.node, t: r.node.Schema()[0].Type.AsNullable()})
-	return n.placeholder(), nil
 }

@@ -107,48 +107,88 @@ func (c *counted) times(in plan.Schema) expr.Expr {
 	return &expr.Case{Whens: []expr.When{{If: c.call("<", left, right), Then: left}}, Else: right, T: left.T}
 }
 
-// singleValue has a scalar subquery that may give several rows counted: a second row is an error, as soon as it is there.
+// singleValue has a scalar subquery that may give several rows counted: a second row is an error, as soon as it is there. The value is the first column; those behind
+// it are what the subquery is tied to the left rows by, each of which has its own count.
 func singleValue(o *optimizer, n plan.Node) plan.Node {
 	j, ok := n.(*plan.Join)
-	if !ok || !j.Single || len(j.Right.Schema()) != 1 || oneRow(j.Right) {
+	if !ok || !j.Single {
 		return nil
 	}
-	column := j.Right.Schema()[0]
-	most, err := expr.AggregateType("MAX", column.Type)
+	in := j.Right.Schema()
+	tied := tiedBy(j)
+	if oneRow(j.Right, tied) || !slices.Equal(tied, plan.Counted(len(in))[1:]) {
+		return nil
+	}
+	most, err := expr.AggregateType("MAX", in[0].Type)
 	if err != nil {
 		return nil
 	}
 	count := types.Of(types.BigInt).NotNull()
-	rows := &plan.Aggregate{Input: j.Right, Calls: []plan.Call{
+	rows := &plan.Aggregate{Input: j.Right, Keys: tied, Calls: []plan.Call{
 		{Func: "MAX", Args: []int{0}, Filter: plan.NoColumn, Name: "$value", Type: most}, {Func: "COUNT", Filter: plan.NoColumn, Name: "$rows", Type: count},
-	}, Result: plan.Schema{{Name: "$value", Type: most}, {Name: "$rows", Type: count}}}
-	value := rows.Result.Ref(0)
-	one, err := expr.NewCall(o.Functions, "<=", rows.Result.Ref(1), bigint(1))
+	}}
+	for _, c := range tied {
+		rows.Result = append(rows.Result, plan.Column{Name: in[c].Name, Type: in[c].Type})
+	}
+	rows.Result = append(rows.Result, plan.Column{Name: "$value", Type: most}, plan.Column{Name: "$rows", Type: count})
+	checked := o.checked(j.Right, rows.Result.Ref(len(tied)), rows.Result.Ref(len(tied)+1))
+	if checked == nil {
+		return nil
+	}
+	c := *j
+	var p projection
+	p.add(checked, plan.Column{Name: in[0].Name, Type: checked.Type()})
+	for i := range tied {
+		p.pass(rows.Result, i)
+	}
+	c.Right = p.over(rows)
+	return &c
+}
+
+// tiedBy returns the right columns of a join that are equal to something of the left, in order.
+func tiedBy(j *plan.Join) (columns []int) {
+	for _, e := range plan.Conjuncts(j.Condition) {
+		if eq, ok := equalityOf(e, len(j.Left.Schema())); ok {
+			if c, ok := eq.right.(*expr.Column); ok && !slices.Contains(columns, c.Index) {
+				columns = append(columns, c.Index)
+			}
+		}
+	}
+	slices.Sort(columns)
+	return columns
+}
+
+// checked is a value that it is an error to evaluate where there are several rows of it; nil where the registry lacks a function.
+func (o *optimizer) checked(of plan.Node, value, rows *expr.Column) *expr.Case {
+	one, err := expr.NewCall(o.Functions, "<=", rows, bigint(1))
 	if err != nil {
 		return nil
 	}
 	// The text is no number: evaluating this fails, and says what is wrong.
-	fails, err := expr.NewCall(o.Functions, "=", &expr.Cast{X: text("subquery returns more than one row: " + shortened(j.Right)), To: types.Of(types.Int)}, rows.Result.Ref(1))
+	fails, err := expr.NewCall(o.Functions, "=", &expr.Cast{X: text("subquery returns more than one row: " + shortened(of)), To: types.Of(types.Int)}, rows)
 	if err != nil {
 		return nil
 	}
-	checked := &expr.Case{Whens: []expr.When{{If: one, Then: value}, {If: fails, Then: value}}, T: most.AsNullable()}
-	c := *j
-	c.Right = &plan.Project{Input: rows, Columns: []expr.Expr{checked}, Result: plan.Schema{{Name: column.Name, Type: checked.T}}}
-	return &c
+	return &expr.Case{Whens: []expr.When{{If: one, Then: value}, {If: fails, Then: value}}, T: value.T.AsNullable()}
 }
 
-// oneRow tells whether a relation has one row at most, whatever is read.
-func oneRow(n plan.Node) bool {
+// oneRow tells whether a relation has one row at most of equal values in those columns, whatever is read.
+func oneRow(n plan.Node, of []int) bool {
 	switch n := n.(type) {
 	case *plan.Aggregate:
-		return len(n.Keys) == 0 && n.Window == nil && n.Sets == nil
+		return !slices.ContainsFunc(plan.Counted(len(n.Keys)), func(k int) bool { return !slices.Contains(of, k) }) && n.Window == nil && n.Sets == nil
 	case *plan.Values:
 		return len(n.Rows) <= 1
 	case *plan.Project:
-		return oneRow(n.Input)
+		var below []int
+		for _, c := range of {
+			if x, ok := n.Columns[c].(*expr.Column); ok {
+				below = append(below, x.Index)
+			}
+		}
+		return oneRow(n.Input, below)
 	case *plan.Filter:
-		return oneRow(n.Input)
+		return oneRow(n.Input, of)
 	default:
 		return false
 	}

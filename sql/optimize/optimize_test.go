@@ -88,6 +88,20 @@ var cases = []struct {
 		n.NullAware = true
 		return []plan.Node{b.Into(b.Project(n, "auction", "price"), "out", "print", "")}
 	}},
+	{"single-value-tied", func(b *plantest.Builder) []plan.Node {
+		// A value for each left row: of rows that are told apart by what ties them (not counted), and of rows that may not be.
+		l, r := b.Stream("bids", plantest.Bids()), b.Stream("more", plantest.Bids())
+		first := b.Filter(b.Over(r, "bidder", "dateTime", "rn = ROW_NUMBER()"), "(= rn 1)")
+		single := func(right plan.Node) plan.Node {
+			n := b.Join(plan.Left, l, right, "(and (= auction bidder0) (> price 2))").(*plan.Join)
+			n.Single = true
+			return n
+		}
+		return []plan.Node{
+			b.Into(b.Project(single(b.Project(b.Group(r, "bidder", "most = MAX(price)"), "most", "bidder")), "auction", "most"), "told", "print", ""),
+			b.Into(b.Project(single(b.Project(first, "price", "bidder")), "auction", "price0"), "counted", "print", ""),
+		}
+	}},
 	{"union", func(b *plantest.Builder) []plan.Node {
 		bids := b.Stream("bids", plantest.Bids())
 		l, r := b.Project(bids, "auction", "price"), b.Project(bids, "auction", "price")

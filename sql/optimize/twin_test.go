@@ -152,8 +152,11 @@ func (x *runner) scan(n *plan.Scan) [][]any {
 	return out
 }
 
-// eval puts a row's values into an expression and folds it.
+// eval puts a row's values into an expression and folds it. A branch of CASE that is not taken may have no value.
 func (x *runner) eval(e expr.Expr, row []any) any {
+	if c, ok := e.(*expr.Case); ok {
+		return x.branch(c, row)
+	}
 	bound := plan.Substitute(e, func(c *expr.Column) expr.Expr {
 		t := c.T
 		t.Nullable = t.Nullable || row[c.Index] == nil
@@ -165,6 +168,18 @@ func (x *runner) eval(e expr.Expr, row []any) any {
 		x.t.Fatalf("%s has no value: %v", bound, err)
 	}
 	return l.Value
+}
+
+func (x *runner) branch(c *expr.Case, row []any) any {
+	for _, w := range c.Whens {
+		if x.eval(w.If, row) == true {
+			return x.eval(w.Then, row)
+		}
+	}
+	if c.Else == nil {
+		return nil
+	}
+	return x.eval(c.Else, row)
 }
 
 func (x *runner) join(n *plan.Join) (out [][]any) {

@@ -41,7 +41,7 @@ var joinTypes = map[plan.JoinKind]jobgraph.JoinType{
 
 func (p *planner) join(n *plan.Join) *step {
 	left, right := p.step(n.Left), p.step(n.Right)
-	if n.Single && !slices.ContainsFunc(right.upsert, func(u []int) bool { return len(u) == 0 }) {
+	if keys := joinKeys(n.Keys).Right; n.Single && !slices.ContainsFunc(right.upsert, func(u []int) bool { return within(u, keys) }) {
 		p.refuse("let it be an aggregate without GROUP BY, or join the relation", "a subquery that stands for a value may give several rows, of which none is the greatest: %s", plan.Line(n.Right))
 		return nil
 	}

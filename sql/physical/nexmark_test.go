@@ -134,6 +134,9 @@ func TestTexts(t *testing.T) {
 		{"intersect-all", `SELECT auction, channel FROM bid INTERSECT ALL SELECT bidder, url FROM bid`},
 		{"except-all", `SELECT auction FROM bid EXCEPT ALL SELECT bidder FROM bid`},
 		{"scalar-subquery", `SELECT auction, (SELECT name FROM person) AS name FROM bid WHERE price > (SELECT AVG(price) FROM bid)`},
+		{"tied-subqueries", `SELECT auction, (SELECT name FROM person WHERE person.id = bidder) AS name FROM bid
+			WHERE price > (SELECT AVG(b.price) FROM bid AS b WHERE b.auction = bid.auction) AND 0 = (SELECT COUNT(*) FROM auction WHERE seller = bidder)`},
+		{"single-value-of-rows", `SELECT auction, (SELECT ARRAY[name] FROM person WHERE person.id = bidder) AS name FROM bid`},
 		{"places", `CREATE TABLE notes (id INT, name STRING, price DECIMAL(10, 2), half AS price / 2) WITH ('connector' = 'files', 'format' = 'csv');
 			SELECT price, id FROM notes WHERE half > 1`},
 		{"all-places", `CREATE TABLE notes (id INT, name STRING) WITH ('connector' = 'files', 'format' = 'csv');

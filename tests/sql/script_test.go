@@ -334,6 +334,9 @@ func (p *play) until(t *testing.T, what string, is func() bool) {
 // failedTask is what stands in front of a task's error: the ids of the job and of the task, which no two runs share.
 var failedTask = regexp.MustCompile(`^job \S+ failed: task \S+: `)
 
+// rowOfBatch is where a row stood in its batch, which goes by how large that was.
+var rowOfBatch = regexp.MustCompile(`: row \d+: `)
+
 // end closes all feeds and answers with the result.
 func (p *play) end(t *testing.T) string {
 	t.Helper()
@@ -350,7 +353,7 @@ func (p *play) end(t *testing.T) string {
 	}
 	p.ended = true
 	if err := p.query.err; err != nil {
-		return fmt.Sprintf("error %s\n", failedTask.ReplaceAllString(err.Error(), ""))
+		return fmt.Sprintf("error %s\n", rowOfBatch.ReplaceAllString(failedTask.ReplaceAllString(err.Error(), ""), ": "))
 	}
 	return p.query.rows()
 }
