@@ -112,7 +112,7 @@ func (s *selection) oneMember(m *membership) (expr.Expr, error) {
 }
 
 // semiJoin keeps the rows of the stage that have a partner in the query, or those that have none.
-func (s *selection) semiJoin(m *membership, clause string) error {
+func (s *selection) semiJoin(m *membership) error {
 	if m.right.tie.one != nil {
 		x, err := s.oneMember(m)
 		if err != nil {
@@ -121,41 +121,60 @@ func (s *selection) semiJoin(m *membership, clause string) error {
 		s.node, err = s.add(&plan.Filter{Input: s.node, Condition: x}, m.at)
 		return err
 	}
-	var parts []expr.Expr
-	nullable := false
 	left, err := s.settleAll(m.at, m.bound)
 	if err != nil {
 		return err
 	}
 	width := len(s.node.Schema()) // a scalar subquery on the left may have widened the stage
-	for i, x := range left {
-		right := columnOf(m.right.node, m.right.cols[i].index)
-		right.Index += width
-		nullable = nullable || x.Type().Nullable || right.T.Nullable
-		eq, err := s.apply(m.at, "=", x, right)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, eq)
-	}
 	ties, err := s.tiesOver(m.at, m.right, width)
 	if err != nil {
 		return err
 	}
-	parts = append(parts, ties...)
 	join := &plan.Join{Kind: plan.Semi, Left: s.node, Right: m.right.node, Result: s.node.Schema()}
 	if m.not {
 		join.Kind = plan.Anti
-		join.NullAware = nullable && len(left) > 0
+		join.NullAware = m.nullable(left) && len(ties) == 0
 	}
-	if join.NullAware && len(ties) > 0 {
-		return s.hinted(m.at, "use NOT EXISTS", "NOT IN of values that may be NULL, with a query that names columns of the one around, in %s is not supported yet", clause)
+	// A row that meets the ties keeps a left one out unless it is known to differ from it; one that does not meet them, or may not, is none of the query's.
+	equal, err := s.equalities(m, left, width, m.not && len(ties) > 0)
+	if err != nil {
+		return err
 	}
-	if len(parts) > 0 {
+	if parts := append(equal, ties...); len(parts) > 0 {
 		if join.Condition, err = s.joined(m.at, "AND", parts); err != nil {
 			return err
 		}
 	}
 	s.node, err = s.add(join, m.at)
 	return err
+}
+
+// equalities compare the left side of IN with the columns of the query, which stand behind the stage's, of which there are width. Or they ask whether both
+// are not known to differ.
+func (s *selection) equalities(m *membership, left []expr.Expr, width int, orUnknown bool) ([]expr.Expr, error) {
+	parts := make([]expr.Expr, len(left))
+	for i, x := range left {
+		right := columnOf(m.right.node, m.right.cols[i].index)
+		right.Index += width
+		var err error
+		if parts[i], err = s.apply(m.at, "=", x, right); err != nil {
+			return nil, err
+		}
+		if orUnknown && parts[i].Type().Nullable {
+			if parts[i], err = s.apply(m.at, "IS NOT FALSE", parts[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return parts, nil
+}
+
+// nullable tells whether a comparison of the left side with the query's columns can be unknown.
+func (m *membership) nullable(left []expr.Expr) bool {
+	for i, x := range left {
+		if x.Type().Nullable || m.right.typeOf(i).Nullable {
+			return true
+		}
+	}
+	return false
 }

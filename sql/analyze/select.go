@@ -69,7 +69,7 @@ func (a *analyzer) selects(tree *ast.Select, e *env, orderBy []*ast.OrderItem) (
 			return s.oneRow(having)
 		}
 	}
-	if err := s.filter(s.untied(having), "HAVING"); err != nil {
+	if err := s.filter(s.untied(having)); err != nil {
 		return relation{}, err
 	}
 	if err := s.overStage(); err != nil {
@@ -125,11 +125,11 @@ func (s *selection) where() error {
 	if err != nil {
 		return err
 	}
-	return s.filter(s.untied(parts), "WHERE")
+	return s.filter(s.untied(parts))
 }
 
 // filter keeps the rows of the stage for which all conditions hold.
-func (s *selection) filter(parts []conjunct, clause string) error {
+func (s *selection) filter(parts []conjunct) error {
 	var plain []expr.Expr
 	var at ranged
 	for _, p := range parts {
@@ -158,7 +158,7 @@ func (s *selection) filter(parts []conjunct, clause string) error {
 		if p.query == nil {
 			continue
 		}
-		if err := s.semiJoin(p.query, clause); err != nil {
+		if err := s.semiJoin(p.query); err != nil {
 			return err
 		}
 	}
@@ -271,7 +271,7 @@ func (s *selection) filterOne(at ranged, x expr.Expr) error {
 	if x == nil {
 		return nil
 	}
-	return s.filter([]conjunct{{at: at, x: x}}, "QUALIFY")
+	return s.filter([]conjunct{{at: at, x: x}})
 }
 
 // sortItem is an item of ORDER BY: a column of the result by position, or an expression.
