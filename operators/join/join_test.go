@@ -223,6 +223,24 @@ func TestUpserts(t *testing.T) {
 				-D 1 'pen' 1 12
 				+I 1 'pen' 1 13`,
 		})
+	// Both sides, of other types each.
+	run(t, "upserts", jobgraph.JoinSpec{Keys: byID, Left: upsert, Right: upsert}, `
+		+I 1 'pen'
+		input 1
+		+I 1 10
+		+U 1 11
+		input 0
+		+U 1 'cup'
+		-D 1 NULL`,
+		map[jobgraph.JoinType]string{
+			jobgraph.InnerJoin: `
+				+I 1 'pen' 1 10
+				-U 1 'pen' 1 10
+				+U 1 'pen' 1 11
+				-U 1 'pen' 1 11
+				+U 1 'cup' 1 11
+				-D 1 'cup' 1 11`,
+		})
 }
 
 // TestCondition: rows are matched where the condition is TRUE; rows without match are those for which it never is.

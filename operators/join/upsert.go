@@ -14,7 +14,7 @@ type upserts struct {
 	batch *stream.Batch // nil: nothing is left
 	from  int
 
-	builders []*stream.Builder
+	builders [2][]*stream.Builder // of each input, whose columns differ
 	kinds    []stream.RowKind
 	slots    []statebackend.Slot
 	seen     []uint64 // hashes of the part's keys, in an open table
@@ -34,7 +34,7 @@ func (j *Join) nextUpserts() (bool, error) {
 			u.batch.Release()
 			u.batch = nil
 		}
-		b := u.changes(own, part)
+		b := u.changes(own, part, &u.builders[j.input])
 		part.Release()
 		if b.Rows() == 0 {
 			b.Release()
@@ -75,15 +75,15 @@ func (s *side) identities(b *stream.Batch) *stream.Keys {
 }
 
 // changes returns the rows of a part as retractions and additions. The caller owns them.
-func (u *upserts) changes(own *side, part *stream.Batch) *stream.Batch {
+func (u *upserts) changes(own *side, part *stream.Batch, builders *[]*stream.Builder) *stream.Batch {
 	pool, n := own.ctx.Pool, part.Rows()
 	keys := own.reader.Read(part)
 	own.readOrders(part, keys)
 	u.slots = slices.Grow(u.slots[:0], n)[:n]
 	own.ordered.FindSlots(keys, &own.orders, u.slots)
-	if u.builders == nil {
+	if *builders == nil {
 		for _, f := range own.in.Fields {
-			u.builders = append(u.builders, stream.NewBuilder(pool, f.Type, upsertRows))
+			*builders = append(*builders, stream.NewBuilder(pool, f.Type, upsertRows))
 		}
 	}
 	u.kinds = u.kinds[:0]
@@ -94,7 +94,7 @@ func (u *upserts) changes(own *side, part *stream.Batch) *stream.Batch {
 		gone := part.Kind(row).Retracts()
 		there := slot != statebackend.NoSlot && !own.expired(&r, slot, now)
 		if there {
-			own.table.Gather(u.slots[i:i+1], columns, u.builders)
+			own.table.Gather(u.slots[i:i+1], columns, *builders)
 			u.kinds = append(u.kinds, stream.UpdateBefore)
 		}
 		switch {
@@ -105,7 +105,7 @@ func (u *upserts) changes(own *side, part *stream.Batch) *stream.Batch {
 			own.ctx.Counts.Filtered++
 			continue
 		default:
-			for c, b := range u.builders {
+			for c, b := range *builders {
 				b.AppendFrom(&part.Columns[c], row)
 			}
 			kind := stream.Insert
@@ -116,13 +116,13 @@ func (u *upserts) changes(own *side, part *stream.Batch) *stream.Batch {
 		}
 		own.ctx.Counts.Folded++
 	}
-	return u.finish(own)
+	return u.finish(own, *builders)
 }
 
-func (u *upserts) finish(own *side) *stream.Batch {
+func (u *upserts) finish(own *side, builders []*stream.Builder) *stream.Batch {
 	b := own.ctx.Pool.NewBatch(own.in, len(u.kinds))
-	for c := range u.builders {
-		b.Columns[c] = u.builders[c].Finish()
+	for c := range builders {
+		b.Columns[c] = builders[c].Finish()
 	}
 	setKinds(b, u.kinds)
 	return b
@@ -132,7 +132,9 @@ func (u *upserts) finish(own *side) *stream.Batch {
 func (u *upserts) close() {
 	u.batch.Release()
 	u.batch = nil
-	for _, b := range u.builders {
-		b.Close()
+	for _, builders := range u.builders {
+		for _, b := range builders {
+			b.Close()
+		}
 	}
 }
