@@ -45,7 +45,18 @@ func (a *analyzer) binder(e *env, s *scope, clause string) *binder {
 }
 
 // bind returns the typed expression of a tree.
-func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
+func (b *binder) bind(e ast.Expr) (expr.Expr, error) { return b.bindAs(e, asValue) }
+
+// use is what becomes of a truth value.
+type use uint8
+
+const (
+	asValue     use = iota // TRUE, FALSE and NULL all differ
+	asCondition            // what is not TRUE is all the same
+)
+
+// bindAs is bind where it may be known what becomes of the value.
+func (b *binder) bindAs(e ast.Expr, as use) (expr.Expr, error) {
 	b.levels++
 	defer func() { b.levels-- }()
 	if b.levels > expr.DepthMax/2 {
@@ -53,6 +64,9 @@ func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
 	}
 	if b.exprs++; b.exprs > ExprsMax {
 		return nil, b.hinted(e, "compute parts of it in a query in FROM", "the statement is too large: more than %d expressions, spelled out", ExprsMax)
+	}
+	if m := membershipOf(e); m != nil {
+		return b.member(m, as)
 	}
 	switch e := e.(type) {
 	case *ast.ColumnRef:
@@ -64,7 +78,7 @@ func (b *binder) bind(e ast.Expr) (expr.Expr, error) {
 	case *ast.Unary:
 		return b.unary(e)
 	case *ast.Binary:
-		return b.binary(e)
+		return b.binary(e, as)
 	case *ast.Is:
 		return b.is(e)
 	case *ast.Between:
@@ -107,14 +121,20 @@ func (b *binder) is(e *ast.Is) (expr.Expr, error) {
 	if e.Not {
 		test = "NOT " + test
 	}
-	return b.call(e, "IS "+test, e.X)
+	as := asValue
+	if e.Test == ast.IsTrue {
+		as = asCondition
+	}
+	x, err := b.bindAs(e.X, as)
+	if err != nil {
+		return nil, err
+	}
+	return b.apply(e, "IS "+test, x)
 }
 
 // misplaced refuses what is no value.
 func (b *binder) misplaced(e ast.Expr) (expr.Expr, error) {
 	switch e := e.(type) {
-	case *ast.Exists:
-		return nil, b.unsupported(e, "EXISTS other than as a condition of WHERE or HAVING, joined to others by AND,")
 	case *ast.Star:
 		return nil, b.failf(e, "* stands in a select list and in COUNT(*) alone")
 	case *ast.NamedArg:
@@ -269,9 +289,9 @@ func negated(l *expr.Literal) *expr.Literal {
 	return nil
 }
 
-func (b *binder) binary(e *ast.Binary) (expr.Expr, error) {
+func (b *binder) binary(e *ast.Binary, as use) (expr.Expr, error) {
 	if e.Op == ast.And || e.Op == ast.Or {
-		return b.junction(e)
+		return b.junction(e, as)
 	}
 	if e.Op == ast.Overlaps {
 		return nil, b.unsupported(e, "OVERLAPS")
@@ -303,11 +323,15 @@ func (b *binder) rows(e *ast.Binary, left, right *ast.Row) (expr.Expr, error) {
 	return b.joined(e, name, parts)
 }
 
-// junction makes one call of a chain of ANDs or ORs.
-func (b *binder) junction(e *ast.Binary) (expr.Expr, error) {
-	parts, err := b.bindAll(operands(e, e.Op))
-	if err != nil {
-		return nil, err
+// junction makes one call of a chain of ANDs or ORs. It holds if all of its operands do, or one.
+func (b *binder) junction(e *ast.Binary, as use) (expr.Expr, error) {
+	list := operands(e, e.Op)
+	parts := make([]expr.Expr, len(list))
+	for i, part := range list {
+		var err error
+		if parts[i], err = b.bindAs(part, as); err != nil {
+			return nil, err
+		}
 	}
 	return b.joined(e, string(e.Op), parts)
 }
@@ -364,9 +388,6 @@ func (b *binder) between(e *ast.Between) (expr.Expr, error) {
 }
 
 func (b *binder) in(e *ast.In) (expr.Expr, error) {
-	if e.Query != nil {
-		return nil, b.unsupported(e, "IN (query) other than as a condition of WHERE or HAVING, joined to others by AND,")
-	}
 	if row, ok := e.X.(*ast.Row); ok {
 		return b.rowIn(e, row)
 	}
@@ -449,7 +470,7 @@ func (b *binder) cases(e *ast.Case) (expr.Expr, error) {
 			condition = &ast.Binary{Span: w.If.Range(), Op: ast.Equals, Left: e.Operand, Right: w.If}
 		}
 		var err error
-		if whens[i].If, err = b.bind(condition); err != nil {
+		if whens[i].If, err = b.bindAs(condition, asCondition); err != nil {
 			return nil, err
 		}
 		if whens[i].Then, err = b.bind(w.Then); err != nil {
@@ -488,7 +509,7 @@ func (b *binder) cast(e *ast.Cast) (expr.Expr, error) {
 
 // condition binds what must be a truth value.
 func (b *binder) condition(e ast.Expr) (expr.Expr, error) {
-	c, err := b.bind(e)
+	c, err := b.bindAs(e, asCondition)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (b *binder) aggregateValue(c *ast.Call, name string) (expr.Expr, error) {
 	if b.allow&aggregates == 0 || b.sel == nil {
 		return nil, b.failf(c, "an aggregate call (%s) can't stand in %s", name, b.clause)
 	}
-	n, err := b.aggregate(c, name, nothing)
+	n, err := b.aggregate(c, name, b.allow&subqueries) // which are put beside the rows before they are grouped
 	if err != nil {
 		return nil, err
 	}

@@ -86,19 +86,29 @@ func (s *selection) untied(parts []conjunct) (plain []conjunct) {
 
 // own returns the side of an equality that has the subquery's own columns, if the other has outer ones alone. It is nil of a tie without columns of its own.
 func (t *tie) own() (own expr.Expr, ok bool) {
-	if !namesOwn(t.x) {
-		return nil, true
+	side, ok := ownSide(t.x, func(c int) bool { return c < outerBase })
+	if side < 0 {
+		return nil, ok
 	}
-	call, ok := t.x.(*expr.Call)
+	return t.x.(*expr.Call).Args[side], true
+}
+
+// ownSide returns which side of an equality has nothing but own columns, where the other has none: below 0 where there is none of them at all.
+func ownSide(e expr.Expr, own func(column int) bool) (side int, ok bool) {
+	others := func(c int) bool { return !own(c) }
+	if !names(e, own) {
+		return -1, true
+	}
+	call, ok := e.(*expr.Call)
 	if !ok || call.Func != "=" && call.Func != "IS NOT DISTINCT FROM" {
-		return nil, false
+		return -1, false
 	}
 	for i, x := range call.Args {
-		if !namesOuter(x) && !namesOwn(call.Args[1-i]) {
-			return x, true
+		if !names(x, others) && !names(call.Args[1-i], own) {
+			return i, true
 		}
 	}
-	return nil, false
+	return -1, false
 }
 
 // alike is own of a tie that has to be an equality, for what.

@@ -8,7 +8,7 @@
 // # A SELECT
 //
 // Expressions are bound once, against the columns of FROM, before anybody knows what becomes of the rows. What a later step
-// computes (an aggregate, an OVER call, a scalar subquery) stands in them as a slot: a column with a negative number. The steps
+// computes (an aggregate, an OVER call, the value of a subquery) stands in them as a slot: a column with a negative number. The steps
 // follow in SQL's order, each a stage with a node and the columns at which earlier expressions and slots are found in it, and
 // settle rewrites an expression for the stage at hand. A column that a stage no longer has is an error with the place where it
 // was written.

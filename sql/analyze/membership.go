@@ -6,7 +6,7 @@ import (
 	"millrace/sql/plan"
 )
 
-// membership is IN (query) or EXISTS (query) as a condition of its own.
+// membership is IN (query) or EXISTS (query): as a condition of its own a semi-join or anti-join, else a value.
 type membership struct {
 	at    ast.Expr
 	not   bool
@@ -53,8 +53,8 @@ func rowItems(e ast.Expr) []ast.Expr {
 	return []ast.Expr{e}
 }
 
-// bind binds both sides.
-func (m *membership) bind(b *binder) error {
+// bind binds both sides. Alike is that of the correlation.
+func (m *membership) bind(b *binder, alike string) error {
 	if b.allow&subqueries == 0 {
 		return b.unsupported(m.at, "a subquery in "+b.clause)
 	}
@@ -67,7 +67,7 @@ func (m *membership) bind(b *binder) error {
 			return b.unsupported(m.left[i], "a column of the query around on the left of IN (query)")
 		}
 	}
-	if m.right, err = b.nested(m.tree, ""); err != nil {
+	if m.right, err = b.nested(m.tree, alike); err != nil {
 		return err
 	}
 	if n := len(m.right.cols); m.left != nil && n != len(m.left) {

@@ -105,7 +105,7 @@ func (s *selection) clauseOf(e ast.Expr, clause string, allow allowed) ([]conjun
 	var out []conjunct
 	for _, part := range operands(e, ast.And) {
 		if m := membershipOf(part); m != nil {
-			if err := m.bind(b); err != nil {
+			if err := m.bind(b, ""); err != nil {
 				return nil, err
 			}
 			out = append(out, conjunct{at: part, query: m})

@@ -18,7 +18,8 @@ const (
 	callSlot     slotKind = iota // an aggregate call
 	propertySlot                 // a column of a group window
 	overSlot
-	querySlot // a scalar subquery
+	querySlot  // a scalar subquery
+	memberSlot // IN or EXISTS as a value
 )
 
 // slot is a value that a later step computes. Expressions have it as a column of the negative number that column gives.
@@ -37,6 +38,8 @@ type slot struct {
 	property plan.WindowProperty
 	window   *overWindow
 	query    *nested
+	member   *membership
+	as       use
 	// column is where the stage at hand has the value, noColumn before it is computed. Of a subquery it is value, nil before.
 	column int
 	value  expr.Expr
@@ -52,7 +55,7 @@ func (s *slot) placeholder() *expr.Column {
 // slot keeps a value to compute, or returns the one that is equal.
 func (s *selection) slot(n *slot) *slot {
 	for _, old := range s.slots {
-		if old.kind == n.kind && old.key == n.key && n.kind != querySlot {
+		if old.kind == n.kind && old.key == n.key && n.key != "" {
 			return old
 		}
 	}
@@ -218,7 +221,7 @@ func (s *selection) settleColumn(at ranged, c *expr.Column) (expr.Expr, error) {
 	switch {
 	case c.Index < 0:
 		n := s.slots[-1-c.Index]
-		if n.kind == querySlot {
+		if n.kind == querySlot || n.kind == memberSlot {
 			return s.queryValue(n)
 		}
 		if n.column == noColumn {

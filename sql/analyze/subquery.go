@@ -37,16 +37,19 @@ func (s *selection) queryValue(n *slot) (expr.Expr, error) {
 		return n.value, nil
 	}
 	var err error
-	if n.query.tie.one != nil {
+	switch {
+	case n.kind == memberSlot:
+		n.value, err = s.memberValue(n)
+	case n.query.tie.one != nil:
 		n.value, err = s.oneValue(n)
-		return n.value, err
+	default:
+		width := len(s.node.Schema())
+		if err = s.joinNested(n.at, n.query, true); err != nil {
+			return nil, err
+		}
+		n.value = columnOf(s.node, width+n.query.cols[0].index)
 	}
-	width := len(s.node.Schema())
-	if err = s.joinNested(n.at, n.query, true); err != nil {
-		return nil, err
-	}
-	n.value = columnOf(s.node, width+n.query.cols[0].index)
-	return n.value, nil
+	return n.value, err
 }
 
 // oneValue is the value of a query that aggregates for each row of the stage: NULL where HAVING does not hold.
@@ -65,20 +68,25 @@ func (s *selection) oneValue(n *slot) (expr.Expr, error) {
 	return expr.NewCase([]expr.When{{If: having, Then: one.columns[0]}}, nil)
 }
 
-// joinNested puts what a subquery has for each row of the stage behind its columns, NULL where it has nothing. Single says that there is one row at most, or else the
-// job fails.
+// joinNested puts what a subquery has for each row of the stage behind its columns. Single says that there is one row at most, or else the job fails.
 func (s *selection) joinNested(at ranged, q *nested, single bool) error {
-	width := len(s.node.Schema())
-	ties, err := s.tiesOver(at, q, width)
+	ties, err := s.tiesOver(at, q, len(s.node.Schema()))
 	if err != nil {
 		return err
 	}
-	join := &plan.Join{Kind: plan.Left, Left: s.node, Right: q.node, Single: single, Result: sideBySide(s.node, q.node, plan.Left)}
+	return s.joinLeft(at, q.node, ties, single)
+}
+
+// joinLeft puts the columns of rows that meet all conditions behind those of the stage, NULL where there are none.
+func (s *selection) joinLeft(at ranged, rows plan.Node, conditions []expr.Expr, single bool) error {
+	width := len(s.node.Schema())
+	join := &plan.Join{Kind: plan.Left, Left: s.node, Right: rows, Single: single, Result: sideBySide(s.node, rows, plan.Left)}
 	for i := range join.Result[width:] {
 		join.Result[width+i].Time = plan.NoTime
 	}
-	if len(ties) > 0 {
-		if join.Condition, err = s.joined(at, "AND", ties); err != nil {
+	var err error
+	if len(conditions) > 0 {
+		if join.Condition, err = s.joined(at, "AND", conditions); err != nil {
 			return err
 		}
 	}

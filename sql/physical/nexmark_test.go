@@ -136,6 +136,8 @@ func TestTexts(t *testing.T) {
 		{"scalar-subquery", `SELECT auction, (SELECT name FROM person) AS name FROM bid WHERE price > (SELECT AVG(price) FROM bid)`},
 		{"tied-subqueries", `SELECT auction, (SELECT name FROM person WHERE person.id = bidder) AS name FROM bid
 			WHERE price > (SELECT AVG(b.price) FROM bid AS b WHERE b.auction = bid.auction) AND 0 = (SELECT COUNT(*) FROM auction WHERE seller = bidder)`},
+		{"flags", `SELECT auction, bidder NOT IN (SELECT seller FROM auction WHERE id = bid.auction) AS other FROM bid
+			WHERE price > 100 OR EXISTS (SELECT 1 FROM person WHERE person.id = bidder)`},
 		{"single-value-of-rows", `SELECT auction, (SELECT ARRAY[name] FROM person WHERE person.id = bidder) AS name FROM bid`},
 		{"places", `CREATE TABLE notes (id INT, name STRING, price DECIMAL(10, 2), half AS price / 2) WITH ('connector' = 'files', 'format' = 'csv');
 			SELECT price, id FROM notes WHERE half > 1`},

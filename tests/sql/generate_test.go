@@ -3,6 +3,7 @@ package sql_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 )
@@ -61,7 +62,7 @@ func (g *generator) relation(levels int) relation {
 	if levels == 0 {
 		return g.table()
 	}
-	return one(g, g.filter, g.project, g.join, g.join, g.aggregate, g.aggregate, g.distinct, g.set, g.top, g.window, g.member)(levels - 1)
+	return one(g, g.filter, g.project, g.join, g.join, g.aggregate, g.aggregate, g.distinct, g.set, g.top, g.window, g.member, g.tied)(levels - 1)
 }
 
 func (g *generator) table() relation {
@@ -155,7 +156,30 @@ func (g *generator) member(levels int) relation {
 	if g.IntN(2) == 0 {
 		cond = fmt.Sprintf("%s (SELECT 1 FROM %s WHERE %s = %s)", one(g, "EXISTS", "NOT EXISTS"), other, g.value(b, k, 0), g.value(in, k, 0))
 	}
+	if g.IntN(3) == 0 {
+		cond += " OR " + g.condition(in, 1)
+	}
 	return relation{"SELECT " + all(r) + " FROM " + source + " WHERE " + cond, r.columns}
+}
+
+// tied puts behind each row what a subquery says of the rows that belong to it: an aggregate, or whether a value is there.
+func (g *generator) tied(levels int) relation {
+	r := g.relation(levels)
+	source, in := g.from(r)
+	other, b := g.from(g.relation(g.IntN(levels + 1)))
+	k := one(g, number, text)
+	if len(in[k]) == 0 || len(b[k]) == 0 {
+		return r
+	}
+	at := len(r.columns)
+	tie := fmt.Sprintf(" FROM %s WHERE %s = %s", other, one(g, b[k]...), one(g, in[k]...))
+	call, columns := g.calls(b, at, 1)
+	said := fmt.Sprintf("(SELECT %s%s) AS c%d", strings.TrimSuffix(call, fmt.Sprintf(" AS c%d", at)), tie, at)
+	if g.IntN(3) == 0 {
+		k, columns = one(g, number, text), []kindOf{text}
+		said = fmt.Sprintf("CAST(%s %s (SELECT %s%s) AS STRING) AS c%d", g.value(in, k, 0), one(g, "IN", "NOT IN"), g.value(b, k, 0), tie, at)
+	}
+	return relation{"SELECT " + all(r) + ", " + said + " FROM " + source, append(slices.Clone(r.columns), columns...)}
 }
 
 // calls draws aggregate calls, from column number at on.
