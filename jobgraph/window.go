@@ -313,11 +313,6 @@ func (c *operatorCheck) windowTime(w *WindowAggregateSpec, raw *types.Schema) {
 	if w.Window.Kind == Attached {
 		c.timeColumn("start", w.Start, &w.Window, raw)
 	}
-	for i := range w.Aggregates {
-		if a := &w.Aggregates[i]; w.Window.Kind == Session && a.NeedsDistinct() {
-			c.addf(fmt.Sprintf("aggregates[%d].distinct", i), "session windows can't have it")
-		}
-	}
 }
 
 // timeColumn checks a column by which rows come into windows.

@@ -22,7 +22,7 @@ func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
 		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, fn)
 	case a.Filtered && (a.Filter < 0 || a.Filter >= p.Raw.Len() || p.Raw.Fields[a.Filter].Type.Kind != types.Boolean):
 		return fmt.Errorf("aggregate %s: the filter, column %d, is no BOOLEAN column of the input", a.Name, a.Filter)
-	case p.Merge && p.counted(a):
+	case p.Merge && !p.Disjoint && p.counted(a):
 		return fmt.Errorf("aggregate %s: %s needs the values, which partial rows don't have", a.Name, fn)
 	}
 	if _, err := a.Type(p.Raw); err != nil {

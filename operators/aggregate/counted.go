@@ -47,7 +47,9 @@ type Counted struct {
 	ends    statebackend.Orders
 	text    []byte
 	found   statebackend.OrderedRows
+	space   int // the column that has namespaces, noColumn: Count is told
 	aging   aging
+	moving  moving
 }
 
 // change is a row with which a value appeared (1) or went (-1).
@@ -59,10 +61,11 @@ type change struct {
 // CountedInput says where counted values come from.
 type CountedInput struct {
 	Keys []int // columns of the input that are the key
-	// Spaces says that values are counted in namespaces.
-	Spaces  bool
-	Retract bool // the input may take rows back
-	Expiry  Expiry
+	// Spaces says that values are counted in namespaces: Count is told which, or with Each a column behind those of
+	// the input, a BIGINT that is not NULL, tells it of each row.
+	Spaces, Each bool
+	Retract      bool // the input may take rows back
+	Expiry       Expiry
 }
 
 // OpenCounted declares the tables of counted values, each named by its column.
@@ -77,11 +80,21 @@ func OpenCounted(ctx *operators.Context, specs []CountedSpec, in CountedInput) (
 	return out, nil
 }
 
+// WithSpaces returns the schema of an input with a column behind it that has the namespaces of rows.
+func WithSpaces(in *types.Schema) *types.Schema {
+	return types.NewSchema(append(slices.Clone(in.Fields), types.Field{Name: "$space", Type: types.Of(types.BigInt).NotNull()})...)
+}
+
 func (c *Counted) open(schema *types.Schema) (err error) {
 	if _, err = KeyTypes([]int{c.spec.Arg}, schema); err != nil {
 		return err
 	}
-	if c.values, err = stream.NewKeyReader(schema, append(slices.Clone(c.in.Keys), c.spec.Arg)); err != nil {
+	of := append(slices.Clone(c.in.Keys), c.spec.Arg)
+	if c.space = noColumn; c.in.Each {
+		c.space = schema.Len()
+		schema, of = WithSpaces(schema), append(of, c.space)
+	}
+	if c.values, err = stream.NewKeyReader(schema, of); err != nil {
 		return err
 	}
 	if c.groups, err = stream.NewKeyReader(schema, c.in.Keys); err != nil {
@@ -117,7 +130,8 @@ func (c *Counted) open(schema *types.Schema) (err error) {
 }
 
 // Count takes the selected rows of a batch in, each for what signs says (nil: 1),
-// and finds out which values appeared in the namespace and which went.
+// and finds out which values appeared in the namespace and which went. With Each the
+// rows have their namespaces, and space is 0.
 func (c *Counted) Count(b *stream.Batch, space int64, signs []int64) error {
 	c.choose(b, signs)
 	for v := range c.changes {
@@ -277,12 +291,8 @@ func (c *Counted) add(b *stream.Batch, space int64, from int, slots []statebacke
 	}
 	part := c.pick(b, c.fresh, space)
 	defer part.Release()
-	zeros := c.ctx.Pool.NewBatch(c.schema, len(c.fresh))
+	zeros := c.zeros(len(c.fresh))
 	defer zeros.Release()
-	for k, f := range c.schema.Fields {
-		zeros.Columns[k] = stream.NewFixed(c.ctx.Pool, f.Type, len(c.fresh))
-		clear(stream.Values[int64](&zeros.Columns[k]))
-	}
 	places := c.places[:len(c.fresh)]
 	if err := c.table.PutSlots(c.groups.Read(part), &c.orders, zeros, places); err != nil {
 		return err
@@ -291,6 +301,16 @@ func (c *Counted) add(b *stream.Batch, space int64, from int, slots []statebacke
 		setPlace(&cached, slots[int(k)-from], places[i])
 	}
 	return nil
+}
+
+// zeros returns rows that count nothing.
+func (c *Counted) zeros(n int) *stream.Batch {
+	b := c.ctx.Pool.NewBatch(c.schema, n)
+	for k, f := range c.schema.Fields {
+		b.Columns[k] = stream.NewFixed(c.ctx.Pool, f.Type, n)
+		clear(stream.Values[int64](&b.Columns[k]))
+	}
+	return b
 }
 
 // settle marks the rows of a tile whose counts changed, and removes those that count nothing.
@@ -330,6 +350,9 @@ func (c *Counted) pick(b *stream.Batch, rows []int32, space int64) *stream.Batch
 	for _, k := range rows {
 		row := c.sel[k]
 		c.picked = append(c.picked, row)
+		if c.space != noColumn {
+			space = stream.Value[int64](&b.Columns[c.space], int(row))
+		}
 		c.text = c.appendOrder(c.text[:0], space, &b.Columns[c.spec.Arg], int(row))
 		c.orders.Append(c.text)
 	}
@@ -373,4 +396,5 @@ func (c *Counted) Close() {
 	for _, b := range c.found.Columns {
 		b.Close()
 	}
+	c.moving.close()
 }

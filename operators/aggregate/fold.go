@@ -24,6 +24,7 @@ type Folder struct {
 	weights   [TileRows]int64
 	ints      [TileRows]int64
 	wide      [TileRows]stream.Int128
+	moved     [TileRows]statebackend.Slot
 	more      struct {
 		slots     [TileRows]statebackend.Slot
 		positions [TileRows]int32

@@ -196,28 +196,37 @@ func (c *Counted) Age(b *stream.Batch) error {
 	return nil
 }
 
-// DropSpace removes the values of keys in a namespace.
-func (c *Counted) DropSpace(keys *stream.Keys, space int64) error {
+// DropSpaces removes the values of keys, of each in a namespace.
+func (c *Counted) DropSpaces(keys *stream.Keys, spaces []int64) error {
+	var of stream.Keys
+	c.cache.Clear()
+	return c.scan(c.inSpaces(keys, spaces), TileRows, func([]stream.Vector) bool {
+		of = c.owners(keys)
+		c.table.Delete(&of, &c.found.Orders, nil)
+		return true
+	})
+}
+
+// inSpaces returns a scan of the values of keys, of each in a namespace.
+func (c *Counted) inSpaces(keys *stream.Keys, spaces []int64) *statebackend.OrderedScan {
 	c.orders.Reset()
 	c.ends.Reset()
-	for range keys.Len() {
+	for _, space := range spaces {
 		c.text = binary.BigEndian.AppendUint64(c.text[:0], uint64(space)^maskMax)
 		c.orders.Append(c.text)
 		c.text = binary.BigEndian.AppendUint64(c.text[:0], uint64(space+1)^maskMax)
 		c.ends.Append(c.text)
 	}
-	scan := statebackend.OrderedScan{Keys: keys, From: c.orders, To: c.ends}
-	var of stream.Keys
-	c.cache.Clear()
-	return c.scan(&scan, TileRows, func([]stream.Vector) bool {
-		gather := make([]int, len(c.found.Positions))
-		for i, at := range c.found.Positions {
-			gather[i] = int(at)
-		}
-		of = PickKeys(keys, gather)
-		c.table.Delete(&of, &c.found.Orders, nil)
-		return true
-	})
+	return &statebackend.OrderedScan{Keys: keys, From: c.orders, To: c.ends}
+}
+
+// owners returns the key of each row that a scan of keys found.
+func (c *Counted) owners(keys *stream.Keys) stream.Keys {
+	gather := make([]int, len(c.found.Positions))
+	for i, at := range c.found.Positions {
+		gather[i] = int(at)
+	}
+	return PickKeys(keys, gather)
 }
 
 // Forget removes all values of keys.

@@ -84,6 +84,8 @@ type step struct {
 	ops     []op
 	// fused are those of the source's loops that one pass does, together.
 	fused fused
+	// distinct tells, of partial rows, that the accumulators are those of DISTINCT calls.
+	distinct bool
 }
 
 // fused are loops over the same integers that run as one: a row's words share
@@ -151,6 +153,9 @@ type Input struct {
 	// ones; their accumulators stand in the columns from MergeFrom on.
 	Merge     bool
 	MergeFrom int
+	// Disjoint says that none of the partial rows that are merged shares a value of a DISTINCT call with another:
+	// who merges sees to that.
+	Disjoint bool
 	// Retract says that rows may take others back.
 	Retract bool
 	// Empty says that accumulators are shown behind which there is no row.
@@ -276,8 +281,8 @@ func (p *planner) opsOf(from source) *[]op {
 // partial count that COUNT or AVG bring; where the source has neither, only
 // whether there is any matters, and each partial value counts as one.
 func (p *planner) mergeSteps(targets []target) {
-	merge := func(column int, o op) int {
-		p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, ops: []op{o}})
+	merge := func(of source, column int, o op) int {
+		p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, ops: []op{o}, distinct: of.counted > 0})
 		if o.kind == opSumWords {
 			return column + jobgraph.SumWords
 		}
@@ -289,26 +294,35 @@ func (p *planner) mergeSteps(targets []target) {
 	for i, t := range targets {
 		first[i] = column
 		if t.has {
-			column = merge(column, merged(t.op))
+			column = merge(t.source, column, merged(t.op))
 		}
 		if t.deviates {
-			column = merge(column, merged(t.squares))
+			column = merge(t.source, column, merged(t.squares))
 		}
 		if t.counts {
 			if !counted[t.seen] {
 				counted[t.seen] = true
-				merge(column, op{kind: opSumInt, word: t.seen})
+				merge(t.source, column, op{kind: opSumInt, word: t.seen})
 			}
 			column++
 		}
 	}
-	merge(column, op{kind: opSumInt, word: rowsWord})
+	merge(source{}, column, op{kind: opSumInt, word: rowsWord})
 	for i, t := range targets {
 		if t.has && !counted[t.seen] {
 			counted[t.seen] = true
-			merge(first[i], op{kind: opCount, word: t.seen})
+			merge(t.source, first[i], op{kind: opCount, word: t.seen})
 		}
 	}
+}
+
+// Apart returns a plan that merges partial rows as two: one for the accumulators of DISTINCT calls, and one for all else.
+func (p *Plan) Apart() (distinct, other *Plan) {
+	parts := [2]Plan{*p, *p}
+	for i := range parts {
+		parts[i].steps = slices.DeleteFunc(slices.Clone(p.steps), func(s step) bool { return s.distinct != (i == 0) })
+	}
+	return &parts[0], &parts[1]
 }
 
 // merged returns the loop that folds what a loop made of rows.

@@ -409,8 +409,12 @@ func (a *Aggregate) done() {
 
 // dropValues forgets the values that were counted for rows which leave.
 func (a *Aggregate) dropValues(b *stream.Batch, end int64) error {
+	if len(a.counted) == 0 {
+		return nil
+	}
+	keys, spaces := a.fired.Read(b), slices.Repeat([]int64{end}, b.Rows())
 	for _, c := range a.counted {
-		if err := c.DropSpace(a.fired.Read(b), end); err != nil {
+		if err := c.DropSpaces(keys, spaces); err != nil {
 			return err
 		}
 	}

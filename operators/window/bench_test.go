@@ -50,25 +50,8 @@ func BenchmarkHopping(b *testing.B) {
 	w := mainJob()
 	w.Window.Kind, w.Window.Slide = jobgraph.Hopping, 2*time.Second
 	var pool stream.Pool
-	store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer store.Close()
-	op, err := window.New(aggregateOf(w))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer op.Close()
-	inputs := []*types.Schema{bids}
-	out, _ := jobgraph.OutputSchema(aggregateOf(w), inputs)
-	err = op.Open(&operators.Context{
-		Operator: "agg", Inputs: inputs, Output: out, Pool: &pool, State: store, Time: &operators.Time{},
-		Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
+	op, done := openBench(b, &pool, aggregateOf(w))
+	defer done()
 	batches := benchInput(&pool, func(r *rand.Rand, _ int64) int64 { return r.Int64N(1_000) })
 	at := int64(0)
 	b.ReportAllocs()
@@ -85,18 +68,93 @@ func BenchmarkHopping(b *testing.B) {
 		if err := op.Advance(stream.Watermark(at*2000 - 1)); err != nil {
 			b.Fatal(err)
 		}
-		for {
-			out, err := op.Next()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if out.Batch == nil {
-				break
-			}
-			out.Batch.Release()
-		}
+		drainBench(b, op)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
+}
+
+// BenchmarkSessions folds batches of rows a millisecond after each other into sessions of 1,000 keys, of which nearly all go on, some are new and
+// some end.
+func BenchmarkSessions(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		distinct bool
+	}{{"plain", false}, {"distinct", true}} {
+		b.Run(c.name, func(b *testing.B) { benchmarkSessions(b, c.distinct) })
+	}
+}
+
+func benchmarkSessions(b *testing.B, distinct bool) {
+	w := mainJob()
+	w.Window = jobgraph.WindowSpec{Kind: jobgraph.Session, Size: 8 * time.Second}
+	w.Aggregates[1].Distinct = distinct
+	var pool stream.Pool
+	op, done := openBench(b, &pool, aggregateOf(w))
+	defer done()
+	batches := benchInput(&pool, func(r *rand.Rand, _ int64) int64 { return r.Int64N(1_000) })
+	at := int64(0)
+	feed := func() {
+		batch := batches[at/stream.RowsMax%benchBatches]
+		times := stream.Values[int64](&batch.Columns[2])
+		for i := range times {
+			times[i] = at
+			at++
+		}
+		if err := op.Process(0, batch); err != nil {
+			b.Fatal(err)
+		}
+		if err := op.Advance(stream.Watermark(at - 1)); err != nil {
+			b.Fatal(err)
+		}
+		drainBench(b, op)
+	}
+	for range benchBatches {
+		feed()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		feed()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
+}
+
+// openBench opens an operator over bids.
+func openBench(b *testing.B, pool *stream.Pool, spec *jobgraph.OperatorSpec) (operators.Operator, func()) {
+	store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: pool})
+	if err != nil {
+		b.Fatal(err)
+	}
+	op, err := window.New(spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	inputs := []*types.Schema{bids}
+	out, _ := jobgraph.OutputSchema(spec, inputs)
+	err = op.Open(&operators.Context{
+		Operator: "agg", Inputs: inputs, Output: out, Pool: pool, State: store, Time: &operators.Time{},
+		Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return op, func() {
+		op.Close()
+		store.Close()
+	}
+}
+
+// drainBench takes what an operator gives.
+func drainBench(b *testing.B, op operators.Operator) {
+	for {
+		out, err := op.Next()
+		if err != nil {
+			b.Fatal(err)
+		}
+		if out.Batch == nil {
+			return
+		}
+		out.Batch.Release()
+	}
 }
 
 const benchBatches = 64

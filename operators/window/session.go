@@ -25,6 +25,7 @@ import (
 // taken a tile at a time: its rows and the sessions that they may touch are laid out
 // along time, key by key, and what touches becomes one row of a scratch table, into
 // which sessions and rows are folded and out of which the new sessions are written.
+// What DISTINCT calls need besides is in sessionValues.
 type Sessions struct {
 	spec *jobgraph.WindowAggregateSpec
 	ctx  *operators.Context
@@ -34,11 +35,12 @@ type Sessions struct {
 	reader   *stream.KeyReader
 	plan     *aggregate.Plan
 	folder   aggregate.Folder
-	merge    aggregate.Folder // of sessions
+	merge    aggregate.Folder // of sessions, but for what values has
+	values   *sessionValues   // nil: no call is DISTINCT
 	scratch  *aggregate.Table
 	table    statebackend.OrderedMapTable
 	timers   statebackend.TimerTable
-	stored   *types.Schema // of the columns of table: start, accumulators, rows
+	stored   *types.Schema // of the columns of table: start, accumulators, rows, with DISTINCT the birth
 	found    statebackend.OrderedRows
 	due      statebackend.Due
 
@@ -99,12 +101,13 @@ func (s *Sessions) bind(in *types.Schema) (err error) {
 	if s.plan, err = aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in}); err != nil {
 		return err
 	}
-	if len(s.plan.Counted) > 0 {
-		return fmt.Errorf("session windows can't have DISTINCT")
-	}
-	merge, err := aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in, Merge: true, MergeFrom: 1})
+	merge, err := aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in, Merge: true, MergeFrom: 1, Disjoint: true})
 	if err != nil {
 		return err
+	}
+	if len(s.plan.Counted) > 0 {
+		s.values = newSessionValues(s, in)
+		merge = s.values.use(merge)
 	}
 	s.folder.Use(s.plan)
 	s.merge.Use(merge)
@@ -126,6 +129,9 @@ func (s *Sessions) declare() error {
 	}
 	s.stored = types.NewSchema(types.Field{Name: jobgraph.WindowStart, Type: types.Of(types.BigInt).NotNull()})
 	s.stored.Fields = append(s.stored.Fields, partial.Fields[len(keys)+1:]...)
+	if s.values != nil {
+		s.stored.Fields = append(s.stored.Fields, birthField)
+	}
 	columns := make([]statebackend.ColumnSpec, s.stored.Len())
 	for i, f := range s.stored.Fields {
 		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
@@ -139,8 +145,10 @@ func (s *Sessions) declare() error {
 		return err
 	}
 	s.due.Keys = stream.NewKeyBuilder(s.ctx.Pool, keys, aggregate.TileRows)
-	s.timers, err = s.ctx.State.Timers(statebackend.TimerSpec{ID: id("ends"), Keys: keys})
-	return err
+	if s.timers, err = s.ctx.State.Timers(statebackend.TimerSpec{ID: id("ends"), Keys: keys}); err != nil || s.values == nil {
+		return err
+	}
+	return s.values.open()
 }
 
 // Process brings the rows of a batch into their sessions.
@@ -354,6 +362,9 @@ func (s *Sessions) write(b *stream.Batch, late bool) error {
 	s.some = slots
 	s.scratch.Clear()
 	s.scratch.Append(&keys, 0, slots)
+	if s.values != nil {
+		s.values.begin()
+	}
 	if err := s.replace(&keys); err != nil {
 		return err
 	}
@@ -371,6 +382,9 @@ func (s *Sessions) write(b *stream.Batch, late bool) error {
 	}
 	for i := range s.plan.Partial {
 		out.Columns[i+1] = s.plan.Partial[i].Emit(s.ctx.Pool, s.scratch, slots)
+	}
+	if s.values != nil {
+		out.Columns[len(out.Columns)-1] = s.values.column()
 	}
 	if err := s.table.Put(&keys, &orders, out); err != nil {
 		return err
@@ -404,13 +418,16 @@ func (s *Sessions) replace(keys *stream.Keys) error {
 			return err
 		}
 	}
+	if s.values != nil {
+		return s.values.merge(&touched, slots)
+	}
 	return nil
 }
 
 // fold takes the rows that are not late.
 func (s *Sessions) fold(b *stream.Batch, late bool) error {
 	if !late {
-		return s.folder.Fold(s.scratch, b, 0, s.slots)
+		return s.foldRows(b, s.slots)
 	}
 	s.sel = s.sel[:0]
 	n := 0
@@ -423,7 +440,15 @@ func (s *Sessions) fold(b *stream.Batch, late bool) error {
 	}
 	part := operators.Select(b, s.sel)
 	defer part.Release()
-	return s.folder.Fold(s.scratch, part, 0, s.slots[:n])
+	return s.foldRows(part, s.slots[:n])
+}
+
+// foldRows folds all rows of a batch, of sessions that are given.
+func (s *Sessions) foldRows(b *stream.Batch, slots []statebackend.Slot) error {
+	if s.values != nil {
+		return s.values.fold(b, slots)
+	}
+	return s.folder.Fold(s.scratch, b, 0, slots)
 }
 
 // Advance fires the sessions whose last millisecond is at or before w.
@@ -488,6 +513,11 @@ func (s *Sessions) fire() (*stream.Batch, error) {
 	if err := s.merge.Fold(s.scratch, s.old, 0, slots); err != nil {
 		return nil, err
 	}
+	if s.values != nil {
+		if err := s.values.fire(slots); err != nil {
+			return nil, err
+		}
+	}
 	s.table.Delete(&s.due.Raw, &from, nil)
 	return s.rows(slots), nil
 }
@@ -523,6 +553,9 @@ func (s *Sessions) Close() error {
 	}
 	if s.due.Keys != nil {
 		s.due.Keys.Close()
+	}
+	if s.values != nil {
+		s.values.close()
 	}
 	return nil
 }

@@ -83,10 +83,23 @@ type twin struct {
 	groups    map[string][][]string // by keys and window: the rows
 	late      []string
 	lateRows  int64
+	back      int                      // rows come in an order that is less than so many milliseconds wrong
+	lag       int64                    // of the watermark
+	open      map[string][]twinSession // by keys
+}
+
+func newTwin(spec *jobgraph.WindowAggregateSpec, s *types.Schema) *twin {
+	return &twin{
+		spec: spec, schema: s, watermark: -1 << 62, groups: map[string][][]string{}, back: 12, lag: 5, open: map[string][]twinSession{},
+	}
 }
 
 func (w *twin) row(values []string, text string) {
 	at, _ := strconv.ParseInt(values[w.spec.Time], 10, 64)
+	if w.spec.Window.Kind == jobgraph.Session {
+		w.sessionRow(at, values, text)
+		return
+	}
 	late := true
 	for _, of := range w.windows(at) {
 		start, end := of[0], of[1]
@@ -94,16 +107,68 @@ func (w *twin) row(values []string, text string) {
 			continue
 		}
 		late = false
-		var key []string
-		for _, k := range w.spec.Keys {
-			key = append(key, values[k])
-		}
-		id := strings.Join(append(key, strconv.FormatInt(start, 10), strconv.FormatInt(end, 10)), " ")
+		id := w.window(w.key(values), start, end)
 		w.groups[id] = append(w.groups[id], values)
 	}
 	if late {
 		w.lateRows++
 		w.late = append(w.late, text)
+	}
+}
+
+// key returns the keys of a row.
+func (w *twin) key(values []string) (key []string) {
+	for _, k := range w.spec.Keys {
+		key = append(key, values[k])
+	}
+	return key
+}
+
+// window names a window of keys.
+func (w *twin) window(key []string, start, end int64) string {
+	return strings.Join(append(slices.Clone(key), strconv.FormatInt(start, 10), strconv.FormatInt(end, 10)), " ")
+}
+
+// twinSession is a session that has not ended, with all its rows.
+type twinSession struct {
+	key        []string
+	start, end int64
+	rows       [][]string
+}
+
+// sessionRow brings a row into its session, which it may make of several.
+func (w *twin) sessionRow(at int64, values []string, text string) {
+	now := twinSession{key: w.key(values), start: at, end: at + w.spec.Window.Size.Milliseconds()}
+	id := strings.Join(now.key, " ")
+	rest := w.open[id]
+	for again := true; again; {
+		again = false
+		for i, o := range rest {
+			if o.start <= now.end && o.end >= now.start {
+				now.start, now.end, now.rows = min(o.start, now.start), max(o.end, now.end), append(now.rows, o.rows...)
+				rest, again = slices.Delete(slices.Clone(rest), i, i+1), true
+				break
+			}
+		}
+	}
+	if now.end-1 <= w.watermark {
+		w.lateRows++
+		w.late = append(w.late, text)
+		return
+	}
+	now.rows = append(now.rows, values)
+	w.open[id] = append(rest, now)
+}
+
+// fire ends the sessions that the watermark has passed.
+func (w *twin) fire() {
+	for id, all := range w.open {
+		w.open[id] = slices.DeleteFunc(all, func(o twinSession) bool {
+			if o.end-1 <= w.watermark {
+				w.groups[w.window(o.key, o.start, o.end)] = o.rows
+			}
+			return o.end-1 <= w.watermark
+		})
 	}
 }
 
@@ -354,7 +419,7 @@ func (w *twin) script(r *rand.Rand, rows int) string {
 			values[c] = streamtest.Value(&from.Columns[c], i)
 		}
 		at += int64(r.IntN(4))
-		values[w.spec.Time] = strconv.FormatInt(at-int64(r.IntN(12)), 10)
+		values[w.spec.Time] = strconv.FormatInt(at-int64(r.IntN(w.back)), 10)
 		line := strings.Join(values, " ")
 		w.row(values, line)
 		out = append(out, line)
@@ -362,11 +427,14 @@ func (w *twin) script(r *rand.Rand, rows int) string {
 		case r.IntN(8) > 0:
 		case r.IntN(4) == 0:
 			out = append(out, "flush")
-		case at-5 > w.watermark:
-			w.watermark = at - 5
+		case at-w.lag > w.watermark:
+			w.watermark = at - w.lag
+			w.fire()
 			out = append(out, fmt.Sprintf("watermark %d", w.watermark))
 		}
 	}
+	w.watermark = 1 << 62
+	w.fire()
 	return strings.Join(append(out, "end"), "\n")
 }
 
@@ -378,16 +446,34 @@ func drawVariant(t *rapid.T, r *rand.Rand) operatortest.Variant {
 	return v
 }
 
+// Names of what checkTwin draws, other than windows of one phase.
+const (
+	twoPhases    = "two phases" // without DISTINCT
+	sessionsOnly = "sessions"
+)
+
 // checkTwin plays drawn input through the operator and compares it with the twin.
 func checkTwin(t *rapid.T, args []types.Type, c *operatortest.Case, late bool) {
 	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 	s := twinInput(args)
-	spec := twinSpec(r, s, c.Name == "")
+	spec := twinSpec(r, s, c.Name != twoPhases)
 	spec.LateOutput = late
-	w := &twin{spec: spec, schema: s, watermark: -1 << 62, groups: map[string][][]string{}}
+	w := newTwin(spec, s)
+	session, inTime := c.Name == sessionsOnly, r.IntN(2) == 0
+	if session {
+		spec.Window = jobgraph.WindowSpec{Kind: jobgraph.Session, Size: time.Duration(1+r.IntN(8)) * time.Millisecond}
+		spec.Keys = [][]int{{}, {2}, {1}}[r.IntN(3)]
+		if w.back = 12 + r.IntN(150); inTime {
+			w.lag = int64(w.back)
+		}
+	}
 	c.Script = w.script(r, rapid.IntRange(0, 60).Draw(t, "rows"))
 	c.Spec, c.Inputs, c.Keys, c.Backend = aggregateOf(spec), []*types.Schema{s}, [][]int{spec.Keys}, columnar.New()
-	out := operatortest.Play(t, c, drawVariant(t, r))
+	v := drawVariant(t, r)
+	if session && !inTime { // rows that come at once make sessions of each other, late ones too
+		v.BatchRows = 1
+	}
+	out := operatortest.Play(t, c, v)
 	if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, w.result()), out.Rows[0], false); diff != "" {
 		t.Fatalf("%+v\n%s\n(-twin +operator):\n%s", spec, c.Script, diff)
 	}
@@ -408,10 +494,17 @@ func TestAggregateEqualsTwin(t *testing.T) {
 	})
 }
 
+// TestSessionsEqualTwin has rows come in any order, so that sessions grow, begin and become one.
+func TestSessionsEqualTwin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		checkTwin(t, argTypes, &operatortest.Case{Name: sessionsOnly, New: window.New}, rapid.Bool().Draw(t, "late"))
+	})
+}
+
 // TestPreAggregatedEqualsTwin puts a Local in front.
 func TestPreAggregatedEqualsTwin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		checkTwin(t, argTypes, &operatortest.Case{Name: "two phases", New: newPair}, false)
+		checkTwin(t, argTypes, &operatortest.Case{Name: twoPhases, New: newPair}, false)
 	})
 }
 

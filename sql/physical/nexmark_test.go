@@ -110,6 +110,8 @@ const lookupTables = `CREATE TABLE orders (id BIGINT, city BIGINT, at_time AS PR
 func TestTexts(t *testing.T) {
 	for _, q := range []part{
 		{"over", `SELECT auction, SUM(price) OVER (PARTITION BY auction ORDER BY dateTime RANGE BETWEEN INTERVAL '10' SECOND PRECEDING AND CURRENT ROW) AS total FROM bid`},
+		{"session-distinct", `SELECT bidder, COUNT(DISTINCT auction) AS auctions, COUNT(DISTINCT channel) FILTER (WHERE price > 10) AS channels, SUM(DISTINCT auction) AS total, window_end
+			FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) GROUP BY bidder, window_start, window_end`},
 		{"over-by-price", `SELECT auction, SUM(bidder) OVER (PARTITION BY auction ORDER BY price DESC) AS bidders FROM bid`},
 		{"row-number", `SELECT auction, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},

@@ -58,7 +58,7 @@ func (s *step) state() []kept {
 	case *groupAggregate:
 		return o.state(s)
 	case *windowAggregate:
-		return []kept{{what: "key and window", bytes: bytesOf(s.out.Fields), ends: true}}
+		return append([]kept{{what: "key and window", bytes: bytesOf(s.out.Fields), ends: true}}, o.values(s)...)
 	case *rank:
 		return o.state(s)
 	case *deduplicate:
@@ -91,6 +91,27 @@ func (s *step) state() []kept {
 	default:
 		return nil
 	}
+}
+
+// values are what DISTINCT calls keep of a window: in which windows a value is, each once.
+func (w *windowAggregate) values(s *step) (out []kept) {
+	in := s.inputs[0].out
+	for _, arg := range distinctOf(w.spec.Aggregates) {
+		window := s.out.Fields[len(w.spec.Keys)] // its start or its end, or what else names it
+		of := append(fieldsOf(in, w.spec.Keys), window, in.Fields[arg])
+		out = append(out, kept{what: "key, window and value of " + in.Fields[arg].Name, bytes: bytesOf(of), ends: true})
+	}
+	return out
+}
+
+// distinctOf returns the columns whose values calls have once each.
+func distinctOf(calls []jobgraph.AggregateCall) (columns []int) {
+	for i := range calls {
+		if a := &calls[i]; a.NeedsDistinct() && !slices.Contains(columns, a.Arg) {
+			columns = append(columns, a.Arg)
+		}
+	}
+	return columns
 }
 
 func (g *groupAggregate) state(s *step) []kept {

@@ -109,11 +109,6 @@ func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 	if !ok {
 		return nil
 	}
-	if n.Window.Kind == plan.Session && slices.ContainsFunc(calls, needsDistinct) {
-		p.refuse("group by the values within windows of a fixed size, or aggregate without DISTINCT",
-			"a session window has no DISTINCT aggregates yet: %s", plan.Line(n))
-		return nil
-	}
 	spec := jobgraph.WindowAggregateSpec{Keys: n.Keys, Time: n.Window.Time, Aggregates: calls, Window: p.windowSpec(n.Window, n.Input.Schema())}
 	if n.Window.Kind == plan.Attached {
 		spec.Time, spec.Start = n.Window.End, n.Window.Start
