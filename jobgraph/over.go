@@ -17,7 +17,7 @@ type OverAggregateSpec struct {
 	Time    int
 	Arrival bool
 	Frame   FrameSpec
-	// Aggregates can't be DISTINCT.
+	// Aggregates go over the frame; of DISTINCT ones each value in it counts once.
 	Aggregates []AggregateCall
 	// Order is an order of rows that is neither time nor arrival; Time and Arrival are not looked at then. Rows
 	// are answered when they come. One that comes or goes before others changes what these were told: the output is a changelog. Rows of
@@ -100,11 +100,6 @@ func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.S
 		c.addf("aggregates", "there are none")
 	}
 	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{})
-	for i := range s.Aggregates {
-		if a := &s.Aggregates[i]; a.NeedsDistinct() {
-			c.addf(fmt.Sprintf("aggregates[%d].distinct", i), "an over aggregate can't have it")
-		}
-	}
 	if in[0] == nil || c.problems.Len() > found {
 		return nil
 	}

@@ -18,6 +18,10 @@ type Folder struct {
 	// the values that were counted.
 	signs   []int64
 	counted []*Counted
+	// Of the frame under way, where Repeats knows which values of DISTINCT calls count.
+	repeats *Repeats
+	edge    int32 // the frame's first row, or where it leaves the one behind its last
+	leaving bool
 
 	slots     [TileRows]statebackend.Slot // of the rows that have a value
 	positions [TileRows]int32
@@ -88,7 +92,11 @@ type values struct {
 // resolve settles encoding, selection, filter, signs and NULLs, so that no loop
 // asks for them.
 func (f *Folder) resolve(s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
-	if s.counted > 0 {
+	switch {
+	case s.counted == 0:
+	case f.repeats != nil:
+		return f.inFrame(s, b, from, slots)
+	default:
 		return f.changes(f.counted[s.counted-1], s, b, from, slots)
 	}
 	sel := b.Sel()
@@ -157,6 +165,11 @@ func (f *Folder) changes(c *Counted, s *step, b *stream.Batch, from int, slots [
 		f.positions[n], f.slots[n], f.weights[n] = int32(b.Row(int(x.row))), slots[int(x.row)-from], int64(x.sign)
 		n++
 	}
+	return f.changed(s, b, n)
+}
+
+// changed returns the n values that were found to have appeared or gone.
+func (f *Folder) changed(s *step, b *stream.Batch, n int) values {
 	out := values{slots: f.slots[:n], signs: f.weights[:n]}
 	out.point(&b.Columns[s.arg], f.positions[:n])
 	return out

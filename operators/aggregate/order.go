@@ -1,6 +1,8 @@
 package aggregate
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 
@@ -268,4 +270,21 @@ func PickKeys(keys *stream.Keys, at []int) stream.Keys {
 		}
 	}
 	return out
+}
+
+// CompareKeys compares two of the keys, in an order that puts equal ones next to each other.
+func CompareKeys(keys *stream.Keys, i, j int) int {
+	switch {
+	case keys.Hashes[i] != keys.Hashes[j]:
+		return cmp.Compare(keys.Hashes[i], keys.Hashes[j])
+	case keys.Layout == stream.KeyBytes:
+		return bytes.Compare(keys.Bytes(i), keys.Bytes(j))
+	case keys.IsNull(i) != keys.IsNull(j):
+		if keys.IsNull(i) {
+			return -1
+		}
+		return 1
+	default:
+		return cmp.Compare(keys.Fixed[i], keys.Fixed[j])
+	}
 }

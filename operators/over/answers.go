@@ -22,6 +22,8 @@ type answerer struct {
 	scratch *aggregate.Table // a row for each answer, as it was or as it is
 	running [2]runner        // of frames that are not bounded
 	sliders [2]*slider       // of bounded ones; nil: they are made anew
+	// values tells where the values of DISTINCT calls repeat among the rows that were there and that are.
+	values [2]*aggregate.Repeats
 
 	told []told
 	rows struct { // to go
@@ -54,8 +56,8 @@ func (a *answerer) open(s *Sorted) {
 	a.scratch = aggregate.NewTable(s.reader.Layout(), s.plan)
 	if a.sliders[0] != nil {
 		a.sliders[1] = &slider{plan: s.plan}
-		for _, x := range a.sliders {
-			x.open(s.reader.Layout())
+		for side, x := range a.sliders {
+			x.open(s.reader.Layout(), a.values[side])
 		}
 	}
 	for i := range a.running {
@@ -71,6 +73,8 @@ func (a *answerer) all(s *Sorted) error {
 	defer l.release()
 	a.sliders[0].forget()
 	a.sliders[1].forget()
+	a.values[0].Lay(l.before)
+	a.values[1].Lay(l.after)
 	var from [2]int // where the stretch begins among the rows that were and are there
 	for _, g := range l.segments {
 		went := false
@@ -170,11 +174,14 @@ func (a *answerer) row(l *layout, e element, from, end, up [2]int) error {
 func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebackend.Slot, error) {
 	slot := a.scratch.Blank()
 	if f := a.spec.Frame; f.Bounded {
+		first := max(from, end-1-int(f.Preceding))
 		if x := a.sliders[side]; x != nil {
-			return slot, x.frame(a.scratch, slot, b, max(from, end-1-int(f.Preceding)), end)
+			return slot, x.frame(a.scratch, slot, b, first, end)
 		}
-		return slot, a.fold(a.scratch, slot, b, max(from, end-1-int(f.Preceding)), end)
+		a.folder.Enter(a.values[side], first)
+		return slot, a.fold(a.scratch, slot, b, first, end)
 	}
+	a.folder.Enter(a.values[side], from)
 	r := &a.running[side]
 	if r.table.Full() {
 		if err := r.move(a.plan); err != nil {

@@ -101,6 +101,9 @@ func (o *Over) answerRunning(d *frames) error {
 		return err
 	}
 	defer b.Release()
+	if err := o.count(b); err != nil {
+		return err
+	}
 	part, err := o.groupsOf(&d.keys)
 	if err != nil {
 		return err
@@ -138,6 +141,7 @@ func (o *Over) answerRange(d *frames) error {
 		return err
 	}
 	defer b.Release()
+	o.values.Lay(b)
 	a := answers{o: o, from: b}
 	positions := f.rows.Positions
 	for i := 0; i < len(positions); {
@@ -190,6 +194,7 @@ func (o *Over) answerRows(d *frames) error {
 	b, starts := all.join(o, d.keys.Len(), before, back, after, rows)
 	defer b.Release()
 	o.slider.forget()
+	o.values.Lay(b)
 	a := answers{o: o, from: b}
 	var dead []int32
 	var orders statebackend.Orders
@@ -294,6 +299,7 @@ func (a *answers) fold(b *stream.Batch, from, to, asked int) error {
 		a.add(slot, asked, to)
 		return nil
 	}
+	a.o.folder.Enter(a.o.values, from)
 	if err := a.into(a.o.scratch, slot, b, from, to); err != nil {
 		return err
 	}

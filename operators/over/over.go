@@ -12,7 +12,9 @@
 // the rows that the map keeps: that costs as many values as the frame has, is exact
 // whatever the function, and takes nothing back. Longer frames of what can be taken
 // back are made of the frame before, by a slider. Rows that no later frame reaches
-// leave the map: beyond so many rows at once, beyond a range by a timer.
+// leave the map: beyond so many rows at once, beyond a range by a timer. A frame that begins with the first row counts the values of DISTINCT
+// calls by key, once each. Of bounded frames, whose rows lie before the operator one behind the other, it is known which row is the first
+// and which the last to have a value.
 //
 // # In another order
 //
@@ -61,8 +63,11 @@ type Over struct {
 	// that is not bounded.
 	groups statebackend.ValueTable
 	next   int // the word of the number
-	rows   statebackend.OrderedMapTable
-	timers statebackend.TimerTable
+	// counted has by key the values of DISTINCT calls over a frame that is not bounded, values where those of bounded frames repeat.
+	counted []*aggregate.Counted
+	values  *aggregate.Repeats
+	rows    statebackend.OrderedMapTable
+	timers  statebackend.TimerTable
 
 	watermark stream.Watermark
 	due       statebackend.Due
@@ -106,8 +111,10 @@ func (o *Over) open(in *types.Schema) (err error) {
 	if o.plan, o.slider, err = newPlan(o.spec, in); err != nil {
 		return failure.User(err)
 	}
-	if len(o.plan.Counted) > 0 {
-		return failure.Userf("DISTINCT is not possible over rows")
+	if o.spec.Frame.Bounded {
+		if o.values, err = aggregate.NewRepeats(o.plan, in); err != nil {
+			return failure.User(err)
+		}
 	}
 	if o.reader, err = stream.NewKeyReader(in, o.spec.Keys); err != nil {
 		return failure.User(err)
@@ -115,7 +122,7 @@ func (o *Over) open(in *types.Schema) (err error) {
 	o.folder.Use(o.plan)
 	o.scratch = aggregate.NewTable(o.reader.Layout(), o.plan)
 	if o.slider != nil {
-		o.slider.open(o.reader.Layout())
+		o.slider.open(o.reader.Layout(), o.values)
 	}
 	return o.declare(keys, in)
 }
@@ -138,6 +145,9 @@ func (o *Over) declare(keys []types.Type, in *types.Schema) (err error) {
 	var columns []statebackend.ColumnSpec
 	if !o.spec.Frame.Bounded {
 		columns = append(columns, o.plan.Columns...)
+		if o.counted, err = aggregate.OpenCounted(o.ctx, o.plan.Counted, aggregate.CountedInput{Keys: o.spec.Keys}); err != nil {
+			return err
+		}
 	}
 	_, o.next = statebackend.WordOf(columns)
 	columns = append(columns, statebackend.ColumnSpec{Name: "next", Type: types.Of(types.BigInt)})
@@ -238,8 +248,22 @@ func (o *Over) groupsOf(keys *stream.Keys) (statebackend.Part, error) {
 	return part, err
 }
 
+// count counts the values of rows, in their order, for frames that are not bounded.
+func (o *Over) count(b *stream.Batch) error {
+	for _, c := range o.counted {
+		if err := c.Count(b, 0, nil); err != nil {
+			return err
+		}
+	}
+	o.folder.Weigh(nil, o.counted)
+	return nil
+}
+
 // running answers rows by their arrival, over all before.
 func (o *Over) running(b *stream.Batch) error {
+	if err := o.count(b); err != nil {
+		return err
+	}
 	part, err := o.groupsOf(o.reader.Read(b))
 	if err != nil {
 		return err
@@ -433,5 +457,8 @@ func (o *Over) Close() error {
 		b.Release()
 	}
 	o.out = nil
+	for _, c := range o.counted {
+		c.Close()
+	}
 	return nil
 }

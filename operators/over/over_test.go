@@ -111,6 +111,100 @@ func TestOver(t *testing.T) {
 	}
 }
 
+// TestDistinct: values come into a frame with the first of its rows that has them, and leave with the last. NULL is none, and a FILTER has values of
+// its own.
+func TestDistinct(t *testing.T) {
+	distinct := func(frame jobgraph.FrameSpec, arrival bool) *jobgraph.OperatorSpec {
+		s := spec(frame, arrival)
+		s.Body.(*jobgraph.OverAggregateSpec).Aggregates = []jobgraph.AggregateCall{
+			{Func: "COUNT", Arg: 3, Name: "texts", Distinct: true}, {Func: "SUM", Arg: 2, Name: "sum", Distinct: true},
+			{Func: "SUM", Arg: 2, Name: "admitted", Distinct: true, Filtered: true, Filter: 4},
+		}
+		return s
+	}
+	const script = `
+		1 10 1 'b' TRUE
+		1 5 1 'c' FALSE
+		2 5 1 NULL NULL
+		1 10 8 'c' FALSE
+		watermark 9
+		1 9 100 'z' TRUE
+		1 20 8 'c' TRUE
+		1 21 1 'b' FALSE
+		watermark 20
+		1 22 NULL 'd' TRUE
+		end`
+	counts := &operators.Counts{Folded: 7, Late: 1}
+	for _, c := range []operatortest.Case{
+		{
+			Name: "all rows before", Spec: distinct(jobgraph.FrameSpec{}, false), Script: script, Counts: counts,
+			Want: `
+				1 5 1 'c' FALSE 1 1 NULL
+				2 5 1 NULL NULL 0 1 NULL
+				1 10 1 'b' TRUE 2 1 1
+				1 10 8 'c' FALSE 2 9 1
+				1 20 8 'c' TRUE 2 9 9
+				1 21 1 'b' FALSE 2 9 9
+				1 22 NULL 'd' TRUE 3 9 9`,
+		},
+		{
+			Name: "a range that is not bounded has all rows of a time", Spec: distinct(jobgraph.FrameSpec{Range: true}, false), Script: script,
+			Want: `
+				1 5 1 'c' FALSE 1 1 NULL
+				2 5 1 NULL NULL 0 1 NULL
+				1 10 1 'b' TRUE 2 9 1
+				1 10 8 'c' FALSE 2 9 1
+				1 20 8 'c' TRUE 2 9 9
+				1 21 1 'b' FALSE 2 9 9
+				1 22 NULL 'd' TRUE 3 9 9`,
+		},
+		{
+			Name: "two rows before", Spec: distinct(jobgraph.FrameSpec{Bounded: true, Preceding: 2}, false), Script: script, Counts: counts,
+			Want: `
+				1 5 1 'c' FALSE 1 1 NULL
+				2 5 1 NULL NULL 0 1 NULL
+				1 10 1 'b' TRUE 2 1 1
+				1 10 8 'c' FALSE 2 9 1
+				1 20 8 'c' TRUE 2 9 9
+				1 21 1 'b' FALSE 2 9 8
+				1 22 NULL 'd' TRUE 3 9 8`,
+		},
+		{
+			Name: "10 ms before", Spec: distinct(jobgraph.FrameSpec{Range: true, Bounded: true, Preceding: 10}, false), Script: script,
+			Want: `
+				1 5 1 'c' FALSE 1 1 NULL
+				2 5 1 NULL NULL 0 1 NULL
+				1 10 1 'b' TRUE 2 9 1
+				1 10 8 'c' FALSE 2 9 1
+				1 20 8 'c' TRUE 2 9 9
+				1 21 1 'b' FALSE 2 9 8
+				1 22 NULL 'd' TRUE 3 9 8`,
+		},
+		{
+			Name: "10 ms of processing time", Spec: distinct(jobgraph.FrameSpec{Range: true, Bounded: true, Preceding: 10}, true),
+			Script: "time 100\n1 NULL 1 'a' TRUE\n1 NULL 1 'b' TRUE\n2 NULL 4 'c' TRUE\ntime 110\n1 NULL 8 'a' TRUE\ntime 111\n1 NULL 8 'a' NULL\ntime 200\nend",
+			Want: `
+				1 NULL 1 'a' TRUE 1 1 1
+				1 NULL 1 'b' TRUE 2 1 1
+				2 NULL 4 'c' TRUE 1 4 4
+				1 NULL 8 'a' TRUE 2 9 9
+				1 NULL 8 'a' NULL 1 8 8`,
+		},
+		{
+			Name: "all rows before, by arrival", Spec: distinct(jobgraph.FrameSpec{}, true),
+			Script: "1 NULL 1 'a' NULL\n1 NULL 1 'b' TRUE\n2 NULL 1 'a' TRUE\n1 NULL 2 'a' TRUE\nend",
+			Want: `
+				1 NULL 1 'a' NULL 1 1 NULL
+				1 NULL 1 'b' TRUE 2 1 1
+				2 NULL 1 'a' TRUE 1 1 1
+				1 NULL 2 'a' TRUE 2 3 3`,
+		},
+	} {
+		c.New, c.Inputs, c.Backend, c.Keys = over.New, []*types.Schema{flagged}, columnar.New(), [][]int{{0}}
+		operatortest.Run(t, c)
+	}
+}
+
 // TestFunctions has the functions that go by the order of rows, and deviations.
 func TestFunctions(t *testing.T) {
 	functions := func(frame jobgraph.FrameSpec) *jobgraph.OperatorSpec {
@@ -145,9 +239,62 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// flagged are rows with a column for FILTER behind them.
+var flagged = types.NewSchema(append(slices.Clone(rows.Fields), types.Field{Name: "b", Type: types.Of(types.Boolean)})...)
+
+// modelCalls are what models answer: calls, and the values of a frame once each.
+var modelCalls = append(slices.Clone(calls),
+	jobgraph.AggregateCall{Func: "COUNT", Arg: 3, Name: "texts", Distinct: true},
+	jobgraph.AggregateCall{Func: "SUM", Arg: 2, Name: "once", Distinct: true},
+	jobgraph.AggregateCall{Func: "COUNT", Arg: 2, Name: "admitted", Distinct: true, Filtered: true, Filter: 4},
+	jobgraph.AggregateCall{Func: "LISTAGG", Arg: 3, Name: "list", Distinct: true, Separator: ""})
+
+// slidingCalls are those of them that a slider answers.
+var slidingCalls = append(slices.Clone(modelCalls[:2]), modelCalls[3:6]...)
+
+// answerOf returns what modelCalls, or slidingCalls, are over rows.
+func answerOf(frame [][]string, sliding bool) string {
+	sum, some, most := int64(0), "NULL", "NULL"
+	texts, once, admitted, list := map[string]bool{}, map[string]bool{}, map[string]bool{}, ""
+	total, all := int64(0), "NULL"
+	for _, r := range frame {
+		if v := r[2]; v != "NULL" {
+			sum += number(v)
+			some = strconv.FormatInt(sum, 10)
+			if !once[v] {
+				total += number(v)
+				all = strconv.FormatInt(total, 10)
+			}
+			once[v] = true
+			if r[4] == "TRUE" {
+				admitted[v] = true
+			}
+		}
+		if s := r[3]; s != "NULL" {
+			if most == "NULL" || s > most {
+				most = s
+			}
+			if !texts[s] {
+				list += strings.Trim(s, "'")
+			}
+			texts[s] = true
+		}
+	}
+	if sliding {
+		return fmt.Sprintf("%d %s %d %s %d", len(frame), some, len(texts), all, len(admitted))
+	}
+	if list != "" {
+		list = "'" + list + "'"
+	} else {
+		list = "NULL"
+	}
+	return fmt.Sprintf("%d %s %s %d %s %d %s", len(frame), some, most, len(texts), all, len(admitted), list)
+}
+
 // model answers rows from plain lists.
 type model struct {
 	frame   jobgraph.FrameSpec
+	sliding bool
 	arrival bool
 	past    map[string][][]string
 	waiting [][]string
@@ -169,27 +316,13 @@ func (m *model) answer(row []string) {
 	if m.frame.Bounded && !m.frame.Range {
 		all = all[max(0, len(all)-1-int(m.frame.Preceding)):]
 	}
-	n, sum, some, most := 0, int64(0), false, ""
+	var frame [][]string
 	for _, r := range all {
-		if m.frame.Range && m.frame.Bounded && number(r[1]) < number(row[1])-m.frame.Preceding {
-			continue
-		}
-		n++
-		if r[2] != "NULL" {
-			sum, some = sum+number(r[2]), true
-		}
-		if r[3] != "NULL" {
-			most = max(most, r[3])
+		if !m.frame.Range || !m.frame.Bounded || number(r[1]) >= number(row[1])-m.frame.Preceding {
+			frame = append(frame, r)
 		}
 	}
-	total := "NULL"
-	if some {
-		total = strconv.FormatInt(sum, 10)
-	}
-	if most == "" {
-		most = "NULL"
-	}
-	m.out = append(m.out, fmt.Sprintf("%s %d %s %s", strings.Join(row, " "), n, total, most))
+	m.out = append(m.out, strings.Join(row, " ")+" "+answerOf(frame, m.sliding))
 }
 
 // pass answers the rows that waited for a watermark.
@@ -216,21 +349,24 @@ func TestOverEqualsModel(t *testing.T) {
 		if m.frame.Bounded {
 			m.frame.Preceding = int64(r.IntN(8))
 		}
-		sliding := m.frame.Bounded && !m.frame.Range && r.IntN(3) == 0
-		if sliding {
+		m.sliding = m.frame.Bounded && !m.frame.Range && r.IntN(3) == 0
+		if m.sliding {
 			m.frame.Preceding = int64(32 + r.IntN(10))
 		}
 		m.arrival = m.arrival && !m.frame.Range // its time is not a column's
 		var script []string
 		at, watermark, late := int64(0), int64(-1<<62), int64(0)
-		keys, most := []string{"1", "2", "NULL"}, 60
-		if sliding {
-			keys, most = keys[:1], 200
+		keys, least, most, period := []string{"1", "2", "NULL"}, 0, 60, 0
+		if m.sliding { // values come again about when they leave a frame
+			keys, least, most, period = keys[:1], 40, 200, int(m.frame.Preceding)+r.IntN(4)
 		}
-		for range rapid.IntRange(0, most).Draw(t, "rows") {
+		for i := range rapid.IntRange(least, most).Draw(t, "rows") {
 			at += int64(r.IntN(4))
 			pick := func(of ...string) string { return of[r.IntN(len(of))] }
-			row := []string{pick(keys...), strconv.FormatInt(at-int64(r.IntN(6)), 10), pick("NULL", "1", "2", "40"), pick("NULL", "'a'", "'b'")}
+			row := []string{pick(keys...), strconv.FormatInt(at-int64(r.IntN(6)), 10), pick("NULL", "1", "2", "40"), pick("NULL", "'a'", "'b'"), pick("NULL", "TRUE", "FALSE")}
+			if m.sliding {
+				row[2] = strconv.Itoa(i % period)
+			}
 			script = append(script, strings.Join(row, " "))
 			switch {
 			case m.arrival:
@@ -249,14 +385,12 @@ func TestOverEqualsModel(t *testing.T) {
 		}
 		m.pass(1 << 62)
 		of := spec(m.frame, m.arrival)
-		if sliding { // no extremes, which can't be taken back
-			of.Body.(*jobgraph.OverAggregateSpec).Aggregates = calls[:2]
-			for i, row := range m.out {
-				m.out[i] = row[:strings.LastIndex(row, " ")]
-			}
+		of.Body.(*jobgraph.OverAggregateSpec).Aggregates = modelCalls
+		if m.sliding { // no extremes and lists, which can't be taken back
+			of.Body.(*jobgraph.OverAggregateSpec).Aggregates = slidingCalls
 		}
 		c := &operatortest.Case{
-			Spec: of, New: over.New, Inputs: []*types.Schema{rows}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Spec: of, New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(),
 			Script: strings.Join(append(script, "end"), "\n"),
 		}
 		all := c.Variants()
@@ -279,8 +413,8 @@ func TestRefusals(t *testing.T) {
 	}{
 		{"frame", "begins -1 preceding", func(s *jobgraph.OverAggregateSpec) { s.Frame = jobgraph.FrameSpec{Bounded: true, Preceding: -1} }},
 		{"time", "time column v", func(s *jobgraph.OverAggregateSpec) { s.Time = 2 }},
-		{"distinct", "DISTINCT", func(s *jobgraph.OverAggregateSpec) {
-			s.Aggregates = []jobgraph.AggregateCall{{Func: "SUM", Arg: 2, Name: "x", Distinct: true}}
+		{"distinct", "needs a column", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "COUNT", Arg: jobgraph.CountStar, Name: "x", Distinct: true}}
 		}},
 	} {
 		o := spec(jobgraph.FrameSpec{}, false)
@@ -304,54 +438,62 @@ func BenchmarkOver(b *testing.B) {
 		{"all rows", jobgraph.FrameSpec{}}, {"10 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 10}},
 		{"1000 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 1000}},
 	} {
-		b.Run(c.name, func(b *testing.B) {
-			var pool stream.Pool
-			store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
-			if err != nil {
-				b.Fatal(err)
+		for _, distinct := range []bool{false, true} {
+			name := c.name
+			if distinct {
+				name += ", distinct"
 			}
-			defer store.Close()
-			s := types.NewSchema(types.Field{Name: "k", Type: types.Of(types.BigInt)}, types.Field{Name: "v", Type: types.Of(types.BigInt)})
-			o := &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
-				Keys: []int{0}, Arrival: true, Frame: c.frame, Aggregates: []jobgraph.AggregateCall{{Func: "SUM", Arg: 1, Name: "x"}},
-			}}
-			out, _ := jobgraph.OutputSchema(o, []*types.Schema{s})
-			op, err := over.New(o)
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer op.Close()
-			if err := op.Open(&operators.Context{
-				Operator: "over", Inputs: []*types.Schema{s}, Output: out, Pool: &pool, State: store, Time: &operators.Time{},
-				Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
-			}); err != nil {
-				b.Fatal(err)
-			}
-			in := pool.NewBatch(s, stream.RowsMax)
-			for i, f := range s.Fields {
-				in.Columns[i] = stream.NewFixed(&pool, f.Type, stream.RowsMax)
-			}
-			r := rand.New(rand.NewPCG(7, 7))
-			for i := range stream.RowsMax {
-				stream.Values[int64](&in.Columns[0])[i], stream.Values[int64](&in.Columns[1])[i] = r.Int64N(1000), r.Int64N(1000)
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := op.Process(0, in); err != nil {
-					b.Fatal(err)
-				}
-				for {
-					out, err := op.Next()
-					if err != nil {
-						b.Fatal(err)
-					}
-					if out.Batch == nil {
-						break
-					}
-					out.Batch.Release()
-				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
-		})
+			b.Run(name, func(b *testing.B) { benchmarkOver(b, c.frame, distinct) })
+		}
 	}
+}
+
+func benchmarkOver(b *testing.B, frame jobgraph.FrameSpec, distinct bool) {
+	var pool stream.Pool
+	store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer store.Close()
+	s := types.NewSchema(types.Field{Name: "k", Type: types.Of(types.BigInt)}, types.Field{Name: "v", Type: types.Of(types.BigInt)})
+	o := &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Arrival: true, Frame: frame, Aggregates: []jobgraph.AggregateCall{{Func: "SUM", Arg: 1, Name: "x", Distinct: distinct}},
+	}}
+	out, _ := jobgraph.OutputSchema(o, []*types.Schema{s})
+	op, err := over.New(o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer op.Close()
+	if err := op.Open(&operators.Context{
+		Operator: "over", Inputs: []*types.Schema{s}, Output: out, Pool: &pool, State: store, Time: &operators.Time{},
+		Watermark: stream.NoWatermark, RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+	}); err != nil {
+		b.Fatal(err)
+	}
+	in := pool.NewBatch(s, stream.RowsMax)
+	for i, f := range s.Fields {
+		in.Columns[i] = stream.NewFixed(&pool, f.Type, stream.RowsMax)
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	for i := range stream.RowsMax {
+		stream.Values[int64](&in.Columns[0])[i], stream.Values[int64](&in.Columns[1])[i] = r.Int64N(1000), r.Int64N(1000)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := op.Process(0, in); err != nil {
+			b.Fatal(err)
+		}
+		for {
+			out, err := op.Next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			if out.Batch == nil {
+				break
+			}
+			out.Batch.Release()
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/stream.RowsMax, "ns/row")
 }

@@ -15,10 +15,12 @@ import (
 const slideRows = 32
 
 // slider makes frames of so many rows of the frames before them: what comes is added, what leaves is taken back. Only what is exact
-// can be taken back for ever, so that a frame is what it would be anew: no extremes, and no sums of floating-point numbers.
+// can be taken back for ever, so that a frame is what it would be anew: no extremes, and no sums of floating-point numbers. Values of
+// DISTINCT calls come with the first row that has them and leave with the last.
 type slider struct {
 	plan   *aggregate.Plan
 	folder aggregate.Folder
+	values *aggregate.Repeats
 	table  *aggregate.Table // its only row is the frame
 	batch  *stream.Batch
 	rows   [2]int // of batch, from and to
@@ -32,7 +34,8 @@ func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Pla
 	if f := spec.Frame; f.Bounded && !f.Range && f.Preceding >= slideRows {
 		input.Retract = true
 		p, err := aggregate.NewPlan(input)
-		if err == nil && len(p.Counted)+len(p.Listed) == 0 && !p.Inexact {
+		ordered := func(c aggregate.CountedSpec) bool { return c.Ordered }
+		if err == nil && len(p.Listed) == 0 && !slices.ContainsFunc(p.Counted, ordered) && !p.Inexact {
 			return p, &slider{plan: p}, nil
 		}
 		input.Retract = false
@@ -41,7 +44,8 @@ func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Pla
 	return p, nil, err
 }
 
-func (s *slider) open(layout stream.KeyLayout) {
+func (s *slider) open(layout stream.KeyLayout, values *aggregate.Repeats) {
+	s.values = values
 	s.table = aggregate.NewTable(layout, s.plan)
 	s.folder.Use(s.plan)
 }
@@ -64,10 +68,12 @@ func (s *slider) frame(to *aggregate.Table, slot statebackend.Slot, b *stream.Ba
 		s.minus = append(s.minus, -1)
 	}
 	s.folder.Weigh(s.minus, nil)
+	s.folder.Leave(s.values, s.rows[1])
 	if err := s.fold(b, s.rows[0], from); err != nil {
 		return err
 	}
 	s.folder.Weigh(nil, nil)
+	s.folder.Enter(s.values, from)
 	if err := s.fold(b, s.rows[1], end); err != nil {
 		return err
 	}

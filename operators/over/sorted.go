@@ -86,8 +86,10 @@ func (s *Sorted) open(in *types.Schema) (err error) {
 	if s.plan, s.answer.sliders[0], err = newPlan(s.spec, in); err != nil {
 		return failure.User(err)
 	}
-	if len(s.plan.Counted) > 0 {
-		return failure.Userf("DISTINCT is not possible over rows")
+	for side := range s.answer.values {
+		if s.answer.values[side], err = aggregate.NewRepeats(s.plan, in); err != nil {
+			return failure.User(err)
+		}
 	}
 	if s.reader, err = stream.NewKeyReader(in, s.spec.Keys); err != nil {
 		return failure.User(err)

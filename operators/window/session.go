@@ -1,7 +1,6 @@
 package window
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -208,22 +207,7 @@ func (s *Sessions) sort() {
 	})
 }
 
-func (s *Sessions) compareKeys(i, j int) int {
-	k := s.keys
-	switch {
-	case k.Hashes[i] != k.Hashes[j]:
-		return cmp.Compare(k.Hashes[i], k.Hashes[j])
-	case k.Layout == stream.KeyBytes:
-		return bytes.Compare(k.Bytes(i), k.Bytes(j))
-	case k.IsNull(i) != k.IsNull(j):
-		if k.IsNull(i) {
-			return -1
-		}
-		return 1
-	default:
-		return cmp.Compare(k.Fixed[i], k.Fixed[j])
-	}
-}
+func (s *Sessions) compareKeys(i, j int) int { return aggregate.CompareKeys(s.keys, i, j) }
 
 // fetch reads the sessions that the rows may touch: of each key those that end at
 // or behind its first time. Their positions are those of the first rows of the keys

@@ -160,8 +160,6 @@ func (p *planner) twoPhases(g *groupAggregate, in *step) bool {
 	return !slices.ContainsFunc(g.calls, func(a jobgraph.AggregateCall) bool { return !partial(&a, g.retract) }) && !p.dealtBy(in, g.keys)
 }
 
-func needsDistinct(a jobgraph.AggregateCall) bool { return a.NeedsDistinct() }
-
 // partial tells whether an aggregate can be made of partial rows.
 func partial(a *jobgraph.AggregateCall, retract bool) bool {
 	ends := a.Func == "MIN" || a.Func == "MAX"

@@ -113,6 +113,8 @@ func TestTexts(t *testing.T) {
 		{"session-distinct", `SELECT bidder, COUNT(DISTINCT auction) AS auctions, COUNT(DISTINCT channel) FILTER (WHERE price > 10) AS channels, SUM(DISTINCT auction) AS total, window_end
 			FROM TABLE(SESSION(TABLE bid PARTITION BY bidder, DESCRIPTOR(dateTime), INTERVAL '10' SECOND)) GROUP BY bidder, window_start, window_end`},
 		{"over-by-price", `SELECT auction, SUM(bidder) OVER (PARTITION BY auction ORDER BY price DESC) AS bidders FROM bid`},
+		{"over-distinct", `SELECT auction, COUNT(DISTINCT bidder) OVER w AS bidders, SUM(DISTINCT price) FILTER (WHERE channel <> 'x') OVER w AS total
+			FROM bid WINDOW w AS (PARTITION BY auction ORDER BY dateTime)`},
 		{"row-number", `SELECT auction, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},
 		{"unnest", `CREATE TABLE carts (customer BIGINT, items ARRAY<ROW<item STRING, price BIGINT>>, more STRING) WITH ('connector' = 'kafka');

@@ -76,10 +76,6 @@ func (p *planner) over(n *plan.Over) *step {
 	if o.spec.Aggregates, ok = p.calls(n, calls, plan.Counted(len(n.Input.Schema())), in); !ok {
 		return nil
 	}
-	if slices.ContainsFunc(o.spec.Aggregates, needsDistinct) {
-		p.refuse("aggregate without DISTINCT", "an OVER window has no DISTINCT aggregates yet: %s", plan.Line(n))
-		return nil
-	}
 	s := &step{operator: o, of: n, inputs: []*step{in}, paired: true}
 	if o.sorted() && !o.spec.FinalOnly {
 		s.changes, s.upsert = updates, in.told(o.spec.Keys)

@@ -73,15 +73,7 @@ func (s *step) state() []kept {
 			{what: "right row", bytes: bytesOf(s.inputs[1].out.Fields), ttl: o.spec.Right.TTL},
 		}
 	case *over:
-		k := kept{what: "key", bytes: bytesOf(s.out.Fields), lasts: true}
-		if f := o.spec.Frame; o.sorted() {
-			k = kept{what: "row", bytes: bytesOf(s.inputs[0].out.Fields), lasts: true}
-		} else if f.Bounded && !f.Range {
-			k = kept{what: "row of the frame", bytes: bytesOf(s.inputs[0].out.Fields), lasts: true}
-		} else if f.Bounded {
-			k = kept{what: "row of the frame", bytes: bytesOf(s.inputs[0].out.Fields), ends: true}
-		}
-		return []kept{k}
+		return o.state(s)
 	case *timedJoin:
 		return []kept{
 			{what: "left row", bytes: bytesOf(s.inputs[0].out.Fields), ends: true}, {what: "right row", bytes: bytesOf(s.inputs[1].out.Fields), ends: true},
@@ -91,6 +83,26 @@ func (s *step) state() []kept {
 	default:
 		return nil
 	}
+}
+
+// state has the values of DISTINCT calls only where a frame begins with the first row: the rows of others are kept anyway.
+func (o *over) state(s *step) []kept {
+	in := s.inputs[0].out
+	rows := kept{what: "row of the frame", bytes: bytesOf(in.Fields)}
+	switch f := o.spec.Frame; {
+	case o.sorted():
+		rows.what, rows.lasts = "row", true
+	case f.Bounded:
+		rows.lasts, rows.ends = !f.Range, f.Range
+	default:
+		out := []kept{{what: "key", bytes: bytesOf(s.out.Fields), lasts: true}}
+		for _, arg := range distinctOf(o.spec.Aggregates) {
+			of := append(fieldsOf(in, o.spec.Keys), in.Fields[arg])
+			out = append(out, kept{what: "key and value of " + in.Fields[arg].Name, bytes: bytesOf(of), lasts: true})
+		}
+		return out
+	}
+	return []kept{rows}
 }
 
 // values are what DISTINCT calls keep of a window: in which windows a value is, each once.
