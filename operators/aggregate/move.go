@@ -22,8 +22,8 @@ func (m *moving) close() {
 	}
 }
 
-// Move has the values of keys that were counted in namespaces counted in others: those of key i go from namespace from[i] to namespace to[i], which
-// is no key's that others leave. Those that were not there yet are folded into slots[i]. Rows that are moved so can't be taken back.
+// Move has the values of keys that were counted in namespaces counted in others: those of key i go from namespace from[i] to namespace to[i], which none
+// of the same key leave. Those that were not there yet are folded into slots[i]. Rows of these values can't be taken back.
 func (f *Folder) Move(table Accumulators, keys *stream.Keys, from, to []int64, slots []statebackend.Slot) error {
 	for i, c := range f.counted {
 		var failed error
@@ -111,7 +111,7 @@ func (c *Counted) moveFound(keys *stream.Keys, to []int64, counts []stream.Vecto
 // spaceBytes is how long the namespace in front of a value's order is.
 const spaceBytes = 8
 
-// addMissing adds rows that count nothing for the keys, at m.orders, that have no place, and tells it.
+// addMissing adds rows that count nothing for the keys and orders of a move that have no place yet, and fills in their places.
 func (c *Counted) addMissing(keys *stream.Keys, places []statebackend.Slot) error {
 	m := &c.moving
 	m.fresh = m.fresh[:0]

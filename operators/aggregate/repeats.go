@@ -10,8 +10,9 @@ import (
 	"millrace/types"
 )
 
-// Repeats knows where the values of DISTINCT calls repeat among the selected rows of a batch. It is for those who aggregate stretches of a batch, frames:
-// a value counts with the first of the frame's rows that has it, and goes with the last, whatever the frame is. So no frame counts values.
+// Repeats knows where the values of DISTINCT calls repeat among the selected rows of a batch. It is for those who aggregate stretches of a
+// batch, frames: a value counts with the first of the frame's rows that has it, and goes with the last, whatever the frame is. So no
+// frame counts values.
 type Repeats struct {
 	columns []repeated // of each that the plan has counted
 }
@@ -21,8 +22,8 @@ type repeated struct {
 	spec   *CountedSpec
 	reader *stream.KeyReader // of the column
 	order  []int32           // rows by value, then as they stand
-	// before and behind have, for each filter and selected row, the next row in front and behind that has the same value and that the filter
-	// admits; where there is none, one in front or behind of all. A row that doesn't count has it the other way round.
+	// before and behind have, for each filter and selected row, the next row in front and behind that has the same value and that the
+	// filter admits; where there is none, one in front or behind of all. A row that doesn't count has it the other way round.
 	before, behind [][]int32
 }
 
@@ -98,12 +99,12 @@ func (c *repeated) lay(b *stream.Batch) {
 	}
 }
 
-// Enter says that the next rows to fold, of the batch that r has looked at, come into a frame that begins with selected row from. Those of DISTINCT calls count whose
-// values it does not have yet. A nil r says that there is no frame.
+// Enter says that the next rows to fold, of the batch that r has looked at, come into a frame that begins with selected row from. For DISTINCT
+// calls those count whose values it does not have yet. A nil r says that there is no frame.
 func (f *Folder) Enter(r *Repeats, from int) { f.repeats, f.edge, f.leaving = r, int32(from), false }
 
-// Leave says that the next rows to fold, which are weighed so that they are taken back, go out of a frame that ends in front of selected row to. Values of DISTINCT calls go with
-// the last row that has them.
+// Leave says that the next rows to fold, which are weighed so that they are taken back, go out of a frame that ends in front of selected row
+// to. Values of DISTINCT calls go with the last row that has them.
 func (f *Folder) Leave(r *Repeats, to int) { f.repeats, f.edge, f.leaving = r, int32(to), true }
 
 // inFrame returns the values of a tile's rows that come into the frame with them, or go.

@@ -74,30 +74,34 @@ func BenchmarkHopping(b *testing.B) {
 }
 
 // BenchmarkSessions folds batches of rows a millisecond after each other into sessions of 1,000 keys, of which nearly all go on, some are new and
-// some end.
+// some end; or into one session that has ever more values, at the same cost.
 func BenchmarkSessions(b *testing.B) {
 	for _, c := range []struct {
 		name     string
+		keys     int64
 		distinct bool
-	}{{"plain", false}, {"distinct", true}} {
-		b.Run(c.name, func(b *testing.B) { benchmarkSessions(b, c.distinct) })
+	}{{"plain", 1000, false}, {"distinct", 1000, true}, {"one session", 1, true}} {
+		b.Run(c.name, func(b *testing.B) { benchmarkSessions(b, c.keys, c.distinct) })
 	}
 }
 
-func benchmarkSessions(b *testing.B, distinct bool) {
+func benchmarkSessions(b *testing.B, keys int64, distinct bool) {
 	w := mainJob()
 	w.Window = jobgraph.WindowSpec{Kind: jobgraph.Session, Size: 8 * time.Second}
 	w.Aggregates[1].Distinct = distinct
 	var pool stream.Pool
 	op, done := openBench(b, &pool, aggregateOf(w))
 	defer done()
-	batches := benchInput(&pool, func(r *rand.Rand, _ int64) int64 { return r.Int64N(1_000) })
+	batches := benchInput(&pool, func(r *rand.Rand, _ int64) int64 { return r.Int64N(keys) })
 	at := int64(0)
 	feed := func() {
 		batch := batches[at/stream.RowsMax%benchBatches]
-		times := stream.Values[int64](&batch.Columns[2])
+		prices, times := stream.Values[int64](&batch.Columns[1]), stream.Values[int64](&batch.Columns[2])
 		for i := range times {
 			times[i] = at
+			if keys == 1 {
+				prices[i] = at
+			}
 			at++
 		}
 		if err := op.Process(0, batch); err != nil {

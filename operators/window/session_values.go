@@ -12,13 +12,13 @@ import (
 
 // sessionValues are what the DISTINCT calls of sessions need.
 //
-// Values are counted by key and session, which the session's birth names: the time of the row that began it. It stays as it is while the session
-// grows, so that a session of any size takes a row in at the cost of the row's values. The sessions of a key are disjoint, and each contains its
-// birth, so no two of them have the same.
+// Values are counted by key and session, which the session's birth names: the time of the row that began it. It stays as it is while the
+// session grows, so that a session of any size takes a row in at the cost of the row's values. The sessions of a key are disjoint, and
+// each contains its birth, so no two of them have the same.
 //
-// A session that is made of several has the birth of the largest. The values of the others move there, and those that are new there are folded: a row's
-// values move only into a session of at least twice as many rows, so of n rows each moves at most log n times. Accumulators of DISTINCT calls
-// are therefore folded apart from others, those of the largest alone.
+// A session that is made of several has the birth of the largest. The values of the others move there, and those that are new there are
+// folded: a row's values move only into a session of at least twice as many rows, so of n rows each moves at most log n times.
+// Accumulators of DISTINCT calls are therefore folded apart from others, those of the largest alone.
 type sessionValues struct {
 	s       *Sessions
 	counted []*aggregate.Counted
@@ -74,7 +74,8 @@ func (v *sessionValues) oldBirths() []int64 {
 	return stream.Values[int64](&v.s.old.Columns[len(v.s.old.Columns)-1])
 }
 
-// merge takes over the accumulators and the values of the sessions of which the spans are made: those that s.sel names, whose keys and slots are given.
+// merge takes over the accumulators and the values of the sessions of which the spans are made: those that s.sel names, whose keys and
+// slots are given.
 func (v *sessionValues) merge(keys *stream.Keys, slots []statebackend.Slot) error {
 	s := v.s
 	rows, births := stream.Values[int64](&s.old.Columns[len(s.old.Columns)-2]), v.oldBirths()

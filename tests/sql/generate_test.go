@@ -62,7 +62,7 @@ func (g *generator) relation(levels int) relation {
 	if levels == 0 {
 		return g.table()
 	}
-	return one(g, g.filter, g.project, g.join, g.join, g.aggregate, g.aggregate, g.distinct, g.set, g.top, g.window, g.member, g.tied)(levels - 1)
+	return one(g, g.filter, g.project, g.join, g.join, g.aggregate, g.aggregate, g.distinct, g.set, g.top, g.window, g.over, g.overTime, g.member, g.tied)(levels - 1)
 }
 
 func (g *generator) table() relation {
@@ -173,7 +173,7 @@ func (g *generator) tied(levels int) relation {
 	}
 	at := len(r.columns)
 	tie := fmt.Sprintf(" FROM %s WHERE %s = %s", other, one(g, b[k]...), one(g, in[k]...))
-	call, columns := g.calls(b, at, 1)
+	call, columns := g.calls(b, at, 1, "")
 	said := fmt.Sprintf("(SELECT %s%s) AS c%d", strings.TrimSuffix(call, fmt.Sprintf(" AS c%d", at)), tie, at)
 	if g.IntN(3) == 0 {
 		k, columns = one(g, number, text), []kindOf{text}
@@ -182,8 +182,8 @@ func (g *generator) tied(levels int) relation {
 	return relation{"SELECT " + all(r) + ", " + said + " FROM " + source, append(slices.Clone(r.columns), columns...)}
 }
 
-// calls draws aggregate calls, from column number at on.
-func (g *generator) calls(in scope, at, n int) (string, []kindOf) {
+// calls draws aggregate calls, from column number at on, with what stands behind each.
+func (g *generator) calls(in scope, at, n int, behind string) (string, []kindOf) {
 	var list []string
 	var columns []kindOf
 	for i := range n {
@@ -199,10 +199,13 @@ func (g *generator) calls(in scope, at, n int) (string, []kindOf) {
 		case 4:
 			call = fmt.Sprintf("AVG(%s)", g.value(in, number, 1))
 		case 5:
-			call, k = fmt.Sprintf("CAST(SUM(%s) AS DECIMAL(20, 2))", g.value(in, decimal, 0)), decimal
+			call, k = fmt.Sprintf("CAST(SUM(%s)%s AS DECIMAL(20, 2))", g.value(in, decimal, 0), behind), decimal
 		}
-		if g.IntN(4) == 0 && strings.HasSuffix(call, ")") && !strings.HasPrefix(call, "CAST") {
-			call += " FILTER (WHERE " + g.condition(in, 1) + ")"
+		if !strings.HasPrefix(call, "CAST") {
+			if g.IntN(4) == 0 {
+				call += " FILTER (WHERE " + g.condition(in, 1) + ")"
+			}
+			call += behind
 		}
 		list = append(list, fmt.Sprintf("%s AS c%d", call, at+i))
 		columns = append(columns, k)
@@ -220,7 +223,7 @@ func (g *generator) aggregate(levels int) relation {
 		keys, columns = append(keys, key), append(columns, k)
 		list = append(list, fmt.Sprintf("%s AS c%d", key, i))
 	}
-	calls, more := g.calls(in, len(keys), 1+g.IntN(3))
+	calls, more := g.calls(in, len(keys), 1+g.IntN(3), "")
 	sql := "SELECT " + strings.Join(append(list, calls), ", ") + " FROM " + source
 	if len(keys) > 0 {
 		sql += " GROUP BY " + strings.Join(keys, ", ")
@@ -274,9 +277,33 @@ func (g *generator) window(int) relation {
 	if key == "id" {
 		k = number
 	}
-	calls, columns := g.calls(in, 2, 1+g.IntN(2))
+	calls, columns := g.calls(in, 2, 1+g.IntN(2), "")
 	sql := fmt.Sprintf("SELECT %s AS c0, window_end AS c1, %s FROM TABLE(%s) GROUP BY %s, window_start, window_end", key, calls, fmt.Sprintf(windows, t), key)
 	return relation{sql, append([]kindOf{k, moment}, columns...)}
+}
+
+// over adds to rows what is aggregated over those in front of them. All columns order them: rows that are equal can't be told apart.
+func (g *generator) over(levels int) relation {
+	r := g.relation(levels)
+	source, in := g.from(r)
+	var order []string
+	for i := range r.columns {
+		order = append(order, fmt.Sprintf("c%d %s", i, one(g, "ASC", "DESC")))
+	}
+	frame := one(g, "", "", " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", fmt.Sprintf(" ROWS BETWEEN %d PRECEDING AND CURRENT ROW", 1+g.IntN(40)))
+	window := fmt.Sprintf("PARTITION BY %s ORDER BY %s%s", g.value(in, one(g, number, text), 0), strings.Join(order, ", "), frame)
+	calls, more := g.calls(in, len(r.columns), 1+g.IntN(3), " OVER w")
+	sql := fmt.Sprintf("SELECT %s, %s FROM %s WINDOW w AS (%s)", all(r), calls, source, window)
+	return relation{sql, append(slices.Clone(r.columns), more...)}
+}
+
+// overTime does so in the order of event time, for which no row is late. Rows of a time have the same frame.
+func (g *generator) overTime(int) relation {
+	in := scope{number: {"id", "v"}, text: {"k"}, decimal: {"d"}}
+	frame := one(g, "", fmt.Sprintf(" RANGE BETWEEN INTERVAL '%d' SECOND PRECEDING AND CURRENT ROW", 1+g.IntN(15)))
+	calls, columns := g.calls(in, 2, 1+g.IntN(3), " OVER w")
+	sql := fmt.Sprintf("SELECT k AS c0, v AS c1, %s FROM %s WINDOW w AS (PARTITION BY %s ORDER BY ts%s)", calls, one(g, "t1", "t2"), one(g, "k", "id"), frame)
+	return relation{sql, append([]kindOf{text, number}, columns...)}
 }
 
 // value draws an expression of a kind.
