@@ -222,8 +222,8 @@ type Writer interface {
 // Timed is a Writer that is told event time.
 type Timed interface {
 	// Advance says that the rows to come are not earlier, late ones aside: stream.MaxWatermark, that there
-	// are none. It comes behind all rows before it, and grows from call to call. An attempt begins
-	// without.
+	// are none, which is so at the end of the input and not when event time alone has ended. It comes behind all rows before
+	// it, and grows from call to call. An attempt begins without.
 	Advance(to stream.Watermark)
 }
 

@@ -48,50 +48,13 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 	}
 	for n := 0; r.next < len(r.source.rows) && n < r.rowsMax && r.out.SizeBytes() < stream.BatchBytesTarget; n++ {
 		for i, value := range r.source.rows[r.next] {
-			appendValue(&r.out.Columns[i], value)
+			formats.AppendValue(&r.out.Columns[i], value)
 		}
 		r.next++
 	}
 	b := r.out.Finish()
 	b.Split = 0
 	return b, connectors.More, nil
-}
-
-// appendValue appends a value as a literal has it; DecodeValues has checked it against the column's type.
-func appendValue(b *stream.Builder, value any) {
-	switch v := value.(type) {
-	case nil:
-		b.AppendNull()
-	case bool:
-		b.AppendBool(v)
-	case string:
-		b.AppendString(v)
-	case []byte:
-		b.AppendBytes(v)
-	case types.Int128:
-		stream.AppendFixed(b, v)
-	case float64:
-		if b.Type().Layout() == types.LayoutFloat32 {
-			stream.AppendFixed(b, float32(v))
-			return
-		}
-		stream.AppendFixed(b, v)
-	case int64:
-		appendInteger(b, v)
-	}
-}
-
-func appendInteger(b *stream.Builder, v int64) {
-	switch b.Type().Layout() {
-	case types.LayoutInt8:
-		stream.AppendFixed(b, int8(v))
-	case types.LayoutInt16:
-		stream.AppendFixed(b, int16(v))
-	case types.LayoutInt32:
-		stream.AppendFixed(b, int32(v))
-	default:
-		b.AppendInt64(v)
-	}
 }
 
 // Finished implements connectors.Reader.

@@ -382,7 +382,8 @@ func (t *Task) arrived(e stream.Element) (bool, error) {
 		if w := t.chain.leaving(e.Watermark); w != stream.NoWatermark {
 			t.Metrics.OutputWatermark.Set(int64(w))
 			t.control(stream.WatermarkOf(w))
-			t.tellSink(w)
+			// Operators that give rows at the end of the input give them behind the last watermark, and there may be a checkpoint between.
+			t.tellSink(min(w, stream.MaxWatermark-1))
 		}
 	case stream.BarrierElement:
 		t.unflushed = false
