@@ -38,6 +38,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/internal/options"
+	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -181,6 +182,14 @@ type Sink interface {
 	// Committer makes the part that runs in the coordinator task; nil where the
 	// sink has nothing to commit.
 	Committer(CommitterContext) (Committer, error)
+}
+
+// Overwriter is a Sink that can have what is written take the place of what is there: of all of it, or of the partitions into which
+// rows go. What is there stays until all of the input is committed.
+type Overwriter interface {
+	Sink
+	// Overwriting returns the sink that does so.
+	Overwriting() Sink
 }
 
 // WriterContext is what a Writer is given.
@@ -370,11 +379,19 @@ func (r *Registry) Source(connector string, given map[string]string, schema *typ
 	return f.Open(given, schema)
 }
 
-// Sink opens a sink.
-func (r *Registry) Sink(connector string, given map[string]string, schema *types.Schema) (Sink, error) {
-	f, ok := r.sinks[connector]
+// Sink opens the sink of a graph, over the schema of its rows.
+func (r *Registry) Sink(spec *jobgraph.SinkSpec, schema *types.Schema) (Sink, error) {
+	f, ok := r.sinks[spec.Connector]
 	if !ok {
-		return nil, failure.Userf("no sink connector is named %q", connector)
+		return nil, failure.Userf("no sink connector is named %q", spec.Connector)
 	}
-	return f.Open(given, schema)
+	s, err := f.Open(spec.Options, schema)
+	if err != nil || !spec.Overwrite {
+		return s, err
+	}
+	o, ok := s.(Overwriter)
+	if !ok {
+		return nil, failure.Userf("the connector %q can't overwrite", spec.Connector)
+	}
+	return o.Overwriting(), nil
 }

@@ -53,6 +53,13 @@ var PartitionKeys = options.Option{
 	Doc: "The columns by whose values the rows lie apart, in order. Of a table in SQL they are those of PARTITIONED BY.",
 }
 
+// StaticPartition is the option that names the partition into which all rows of an INSERT go.
+var StaticPartition = options.Option{
+	Key: "partition.static", Example: `["2024-01-01","12:00"]`,
+	Doc: "The partition that is replaced even where no row comes, for a sink that overwrites: a JSON array of the values of all partition columns, in order. " +
+		"Of a statement they are those of PARTITION (...); no table has the option.",
+}
+
 // SourceTraits returns what is known of a source by its options, which it checks.
 func (r *Registry) SourceTraits(connector string, given map[string]string) (SourceTraits, error) {
 	f, ok := r.sources[connector]

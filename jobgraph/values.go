@@ -61,6 +61,25 @@ func EncodeValues(rows [][]*expr.Literal) (map[string]string, error) {
 	return out, nil
 }
 
+// EncodeRow returns one row of constants as a row of VALUES stands in options.
+func EncodeRow(row []*expr.Literal) (string, error) {
+	text, err := encodeValuesRow(row)
+	return string(text), err
+}
+
+// DecodeRow is the inverse of EncodeRow, for columns that the schema has.
+func DecodeRow(text string, schema *types.Schema) (row []any, err error) {
+	from := json.NewDecoder(bytes.NewReader([]byte(text)))
+	from.UseNumber()
+	if err := from.Decode(&row); err != nil || from.More() {
+		return nil, failure.Userf("is no JSON array")
+	}
+	if err := decodeValuesRow(row, schema); err != nil {
+		return nil, failure.User(err)
+	}
+	return row, nil
+}
+
 func encodeValuesRow(row []*expr.Literal) ([]byte, error) {
 	values := make([]any, len(row))
 	for i, l := range row {

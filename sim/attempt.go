@@ -383,7 +383,7 @@ func (b *builder) tail(t *runningTask, v *jobgraph.Vertex, d *controlv1.TaskDepl
 	flow := b.flows[v.ID]
 	if v.Sink != nil {
 		schema := flow.Output(v.Source, operators.MainPort)
-		s, err := b.tm.connectors.Sink(v.Sink.Connector, v.Sink.Options, schema)
+		s, err := b.tm.connectors.Sink(v.Sink, schema)
 		if err != nil {
 			return err
 		}

@@ -172,7 +172,7 @@ func (c *committer) run() {
 		return
 	}
 	spec := c.vertex.Sink
-	s, err := c.tm.connectors.Sink(spec.Connector, spec.Options, flows[c.vertex.ID].Output(c.vertex.Source, operators.MainPort))
+	s, err := c.tm.connectors.Sink(spec, flows[c.vertex.ID].Output(c.vertex.Source, operators.MainPort))
 	if err == nil {
 		c.production, err = s.Committer(connectors.CommitterContext{
 			Identity: c.a.identity(spec.UID, 0, c.d.Parallelism), Clock: c.tm, MaxParallelism: c.d.LargestParallelism,

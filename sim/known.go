@@ -48,7 +48,7 @@ func (k known) CheckSource(s *jobgraph.SourceSpec) error {
 
 // CheckSink implements jobgraph.Known.
 func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
-	_, err := k.connectors.Sink(s.Connector, s.Options, in)
+	_, err := k.connectors.Sink(s, in)
 	return err
 }
 

@@ -257,7 +257,7 @@ func (k *coordinator) commit(ctx context.Context, requests <-chan commitRequest)
 
 func (k *coordinator) committer(v *jobgraph.Vertex) (connectors.Committer, error) {
 	schema := k.plan.flows[k.vertex].Output(v.Source, operators.MainPort)
-	snk, err := k.m.Connectors.Sink(v.Sink.Connector, v.Sink.Options, schema)
+	snk, err := k.m.Connectors.Sink(v.Sink, schema)
 	if err != nil {
 		return nil, err
 	}

@@ -363,7 +363,7 @@ func (b *builder) tail(context.Context) error {
 
 func (b *builder) sink() error {
 	spec, schema := b.vertex.Sink, b.flow.Output(b.vertex.Source, operators.MainPort)
-	snk, err := b.m.Connectors.Sink(spec.Connector, spec.Options, schema)
+	snk, err := b.m.Connectors.Sink(spec, schema)
 	if err != nil {
 		return fmt.Errorf("sink %s: %w", spec.UID, err)
 	}

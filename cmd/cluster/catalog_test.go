@@ -55,7 +55,7 @@ func TestWhatPlannersKnowOfSinks(t *testing.T) {
 		{"kafka", tableOf("connector", "kafka", "topic", "t", "format", "json", "properties.bootstrap.servers", "b:1"), catalog.SinkTraits{}},
 		{"print", tableOf("connector", "print", "sink.parallelism", "1"), catalog.SinkTraits{Changelog: catalog.Retract}},
 		{"blackhole", tableOf("connector", "blackhole"), catalog.SinkTraits{Changelog: catalog.Retract}},
-		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "csv", "sink.partition-commit.policy.kind", "success-file"), catalog.SinkTraits{Partitions: true}},
+		{"filesystem", tableOf("connector", "filesystem", "path", "/data", "format", "csv", "sink.partition-commit.policy.kind", "success-file"), catalog.SinkTraits{Partitions: true, Overwrite: true}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := known.Sink(c.table)

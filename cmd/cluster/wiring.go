@@ -161,7 +161,7 @@ func (k known) CheckSource(s *jobgraph.SourceSpec) error {
 }
 
 func (k known) CheckSink(s *jobgraph.SinkSpec, in *types.Schema) error {
-	_, err := k.w.Connectors.Sink(s.Connector, s.Options, in)
+	_, err := k.w.Connectors.Sink(s, in)
 	return err
 }
 

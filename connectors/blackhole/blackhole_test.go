@@ -6,6 +6,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
+	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"
@@ -36,10 +37,10 @@ func TestFactory(t *testing.T) {
 	}
 	var registry connectors.Registry
 	registry.RegisterSink(Name, Factory)
-	if _, err := registry.Sink(Name, map[string]string{"path": "x"}, schema); err == nil {
+	if _, err := registry.Sink(&jobgraph.SinkSpec{Connector: Name, Options: map[string]string{"path": "x"}}, schema); err == nil {
 		t.Error("an unknown option is taken")
 	}
-	s, err := registry.Sink(Name, nil, schema)
+	s, err := registry.Sink(&jobgraph.SinkSpec{Connector: Name}, schema)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"millrace/connectors/connectortest"
 	"millrace/exchange/inflight"
 	"millrace/internal/clock"
+	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"
@@ -35,7 +36,7 @@ func open(t *testing.T, store blobstore.Store) *sink {
 	c.UseStore(store)
 	var r connectors.Registry
 	c.Register(&r)
-	s, err := r.Sink(Name, nil, schema)
+	s, err := r.Sink(&jobgraph.SinkSpec{Connector: Name}, schema)
 	if err != nil {
 		t.Fatal(err)
 	}

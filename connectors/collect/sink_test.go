@@ -15,6 +15,7 @@ import (
 	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
+	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"
@@ -228,7 +229,7 @@ func TestResultsOfAnotherJobAreItsOwn(t *testing.T) {
 func TestASinkNeedsAStore(t *testing.T) {
 	var r connectors.Registry
 	(&Connector{}).Register(&r)
-	s, err := r.Sink(Name, nil, schema) // as where graphs are checked
+	s, err := r.Sink(&jobgraph.SinkSpec{Connector: Name}, schema) // as where graphs are checked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +239,7 @@ func TestASinkNeedsAStore(t *testing.T) {
 	if _, err := s.Committer(connectors.CommitterContext{}); failure.ClassOf(err).Domain != failure.DomainInternal {
 		t.Errorf("committer: %v", err)
 	}
-	if _, err := r.Sink(Name, map[string]string{"path": "x"}, schema); failure.ClassOf(err).Domain != failure.DomainUser {
+	if _, err := r.Sink(&jobgraph.SinkSpec{Connector: Name, Options: map[string]string{"path": "x"}}, schema); failure.ClassOf(err).Domain != failure.DomainUser {
 		t.Errorf("an option: %v", err)
 	}
 }

@@ -25,7 +25,8 @@ type committer struct {
 // Recover implements connectors.Committer. What earlier attempts staged and no
 // complete checkpoint has is removed: its rows are read again.
 func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committables [][]byte) error {
-	if err := c.Commit(ctx, id, committables); err != nil {
+	moves, epochs, err := movesOf(committables)
+	if err != nil {
 		return err
 	}
 	root, err := c.sink.writeRoot()
@@ -33,6 +34,14 @@ func (c *committer) Recover(ctx context.Context, id types.CheckpointID, committa
 		return err
 	}
 	defer func() { _ = root.Close() }()
+	if c.sink.overwrites {
+		if err := c.resume(ctx, root, id, epochs); err != nil {
+			return err
+		}
+	}
+	if err := c.commit(ctx, root, moves, epochs); err != nil {
+		return err
+	}
 	if err := c.behind(ctx, root, id); err != nil {
 		return err
 	}
@@ -85,9 +94,6 @@ func unlisted(err error) error {
 // Commit implements connectors.Committer. Names are safe on disk before a staged
 // name goes, so a file is never without both.
 func (c *committer) Commit(ctx context.Context, _ types.CheckpointID, committables [][]byte) error {
-	if len(committables) == 0 {
-		return nil
-	}
 	moves, epochs, err := movesOf(committables)
 	if err != nil {
 		return err
@@ -97,18 +103,36 @@ func (c *committer) Commit(ctx context.Context, _ types.CheckpointID, committabl
 		return err
 	}
 	defer func() { _ = root.Close() }()
+	return c.commit(ctx, root, moves, epochs)
+}
+
+func (c *committer) commit(ctx context.Context, root *os.Root, moves []move, epochs []epochFiles) error {
+	switch {
+	case len(moves)+len(epochs) == 0:
+		return nil
+	case c.sink.overwrites:
+		return c.collect(ctx, root, moves, epochs)
+	}
 	if err := publish(ctx, root, moves); err != nil {
 		return err
 	}
+	if err := removeStaged(ctx, root, moves); err != nil || c.pending == nil {
+		return err
+	}
+	return c.pending.advance(root, dirsOf(moves), progressOf(epochs, c.ctx.Clock.NowMillis()))
+}
+
+// removeStaged takes the staged names away of files that have others.
+func removeStaged(ctx context.Context, root *os.Root, moves []move) error {
 	for _, m := range moves {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := root.Remove(m.staged); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return failure.External(fmt.Errorf("remove staged name: %w", err), failure.Backoff)
 		}
 	}
-	if c.pending == nil {
-		return nil
-	}
-	return c.pending.advance(root, dirsOf(moves), progressOf(epochs, c.ctx.Clock.NowMillis()))
+	return nil
 }
 
 // movesOf reads committables of any version; those of the first are of no epoch that is known.

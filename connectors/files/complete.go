@@ -188,6 +188,11 @@ func (c *completed) due(dir string, begun int64, p progress) (bool, error) {
 	return err == nil && int64(p.watermark) > at+c.delay, err
 }
 
+// lastOf returns an epoch of the last checkpoint among those of epochs.
+func lastOf(epochs []epochFiles) epochFiles {
+	return slices.MaxFunc(epochs, func(a, b epochFiles) int { return cmp.Compare(a.checkpoint, b.checkpoint) })
+}
+
 // progressOf returns how far the input was at the last of the checkpoints that epochs are of. Where a writer's is
 // missing, nobody knows.
 func progressOf(epochs []epochFiles, now int64) progress {
@@ -195,7 +200,7 @@ func progressOf(epochs []epochFiles, now int64) progress {
 	if len(epochs) == 0 {
 		return p
 	}
-	last := slices.MaxFunc(epochs, func(a, b epochFiles) int { return cmp.Compare(a.checkpoint, b.checkpoint) })
+	last := lastOf(epochs)
 	writers := make(map[int32]bool)
 	least := stream.MaxWatermark
 	for _, e := range epochs {

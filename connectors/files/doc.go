@@ -51,6 +51,28 @@
 // twice, as it does behind late rows. A job that is cancelled leaves the marks of its unfinished partitions; the next one that
 // writes the table by the same operator takes them over.
 //
+// # Overwriting
+//
+// A sink that overwrites (INSERT OVERWRITE) replaces the directories of the keys into which rows go, and the one of
+// partition.static even where none comes; without keys it replaces all of the table. That comes at the end of the input alone.
+// Until then a commit links files to their final names below a hidden directory, .overwrite-<job>-<operator>, the collection,
+// which Recover makes when the job begins. The commit that has the end of all writers' input collects its own
+// files, and then goes from directory to directory of the collection: it removes what is there, hidden names and
+// the names of the collection aside, and links the collection's files to their names. At last the collection is
+// renamed, and removed. All of it can be repeated while the collection has its name, since that says which files stay. If
+// the process dies
+//
+//   - before the end of the input: the table is as it was; Recover takes files of later checkpoints than the restored one out of the
+//     collection, or begins it anew where there is no checkpoint;
+//   - while the last files are collected: the same; Recover collects them;
+//   - while old files are removed, or between that and the links: readers miss rows until Recover has removed the rest and made
+//     the links; it leaves those that are there;
+//   - between the links and the end of the collection: Recover finds all links, and nothing to remove;
+//   - after the collection has got another name: Recover finds none, knows that all is done, and removes what is left of it.
+//
+// A job that goes on from another's checkpoint links that one's collection into its own, which has its name when it is
+// whole. A job that is cancelled leaves the table as it was, and its collection.
+//
 // Every path is opened below the root that the option path names; links that lead
 // out of it are refused. Readers, writers and coordinator tasks must see the same
 // directory: with several machines, a shared file system.

@@ -49,7 +49,7 @@ var SourceSpec = options.Spec{Name: Name, Options: append(slices.Clone(common), 
 })}
 
 // SinkSpec declares the options of sinks, those of the format aside.
-var SinkSpec = options.Spec{Name: Name, Options: slices.Concat(common, rollingOptions, completion, []options.Option{connectors.RepeatOnFallback})}
+var SinkSpec = options.Spec{Name: Name, Options: slices.Concat(common, rollingOptions, completion, []options.Option{connectors.StaticPartition, connectors.RepeatOnFallback})}
 
 var rollingOptions = []options.Option{
 	{
@@ -112,8 +112,10 @@ func (c *Connector) Sink() connectors.SinkFactory {
 		Options: func(given map[string]string) (options.Spec, error) {
 			return c.Formats.Join(accepted(SinkSpec, SourceSpec), given, keyFormat)
 		},
-		Open:   c.openSink,
-		Traits: func(options.Values) connectors.SinkTraits { return connectors.SinkTraits{Partitions: true} },
+		Open: c.openSink,
+		Traits: func(options.Values) connectors.SinkTraits {
+			return connectors.SinkTraits{Partitions: true, Overwrite: true}
+		},
 	}
 }
 
@@ -197,6 +199,11 @@ func (c *Connector) openSink(given map[string]string, schema *types.Schema) (con
 	if s.completed, err = completedOf(&s.layout, s.values); err != nil {
 		return nil, err
 	}
+	if s.values.IsGiven(connectors.StaticPartition.Key) {
+		if s.static, err = s.directoryOf(s.values.Text(connectors.StaticPartition.Key)); err != nil {
+			return nil, failure.User(failure.Message{Field: connectors.StaticPartition.Key, Primary: err.Error()})
+		}
+	}
 	_, err = s.encoder(s.record)
 	return s, err
 }
@@ -206,6 +213,10 @@ type sink struct {
 	table
 	rolling   rolling
 	completed *completed
+	// overwrites has the files take the place of those that are there; static is the directory of which that is true also where there
+	// are none, "" where none is named.
+	overwrites bool
+	static     string
 }
 
 // Writer implements connectors.Sink.

@@ -31,13 +31,21 @@ func finalPrefix(id connectors.Identity) string {
 // checkpointOf returns the checkpoint of a final name of the same sink; 0 for
 // other names.
 func checkpointOf(id connectors.Identity, name string) types.CheckpointID {
-	rest, ok := strings.CutPrefix(name, finalPrefix(id))
-	numbers := strings.Split(rest, "-")
-	if !ok || len(numbers) < 2 || len(numbers) > 3 {
+	if !strings.HasPrefix(name, finalPrefix(id)) {
+		return 0
+	}
+	return checkpointIn(name)
+}
+
+// checkpointIn returns the checkpoint of a final name of any sink; 0 for other names. Behind "part", job and operator, which have no
+// dash, stand the numbers of subtask and checkpoint, and perhaps one of the file.
+func checkpointIn(name string) types.CheckpointID {
+	parts := strings.Split(name, "-")
+	if len(parts) < 5 || len(parts) > 6 || parts[0] != "part" {
 		return 0
 	}
 	var last uint64
-	for i, text := range numbers {
+	for i, text := range parts[3:] {
 		n, err := strconv.ParseUint(text, 10, 64)
 		if err != nil {
 			return 0

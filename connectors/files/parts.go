@@ -6,8 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"millrace/formats"
 	"millrace/internal/failure"
+	"millrace/jobgraph"
 	"millrace/stream"
+	"millrace/types"
 )
 
 // part is what an epoch has of one directory.
@@ -44,10 +47,8 @@ func (p *parts) of(b *stream.Batch, row int) (*part, error) {
 	}
 	p.dir = p.dir[:0]
 	for i := range p.layout.keys {
-		if i > 0 {
-			p.dir = append(p.dir, '/')
-		}
-		p.appendKey(&p.layout.keys[i], b, row)
+		k := &p.layout.keys[i]
+		p.dir, p.value = p.layout.appendKey(p.dir, k, &b.Columns[k.column], row, p.value)
 	}
 	if len(p.layout.keys) == 0 {
 		p.dir = append(p.dir, '.')
@@ -73,16 +74,42 @@ func (p *parts) same(b *stream.Batch, row int) bool {
 	return true
 }
 
-func (p *parts) appendKey(k *key, b *stream.Batch, row int) {
-	p.dir = append(p.dir, k.directory...)
-	p.value = p.value[:0]
-	if v := &b.Columns[k.column]; !v.IsNull(row) {
-		p.value = appendValue(p.value, v, row)
+// appendKey appends the name of a directory to those of the keys before it. The value's text goes through scratch.
+func (l *layout) appendKey(dir []byte, k *key, v *stream.Vector, row int, scratch []byte) (_, _ []byte) {
+	if len(dir) > 0 {
+		dir = append(dir, '/')
 	}
-	if len(p.value) == 0 {
-		p.value = append(p.value, p.layout.absent...)
+	dir = append(dir, k.directory...)
+	scratch = scratch[:0]
+	if !v.IsNull(row) {
+		scratch = appendValue(scratch, v, row)
 	}
-	p.dir = appendEscaped(p.dir, p.value)
+	if len(scratch) == 0 {
+		scratch = append(scratch, l.absent...)
+	}
+	return appendEscaped(dir, scratch), scratch
+}
+
+// directoryOf returns the directory of rows with these values of the keys, a row as the graph writes them.
+func (l *layout) directoryOf(values string) (string, error) {
+	fields := make([]types.Field, len(l.keys))
+	for i, k := range l.keys {
+		fields[i] = l.schema.Fields[k.column]
+	}
+	row, err := jobgraph.DecodeRow(values, types.NewSchema(fields...))
+	if err != nil {
+		return "", err
+	}
+	var pool stream.Pool
+	var dir, scratch []byte
+	for i, f := range fields {
+		b := stream.NewBuilder(&pool, f.Type, 1)
+		formats.AppendValue(b, row[i])
+		v := b.Finish()
+		dir, scratch = l.appendKey(dir, &l.keys[i], &v, 0, scratch)
+		v.Release()
+	}
+	return string(dir), nil
 }
 
 // add begins a directory.

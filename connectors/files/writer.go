@@ -66,7 +66,7 @@ func newWriter(s *sink, ctx connectors.WriterContext) (*writer, error) {
 		ctx: ctx, encoder: e, parts: newParts(&s.layout, s.completed.check), jobs: make(chan job, jobsMax),
 		watermark: stream.NoWatermark, staged: newStage(root, ctx.Identity, ctx.Clock, s.rolling),
 	}
-	w.staged.tells = s.completed != nil
+	w.staged.tells = s.completed != nil || s.overwrites
 	w.mu.sealed = make(map[types.CheckpointID]epoch)
 	w.done.Go(w.run)
 	return w, nil

@@ -54,7 +54,7 @@ func (a *analyzer) insert(i *ast.Insert) (plan.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.add(&plan.Sink{Input: node, Path: in.path, Table: in.table, Columns: in.targets, Overwrite: i.Overwrite, Hints: hints}, i)
+	return a.add(&plan.Sink{Input: node, Path: in.path, Table: in.table, Columns: in.targets, Overwrite: i.Overwrite, Partition: in.overwritten(), Hints: hints}, i)
 }
 
 // sink looks the table up, and what its connector takes.
@@ -148,6 +148,26 @@ func (in *insertion) partition() error {
 		}
 	}
 	return nil
+}
+
+// overwritten returns the values of all columns of the one partition that is overwritten, nil where the rows say which those are.
+func (in *insertion) overwritten() []expr.Expr {
+	if !in.tree.Overwrite {
+		return nil
+	}
+	var values []expr.Expr
+	for _, p := range in.tree.Partition {
+		if p.Value == nil {
+			return nil
+		}
+	}
+	for _, name := range in.table.PartitionedBy {
+		if !slices.ContainsFunc(in.tree.Partition, func(p *ast.PartitionValue) bool { return p.Column.Name == name }) {
+			return nil
+		}
+		values = append(values, in.given[in.target(name)])
+	}
+	return values
 }
 
 // target returns the position of a column that is written, -1 where there is none.

@@ -21,6 +21,12 @@ func foldNode(o *optimizer, n plan.Node) plan.Node {
 		return &plan.Project{Input: n.Input, Columns: columns, Result: n.Result}
 	case *plan.Values:
 		return o.foldValues(n)
+	case *plan.Sink:
+		if values, changed := o.foldAll(n.Partition); changed {
+			c := *n
+			c.Partition = values
+			return &c
+		}
 	case *plan.Filter:
 		if e := o.condition(n.Condition); e != n.Condition {
 			return &plan.Filter{Input: n.Input, Condition: e}

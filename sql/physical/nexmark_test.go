@@ -190,6 +190,40 @@ func TestWhatCannotBeEvaluated(t *testing.T) {
 	golden(t, "not-evaluated.txt", out.String())
 }
 
+// TestOverwrites plans INSERT OVERWRITE, by what its PARTITION says.
+func TestOverwrites(t *testing.T) {
+	const tables = `CREATE TABLE days (id BIGINT, dt DATE, h INT) PARTITIONED BY (dt, h) WITH ('connector' = 'files');
+		CREATE TABLE plain (id BIGINT, dt DATE, h INT) WITH ('connector' = 'files');`
+	var out strings.Builder
+	for _, c := range []struct{ mode, text string }{
+		{"batch", "INSERT OVERWRITE plain SELECT * FROM days"},
+		{"batch", "INSERT OVERWRITE days SELECT * FROM plain"},
+		{"batch", "INSERT OVERWRITE days PARTITION (dt = DATE '2024-01-01') SELECT id, h FROM plain"},
+		{"batch", "INSERT OVERWRITE days PARTITION (h = 12, dt = DATE '2024-01-01') SELECT id FROM plain WHERE FALSE"},
+		{"batch", "INSERT OVERWRITE days PARTITION (h = NULL, dt) SELECT id, dt FROM plain"},
+		{"batch", "INSERT OVERWRITE days PARTITION (dt = CURRENT_DATE, h = 1) SELECT id FROM plain"},
+		{"batch", "INSERT INTO days PARTITION (dt = DATE '2024-01-01', h = 1) SELECT id FROM plain"},
+		{"streaming", "INSERT OVERWRITE plain SELECT * FROM days"},
+	} {
+		b := plantest.New(t)
+		store := memory.New()
+		analyzed(t, b, store, tables)
+		roots := analyzed(t, b, store, c.text)
+		fmt.Fprintf(&out, "-- %s: %s\n", c.mode, c.text)
+		j, err := planned(t, b, roots, "execution.runtime-mode", c.mode)
+		if err != nil {
+			fmt.Fprintf(&out, "refused: %s\n", err)
+			continue
+		}
+		for _, v := range j.Graph.Vertices {
+			if v.Sink != nil {
+				fmt.Fprintf(&out, "%s: overwrite %t, %v\n", v.Sink.Connector, v.Sink.Overwrite, v.Sink.Options)
+			}
+		}
+	}
+	golden(t, "overwrites.txt", out.String())
+}
+
 // TestLocalTimes plans by the clocks of Berlin: constants fold by them, and the graph says so to what is left.
 func TestLocalTimes(t *testing.T) {
 	b := plantest.New(t)

@@ -57,7 +57,7 @@ func (world) Sink(t *catalog.Table) (catalog.SinkTraits, error) {
 	case "print":
 		return catalog.SinkTraits{Changelog: catalog.Retract}, nil
 	case "files":
-		return catalog.SinkTraits{Partitions: true}, nil
+		return catalog.SinkTraits{Partitions: true, Overwrite: true}, nil
 	}
 	return catalog.SinkTraits{}, nil
 }

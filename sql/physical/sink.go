@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"millrace/catalog"
+	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 )
@@ -39,13 +40,41 @@ func (p *planner) sink(n *plan.Sink) *step {
 		Connector: table.Options[connectorOption], Options: ofConnector(table, traits.Partitions), PrimaryKey: k.key,
 		Metadata: metadataOf(n.Table, n.Columns), Overwrite: n.Overwrite,
 	}
-	if !p.sinkTakes(k, in) {
+	if n.Overwrite && !p.overwrites(k, n) || !p.sinkTakes(k, in) {
 		return nil
 	}
 	in = p.materialized(k, in, n)
 	s := p.add(&step{operator: k, of: n, inputs: []*step{in}, out: in.out, changes: in.changes})
 	k.spec.UID = s.uid
 	return s
+}
+
+// overwrites refuses what would never come to take the place of what is there, and says which partition is replaced in any case.
+func (p *planner) overwrites(k *sink, n *plan.Sink) bool {
+	if !p.settings.batch {
+		p.refuse("set execution.runtime-mode to batch, or write INSERT INTO",
+			"INSERT OVERWRITE of table %s needs an end of its rows, and execution.runtime-mode is streaming", k.name)
+		return false
+	}
+	row := make([]*expr.Literal, len(n.Partition))
+	for i, e := range n.Partition {
+		l, ok := e.(*expr.Literal)
+		if !ok {
+			p.refuse("write a literal", "the value of column %s in PARTITION of table %s is no constant of type %s", n.Table.PartitionedBy[i], k.name, e.Type())
+			return false
+		}
+		row[i] = l
+	}
+	if len(row) == 0 {
+		return true
+	}
+	text, err := jobgraph.EncodeRow(row)
+	if err != nil {
+		p.fail(err)
+		return false
+	}
+	k.spec.Options[staticPartition] = text
+	return true
 }
 
 // named returns what a sink writes, under the names of its columns.

@@ -26,6 +26,9 @@ const (
 // partitionKeys is the option of a connector that names the columns of PARTITIONED BY. No table's own options have it.
 const partitionKeys = "partition.keys"
 
+// staticPartition is that which names the values of PARTITION (...), where INSERT OVERWRITE has them all.
+const staticPartition = "partition.static"
+
 // TableSpec has what any table's options may have beside those of its connector.
 var TableSpec = options.Spec{Name: "table", Options: []options.Option{
 	{Key: scanParallelism, Type: options.Int, Min: "1", Max: "32768", Doc: "The parallelism of reading; without it that of the job."},

@@ -181,7 +181,15 @@ func describeSink(n *Sink) []string {
 	for i, c := range n.Columns {
 		names[i] = n.Table.Columns[c].Name
 	}
-	return []string{n.Path.String(), labelled("columns", list(names)), when(n.Overwrite, "overwrite"), hints(n.Hints)}
+	values := make([]string, len(n.Partition))
+	for i, e := range n.Partition {
+		values[i] = n.Table.PartitionedBy[i] + " = " + exprText(e, nil)
+	}
+	partition := ""
+	if len(values) > 0 {
+		partition = "partition=" + list(values)
+	}
+	return []string{n.Path.String(), labelled("columns", list(names)), when(n.Overwrite, "overwrite"), partition, hints(n.Hints)}
 }
 
 // callTexts prints calls: SUM(DISTINCT a) FILTER (WHERE b) AS c.

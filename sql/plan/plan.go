@@ -299,6 +299,8 @@ type Sink struct {
 	Table     *catalog.Table
 	Columns   []int // of the table's, in the order of the input
 	Overwrite bool
+	// Partition are the values of all columns of Table.PartitionedBy, in their order, where the statement that overwrites gives them all.
+	Partition []expr.Expr
 	Hints     map[string]string
 }
 
