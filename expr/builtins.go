@@ -11,6 +11,7 @@ func Builtins() *Registry {
 	}{
 		{"Arithmetic", arithmetic()}, {"Comparison", comparisons()}, {"Logic", logic()}, {"Choice", conditionals()}, {"Mathematics", numbers()},
 		{"Text", texts()}, {"Patterns", patterns()}, {"Time", times()}, {"Nested values", nested()},
+		{"Internal", internals()},
 	} {
 		for i := range family.table {
 			s := &family.table[i]
@@ -21,6 +22,24 @@ func Builtins() *Registry {
 		}
 	}
 	return r
+}
+
+// HashBucket is the internal function that deals values out to so many buckets, the second argument: 0 to one less. Equal values, as
+// DISTINCT takes them, have one bucket, for ever; that of NULL is NULL.
+const HashBucket = "$HASH_BUCKET"
+
+func internals() []Signature {
+	return []Signature{{
+		Name: HashBucket, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Internal: true, Constants: []int{1}, Params: bucketParams, Resolve: always(integer),
+		Doc: "One of so many buckets, by the value's hash.",
+	}}
+}
+
+func bucketParams(args []types.Type) ([]types.Type, error) {
+	if l := args[0].Layout(); l == types.LayoutNone || l >= types.LayoutList {
+		return nil, refuse(0, args[0], "a value that is not nested")
+	}
+	return []types.Type{args[0], integer}, nil
 }
 
 var (

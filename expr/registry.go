@@ -46,6 +46,8 @@ type Signature struct {
 	// Varies tells that equal arguments may give different values: the function
 	// reads the clock or draws lots. A call is not folded.
 	Varies bool
+	// Internal tells that planners alone call it: no text names it, and no list has it.
+	Internal bool
 	// Zoned tells that the value goes by the session's time zone.
 	Zoned bool
 	// Impl evaluates a function that expr/kernel does not know itself: one of the
@@ -93,11 +95,22 @@ func (r *Registry) Lookup(name string) (Signature, bool) {
 	return s, ok
 }
 
-// Names returns the names in order.
+// Callable finds a signature as Lookup does, if a text may name it.
+func (r *Registry) Callable(name string) (Signature, bool) {
+	s, ok := r.Lookup(name)
+	if s.Internal {
+		return Signature{}, false
+	}
+	return s, ok
+}
+
+// Names returns the names in order, without internal ones.
 func (r *Registry) Names() []string {
 	names := make([]string, 0, len(r.byName))
-	for n := range r.byName {
-		names = append(names, n)
+	for n, s := range r.byName {
+		if !s.Internal {
+			names = append(names, n)
+		}
 	}
 	slices.Sort(names)
 	return names

@@ -35,7 +35,7 @@ var binders = joined(
 		"COALESCE": bindCoalesce,
 	},
 	map[string]binder{"IN": bindIn},
-	nestedBinders, mathBinders, textBinders, encodingBinders, jsonBinders, matchBinders, splitBinders, zoneBinders,
+	nestedBinders, mathBinders, textBinders, encodingBinders, jsonBinders, matchBinders, splitBinders, zoneBinders, bucketBinders,
 )
 
 // sessionBinder makes the node of a call whose value depends on the session.

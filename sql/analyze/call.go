@@ -133,7 +133,7 @@ func (b *binder) function(n ast.Name, builtin string) (string, error) {
 		if f, ok := b.Catalog.LookupFunction(catalog.Path{Name: n.Parts[0].Name}); ok {
 			return b.registered(n, f)
 		}
-		if sig, ok := b.Functions.Lookup(builtin); ok {
+		if sig, ok := b.Functions.Callable(builtin); ok {
 			return sig.Name, nil
 		}
 	}
@@ -168,7 +168,7 @@ func (b *binder) functionNames(p catalog.Path) []string {
 }
 
 func (b *binder) registered(n ast.Name, f *catalog.Function) (string, error) {
-	sig, ok := b.Functions.Lookup(f.Name)
+	sig, ok := b.Functions.Callable(f.Name)
 	if !ok {
 		return "", b.hinted(n, "start the cluster with the program that registers it", "function %s is known to the catalog as %s, which nobody registered", n, f.Name)
 	}

@@ -468,7 +468,7 @@ func (a *analyzer) functionOf(at ranged, as ast.Text, language string) (*catalog
 	if language != "" && language != languageGo && language != languageJava {
 		return nil, a.hinted(at, "LANGUAGE GO, with the name that the program registers", "LANGUAGE %s is not supported yet", language)
 	}
-	sig, ok := a.Functions.Lookup(as.Value)
+	sig, ok := a.Functions.Callable(as.Value)
 	if !ok {
 		return nil, a.hinted(as, "start the cluster with the program that registers it", "nobody registered a function '%s'", as.Value)
 	}

@@ -23,6 +23,8 @@ type Config struct {
 	KeepScans, KeepParts bool
 	// Zoned tells that the session's time zone is another than UTC.
 	Zoned bool
+	// Buckets is into how many the values of an aggregate's DISTINCT are dealt out, each to be aggregated on its own first; 0: not at all.
+	Buckets int
 }
 
 // Optimize returns equal plans for the sinks of a statement or a statement set, in their order. What the plans have in common is one
@@ -58,6 +60,7 @@ var stages = [][]rule{
 		foldRule, filterMergeRule, filterTrueRule, filterProjectRule, filterJoinRule, filterSetRule, filterAggregateRule, filterOverRule,
 		filterCorrelateRule, joinConditionRule, projectMergeRule, projectTrivialRule, limitProjectRule, limitMergeRule, limitNothingRule,
 	},
+	{splitDistinctRule},
 	{ // forms are recognised that have operators of their own
 		windowAggregateRule, windowAttachedRule, rankRule, deduplicateRule, rankWindowRule, deduplicateWindowRule,
 		joinWindowRule, joinIntervalRule, joinKeysRule, temporalKeysRule, filterMergeRule, projectMergeRule, projectTrivialRule,

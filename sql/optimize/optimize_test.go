@@ -23,7 +23,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
 func config(b *plantest.Builder) optimize.Config {
 	return optimize.Config{
-		Functions: b.Functions, ReadsFields: func(*plan.Scan) bool { return true },
+		Functions: b.Functions, Buckets: 4, ReadsFields: func(*plan.Scan) bool { return true },
 		Fold: func(e expr.Expr) (*expr.Literal, error) {
 			folded, err := kernel.Fold(e, b.Functions)
 			if l, ok := folded.(*expr.Literal); ok && err == nil {
@@ -175,6 +175,27 @@ var cases = []struct {
 		return []plan.Node{
 			b.Into(b.Project(bids, "auction", "price"), "a", "print", ""), b.Into(b.Project(people, "name"), "b", "print", ""),
 		}
+	}},
+	{"distinct-split", func(b *plantest.Builder) []plan.Node {
+		bids := b.Project(b.Stream("bids", plantest.Bids()), "channel", "bidder", "price", "dear = (> price 4)", "auction")
+		calls := []string{"n = COUNT(*)", "bidders = COUNT(DISTINCT bidder)", "sum = SUM(DISTINCT bidder)", "most = MAX(price)", "mean = AVG(price)",
+			"some = COUNT(DISTINCT bidder) FILTER dear", "dearest = MIN(DISTINCT price) FILTER dear", "channels = COUNT(DISTINCT channel)"}
+		return []plan.Node{
+			b.Into(b.Group(bids, "channel", calls...), "by channel", "print", ""), b.Into(b.Group(bids, "", calls[1:]...), "all", "print", ""),
+			b.Into(b.Group(bids, "channel", "n = COUNT(DISTINCT channel)", "most = MAX(DISTINCT price)"), "whole", "print", ""),
+		}
+	}},
+	{"distinct-split-columns", func(b *plantest.Builder) []plan.Node {
+		bids := b.Project(b.Stream("bids", plantest.Bids()), "channel", "bidder", "price", "dear = (> price 4)", "auction")
+		n := b.Group(bids, "channel", "auctions = COUNT(DISTINCT auction)", "n = COUNT(*)", "mean = AVG(DISTINCT bidder)", "bidders = COUNT(DISTINCT bidder) FILTER dear",
+			"least = MIN(price) FILTER dear", "dear = COUNT(*) FILTER dear")
+		return []plan.Node{b.Into(n, "out", "print", "")}
+	}},
+	{"distinct-split-window", func(b *plantest.Builder) []plan.Node {
+		w := b.Window(b.Stream("bids", plantest.Bids()), plan.Tumble, "dateTime", 10*s, 0)
+		one := b.Group(w, "channel, window_start, window_end", "bidders = COUNT(DISTINCT bidder)", "n = COUNT(*)")
+		two := b.Group(w, "channel, window_start, window_end", "bidders = COUNT(DISTINCT bidder)", "auctions = COUNT(DISTINCT auction)") // stays whole
+		return []plan.Node{b.Into(b.Project(one, "channel", "window_end", "bidders", "n"), "one", "print", ""), b.Into(two, "two", "print", "")}
 	}},
 	{"shared", func(b *plantest.Builder) []plan.Node {
 		// Two statements over two views of one table, which reads what both need.

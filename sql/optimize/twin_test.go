@@ -289,24 +289,41 @@ func (x *runner) aggregate(n *plan.Aggregate) (out [][]any) {
 	groups := make(map[string][][]any)
 	var order []string
 	results := make(map[string][]any)
+	ofSet := make(map[string]int)
+	sets := n.Sets
+	if sets == nil {
+		sets = [][]int{plan.Counted(len(n.Keys))}
+	}
 	for _, row := range x.run(n.Input) {
-		for _, w := range windowsOf(n, row) {
-			group := pickRow(row, n.Keys)
-			for _, p := range n.Properties {
-				group = append(group, [...]any{w[0], w[1], w[1] - 1}[p])
+		for set, keys := range sets {
+			for _, w := range windowsOf(n, row) {
+				group := make([]any, len(n.Keys))
+				for _, k := range keys {
+					group[k] = row[n.Keys[k]]
+				}
+				for _, p := range n.Properties {
+					group = append(group, [...]any{w[0], w[1], w[1] - 1}[p])
+				}
+				key := fmt.Sprintf("%d %#v", set, group)
+				if _, ok := groups[key]; !ok {
+					order = append(order, key)
+					results[key], ofSet[key] = group, set+1
+				}
+				groups[key] = append(groups[key], row)
 			}
-			key := fmt.Sprintf("%#v", group)
-			if _, ok := groups[key]; !ok {
-				order = append(order, key)
-				results[key] = group
-			}
-			groups[key] = append(groups[key], row)
 		}
+	}
+	if len(n.Keys)+len(n.Properties) == 0 && len(order) == 0 { // there is one group, of no rows
+		order, results = []string{""}, map[string][]any{"": nil}
 	}
 	for _, key := range order {
 		row := results[key]
 		for _, c := range n.Calls {
-			row = append(row, aggregated(&c, groups[key]))
+			rows := groups[key]
+			if c.Set != 0 && c.Set != ofSet[key] {
+				rows = nil
+			}
+			row = append(row, aggregated(&c, rows))
 		}
 		out = append(out, row)
 	}
@@ -334,31 +351,42 @@ func pickRow(row []any, columns []int) (out []any) {
 
 func aggregated(c *plan.Call, rows [][]any) any {
 	var count, sum int64
-	most := any(nil)
+	var values []int64
+	seen := make(map[any]bool)
 	for _, row := range rows {
+		if c.Filter != plan.NoColumn && row[c.Filter] != true {
+			continue
+		}
 		if len(c.Args) == 0 {
 			count++
 			continue
 		}
-		v, ok := row[c.Args[0]].(int64)
-		if !ok {
+		v := row[c.Args[0]]
+		if v == nil || c.Distinct && seen[v] {
 			continue
 		}
+		seen[v] = true
 		count++
-		sum += v
-		if most == nil || v > most.(int64) {
-			most = v
+		if v, ok := v.(int64); ok {
+			sum += v
+			values = append(values, v)
 		}
 	}
 	switch {
 	case c.Func == "COUNT":
 		return count
+	case c.Func == "SUM0":
+		return sum
 	case count == 0:
 		return nil
 	case c.Func == "SUM":
 		return sum
+	case c.Func == "AVG":
+		return sum / count
+	case c.Func == "MIN":
+		return slices.Min(values)
 	default:
-		return most
+		return slices.Max(values)
 	}
 }
 

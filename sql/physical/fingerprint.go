@@ -139,6 +139,9 @@ func (f *fingerprints) aggregate(n *plan.Aggregate) (node string, columns []stri
 func called(calls []plan.Call, in []string) (out []string) {
 	for _, c := range calls {
 		out = append(out, c.Func, picked(c.Args, in), strconv.FormatBool(c.Distinct), picked([]int{c.Filter}, in), c.Text, strconv.FormatInt(c.Offset, 10))
+		if c.Set != 0 {
+			out = append(out, strconv.Itoa(c.Set))
+		}
 	}
 	return out
 }

@@ -190,6 +190,31 @@ func TestWhatCannotBeEvaluated(t *testing.T) {
 	golden(t, "not-evaluated.txt", out.String())
 }
 
+// TestDistinctSplit plans aggregates with DISTINCT in two levels.
+func TestDistinctSplit(t *testing.T) {
+	for _, q := range []struct{ name, mode, text string }{
+		{"column", "streaming", "SELECT channel, COUNT(DISTINCT bidder) AS bidders, AVG(price) AS mean FROM bid GROUP BY channel"},
+		{"columns", "streaming", `SELECT /*+ STATE_TTL('bid' = '1 d') */ channel, COUNT(*) AS n, COUNT(DISTINCT bidder) FILTER (WHERE price < 10) AS bidders,
+			COUNT(DISTINCT auction) AS auctions, MAX(auction) FILTER (WHERE price < 10) AS latest FROM bid GROUP BY channel`},
+		{"batch", "batch", "SELECT k, COUNT(DISTINCT v) AS n FROM days GROUP BY k"},
+		{"order", "streaming", "SELECT channel, COUNT(DISTINCT bidder) AS bidders, LAST_VALUE(price) AS latest FROM bid GROUP BY channel"},
+		{"sets", "streaming", "SELECT channel, COUNT(DISTINCT bidder) AS bidders FROM bid GROUP BY ROLLUP (channel)"},
+	} {
+		t.Run(q.name, func(t *testing.T) {
+			b := plantest.New(t)
+			b.Functions = counting(t)
+			store := memory.New()
+			analyzed(t, b, store, parts(t, "testdata/nexmark.sql")[0].text+"; CREATE TABLE days (k BIGINT, v BIGINT) WITH ('connector' = 'files')")
+			roots := analyzed(t, b, store, q.text)
+			j, err := planned(t, b, roots, "table.optimizer.distinct-agg.split.enabled", "true", "table.optimizer.distinct-agg.split.bucket-num", "16", "execution.runtime-mode", q.mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "split-"+q.name+".txt", j.Explain(roots, physical.Details{ChangelogMode: true}))
+		})
+	}
+}
+
 // TestOverwrites plans INSERT OVERWRITE, by what its PARTITION says.
 func TestOverwrites(t *testing.T) {
 	const tables = `CREATE TABLE days (id BIGINT, dt DATE, h INT) PARTITIONED BY (dt, h) WITH ('connector' = 'files');

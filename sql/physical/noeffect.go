@@ -13,9 +13,7 @@ var noEffect = map[string]string{
 	"table.exec.mini-batch.allow-latency": "operators work on batches of rows anyway, whose age execution.buffer-timeout.interval bounds",
 	"table.exec.mini-batch.size":          "operators work on batches of rows anyway, whose age execution.buffer-timeout.interval bounds",
 
-	"table.optimizer.distinct-agg.split.enabled":                   "distinct aggregates are not split: the values of a key are in one task",
-	"table.optimizer.distinct-agg.split.bucket-num":                "distinct aggregates are not split: the values of a key are in one task",
-	"table.optimizer.incremental-agg-enabled":                      "distinct aggregates are not split",
+	"table.optimizer.incremental-agg-enabled":                      "the first level of an aggregate that is split shares a vertex with the first phase of the second anyway",
 	"table.optimizer.join-reorder-enabled":                         "joins run in the order in which they are written",
 	"table.optimizer.bushy-join-reorder-threshold":                 "joins run in the order in which they are written",
 	"table.optimizer.join.broadcast-threshold":                     "joins deal rows out by their keys",

@@ -24,6 +24,8 @@ const (
 	reuseSource       = "table.optimizer.reuse-source-enabled"
 	reusePlan         = "table.optimizer.reuse-sub-plan-enabled"
 	localZone         = "table.local-time-zone"
+	splitEnabled      = "table.optimizer.distinct-agg.split.enabled"
+	splitBuckets      = "table.optimizer.distinct-agg.split.bucket-num"
 	tableParallelism  = "table.exec.resource.default-parallelism"
 
 	jobName            = "pipeline.name"
@@ -58,6 +60,8 @@ var plannerSpec = options.Spec{Name: "planner", Options: []options.Option{
 	{Key: idleTimeout, Type: options.Duration, Default: "0 ms", Min: "0 ms", Doc: "A split that gave no row for so long holds the watermark back no longer. 0 waits for ever."},
 	{Key: reuseSource, Type: options.Bool, Default: "true", Doc: "Tables that a statement set names several times are read once."},
 	{Key: reusePlan, Type: options.Bool, Default: "true", Doc: "Equal parts of the queries of a statement set are computed once."},
+	{Key: splitEnabled, Type: options.Bool, Default: "false", Doc: "Aggregates with DISTINCT run in two levels, the first of which has a group's values in several tasks. In streaming mode alone."},
+	{Key: splitBuckets, Type: options.Int, Default: "1024", Min: "1", Max: "1048576", Doc: "Into how many buckets the values are dealt out, each of which is aggregated on its own first."},
 	{Key: localZone, Type: options.String, Default: "UTC", Example: "Europe/Berlin", Doc: "The time zone of the session: in it lie windows over TIMESTAMP_LTZ and processing time, and conversions between TIMESTAMP_LTZ and other types."},
 	{Key: tableParallelism, Type: options.Int, Default: "-1", Min: "-1", Max: "32768", Doc: "The parallelism of all that names none. Below 1, parallelism.default applies."},
 }}
@@ -156,6 +160,14 @@ func KeepScans(v options.Values) bool { return !v.Bool(reuseSource) }
 
 // KeepParts tells whether equal parts of plans stay apart.
 func KeepParts(v options.Values) bool { return !v.Bool(reusePlan) }
+
+// Buckets returns, as optimize.Config has it, into how many buckets the values of DISTINCT are dealt out. In batch mode they are not, as in Flink.
+func Buckets(v options.Values) int {
+	if !v.Bool(splitEnabled) || v.Text(runtimeMode) == "BATCH" {
+		return 0
+	}
+	return int(v.Int(splitBuckets))
+}
 
 // Zoned tells, as optimize.Config has it, whether the session's time zone is another than UTC.
 func Zoned(v options.Values) bool { return zoneName(v) != "" }

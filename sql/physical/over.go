@@ -156,13 +156,15 @@ func (p *planner) groupingSets(n *plan.Aggregate) *step {
 		e.spec.Sets = append(e.spec.Sets, g)
 	}
 	in = p.add(&step{operator: e, of: n, inputs: []*step{in}, changes: in.changes, paired: in.paired})
+	set := in.out.Len() - 1
+	in, calls = p.ofTheirSets(n, in, calls)
 	var counts []plan.Call
 	for _, c := range calls {
 		if c.Func != "GROUPING" {
 			counts = append(counts, c)
 		}
 	}
-	s := p.grouped(n, in, append(slices.Clone(n.Keys), in.out.Len()-1), counts)
+	s := p.grouped(n, in, append(slices.Clone(n.Keys), set), counts)
 	if s == nil {
 		return nil
 	}

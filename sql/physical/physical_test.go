@@ -104,7 +104,7 @@ func planned(t *testing.T, b *plantest.Builder, roots []plan.Node, given ...stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := optimize.Optimize(roots, optimize.Config{Functions: b.Functions, Fold: fold(t, b, v), ReadsFields: physical.ReadsFields(world{})})
+	after, err := optimize.Optimize(roots, optimize.Config{Functions: b.Functions, Fold: fold(t, b, v), ReadsFields: physical.ReadsFields(world{}), Buckets: physical.Buckets(v)})
 	if err != nil {
 		t.Fatal(err)
 	}

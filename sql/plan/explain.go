@@ -210,6 +210,9 @@ func callTexts(calls []Call, names []string) []string {
 		if c.Filter != NoColumn {
 			out[i] += " FILTER (WHERE " + names[c.Filter] + ")"
 		}
+		if c.Set != 0 {
+			out[i] += " IN SET " + strconv.Itoa(c.Set)
+		}
 		out[i] += " AS " + c.Name
 	}
 	return out

@@ -110,8 +110,11 @@ type Call struct {
 	Func     string // upper case
 	Args     []int  // columns of the input; none for COUNT(*)
 	Distinct bool
-	Filter   int    // a BOOLEAN column of the input, NoColumn: all rows count
-	Text     string // LISTAGG's separator
+	Filter   int // a BOOLEAN column of the input, NoColumn: all rows count
+	// Set has only the rows of one grouping set count, by its number from 1; 0: those of all. In other sets the call gives what it gives of
+	// no row.
+	Set  int
+	Text string // LISTAGG's separator
 	// Offset is how many rows LAG and LEAD go, and the number of groups of NTILE. Args[1] of LAG and LEAD, where it is there, is
 	// what stands for a row that is not.
 	Offset int64

@@ -57,6 +57,7 @@ func (s *Session) planned(roots []plan.Node) (*physical.Job, error) {
 		Functions: s.Functions, Fold: func(e expr.Expr) (*expr.Literal, error) { return s.Fold(e, s.zone) },
 		ReadsFields: physical.ReadsFields(s.Connectors),
 		KeepScans:   physical.KeepScans(s.options), KeepParts: physical.KeepParts(s.options), Zoned: physical.Zoned(s.options),
+		Buckets: physical.Buckets(s.options),
 	})
 	if err != nil {
 		return nil, err
