@@ -12,10 +12,14 @@ import (
 // or for each entry of a MAP, with key and value as columns.
 const Unnest = "UNNEST"
 
+// ReplicateRows is the Func of a CorrelateSpec that gives each row as often as a BIGINT says, and not at all where that is NULL or less than 1.
+// It has no columns of its own. Planners alone call it.
+const ReplicateRows = "$REPLICATE_ROWS"
+
 // CorrelateSpec gives for each row what a table function makes of it: the row's columns, then those of the function.
 type CorrelateSpec struct {
 	Type JoinType // inner; or left, where a row of which nothing is made leaves with NULLs
-	Func string   // Unnest or the name of a function that the cluster has
+	Func string   // Unnest, ReplicateRows, or the name of a function that the cluster has
 	Args []expr.Expr
 	// Ordinality adds a column that counts the rows made of one from 1 (WITH ORDINALITY).
 	Ordinality bool
@@ -65,7 +69,9 @@ func (s *CorrelateSpec) check(c *operatorCheck, in []*types.Schema) *types.Schem
 	for i, a := range s.Args {
 		whole = c.expr(c.id, fmt.Sprintf("%s[%d]", c.at("args"), i), a, in[0]) && whole
 	}
-	if len(s.Columns) == 0 {
+	if s.Func == ReplicateRows {
+		s.checkReplicate(c)
+	} else if len(s.Columns) == 0 {
 		c.addf("columns", "there are none")
 	}
 	if !whole || c.problems.Len() > found {
@@ -73,6 +79,22 @@ func (s *CorrelateSpec) check(c *operatorCheck, in []*types.Schema) *types.Schem
 	}
 	s.checkColumns(c)
 	return c.derived(c.id, c.field, JoinedSchema(s.Type, in[0], types.NewSchema(s.Columns...)))
+}
+
+// checkReplicate checks what ReplicateRows is given.
+func (s *CorrelateSpec) checkReplicate(c *operatorCheck) {
+	if s.Type != InnerJoin {
+		c.addf("type", "is inner for %s, not %s", ReplicateRows, s.Type)
+	}
+	if len(s.Columns) > 0 || s.Ordinality {
+		c.addf("columns", "%s gives none", ReplicateRows)
+	}
+	switch {
+	case len(s.Args) != 1:
+		c.addf("args", "%s takes one, not %d", ReplicateRows, len(s.Args))
+	case s.Args[0] != nil && s.Args[0].Type().Kind != types.BigInt:
+		c.addf("args[0]", "is %s, want BIGINT", s.Args[0].Type())
+	}
 }
 
 // checkColumns compares the columns with what Unnest makes of its argument.
@@ -115,6 +137,10 @@ func (s *CorrelateSpec) explain(e *explainer, _ []*types.Schema) {
 	ordinality := ""
 	if s.Ordinality {
 		ordinality = " with ordinality"
+	}
+	if s.Func == ReplicateRows && len(args) == 1 {
+		e.line(2, "each row %s times", args[0])
+		return
 	}
 	e.line(2, "%s with the rows of %s(%s)%s", s.Type, s.Func, strings.Join(args, ", "), ordinality)
 }

@@ -75,6 +75,8 @@ func correlateProblems(g *jobgraph.Graph) {
 		Func: jobgraph.Unnest, Args: []expr.Expr{list}, Ordinality: true,
 		Columns: []types.Field{column("e", types.Of(types.Int).NotNull()), column("n", types.Of(types.BigInt))},
 	})
+	add("replicate", &jobgraph.CorrelateSpec{Type: jobgraph.LeftJoin, Func: jobgraph.ReplicateRows, Args: []expr.Expr{text}, Columns: []types.Field{column("e", types.Of(types.Int))}})
+	add("replicate-nothing", &jobgraph.CorrelateSpec{Func: jobgraph.ReplicateRows})
 	table := jobgraph.LookupTable{Connector: "filesistem", Schema: types.NewSchema(column("k", types.StringType()))}
 	add("lookup", &jobgraph.LookupJoinSpec{Type: jobgraph.SemiJoin, Table: table})
 	table.Connector, table.Options = "filesystem", map[string]string{"bad": ""}

@@ -1,5 +1,5 @@
-// Package correlate gives for each row the rows that a table function makes of it: the elements of an ARRAY or MAP (UNNEST), or
-// what a registered Function gives.
+// Package correlate gives for each row the rows that a table function makes of it: the elements of an ARRAY or MAP (UNNEST), the row itself
+// as often as a number says (for INTERSECT ALL and EXCEPT ALL), or what a registered Function gives.
 //
 // Arguments are evaluated over the batch as a calc does. UNNEST moves nothing: its columns are the children of the argument's
 // vector, and a cursor over rows and elements gathers as many as a batch of output may have. So a row with a
@@ -31,7 +31,7 @@ func Factory(scalar *expr.Registry, tables Functions) operators.Factory {
 	return func(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 		spec := o.Body.(*jobgraph.CorrelateSpec)
 		c := &Correlate{spec: spec, scalar: scalar}
-		if spec.Func == jobgraph.Unnest {
+		if spec.Func == jobgraph.Unnest || spec.Func == jobgraph.ReplicateRows {
 			return c, nil
 		}
 		f, ok := tables[strings.ToUpper(spec.Func)]
@@ -46,14 +46,14 @@ func Factory(scalar *expr.Registry, tables Functions) operators.Factory {
 	}
 }
 
-// partRows is how many rows a function other than UNNEST gets at once.
+// partRows is how many rows a registered function gets at once.
 const partRows = 256
 
 // Correlate is the operator.
 type Correlate struct {
 	spec     *jobgraph.CorrelateSpec
 	scalar   *expr.Registry
-	function *Function // nil: UNNEST
+	function *Function // nil: UNNEST, or replicated rows
 	ctx      *operators.Context
 
 	args     []*kernel.Program
@@ -69,7 +69,7 @@ type Correlate struct {
 	given *stream.Batch // the arguments
 	made  made
 	row   int
-	at    int32
+	at    int64
 
 	left, right []int32 // scratch: what leaves, as physical rows of the part and rows made
 	ordinals    []int32
@@ -87,8 +87,11 @@ func (c *Correlate) Open(ctx *operators.Context) error {
 		c.args = append(c.args, p)
 		fields[i] = types.Field{Name: fmt.Sprintf("arg%d", i), Type: a.Type()}
 	}
-	if c.function == nil && (len(fields) != 1 || fields[0].Type.Layout() != types.LayoutList) {
+	if c.spec.Func == jobgraph.Unnest && (len(fields) != 1 || fields[0].Type.Layout() != types.LayoutList) {
 		return failure.Userf("correlate %s: UNNEST needs an ARRAY or a MAP", ctx.Operator)
+	}
+	if c.spec.Func == jobgraph.ReplicateRows && (len(fields) != 1 || fields[0].Type.Kind != types.BigInt) {
+		return failure.Userf("correlate %s: %s needs a BIGINT", ctx.Operator, c.spec.Func)
 	}
 	c.argsOf = types.NewSchema(fields...)
 	for _, f := range ctx.Output.Fields {
@@ -169,10 +172,15 @@ func (c *Correlate) begin() error {
 		}
 		c.given.Columns[i] = v
 	}
-	if c.function == nil {
+	switch c.spec.Func {
+	case jobgraph.Unnest:
 		c.made.unnest(c.part, &c.given.Columns[0])
-	} else if err := c.made.call(c.function, c.given, c.results); err != nil {
-		return err
+	case jobgraph.ReplicateRows:
+		c.made.replicate(c.part, &c.given.Columns[0])
+	default:
+		if err := c.made.call(c.function, c.given, c.results); err != nil {
+			return err
+		}
 	}
 	c.count()
 	return nil
@@ -210,7 +218,7 @@ func (c *Correlate) collect() {
 			if c.made.structs != nil && c.made.structs.IsNull(int(at)) {
 				at = none
 			}
-			c.left, c.right, c.ordinals = append(c.left, physical), append(c.right, at), append(c.ordinals, c.at+1)
+			c.left, c.right, c.ordinals = append(c.left, physical), append(c.right, int32(at)), append(c.ordinals, int32(c.at+1))
 		}
 	}
 }

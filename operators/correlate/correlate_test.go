@@ -8,6 +8,7 @@ import (
 
 	"millrace/expr"
 	"millrace/jobgraph"
+	"millrace/operators"
 	"millrace/operators/correlate"
 	"millrace/operators/operatortest"
 	"millrace/stream"
@@ -95,6 +96,25 @@ func TestCorrelate(t *testing.T) {
 			Name: c.name, Spec: &jobgraph.OperatorSpec{UID: "c", Body: c.spec}, New: factory, Inputs: []*types.Schema{input},
 			Script: script, Want: want.String() + c.rest, Ordered: true,
 		})
+	}
+}
+
+// TestReplicate: a row comes as often as a number says, also one that fills several batches.
+func TestReplicate(t *testing.T) {
+	s := types.NewSchema(field("k", types.StringType()), field("n", types.Of(types.BigInt)))
+	spec := &jobgraph.CorrelateSpec{Func: jobgraph.ReplicateRows, Args: []expr.Expr{&expr.Column{Index: 1, Name: "n", T: s.Fields[1].Type}}}
+	operatortest.Run(t, operatortest.Case{
+		Name: "replicate", Spec: &jobgraph.OperatorSpec{UID: "c", Body: spec}, New: factory, Inputs: []*types.Schema{s}, Ordered: true,
+		Script: "'a' 2\n'b' 0\n'c' NULL\n-U 'd' 1\n+U 'd' 3\n'e' -1\n'f' 40",
+		Want:   "'a' 2\n'a' 2\n-U 'd' 1\n" + strings.Repeat("+U 'd' 3\n", 3) + strings.Repeat("'f' 40\n", 40),
+	})
+	wrong := &jobgraph.CorrelateSpec{Func: jobgraph.ReplicateRows, Args: []expr.Expr{&expr.Column{Index: 0, Name: "k", T: s.Fields[0].Type}}}
+	op, err := factory(&jobgraph.OperatorSpec{UID: "c", Body: wrong})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := op.Open(&operators.Context{Operator: "c", Inputs: []*types.Schema{s}, Output: s, RowsMax: 1, Time: new(operators.Time)}); err == nil || !strings.Contains(err.Error(), "needs a BIGINT") {
+		t.Errorf("%v, want that it needs a BIGINT", err)
 	}
 }
 

@@ -25,7 +25,8 @@ type Functions map[string]Function
 // made is what was made of a batch: rows of columns, of which row i of the batch has those from, ..., to-1.
 type made struct {
 	columns  []stream.Vector
-	from, to []int32
+	from, to []int64
+	counts   []int32 // scratch of call
 	// structs tells which rows are NULL as a whole; nil: none is.
 	structs *stream.Vector
 }
@@ -56,7 +57,7 @@ func (m *made) unnest(b *stream.Batch, lists *stream.Vector) {
 		case stream.Dictionary:
 			row = int(lists.Indices()[row])
 		}
-		m.from, m.to = append(m.from, flat.Offsets()[row]), append(m.to, flat.Offsets()[row+1])
+		m.from, m.to = append(m.from, int64(flat.Offsets()[row])), append(m.to, int64(flat.Offsets()[row+1]))
 	}
 	elements := flat.Child(0)
 	if elements.Type.Kind != types.Row {
@@ -74,21 +75,33 @@ func (m *made) unnest(b *stream.Batch, lists *stream.Vector) {
 	}
 }
 
+// replicate has each row come as often as a number says. The rows made have no columns: their numbers alone count.
+func (m *made) replicate(b *stream.Batch, times *stream.Vector) {
+	m.from, m.to = m.from[:0], m.to[:0]
+	for i := range b.Rows() {
+		n := int64(0)
+		if row := b.Row(i); !times.IsNull(row) {
+			n = max(stream.Value[int64](times, row), 0)
+		}
+		m.from, m.to = append(m.from, 0), append(m.to, n)
+	}
+}
+
 // call makes rows by a function.
 func (m *made) call(f *Function, args *stream.Batch, out []*stream.Builder) error {
 	n := args.Rows()
-	m.from, m.to = slices.Grow(m.from[:0], n)[:n], slices.Grow(m.to[:0], n)[:n]
-	clear(m.to)
-	if err := f.Eval(args, out, m.to); err != nil {
+	m.from, m.to, m.counts = slices.Grow(m.from[:0], n)[:n], slices.Grow(m.to[:0], n)[:n], slices.Grow(m.counts[:0], n)[:n]
+	clear(m.counts)
+	if err := f.Eval(args, out, m.counts); err != nil {
 		return err
 	}
-	end := int32(0)
-	for i, count := range m.to {
+	end := int64(0)
+	for i, count := range m.counts {
 		if count < 0 {
 			return fmt.Errorf("it counts %d rows", count)
 		}
 		m.from[i] = end
-		end += count
+		end += int64(count)
 		m.to[i] = end
 	}
 	for _, b := range out {

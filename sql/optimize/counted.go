@@ -13,8 +13,8 @@ var (
 	singleValueRule = rule{"single-value", singleValue}
 )
 
-// countedSet turns INTERSECT ALL and EXCEPT ALL into counts: how often a row is on each side says how often it is in the result. Then each row
-// stands for as many, as the elements of an ARRAY.
+// countedSet turns INTERSECT ALL and EXCEPT ALL into counts: how often a row is on each side says how often it is in the result, and so often it comes
+// then.
 func countedSet(o *optimizer, n plan.Node) plan.Node {
 	s, ok := n.(*plan.Set)
 	if !ok || s.Kind == plan.Union || !s.All || len(s.Of) != 2 {
@@ -32,13 +32,11 @@ func countedSet(o *optimizer, n plan.Node) plan.Node {
 	}
 	times := c.times(counts.Schema())
 	some := c.call(">", times, bigint(0))
-	parts := c.call("SPLIT", c.call("REPEAT", text(","), &expr.Cast{X: c.call("-", times, bigint(1)), To: types.Of(types.Int)}), text(","))
 	if c.broken {
 		return nil
 	}
 	each := &plan.Correlate{
-		Kind: plan.Inner, Func: "UNNEST", Args: []expr.Expr{parts}, Input: &plan.Filter{Input: counts, Condition: some},
-		Result: append(slices.Clone(counts.Schema()), plan.Column{Name: "$each", Type: *parts.Type().Elem}),
+		Kind: plan.Inner, Func: plan.ReplicateRows, Args: []expr.Expr{times}, Input: &plan.Filter{Input: counts, Condition: some}, Result: counts.Schema(),
 	}
 	return renamed(only(each, plan.Counted(c.width)), s.Result)
 }

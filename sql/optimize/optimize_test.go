@@ -116,6 +116,12 @@ var cases = []struct {
 			b.Into(b.Set(plan.Except, false, l, r), "one", "print", ""),
 		}
 	}},
+	{"counted-sets", func(b *plantest.Builder) []plan.Node {
+		l, r := b.Project(b.Stream("bids", plantest.Bids()), "auction"), b.Project(b.Stream("more", plantest.Bids()), "bidder")
+		return []plan.Node{
+			b.Into(b.Set(plan.Intersect, true, l, r), "both", "print", ""), b.Into(b.Set(plan.Except, true, l, r), "left", "print", ""),
+		}
+	}},
 	{"top-n", func(b *plantest.Builder) []plan.Node {
 		n := b.Over(b.Stream("bids", plantest.Bids()), "auction", "price DESC, dateTime", "rn = ROW_NUMBER()")
 		with := b.Filter(n, "(and (<= rn (CAST 10 BIGINT)) (> bidder 4) (= auction 5))")

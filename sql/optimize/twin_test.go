@@ -98,6 +98,14 @@ func (x *runner) run(n plan.Node) [][]any {
 		return x.aggregate(n)
 	case *plan.WindowTable:
 		return x.windows(n)
+	case *plan.Correlate:
+		var out [][]any
+		for _, row := range x.run(n.Input) {
+			for range x.eval(n.Args[0], row).(int64) {
+				out = append(out, row)
+			}
+		}
+		return out
 	case *plan.Over:
 		return x.numbered(x.run(n.Input), n.Partition, n.Order, func(int64) bool { return true }, true)
 	case *plan.Rank:
@@ -241,6 +249,9 @@ func (x *runner) set(n *plan.Set) (out [][]any) {
 		}
 		return distinctRows(out)
 	}
+	if n.All {
+		return x.counted(n)
+	}
 	right := make(map[string]bool)
 	for _, row := range x.run(n.Of[1]) {
 		right[fmt.Sprintf("%#v", row)] = true
@@ -249,6 +260,22 @@ func (x *runner) set(n *plan.Set) (out [][]any) {
 		if right[fmt.Sprintf("%#v", row)] == (n.Kind == plan.Intersect) {
 			out = append(out, row)
 		}
+	}
+	return out
+}
+
+// counted takes away from the right rows what it has met there.
+func (x *runner) counted(n *plan.Set) (out [][]any) {
+	right := make(map[string]int)
+	for _, row := range x.run(n.Of[1]) {
+		right[fmt.Sprintf("%#v", row)]++
+	}
+	for _, row := range x.run(n.Of[0]) {
+		key := fmt.Sprintf("%#v", row)
+		if met := right[key] > 0; met == (n.Kind == plan.Intersect) {
+			out = append(out, row)
+		}
+		right[key]--
 	}
 	return out
 }

@@ -232,11 +232,14 @@ type TemporalJoin struct {
 	Keys []JoinKey
 }
 
+// ReplicateRows is the Func of a Correlate that gives each row as often as its argument, a BIGINT, says.
+const ReplicateRows = "$REPLICATE_ROWS"
+
 // Correlate gives for each left row what a table function makes of it.
 type Correlate struct {
 	Kind  JoinKind // Inner or Left
 	Input Node
-	Func  string      // UNNEST, or a table function's name
+	Func  string      // UNNEST, ReplicateRows, or a table function's name
 	Args  []expr.Expr // over the input
 	// Ordinality adds a column that counts the rows from 1.
 	Ordinality bool
