@@ -103,7 +103,7 @@ func (f *Finder) Invoke(ctx context.Context, method string, args, reply any, opt
 		if err != nil {
 			return err
 		}
-		err = conn.Invoke(ctx, method, args, reply, opts...)
+		err = f.left(ctx, conn, conn.Invoke(ctx, method, args, reply, opts...))
 		if notLeading(err) != nil {
 			said = err
 		}
@@ -126,10 +126,25 @@ func (f *Finder) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 	}
 	s, err := conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
+		err = f.left(ctx, conn, err)
 		f.note(conn, err)
 		return nil, err
 	}
-	return &stream{s, f, conn}, nil
+	return &stream{s, f, conn, ctx}, nil
+}
+
+// left says of a call that broke off because another one left the connection what it would say had it found out itself: that the job manager
+// can't be reached, so that whoever makes it tries again.
+func (f *Finder) left(ctx context.Context, conn *grpc.ClientConn, err error) error {
+	if status.Code(err) != codes.Canceled || ctx.Err() != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if conn == f.mu.conn || f.mu.closed {
+		return err
+	}
+	return status.Error(codes.Unavailable, "this job manager was left for another")
 }
 
 // stream tells the finder what answers say of who leads.
@@ -137,11 +152,12 @@ type stream struct {
 	grpc.ClientStream
 	finder *Finder
 	conn   *grpc.ClientConn
+	caller context.Context //nolint:containedctx // the stream's own ends with the connection
 }
 
 // RecvMsg implements grpc.ClientStream.
 func (s *stream) RecvMsg(m any) error {
-	err := s.ClientStream.RecvMsg(m)
+	err := s.finder.left(s.caller, s.conn, s.ClientStream.RecvMsg(m))
 	if err != nil && errors.Is(context.Cause(s.Context()), context.DeadlineExceeded) {
 		s.finder.note(s.conn, errSilent)
 	} else if err != nil {
