@@ -52,6 +52,9 @@ func (c *committer) resume(ctx context.Context, root *os.Root, id types.Checkpoi
 	case there:
 		return own.forget(ctx, id)
 	}
+	if err := c.behind(ctx, root, id); err != nil { // all was done for a later checkpoint
+		return err
+	}
 	from := collectionOf(root, c.sink, lastOf(epochs).writer.Job, c.ctx.Operator)
 	if there, err := from.exists(); err != nil || !there {
 		return err // Commit tells whether that may be

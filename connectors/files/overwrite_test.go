@@ -198,6 +198,20 @@ func TestOverwritingFromEveryStep(t *testing.T) {
 	}
 }
 
+// A job that falls back behind the end of another attempt, which is visible, does not write it again.
+func TestOverwritingFallenBack(t *testing.T) {
+	k := newOverwriting(t, byDT)
+	k.recover(0, nil)
+	first := k.epoch(1, both(stream.NoWatermark), noon)
+	k.commit(1, first)
+	k.commit(2, k.epoch(2, both(stream.MaxWatermark), noon))
+	k.restart()
+	if err := k.c.Recover(t.Context(), 1, first); !errors.Is(err, connectors.ErrAhead) || failure.ClassOf(err).Retry != failure.Restart {
+		t.Errorf("recovery of checkpoint 1 behind the end says %v", err)
+	}
+	k.is("at the end", noon+"/1", noon+"/2")
+}
+
 // What the end of the collection leaves, where the process dies in its middle.
 func TestOverwritingStoppedInTheEnd(t *testing.T) {
 	k := newOverwriting(t, map[string]string{"format": "json"})
