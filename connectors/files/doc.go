@@ -70,7 +70,8 @@
 //   - between the links and the end of the collection: Recover finds all links, and nothing to remove;
 //   - after the collection has got another name: Recover finds none, knows that all is done, and removes what is left of it.
 //
-// A job that goes on from another's checkpoint links that one's collection into its own, which has its name when it is
+// A job that falls back behind the end of the input is refused as soon as a file of the later checkpoint has its name, before anything
+// of the collection is touched. A job that goes on from another's checkpoint links that one's collection into its own, which has its name when it is
 // whole. A job that is cancelled leaves the table as it was, and its collection.
 //
 // Every path is opened below the root that the option path names; links that lead

@@ -49,11 +49,12 @@ func (c *committer) resume(ctx context.Context, root *os.Root, id types.Checkpoi
 		return err
 	case id == 0 || !there && len(epochs) == 0: // or the sink is new in the job
 		return own.begin()
-	case there:
-		return own.forget(ctx, id)
 	}
-	if err := c.behind(ctx, root, id); err != nil { // all was done for a later checkpoint
+	if err := c.behind(ctx, root, id); err != nil { // a later checkpoint's last commit needs all that is there
 		return err
+	}
+	if there {
+		return own.forget(ctx, id)
 	}
 	from := collectionOf(root, c.sink, lastOf(epochs).writer.Job, c.ctx.Operator)
 	if there, err := from.exists(); err != nil || !there {

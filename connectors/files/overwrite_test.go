@@ -212,6 +212,40 @@ func TestOverwritingFallenBack(t *testing.T) {
 	k.is("at the end", noon+"/1", noon+"/2")
 }
 
+// Nor does one that falls back into the middle of that: where output of the later checkpoint is visible, that one can still be
+// restored, and where none is, its rows come again.
+func TestOverwritingFallenBackIntoTheLastCommit(t *testing.T) {
+	ahead, again := 0, 0
+	for n, stopped := 0, true; stopped; n++ {
+		k := newOverwriting(t, byDT)
+		k.there([]string{noon + "/old"})
+		k.recover(0, nil)
+		first := k.epoch(1, both(stream.NoWatermark), noon)
+		k.commit(1, first)
+		last := k.epoch(2, both(stream.MaxWatermark), noon, "dt=b/hm=1")
+		err := k.c.Commit(&stopping{Context: t.Context(), left: n}, 2, last)
+		if stopped = errors.Is(err, errStopped); !stopped {
+			break
+		}
+		k.restart()
+		switch err := k.c.Recover(t.Context(), 1, first); {
+		case errors.Is(err, connectors.ErrAhead):
+			ahead++
+			k.recover(2, last)
+			k.is(fmt.Sprintf("stopped at step %d, then ended", n), noon+"/1", noon+"/2", "dt=b/hm=1/2")
+		case err != nil:
+			t.Fatal(err)
+		default:
+			again++
+			k.commit(3, k.epoch(3, both(stream.MaxWatermark), noon))
+			k.is(fmt.Sprintf("stopped at step %d, then written again", n), noon+"/1", noon+"/3")
+		}
+	}
+	if ahead == 0 || again == 0 {
+		t.Errorf("%d times output was ahead, %d times it was not", ahead, again)
+	}
+}
+
 // What the end of the collection leaves, where the process dies in its middle.
 func TestOverwritingStoppedInTheEnd(t *testing.T) {
 	k := newOverwriting(t, map[string]string{"format": "json"})
