@@ -239,7 +239,8 @@ func retyped(e expr.Expr, in plan.Schema) expr.Expr {
 	})
 }
 
-// filterOverAggregate asks what is said of keys before rows are grouped.
+// filterOverAggregate asks what is said of keys before rows are grouped. What is said of their window is asked behind: the aggregate is to deal rows
+// out itself, and a session is not known before.
 func filterOverAggregate(o *optimizer, n plan.Node) plan.Node {
 	f, ok := n.(*plan.Filter)
 	if !ok {
@@ -249,8 +250,9 @@ func filterOverAggregate(o *optimizer, n plan.Node) plan.Node {
 	if !ok || a.Sets != nil || len(a.Keys) == 0 {
 		return nil
 	}
+	w := windowColumns(a.Input)
 	below, above := part(plan.Conjuncts(f.Condition), func(e expr.Expr) bool {
-		return o.steady(e) && readsOnly(e, func(c int) bool { return c < len(a.Keys) })
+		return o.steady(e) && readsOnly(e, func(c int) bool { return c < len(a.Keys) && !w.has(a.Keys[c]) })
 	})
 	if len(below) == 0 {
 		return nil

@@ -24,6 +24,11 @@ type window struct {
 	of plan.Window
 }
 
+// has tells whether a column is one of the window's.
+func (w *window) has(column int) bool {
+	return w != nil && (column == w.start || column == w.end || column == w.time)
+}
+
 // windowOf returns the window of a node's rows, nil where they have none, or not both its start and its end.
 func windowOf(n plan.Node) *window {
 	w := windowColumns(n)
