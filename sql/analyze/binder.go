@@ -202,6 +202,9 @@ func (b *binder) columnRef(c *ast.ColumnRef) (expr.Expr, error) {
 		}
 	}
 	if ref.column == nil {
+		if b.farther(c.Name) {
+			return nil, b.hinted(c, "join the tables", "a column (%s) of a query that is not the next one around is not supported yet", c.Name)
+		}
 		return nil, b.unknownColumn(b.scope, c.Name)
 	}
 	def := in.column(ref.column)
@@ -215,6 +218,16 @@ func (b *binder) columnRef(c *ast.ColumnRef) (expr.Expr, error) {
 		}
 	}
 	return e, nil
+}
+
+// farther tells whether a query behind the next one around has a column of that name.
+func (b *binder) farther(n ast.Name) bool {
+	for s := b.scope.outer; s != nil; s = s.outer {
+		if ref, ambiguous := s.lookup(n.Parts); ref.column != nil || ambiguous {
+			return true
+		}
+	}
+	return false
 }
 
 // field is the field of a ROW.

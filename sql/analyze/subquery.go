@@ -65,7 +65,8 @@ func (s *selection) oneValue(n *slot) (expr.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return expr.NewCase([]expr.When{{If: having, Then: one.columns[0]}}, nil)
+	c, err := expr.NewCase([]expr.When{{If: having, Then: one.columns[0]}}, nil)
+	return c, s.wrap(n.at, err)
 }
 
 // joinNested puts what a subquery has for each row of the stage behind its columns. Single says that there is one row at most, or else the job fails.
