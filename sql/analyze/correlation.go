@@ -188,8 +188,8 @@ func (s *selection) oneRowEach(having []conjunct) bool {
 // oneRow leaves the select list and HAVING to the query around. DISTINCT and ORDER BY make nothing of one row.
 func (s *selection) oneRow(having []conjunct) (relation, error) {
 	r := relation{node: s.node}
-	if s.has(overSlot) {
-		return r, s.unsupported(s.tree, "an OVER call in a subquery that names columns of the query around")
+	if s.has(overSlot) || s.tree.Qualify != nil {
+		return r, s.unsupported(s.tree, "an OVER call or QUALIFY in a subquery that names columns of the query around")
 	}
 	one := &oneRow{}
 	for i, it := range s.items {
@@ -223,8 +223,8 @@ func (s *selection) within(at ranged) error {
 
 // tiedResult computes the select list and, behind it, the columns that the ties go by.
 func (s *selection) tiedResult(columns []expr.Expr, result plan.Schema) (plan.Node, error) {
-	if s.has(overSlot) {
-		return nil, s.unsupported(s.tree, "an OVER call in a subquery that names columns of the query around")
+	if s.has(overSlot) || s.tree.Qualify != nil {
+		return nil, s.unsupported(s.tree, "an OVER call or QUALIFY in a subquery that names columns of the query around")
 	}
 	c := s.env.correlated
 	first := 0
