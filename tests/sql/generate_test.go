@@ -230,6 +230,8 @@ func (g *generator) aggregate(levels int) relation {
 		if g.IntN(4) == 0 {
 			sql += " HAVING COUNT(*) > " + fmt.Sprint(g.IntN(3))
 		}
+	} else { // over no rows at all batch mode gives a row, a stream none
+		sql += " HAVING COUNT(*) > 0"
 	}
 	return relation{sql, append(columns, more...)}
 }
