@@ -21,14 +21,25 @@ type AggregateCall struct {
 	Filter   int
 	// Separator stands between the values that LISTAGG gives.
 	Separator string
+	// Offset is how many rows in front of a row LAG looks. Where there are not as many it gives the row's own value in column Default if
+	// Defaulted, and NULL otherwise.
+	Offset    int64
+	Defaulted bool
+	Default   int
 }
 
-// CountStar is the Arg of COUNT(*).
+// CountStar is the Arg of COUNT(*), RANK and DENSE_RANK.
 const CountStar = -1
 
 var aggregateNames = []string{
 	"AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "MAX", "MIN", "STDDEV_POP", "STDDEV_SAMP", "SUM", "SUM0", "VAR_POP", "VAR_SAMP",
 }
+
+var placeNames = []string{"DENSE_RANK", "LAG", "RANK"}
+
+// GoesByPlace tells whether a function, by its name in capitals, goes by the place of a row among those before it: only OVER has it, over all
+// rows up to it.
+func GoesByPlace(function string) bool { return slices.Contains(placeNames, function) }
 
 // GoesByOrder tells whether the result of an aggregate function, by its name in capitals, depends on the order in
 // which rows come. Partial rows don't keep it.
@@ -56,17 +67,38 @@ func (a *AggregateCall) field(in *types.Schema) (types.Field, error) {
 // Type returns the type of the result over rows of a schema that has the column.
 func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
 	name := strings.ToUpper(a.Func)
-	if a.Arg == CountStar {
+	switch {
+	case name == "RANK" || name == "DENSE_RANK":
+		return types.Of(types.BigInt).NotNull(), nil
+	case a.Arg == CountStar:
 		return expr.AggregateType(name, a.argType(in))
 	}
 	arg := a.argType(in)
 	if l := arg.Layout(); name != "COUNT" && (l == types.LayoutNone || l >= types.LayoutList) {
 		return types.Type{}, fmt.Errorf("%s: there is no aggregate over values of type %s", name, arg)
 	}
+	if name == "LAG" {
+		return a.lagType(arg, in)
+	}
 	if !slices.Contains(aggregateNames, name) {
 		return types.Type{}, fmt.Errorf("no operator has the aggregate function %s", name)
 	}
 	return expr.AggregateResult(name, []types.Type{arg})
+}
+
+// lagType returns the type of LAG's result, which is NULL for rows that are not there unless something stands for them.
+func (a *AggregateCall) lagType(arg types.Type, in *types.Schema) (types.Type, error) {
+	if !a.Defaulted {
+		return arg.AsNullable(), nil
+	}
+	instead := in.Fields[a.Default].Type
+	if !instead.EqualIgnoringNull(arg) {
+		return types.Type{}, fmt.Errorf("LAG: values are %s, and what stands for rows that are not there is %s", arg, instead)
+	}
+	if instead.Nullable {
+		return instead, nil
+	}
+	return arg, nil
 }
 
 // same tells whether two calls aggregate the same, whatever they call it.
@@ -99,6 +131,15 @@ func (a *AggregateCall) text(in *types.Schema) string {
 	}
 	if a.Separator != "" {
 		arg += fmt.Sprintf(", '%s'", a.Separator)
+	}
+	switch name := strings.ToUpper(a.Func); {
+	case name == "LAG":
+		arg += fmt.Sprintf(", %d", a.Offset)
+		if a.Defaulted {
+			arg += ", " + in.Fields[a.Default].Name
+		}
+	case GoesByPlace(name):
+		arg = ""
 	}
 	filter := ""
 	if a.Filtered {
@@ -184,6 +225,7 @@ func wordFields(name string) []types.Field {
 type callsCheck struct {
 	retract bool // rows may take others back
 	partial bool // first phase, whose partial rows have no values
+	place   bool // there are functions that go by the place of a row, over frames of all rows up to it
 }
 
 // aggregates checks the calls over an input, nil where it is not known.
@@ -201,8 +243,11 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if a.Name == "" {
 		c.addf(field+".name", "is empty")
 	}
-	if !slices.Contains(aggregateNames, name) {
+	if !slices.Contains(aggregateNames, name) && !(of.place && GoesByPlace(name)) {
 		c.unknown(c.id, c.at(field+".func"), "aggregate function", a.Func, aggregateNames)
+		return
+	}
+	if GoesByPlace(name) && !c.placed(field, name, &a, in) {
 		return
 	}
 	switch {
@@ -221,7 +266,7 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 		}
 	}
 	if a.Arg == CountStar {
-		if name != "COUNT" {
+		if name != "COUNT" && (name == "LAG" || !GoesByPlace(name)) {
 			c.addf(field+".arg", "%s needs a column", name)
 		}
 		return
@@ -238,4 +283,20 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 func (a *AggregateCall) NeedsDistinct() bool {
 	name := strings.ToUpper(a.Func)
 	return a.Distinct && name != "MIN" && name != "MAX" && name != "FIRST_VALUE" && name != "LAST_VALUE"
+}
+
+// placed checks what only calls have that go by the place of a row, and tells whether the rest can be looked at.
+func (c *operatorCheck) placed(field, name string, a *AggregateCall, in *types.Schema) bool {
+	switch {
+	case a.Distinct || a.Filtered:
+		c.addf(field+".func", "%s goes by all rows: it has neither DISTINCT nor a filter", name)
+	case name != "LAG" && a.Arg != CountStar:
+		c.addf(field+".arg", "%s goes by no column, want %d", name, CountStar)
+	case a.Offset < 0 || a.Offset > LagRowsMax:
+		c.addf(field+".offset", "is %d, want 0 to %d rows", a.Offset, LagRowsMax)
+	case a.Defaulted && in != nil && !c.column(c.id, c.at(field+".default"), a.Default, in):
+	default:
+		return true
+	}
+	return false
 }

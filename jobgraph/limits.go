@@ -21,6 +21,8 @@ const (
 	// GroupingSetsMax bounds one expand; FrameRowsMax a frame of rows that an aggregate goes over.
 	GroupingSetsMax = 1_000
 	FrameRowsMax    = 100_000
+	// LagRowsMax bounds how many rows in front of a row LAG looks: their values are kept in one piece, by key.
+	LagRowsMax = 10_000
 	// NameBytesMax is the longest id, uid or name.
 	NameBytesMax = 100
 	// IntervalMax is the longest time that a graph may name.

@@ -10,9 +10,13 @@ func drawCalls(t *rapid.T) []jobgraph.AggregateCall {
 	a := jobgraph.AggregateCall{
 		Func: rapid.String().Draw(t, "func"), Arg: rapid.IntRange(-1, 9).Draw(t, "arg"), Name: "a",
 		Distinct: rapid.Bool().Draw(t, "distinct"), Separator: rapid.String().Draw(t, "separator"),
+		Offset: rapid.Int64().Draw(t, "offset"),
 	}
 	if rapid.Bool().Draw(t, "filtered") {
 		a.Filtered, a.Filter = true, rapid.IntRange(0, 9).Draw(t, "filter")
+	}
+	if rapid.Bool().Draw(t, "defaulted") {
+		a.Defaulted, a.Default = true, rapid.IntRange(0, 9).Draw(t, "default")
 	}
 	return []jobgraph.AggregateCall{a}
 }

@@ -18,10 +18,12 @@ func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
 	switch {
 	case a.Arg != jobgraph.CountStar && (a.Arg < 0 || a.Arg >= p.Raw.Len()):
 		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
-	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct):
+	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct) && (fn == "LAG" || !jobgraph.GoesByPlace(fn)):
 		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, fn)
 	case a.Filtered && (a.Filter < 0 || a.Filter >= p.Raw.Len() || p.Raw.Fields[a.Filter].Type.Kind != types.Boolean):
 		return fmt.Errorf("aggregate %s: the filter, column %d, is no BOOLEAN column of the input", a.Name, a.Filter)
+	case jobgraph.GoesByPlace(fn):
+		return p.checkPlaced(fn, a)
 	case p.Merge && !p.Disjoint && p.counted(a):
 		return fmt.Errorf("aggregate %s: %s needs the values, which partial rows don't have", a.Name, fn)
 	}
@@ -76,6 +78,10 @@ type target struct {
 // sourceOf returns where a call's values come from.
 func (p *planner) sourceOf(a *jobgraph.AggregateCall) source {
 	s := source{arg: a.Arg, filter: noColumn}
+	if jobgraph.GoesByPlace(name(a)) {
+		s.arg, s.placed = jobgraph.CountStar, true
+		return s
+	}
 	if a.Filtered {
 		s.filter = a.Filter
 	}
@@ -143,6 +149,17 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 	case "LISTAGG":
 		t.op = p.kept(label, arg, opList)
 		t.op.separator = []byte(a.Separator)
+	case "LAG":
+		t.op = p.lag(label, arg, a)
+	case "RANK":
+		p.Ranked = true
+		t.op = op{kind: opRank}
+		p.column(label+"$rows", types.Of(types.BigInt))
+		_, t.op.word = p.column(label, types.Of(types.BigInt))
+	case "DENSE_RANK":
+		p.Ranked = true
+		t.op = op{kind: opDenseRank}
+		_, t.op.word = p.column(label, types.Of(types.BigInt))
 	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
 		t.op = p.sum(label, arg, true)
 		t.squares, t.deviates = p.squares(label, arg), true
@@ -247,6 +264,8 @@ func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
 		e.deviate(fn, t)
 	case fn == "SUM0":
 		e.always = true
+	case fn == "LAG":
+		e.seen, e.always = t.op.word-1, false
 	}
 	p.Final = append(p.Final, e)
 }
@@ -297,7 +316,7 @@ func emitKindOf(kind opKind, arg types.Type) emitKind {
 		return emitExtremeWide
 	case opExtremeBytes, opList:
 		return emitBytes
-	case opFirst, opLast:
+	case opFirst, opLast, opLag:
 		return map[types.Layout]emitKind{
 			types.LayoutBytes: emitBytes, types.LayoutInt128: emitExtremeWide, types.LayoutFloat32: emitFloat, types.LayoutFloat64: emitDouble,
 		}[arg.Layout()] // of other layouts emitInt, the zero

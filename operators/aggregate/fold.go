@@ -23,6 +23,8 @@ type Folder struct {
 	edge    int32 // the frame's first row, or where it leaves the one behind its last
 	leaving bool
 
+	peers stream.Bitmap // selected rows that begin peers; nil: all do
+
 	slots     [TileRows]statebackend.Slot // of the rows that have a value
 	positions [TileRows]int32
 	weights   [TileRows]int64
@@ -53,6 +55,12 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 		s := &f.plan.steps[i]
 		if s.words() {
 			addWords(rows, s, b, from, slots)
+			continue
+		}
+		if s.placed {
+			if err := f.place(table, s, b, from, slots); err != nil {
+				return err
+			}
 			continue
 		}
 		v := f.resolve(s, b, from, slots)

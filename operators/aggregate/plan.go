@@ -36,6 +36,9 @@ const (
 	opFirst                        // the first value to come, of any layout
 	opLast                         //
 	opList                         // strings with a separator between
+	opLag                          // the value so many rows in front, of any layout
+	opRank                         // one more than how many rows are in front of a row's peers
+	opDenseRank                    // how many kinds of peers there are
 )
 
 // op is a loop with the place of its accumulator.
@@ -52,6 +55,7 @@ type op struct {
 	bytes  bool // the value of opFirst and opLast is that of a bytes column
 	// separator stands between the values of a list.
 	separator []byte
+	lag       lag
 	// fit turns the squares of DECIMALs into those that are added up.
 	fit *fitting
 }
@@ -75,6 +79,8 @@ type source struct {
 	filter int // a BOOLEAN column; noColumn admits all rows
 	// counted is one more than the position among Plan.Counted, 0: plain values.
 	counted int
+	// placed has the loops go over all rows, one by one, in their order.
+	placed bool
 }
 
 // step feeds a source to loops.
@@ -124,6 +130,8 @@ type Plan struct {
 	Bytes bool
 	// plain tells that all values of a column are folded, whatever else a row says.
 	plain bool
+	// Ranked tells that loops ask which rows are peers: Folder.Peers.
+	Ranked bool
 	// Inexact tells that there are sums of floating-point numbers, of which something
 	// may be left when all rows were taken back.
 	Inexact bool

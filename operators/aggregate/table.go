@@ -214,7 +214,13 @@ func (t *Table) SetBytes(column int, s statebackend.Slot, value []byte) error {
 	if len(t.arena)+len(value) > 1<<31 {
 		return fmt.Errorf("a first phase holds more than 2 GiB of values")
 	}
-	t.words[int(s)*t.stride+headWords+t.wordOf[column]] = t.store(value)
+	word := &t.words[int(s)*t.stride+headWords+t.wordOf[column]]
+	if piece := t.bytes(*word); len(value) > 0 && len(value) <= len(piece) { // no other row has it
+		copy(piece, value)
+		*word = *word>>32<<32 | uint64(len(value))
+		return nil
+	}
+	*word = t.store(value)
 	return nil
 }
 

@@ -24,6 +24,7 @@ type answerer struct {
 	sliders [2]*slider       // of bounded ones; nil: they are made anew
 	// values tells where the values of DISTINCT calls repeat among the rows that were there and that are.
 	values [2]*aggregate.Repeats
+	peers  [2]stream.Bitmap // that begin with a row, among both
 
 	told []told
 	rows struct { // to go
@@ -71,6 +72,7 @@ func (a *answerer) open(s *Sorted) {
 func (a *answerer) all(s *Sorted) error {
 	l := &s.layout
 	defer l.release()
+	a.peers = l.begins
 	a.sliders[0].forget()
 	a.sliders[1].forget()
 	a.values[0].Lay(l.before)
@@ -182,6 +184,9 @@ func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebac
 		return slot, a.fold(a.scratch, slot, b, first, end)
 	}
 	a.folder.Enter(a.values[side], from)
+	if a.plan.Ranked {
+		a.folder.Peers(a.peers[side])
+	}
 	r := &a.running[side]
 	if r.table.Full() {
 		if err := r.move(a.plan); err != nil {

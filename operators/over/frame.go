@@ -110,6 +110,7 @@ func (o *Over) answerRunning(d *frames) error {
 	}
 	a := answers{o: o, from: b}
 	positions := f.rows.Positions
+	o.findPeers(b, positions)
 	for i := 0; i < len(positions); {
 		key := positions[i]
 		last := i
@@ -130,6 +131,24 @@ func (o *Over) answerRunning(d *frames) error {
 	a.flush()
 	o.remove(&d.keys, positions, &f.rows.Orders)
 	return nil
+}
+
+// findPeers finds out which rows, that questions at positions ask for, begin peers. All rows of a key's time are due at once, so that none has
+// peers that were answered before.
+func (o *Over) findPeers(b *stream.Batch, positions []int32) {
+	if !o.plan.Ranked {
+		return
+	}
+	if words := stream.Words(len(positions)); len(o.peers) < words {
+		o.peers = make(stream.Bitmap, 2*words)
+	}
+	times := &b.Columns[o.spec.Time]
+	for i, key := range positions {
+		begins := i == 0 || key != positions[i-1] ||
+			stream.Value[int64](times, b.Row(i)) != stream.Value[int64](times, b.Row(i-1))
+		o.peers.Put(i, begins)
+	}
+	o.folder.Peers(o.peers)
 }
 
 // answerRange is for ranges of time.

@@ -26,6 +26,9 @@ type layout struct {
 	// all has the rows that elements name; before and after are as many of them as were and are there.
 	all, before, after *stream.Batch
 	sel                [2][]int32
+	// begins are, where ranks are asked for, those of before and after that have another order than the row in front.
+	ranked bool
+	begins [2]stream.Bitmap
 }
 
 // element is a row of a stretch.
@@ -46,6 +49,7 @@ const scanRows = 64
 
 func (l *layout) open(s *Sorted) {
 	l.frame, l.pool, l.stored = s.spec.Frame, s.ctx.Pool, s.stored
+	l.ranked = s.plan.Ranked
 	l.found = *newFound(l.pool, l.stored)
 }
 
@@ -254,4 +258,31 @@ func (l *layout) collect() {
 		}
 	}
 	l.before, l.after = selected(l.all, l.sel[0]), selected(l.all, l.sel[1])
+	if l.ranked {
+		l.findPeers()
+	}
+}
+
+// findPeers finds out which rows begin peers, of those that were there and of those that are.
+func (l *layout) findPeers() {
+	var at [2]int
+	for side := range l.begins {
+		if words := stream.Words(len(l.sel[side])); len(l.begins[side]) < words {
+			l.begins[side] = make(stream.Bitmap, 2*words)
+		}
+	}
+	for _, g := range l.segments {
+		var last [2][]byte
+		for _, e := range l.elements[g.from:g.to] {
+			order := l.found.rows.Orders.At(int(e.row))
+			order = order[:len(order)-numberBytes]
+			for side, there := range [2]bool{e.was, e.is} {
+				if there {
+					l.begins[side].Put(at[side], last[side] == nil || !bytes.Equal(last[side], order))
+					last[side] = order
+					at[side]++
+				}
+			}
+		}
+	}
 }

@@ -7,6 +7,9 @@
 // do, a row that comes behind the watermark is dropped and counted as late. In the
 // order of arrival a row is answered at once.
 //
+// Ranks and LAG are running accumulators of such frames too, and so go by the order of rows: ranks are told which rows begin peers, LAG has a queue
+// of the values that later rows will give.
+//
 // A frame that begins with the first row has running accumulators by key, of which a
 // copy is taken for each row. A bounded frame is folded anew for each row, out of
 // the rows that the map keeps: that costs as many values as the frame has, is exact
@@ -72,6 +75,7 @@ type Over struct {
 	watermark stream.Watermark
 	due       statebackend.Due
 	frames    frames
+	peers     stream.Bitmap   // of rows that are due: those that begin peers
 	out       []*stream.Batch // to go
 	slots     []statebackend.Slot
 	sel       []int32

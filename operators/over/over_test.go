@@ -239,6 +239,91 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// placeCalls are the functions that go by the place of a row: values of fixed and of variable length, NULLs among them, and what stands for
+// rows that are not there.
+func placeCalls() []jobgraph.AggregateCall {
+	return []jobgraph.AggregateCall{
+		{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
+		{Func: "LAG", Arg: 2, Name: "before", Offset: 1}, {Func: "LAG", Arg: 3, Name: "text", Offset: 2},
+		{Func: "LAG", Arg: 2, Name: "or own key", Offset: 2, Defaulted: true, Default: 2}, {Func: "LAG", Arg: 3, Name: "own", Offset: 0},
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	places := func(arrival bool) *jobgraph.OperatorSpec {
+		s := spec(jobgraph.FrameSpec{}, arrival)
+		s.Body.(*jobgraph.OverAggregateSpec).Aggregates = placeCalls()
+		return s
+	}
+	for _, c := range []operatortest.Case{
+		{
+			Name: "in the order of time", Spec: places(false), Script: `
+				1 10 1 'b'
+				1 5 2 'c'
+				2 5 4 NULL
+				1 10 NULL ''
+				watermark 9
+				1 9 100 'z'
+				1 20 16 'a long text'
+				1 10 3 NULL
+				watermark 10
+				1 20 17 'y'
+				NULL 20 1 'n'
+				end`,
+			Want: `
+				1 5 2 'c' 1 1 NULL NULL 2 'c'
+				2 5 4 NULL 1 1 NULL NULL 4 NULL
+				1 10 1 'b' 2 2 2 NULL 1 'b'
+				1 10 NULL '' 2 2 1 'c' 2 ''
+				1 10 3 NULL 2 2 NULL 'b' 1 NULL
+				1 20 16 'a long text' 5 3 3 '' NULL 'a long text'
+				1 20 17 'y' 5 3 16 NULL 3 'y'
+				NULL 20 1 'n' 1 1 NULL NULL 1 'n'`,
+			Counts: &operators.Counts{Folded: 8, Late: 1},
+		},
+		{
+			Name: "by arrival no row is another's peer", Spec: places(true), Script: "1 NULL 1 'a'\n2 NULL NULL 'b'\n1 NULL 2 'c'\n1 NULL 3 NULL\n2 NULL 9 NULL\nend",
+			Want: `
+				1 NULL 1 'a' 1 1 NULL NULL 1 'a'
+				2 NULL NULL 'b' 1 1 NULL NULL NULL 'b'
+				1 NULL 2 'c' 2 2 1 NULL 2 'c'
+				1 NULL 3 NULL 3 3 2 'a' 1 NULL
+				2 NULL 9 NULL 2 2 NULL NULL 9 NULL`,
+		},
+	} {
+		c.New, c.Inputs, c.Backend, c.Keys = over.New, []*types.Schema{rows}, columnar.New(), [][]int{{0}}
+		operatortest.Run(t, c)
+	}
+}
+
+// TestLagOfLayouts: a value comes out of the queue as it went in, whatever its type.
+func TestLagOfLayouts(t *testing.T) {
+	for _, c := range []struct {
+		of     types.Type
+		values [3]string
+	}{
+		{types.Of(types.Boolean), [3]string{"TRUE", "FALSE", "TRUE"}},
+		{types.Of(types.TinyInt), [3]string{"-3", "127", "0"}},
+		{types.Of(types.SmallInt), [3]string{"-300", "7", "0"}},
+		{types.Of(types.Float), [3]string{"-0.5", "1.25", "0.0"}},
+		{types.Of(types.Double), [3]string{"-0.5", "1e300", "0.0"}},
+		{types.DecimalOf(10, 2), [3]string{"-1.25", "99999999.99", "0.00"}},
+		{types.DecimalOf(38, 2), [3]string{"-123456789012345678901234567890.25", "1.00", "0.00"}},
+		{types.Of(types.Date), [3]string{"19000", "-1", "0"}},
+	} {
+		in := types.NewSchema(types.Field{Name: "v", Type: c.of})
+		v := c.values
+		operatortest.Run(t, operatortest.Case{
+			Name: c.of.String(), New: over.New, Inputs: []*types.Schema{in}, Keys: [][]int{{}}, Backend: columnar.New(),
+			Spec: &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
+				Arrival: true, Aggregates: []jobgraph.AggregateCall{{Func: "LAG", Arg: 0, Name: "before", Offset: 1}},
+			}},
+			Script: v[0] + "\n" + v[1] + "\nNULL\n" + v[2] + "\nend",
+			Want:   v[0] + " NULL\n" + v[1] + " " + v[0] + "\nNULL " + v[1] + "\n" + v[2] + " NULL",
+		})
+	}
+}
+
 // flagged are rows with a column for FILTER behind them.
 var flagged = types.NewSchema(append(slices.Clone(rows.Fields), types.Field{Name: "b", Type: types.Of(types.Boolean)})...)
 
@@ -291,6 +376,23 @@ func answerOf(frame [][]string, sliding bool) string {
 	return fmt.Sprintf("%d %s %s %d %s %d %s", len(frame), some, most, len(texts), all, len(admitted), list)
 }
 
+// placesOf returns what placeCalls are of the last of some rows, of which peers have the same value in a column.
+func placesOf(up [][]string, order int) string {
+	row, rank, dense := up[len(up)-1], 0, 0
+	for i, r := range up {
+		if i == 0 || r[order] != up[i-1][order] {
+			rank, dense = i+1, dense+1
+		}
+	}
+	back := func(n, column int, instead string) string {
+		if len(up) <= n {
+			return instead
+		}
+		return up[len(up)-1-n][column]
+	}
+	return fmt.Sprintf(" %d %d %s %s %s %s", rank, dense, back(1, 2, "NULL"), back(2, 3, "NULL"), back(2, 2, row[2]), row[3])
+}
+
 // model answers rows from plain lists.
 type model struct {
 	frame   jobgraph.FrameSpec
@@ -322,8 +424,19 @@ func (m *model) answer(row []string) {
 			frame = append(frame, r)
 		}
 	}
-	m.out = append(m.out, strings.Join(row, " ")+" "+answerOf(frame, m.sliding))
+	places := ""
+	if m.frame == (jobgraph.FrameSpec{}) {
+		order := 1
+		if m.arrival {
+			order = arrived
+		}
+		places = placesOf(frame, order)
+	}
+	m.out = append(m.out, strings.Join(row[:arrived], " ")+" "+answerOf(frame, m.sliding)+places)
 }
+
+// arrived is where a model's row has a number that no other has, behind the columns.
+const arrived = 5
 
 // pass answers the rows that waited for a watermark.
 func (m *model) pass(w int64) {
@@ -368,6 +481,7 @@ func TestOverEqualsModel(t *testing.T) {
 				row[2] = strconv.Itoa(i % period)
 			}
 			script = append(script, strings.Join(row, " "))
+			row = append(row, strconv.Itoa(i))
 			switch {
 			case m.arrival:
 				m.past[row[0]] = append(m.past[row[0]], row)
@@ -386,6 +500,9 @@ func TestOverEqualsModel(t *testing.T) {
 		m.pass(1 << 62)
 		of := spec(m.frame, m.arrival)
 		of.Body.(*jobgraph.OverAggregateSpec).Aggregates = modelCalls
+		if m.frame == (jobgraph.FrameSpec{}) {
+			of.Body.(*jobgraph.OverAggregateSpec).Aggregates = append(slices.Clone(modelCalls), placeCalls()...)
+		}
 		if m.sliding { // no extremes and lists, which can't be taken back
 			of.Body.(*jobgraph.OverAggregateSpec).Aggregates = slidingCalls
 		}
@@ -415,6 +532,19 @@ func TestRefusals(t *testing.T) {
 		{"time", "time column v", func(s *jobgraph.OverAggregateSpec) { s.Time = 2 }},
 		{"distinct", "needs a column", func(s *jobgraph.OverAggregateSpec) {
 			s.Aggregates = []jobgraph.AggregateCall{{Func: "COUNT", Arg: jobgraph.CountStar, Name: "x", Distinct: true}}
+		}},
+		{"rank over a slider", "RANK goes by all rows", func(s *jobgraph.OverAggregateSpec) {
+			s.Frame = jobgraph.FrameSpec{Bounded: true, Preceding: 100}
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "RANK", Arg: jobgraph.CountStar, Name: "x"}}
+		}},
+		{"offset", "LAG of a row -1 in front", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "LAG", Arg: 2, Name: "x", Offset: -1}}
+		}},
+		{"default", "no column 9", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "LAG", Arg: 2, Name: "x", Offset: 1, Defaulted: true, Default: 9}}
+		}},
+		{"type of the default", "what stands for rows that are not there is STRING", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "LAG", Arg: 2, Name: "x", Offset: 1, Defaulted: true, Default: 3}}
 		}},
 	} {
 		o := spec(jobgraph.FrameSpec{}, false)

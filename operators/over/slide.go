@@ -1,7 +1,9 @@
 package over
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"millrace/jobgraph"
 	"millrace/operators/aggregate"
@@ -31,6 +33,11 @@ type slider struct {
 // newPlan makes the plan of a spec, and the slider of its frames, nil where they are made anew.
 func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Plan, *slider, error) {
 	input := aggregate.Input{Calls: spec.Aggregates, Raw: in}
+	for _, c := range spec.Aggregates {
+		if fn := strings.ToUpper(c.Func); jobgraph.GoesByPlace(fn) && (spec.Frame.Range || spec.Frame.Bounded) {
+			return nil, nil, fmt.Errorf("aggregate %s: %s goes by all rows up to a row, not by those of another frame", c.Name, fn)
+		}
+	}
 	if f := spec.Frame; f.Bounded && !f.Range && f.Preceding >= slideRows {
 		input.Retract = true
 		p, err := aggregate.NewPlan(input)

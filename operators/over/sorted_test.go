@@ -151,6 +151,36 @@ func TestSorted(t *testing.T) {
 		+U 1 0 4 'b' 1`, operators.Counts{Folded: 6})
 }
 
+func TestSortedPlaces(t *testing.T) {
+	sortedRowByRow(t, "ranks", byValue(jobgraph.FrameSpec{}, func(s *jobgraph.OverAggregateSpec) {
+		s.Aggregates = []jobgraph.AggregateCall{
+			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
+			{Func: "LAG", Arg: 3, Name: "before", Offset: 1},
+		}
+	}), `
+		+I 1 0 5 'a'
+		+I 1 0 5 'b'
+		+I 1 0 4 'c'
+		+I 1 0 9 'd'
+		-D 1 0 5 'a'
+		end`, `
+		+I 1 0 5 'a' 1 1 NULL
+		+I 1 0 5 'b' 1 1 'a'
+		+I 1 0 4 'c' 3 2 'b'
+		+I 1 0 9 'd' 1 1 NULL
+		-U 1 0 5 'a' 1 1 NULL
+		+U 1 0 5 'a' 2 2 'd'
+		-U 1 0 5 'b' 1 1 'a'
+		+U 1 0 5 'b' 2 2 'a'
+		-U 1 0 4 'c' 3 2 'b'
+		+U 1 0 4 'c' 4 3 'b'
+		-D 1 0 5 'a' 2 2 'd'
+		-U 1 0 5 'b' 2 2 'a'
+		+U 1 0 5 'b' 2 2 'd'
+		-U 1 0 4 'c' 4 3 'b'
+		+U 1 0 4 'c' 3 3 'b'`, operators.Counts{Folded: 5})
+}
+
 func TestSortedFinalOnly(t *testing.T) {
 	for _, keys := range [][]int{{0}, {}} {
 		want := "1 0 6 'b' 2 13 'b'\n1 0 7 'a' 1 7 'a'\n1 0 5 'c' 3 18 'c'\n2 0 NULL 'y' 1 NULL 'y'"
@@ -195,7 +225,11 @@ func (m *sortedModel) answers(key string) (of [][]string, out []string) {
 		for m.frame.Range && to < len(of) && of[to][2] == row[2] {
 			to++
 		}
-		out = append(out, strings.Join(row, " ")+" "+answerOf(of[from:to], m.sliding))
+		places := ""
+		if m.frame == (jobgraph.FrameSpec{}) {
+			places = placesOf(of[:i+1], 2)
+		}
+		out = append(out, strings.Join(row, " ")+" "+answerOf(of[from:to], m.sliding)+places)
 	}
 	return of, out
 }
@@ -232,6 +266,9 @@ func TestSortedEqualsModel(t *testing.T) {
 			m.frame.Bounded, m.frame.Preceding = true, int64(r.IntN(4))
 		}
 		of, keys, most := byValue(m.frame, func(s *jobgraph.OverAggregateSpec) { s.Aggregates = modelCalls }), []string{"1", "2", "NULL"}, 90
+		if m.frame == (jobgraph.FrameSpec{}) {
+			of = byValue(m.frame, func(s *jobgraph.OverAggregateSpec) { s.Aggregates = append(slices.Clone(modelCalls), placeCalls()...) })
+		}
 		m.sliding = m.frame.Bounded && r.IntN(3) == 0
 		if m.sliding { // without extremes and lists, which can't be taken back
 			m.frame.Preceding = int64(32 + r.IntN(4))

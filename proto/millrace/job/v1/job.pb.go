@@ -2834,8 +2834,12 @@ type AggregateCall struct {
 	Name     string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	Distinct bool   `protobuf:"varint,4,opt,name=distinct,proto3" json:"distinct,omitempty"`
 	// A BOOLEAN column of the input; absent: all rows count.
-	Filter        *int32 `protobuf:"varint,5,opt,name=filter,proto3,oneof" json:"filter,omitempty"`
-	Separator     string `protobuf:"bytes,6,opt,name=separator,proto3" json:"separator,omitempty"`
+	Filter    *int32 `protobuf:"varint,5,opt,name=filter,proto3,oneof" json:"filter,omitempty"`
+	Separator string `protobuf:"bytes,6,opt,name=separator,proto3" json:"separator,omitempty"`
+	// Of LAG: how many rows in front.
+	Offset int64 `protobuf:"varint,7,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Of LAG: a column that stands for rows which are not there; absent: NULL.
+	Default       *int32 `protobuf:"varint,8,opt,name=default,proto3,oneof" json:"default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2910,6 +2914,20 @@ func (x *AggregateCall) GetSeparator() string {
 		return x.Separator
 	}
 	return ""
+}
+
+func (x *AggregateCall) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *AggregateCall) GetDefault() int32 {
+	if x != nil && x.Default != nil {
+		return *x.Default
+	}
+	return 0
 }
 
 type GroupAggregateSpec struct {
@@ -4823,15 +4841,19 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\rupdate_before\x18\n" +
 	" \x01(\bR\fupdateBefore\x12\x1d\n" +
 	"\n" +
-	"final_only\x18\v \x01(\bR\tfinalOnly\"\xab\x01\n" +
+	"final_only\x18\v \x01(\bR\tfinalOnly\"\xee\x01\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x1a\n" +
 	"\bdistinct\x18\x04 \x01(\bR\bdistinct\x12\x1b\n" +
 	"\x06filter\x18\x05 \x01(\x05H\x00R\x06filter\x88\x01\x01\x12\x1c\n" +
-	"\tseparator\x18\x06 \x01(\tR\tseparatorB\t\n" +
-	"\a_filter\"\xbc\x02\n" +
+	"\tseparator\x18\x06 \x01(\tR\tseparator\x12\x16\n" +
+	"\x06offset\x18\a \x01(\x03R\x06offset\x12\x1d\n" +
+	"\adefault\x18\b \x01(\x05H\x01R\adefault\x88\x01\x01B\t\n" +
+	"\a_filterB\n" +
+	"\n" +
+	"\b_default\"\xbc\x02\n" +
 	"\x12GroupAggregateSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x12>\n" +
 	"\n" +
