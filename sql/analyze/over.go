@@ -66,7 +66,7 @@ func (b *binder) overCall(c *ast.Call, name string) (expr.Expr, error) {
 		if specFrame := n.window.frame; specFrame != wholeFrame && n.window.at != nil {
 			return nil, b.failf(n.window.at, "%s takes no frame", name)
 		}
-		n.window.frame = wholeFrame
+		n.window.frame = placeFrame
 	}
 	n.key = callKey(&n.call, n.args, n.filter, n.window)
 	return b.sel.slot(n).placeholder(), nil
@@ -74,6 +74,9 @@ func (b *binder) overCall(c *ast.Call, name string) (expr.Expr, error) {
 
 // wholeFrame is the frame that is meant where none is said.
 var wholeFrame = plan.Frame{Range: true, Unbounded: true}
+
+// placeFrame is the frame of functions that go by the place of a row, and take none: each row is behind those before it, peers or not.
+var placeFrame = plan.Frame{Unbounded: true}
 
 // overFunction binds the function and its arguments.
 func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {

@@ -122,11 +122,17 @@ func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (o
 	}
 	for _, c := range calls {
 		a := jobgraph.AggregateCall{Func: c.Func, Arg: jobgraph.CountStar, Name: unique(c.Name, taken), Distinct: c.Distinct, Separator: c.Text}
-		if len(c.Args) > 1 {
+		switch {
+		case c.Func == "LAG":
+			a.Offset = c.Offset
+			if len(c.Args) > 1 {
+				a.Defaulted, a.Default = true, c.Args[1]
+			}
+		case len(c.Args) > 1:
 			p.refuse("", "%s takes one column here, not %d: %s", c.Func, len(c.Args), plan.Line(n))
 			return nil, false
 		}
-		if len(c.Args) == 1 {
+		if len(c.Args) > 0 {
 			a.Arg = c.Args[0]
 		}
 		if c.Filter != plan.NoColumn {

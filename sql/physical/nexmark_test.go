@@ -115,6 +115,9 @@ func TestTexts(t *testing.T) {
 		{"over-by-price", `SELECT auction, SUM(bidder) OVER (PARTITION BY auction ORDER BY price DESC) AS bidders FROM bid`},
 		{"over-distinct", `SELECT auction, COUNT(DISTINCT bidder) OVER w AS bidders, SUM(DISTINCT price) FILTER (WHERE channel <> 'x') OVER w AS total
 			FROM bid WINDOW w AS (PARTITION BY auction ORDER BY dateTime)`},
+		{"ranks-and-lag", `SELECT auction, RANK() OVER w AS r, DENSE_RANK() OVER w AS d, ROW_NUMBER() OVER w AS n, LAG(price) OVER w AS before,
+			LAG(channel, 2, url) OVER w AS channels, SUM(price) OVER w AS total FROM bid WINDOW w AS (PARTITION BY auction ORDER BY dateTime)`},
+		{"top-by-rank", `SELECT * FROM (SELECT auction, price, RANK() OVER (PARTITION BY auction ORDER BY price DESC) AS r FROM bid) WHERE r <= 3`},
 		{"row-number", `SELECT auction, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 		{"rollup", `SELECT channel, bidder, COUNT(*) AS n, SUM(bidder) AS bidders, GROUPING(channel, bidder) AS sets FROM bid GROUP BY ROLLUP (channel, bidder)`},
 		{"unnest", `CREATE TABLE carts (customer BIGINT, items ARRAY<ROW<item STRING, price BIGINT>>, more STRING) WITH ('connector' = 'kafka');
@@ -148,7 +151,9 @@ func TestTexts(t *testing.T) {
 		{"all-places", `CREATE TABLE notes (id INT, name STRING) WITH ('connector' = 'files', 'format' = 'csv');
 			SELECT * FROM notes`},
 		{"unnamed-places", "CREATE TABLE notes (id INT, `a;b` STRING) WITH ('connector' = 'files', 'format' = 'csv'); SELECT id FROM notes"},
-		{"rank-without-bound", `SELECT auction, RANK() OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
+		{"lead", `SELECT auction, LEAD(price) OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
+		{"ntile", `SELECT auction, NTILE(4) OVER (PARTITION BY auction ORDER BY price) AS n FROM bid`},
+		{"lag-far", `SELECT auction, LAG(price, 10001) OVER (PARTITION BY auction ORDER BY dateTime) AS n FROM bid`},
 	} {
 		t.Run(q.name, func(t *testing.T) {
 			b := plantest.New(t)

@@ -88,14 +88,16 @@ func (p *planner) over(n *plan.Over) *step {
 
 // overCalls returns the calls as aggregates: a row's number is how many rows there are up to it.
 func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
-	calls, numbers := slices.Clone(n.Calls), 0
+	calls := slices.Clone(n.Calls)
 	for i, c := range calls {
-		switch c.Func {
-		case "ROW_NUMBER":
+		switch {
+		case c.Func == "ROW_NUMBER":
 			calls[i].Func = "COUNT"
-			numbers++
-		case "RANK", "DENSE_RANK", "PERCENT_RANK", "CUME_DIST", "NTILE", "LAG", "LEAD":
-			p.refuse("", "there is no operator for %s: %s", c.Func, plan.Line(n))
+		case c.Func == "LAG" && c.Offset > jobgraph.LagRowsMax:
+			p.refuse("", "LAG looks %d rows back at most, not %d: %s", jobgraph.LagRowsMax, c.Offset, plan.Line(n))
+			return nil, false
+		case wholePartition(c.Func):
+			p.refuseWhole(n, c.Func)
 			return nil, false
 		}
 	}
@@ -105,16 +107,39 @@ func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
 		p.refuse("write ROWS BETWEEN ... AND CURRENT ROW, or order rows that are not updated by a time attribute",
 			"a range of time needs rows in the order of their time: %s", plan.Line(n))
 		return nil, false
-	case numbers > 0 && numbers < len(calls) && f.Range, f.Range && f.Bounded && o.spec.Arrival:
+	case f.Range && f.Bounded && o.spec.Arrival:
 		p.refuse("write ROWS BETWEEN ... AND CURRENT ROW", "there is no operator for this frame: %s", plan.Line(n))
 		return nil, false
-	case numbers > 0 || o.spec.Arrival: // rows that come at once are still one behind the other
+	case o.spec.Arrival: // rows that come at once are still one behind the other
 		f.Range = false
 	}
 	if !f.Bounded {
 		f.Preceding = 0
 	}
 	return calls, true
+}
+
+// wholePartition tells whether a function needs the rows of a partition that come behind a row.
+func wholePartition(function string) bool {
+	switch function {
+	case "LEAD", "NTILE", "PERCENT_RANK", "CUME_DIST":
+		return true
+	default:
+		return false
+	}
+}
+
+// refuseWhole refuses such a function. Flink has them in batch mode only.
+func (p *planner) refuseWhole(n *plan.Over, function string) {
+	if p.settings.batch {
+		p.refuse("", "there is no operator for %s: %s", function, plan.Line(n))
+		return
+	}
+	remedy := "rank rows with ROW_NUMBER, RANK or DENSE_RANK"
+	if function == "LEAD" {
+		remedy = "look back with LAG"
+	}
+	p.refuse(remedy, "%s goes by rows that come later, which a streaming query does not wait for: %s", function, plan.Line(n))
 }
 
 // expand gives each row once for each grouping set.
