@@ -21,25 +21,36 @@ type AggregateCall struct {
 	Filter   int
 	// Separator stands between the values that LISTAGG gives.
 	Separator string
-	// Offset is how many rows in front of a row LAG looks. Where there are not as many it gives the row's own value in column Default if
-	// Defaulted, and NULL otherwise.
+	// Offset is how many rows in front of a row LAG looks, and LEAD behind it. Where there are not as many they give the row's own value in column
+	// Default if Defaulted, and NULL otherwise. Of NTILE it is how many tiles there are.
 	Offset    int64
 	Defaulted bool
 	Default   int
 }
 
-// CountStar is the Arg of COUNT(*), RANK and DENSE_RANK.
+// CountStar is the Arg of COUNT(*), and of functions that go by the place of a row alone.
 const CountStar = -1
 
 var aggregateNames = []string{
 	"AVG", "COUNT", "FIRST_VALUE", "LAST_VALUE", "LISTAGG", "MAX", "MIN", "STDDEV_POP", "STDDEV_SAMP", "SUM", "SUM0", "VAR_POP", "VAR_SAMP",
 }
 
-var placeNames = []string{"DENSE_RANK", "LAG", "RANK"}
+var (
+	placeNames = []string{"DENSE_RANK", "LAG", "RANK"}
+	wholeNames = []string{"CUME_DIST", "LEAD", "NTILE", "PERCENT_RANK"}
+)
 
-// GoesByPlace tells whether a function, by its name in capitals, goes by the place of a row among those before it: only OVER has it, over all
-// rows up to it.
-func GoesByPlace(function string) bool { return slices.Contains(placeNames, function) }
+// GoesByPlace tells whether a function, by its name in capitals, goes by the place of a row among others: only OVER has it, over all rows up to it.
+func GoesByPlace(function string) bool {
+	return slices.Contains(placeNames, function) || GoesByWhole(function)
+}
+
+// GoesByWhole tells whether a function that goes by the place of a row, by its name in capitals, needs the rows behind it too. It is for rows that are
+// answered at the end.
+func GoesByWhole(function string) bool { return slices.Contains(wholeNames, function) }
+
+// shifts tells whether a function gives the value of a row some rows away.
+func shifts(function string) bool { return function == "LAG" || function == "LEAD" }
 
 // GoesByOrder tells whether the result of an aggregate function, by its name in capitals, depends on the order in
 // which rows come. Partial rows don't keep it.
@@ -68,7 +79,9 @@ func (a *AggregateCall) field(in *types.Schema) (types.Field, error) {
 func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
 	name := strings.ToUpper(a.Func)
 	switch {
-	case name == "RANK" || name == "DENSE_RANK":
+	case name == "PERCENT_RANK" || name == "CUME_DIST":
+		return types.Of(types.Double).NotNull(), nil
+	case GoesByPlace(name) && !shifts(name):
 		return types.Of(types.BigInt).NotNull(), nil
 	case a.Arg == CountStar:
 		return expr.AggregateType(name, a.argType(in))
@@ -77,8 +90,8 @@ func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
 	if l := arg.Layout(); name != "COUNT" && (l == types.LayoutNone || l >= types.LayoutList) {
 		return types.Type{}, fmt.Errorf("%s: there is no aggregate over values of type %s", name, arg)
 	}
-	if name == "LAG" {
-		return a.lagType(arg, in)
+	if shifts(name) {
+		return a.shiftedType(arg, in)
 	}
 	if !slices.Contains(aggregateNames, name) {
 		return types.Type{}, fmt.Errorf("no operator has the aggregate function %s", name)
@@ -86,14 +99,14 @@ func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
 	return expr.AggregateResult(name, []types.Type{arg})
 }
 
-// lagType returns the type of LAG's result, which is NULL for rows that are not there unless something stands for them.
-func (a *AggregateCall) lagType(arg types.Type, in *types.Schema) (types.Type, error) {
+// shiftedType returns the type of what LAG and LEAD give, which is NULL for rows that are not there unless something stands for them.
+func (a *AggregateCall) shiftedType(arg types.Type, in *types.Schema) (types.Type, error) {
 	if !a.Defaulted {
 		return arg.AsNullable(), nil
 	}
 	instead := in.Fields[a.Default].Type
 	if !instead.EqualIgnoringNull(arg) {
-		return types.Type{}, fmt.Errorf("LAG: values are %s, and what stands for rows that are not there is %s", arg, instead)
+		return types.Type{}, fmt.Errorf("%s: values are %s, and what stands for rows that are not there is %s", strings.ToUpper(a.Func), arg, instead)
 	}
 	if instead.Nullable {
 		return instead, nil
@@ -133,11 +146,13 @@ func (a *AggregateCall) text(in *types.Schema) string {
 		arg += fmt.Sprintf(", '%s'", a.Separator)
 	}
 	switch name := strings.ToUpper(a.Func); {
-	case name == "LAG":
+	case shifts(name):
 		arg += fmt.Sprintf(", %d", a.Offset)
 		if a.Defaulted {
 			arg += ", " + in.Fields[a.Default].Name
 		}
+	case name == "NTILE":
+		arg = fmt.Sprint(a.Offset)
 	case GoesByPlace(name):
 		arg = ""
 	}
@@ -226,6 +241,7 @@ type callsCheck struct {
 	retract bool // rows may take others back
 	partial bool // first phase, whose partial rows have no values
 	place   bool // there are functions that go by the place of a row, over frames of all rows up to it
+	whole   bool // and those that need the rows behind it
 }
 
 // aggregates checks the calls over an input, nil where it is not known.
@@ -243,11 +259,17 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if a.Name == "" {
 		c.addf(field+".name", "is empty")
 	}
-	if !slices.Contains(aggregateNames, name) && !(of.place && GoesByPlace(name)) {
+	switch placed := GoesByPlace(name); {
+	case !placed && !slices.Contains(aggregateNames, name):
 		c.unknown(c.id, c.at(field+".func"), "aggregate function", a.Func, aggregateNames)
 		return
-	}
-	if GoesByPlace(name) && !c.placed(field, name, &a, in) {
+	case placed && !of.place:
+		c.addf(field+".func", "%s is for an over aggregate whose frame is all rows up to a row", name)
+		return
+	case GoesByWhole(name) && !of.whole:
+		c.addf(field+".func", "%s needs the rows behind a row: it is for an over aggregate with final_only", name)
+		return
+	case placed && !c.placed(field, name, &a, in):
 		return
 	}
 	switch {
@@ -266,7 +288,7 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 		}
 	}
 	if a.Arg == CountStar {
-		if name != "COUNT" && (name == "LAG" || !GoesByPlace(name)) {
+		if name != "COUNT" && (shifts(name) || !GoesByPlace(name)) {
 			c.addf(field+".arg", "%s needs a column", name)
 		}
 		return
@@ -290,9 +312,11 @@ func (c *operatorCheck) placed(field, name string, a *AggregateCall, in *types.S
 	switch {
 	case a.Distinct || a.Filtered:
 		c.addf(field+".func", "%s goes by all rows: it has neither DISTINCT nor a filter", name)
-	case name != "LAG" && a.Arg != CountStar:
+	case !shifts(name) && a.Arg != CountStar:
 		c.addf(field+".arg", "%s goes by no column, want %d", name, CountStar)
-	case a.Offset < 0 || a.Offset > LagRowsMax:
+	case name == "NTILE" && a.Offset < 1:
+		c.addf(field+".offset", "is %d, want a tile at least", a.Offset)
+	case a.Offset < 0 || name == "LAG" && a.Offset > LagRowsMax:
 		c.addf(field+".offset", "is %d, want 0 to %d rows", a.Offset, LagRowsMax)
 	case a.Defaulted && in != nil && !c.column(c.id, c.at(field+".default"), a.Default, in):
 	default:

@@ -17,8 +17,8 @@ type OverAggregateSpec struct {
 	Time    int
 	Arrival bool
 	Frame   FrameSpec
-	// Aggregates go over the frame; of DISTINCT ones each value in it counts once. RANK, DENSE_RANK and LAG are among them where the frame is all
-	// rows up to the row. Of rows in the order of arrival none is another's peer.
+	// Aggregates go over the frame; of DISTINCT ones each value in it counts once. Functions that go by the place of a row are among them where the frame
+	// is all rows up to the row. Of rows in the order of arrival none is another's peer.
 	Aggregates []AggregateCall
 	// Order is an order of rows that is neither time nor arrival; Time and Arrival are not looked at then. Rows
 	// are answered when they come. One that comes or goes before others changes what these were told: the output is a changelog. Rows of
@@ -100,7 +100,7 @@ func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.S
 	if len(s.Aggregates) == 0 {
 		c.addf("aggregates", "there are none")
 	}
-	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{place: !s.Frame.Range && !s.Frame.Bounded})
+	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{place: !s.Frame.Range && !s.Frame.Bounded, whole: s.FinalOnly})
 	if in[0] == nil || c.problems.Len() > found {
 		return nil
 	}

@@ -41,6 +41,13 @@ var overProblems = []problemCase{
 			{Func: "LAG", Arg: 2, Defaulted: true, Default: 77, Name: "e"}, {Func: "LAG", Arg: 2, Defaulted: true, Default: 3, Name: "f"},
 		},
 	})},
+	{"rows behind that are not there", alone(&jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Order: []jobgraph.SortColumn{{Column: 2}}, Aggregates: []jobgraph.AggregateCall{{Func: "LEAD", Arg: 2, Offset: 1, Name: "n"}},
+	})},
+	{"no tiles", alone(&jobgraph.OverAggregateSpec{
+		Keys: []int{0}, Order: []jobgraph.SortColumn{{Column: 2}}, FinalOnly: true,
+		Aggregates: []jobgraph.AggregateCall{{Func: "NTILE", Arg: jobgraph.CountStar, Name: "n"}, {Func: "CUME_DIST", Arg: 2, Name: "m"}},
+	})},
 	{"no grouping sets", alone(&jobgraph.ExpandSpec{})},
 	{"grouping sets that are one", alone(&jobgraph.ExpandSpec{ID: "auction", Sets: []jobgraph.GroupingSet{{}, {Nulls: []int{77}}}})},
 	{"an id that is a column", alone(&jobgraph.ExpandSpec{ID: "auction", Sets: []jobgraph.GroupingSet{{}}})},

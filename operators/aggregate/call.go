@@ -18,7 +18,7 @@ func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
 	switch {
 	case a.Arg != jobgraph.CountStar && (a.Arg < 0 || a.Arg >= p.Raw.Len()):
 		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
-	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct) && (fn == "LAG" || !jobgraph.GoesByPlace(fn)):
+	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct) && (fn == "LAG" || fn == "LEAD" || !jobgraph.GoesByPlace(fn)):
 		return fmt.Errorf("aggregate %s: %s needs a column", a.Name, fn)
 	case a.Filtered && (a.Filter < 0 || a.Filter >= p.Raw.Len() || p.Raw.Fields[a.Filter].Type.Kind != types.Boolean):
 		return fmt.Errorf("aggregate %s: the filter, column %d, is no BOOLEAN column of the input", a.Name, a.Filter)
@@ -151,6 +151,8 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 		t.op.separator = []byte(a.Separator)
 	case "LAG":
 		t.op = p.lag(label, arg, a)
+	case "LEAD", "NTILE", "PERCENT_RANK", "CUME_DIST":
+		t.op = p.whole(label, fn, arg, a)
 	case "RANK":
 		p.Ranked = true
 		t.op = op{kind: opRank}
@@ -264,7 +266,7 @@ func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
 		e.deviate(fn, t)
 	case fn == "SUM0":
 		e.always = true
-	case fn == "LAG":
+	case fn == "LAG" || fn == "LEAD":
 		e.seen, e.always = t.op.word-1, false
 	}
 	p.Final = append(p.Final, e)
@@ -304,7 +306,7 @@ func emitKindOf(kind opKind, arg types.Type) emitKind {
 	switch kind {
 	case opSumFloat:
 		return emitFloat
-	case opSumDouble:
+	case opSumDouble, opPercentRank, opCumeDist:
 		return emitDouble
 	case opSumDecimal:
 		return emitDecimal
@@ -316,7 +318,7 @@ func emitKindOf(kind opKind, arg types.Type) emitKind {
 		return emitExtremeWide
 	case opExtremeBytes, opList:
 		return emitBytes
-	case opFirst, opLast, opLag:
+	case opFirst, opLast, opLag, opLead:
 		return map[types.Layout]emitKind{
 			types.LayoutBytes: emitBytes, types.LayoutInt128: emitExtremeWide, types.LayoutFloat32: emitFloat, types.LayoutFloat64: emitDouble,
 		}[arg.Layout()] // of other layouts emitInt, the zero

@@ -24,6 +24,8 @@ type Folder struct {
 	leaving bool
 
 	peers stream.Bitmap // selected rows that begin peers; nil: all do
+	// partition is where the selected rows of the partition under way begin, and end.
+	partition [2]int
 
 	slots     [TileRows]statebackend.Slot // of the rows that have a value
 	positions [TileRows]int32

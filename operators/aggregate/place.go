@@ -11,10 +11,10 @@ import (
 	"millrace/types"
 )
 
-// lag is what LAG has beside the value that it gives.
+// lag is what LAG and LEAD have beside the value that they give.
 type lag struct {
 	arg, instead int   // columns of the input; noColumn: NULL stands for rows that are not there
-	rows         int64 // how many in front
+	rows         int64 // how many in front or behind; of NTILE how many tiles
 	// queue is the column of the values that later rows will give, the oldest first, and length the word that counts them.
 	queue, length int
 }
@@ -24,7 +24,9 @@ func (p *planner) checkPlaced(fn string, a *jobgraph.AggregateCall) error {
 	switch {
 	case p.Merge || p.Retract || a.Distinct || a.Filtered:
 		return fmt.Errorf("aggregate %s: %s goes by all rows up to a row, in their order", a.Name, fn)
-	case a.Offset < 0 || a.Offset > jobgraph.LagRowsMax:
+	case fn == "NTILE" && a.Offset < 1:
+		return fmt.Errorf("aggregate %s: NTILE of %d tiles", a.Name, a.Offset)
+	case a.Offset < 0 || fn == "LAG" && a.Offset > jobgraph.LagRowsMax:
 		return fmt.Errorf("aggregate %s: %s of a row %d in front, want 0 to %d", a.Name, fn, a.Offset, jobgraph.LagRowsMax)
 	case a.Defaulted && (a.Default < 0 || a.Default >= p.Raw.Len()):
 		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Default)
@@ -35,13 +37,37 @@ func (p *planner) checkPlaced(fn string, a *jobgraph.AggregateCall) error {
 	return nil
 }
 
-// lag is the accumulator of LAG: the value that it gives, as those functions keep it that give a value as it came, and the queue.
-func (p *planner) lag(label string, arg types.Type, a *jobgraph.AggregateCall) op {
-	p.Bytes = true
+func lagOf(a *jobgraph.AggregateCall) lag {
 	l := lag{arg: a.Arg, instead: noColumn, rows: a.Offset}
 	if a.Defaulted {
 		l.instead = a.Default
 	}
+	return l
+}
+
+// whole is the accumulator of a function that needs the rows behind a row: what it gives.
+func (p *planner) whole(label, fn string, arg types.Type, a *jobgraph.AggregateCall) (o op) {
+	switch fn {
+	case "LEAD":
+		o = p.kept(label, arg, opLead)
+	case "NTILE":
+		o.kind = opTile
+		_, o.word = p.column(label, types.Of(types.BigInt))
+	default:
+		o.kind = opCumeDist
+		if p.Ranked = true; fn == "PERCENT_RANK" {
+			o.kind = opPercentRank
+		}
+		_, o.word = p.column(label, types.Of(types.Double))
+	}
+	o.lag = lagOf(a)
+	return o
+}
+
+// lag is the accumulator of LAG: the value that it gives, as those functions keep it that give a value as it came, and the queue.
+func (p *planner) lag(label string, arg types.Type, a *jobgraph.AggregateCall) op {
+	p.Bytes = true
+	l := lagOf(a)
 	_, l.length = p.column(label+"$length", types.Of(types.BigInt))
 	l.queue, _ = p.column(label+"$queue", types.BytesType())
 	o := p.kept(label, arg, opLag)
@@ -52,6 +78,9 @@ func (p *planner) lag(label string, arg types.Type, a *jobgraph.AggregateCall) o
 // Peers says which selected rows of the next batches to fold are no peers of the row in front: ranks go by them. Without it every row is.
 func (f *Folder) Peers(begin stream.Bitmap) { f.peers = begin }
 
+// Partition says which selected rows of the batch are all of the partition that is folded next, for functions that need the rows behind a row.
+func (f *Folder) Partition(from, to int) { f.partition = [2]int{from, to} }
+
 // place runs the loops of a step over all rows of a tile.
 func (f *Folder) place(table Accumulators, s *step, b *stream.Batch, from int, slots []statebackend.Slot) error {
 	for k := range s.ops {
@@ -60,11 +89,70 @@ func (f *Folder) place(table Accumulators, s *step, b *stream.Batch, from int, s
 			if err := f.shift(table, o, b, from, slots); err != nil {
 				return err
 			}
+		case opLead:
+			if err := f.lead(table, o, b, from, slots); err != nil {
+				return err
+			}
+		case opTile, opPercentRank, opCumeDist:
+			f.share(table.Rows(), o, from, slots)
 		default:
 			f.rank(table.Rows(), o, from, slots)
 		}
 	}
 	return nil
+}
+
+// lead gives the values of later rows.
+func (f *Folder) lead(table Accumulators, o *op, b *stream.Batch, from int, slots []statebackend.Slot) error {
+	r, v := table.Rows(), &b.Columns[o.lag.arg]
+	for i, s := range slots {
+		f.text = f.text[:0]
+		var err error
+		if behind := f.partition[1] - (from + i); o.lag.rows < int64(behind) {
+			f.text = appendQueued(f.text, v, b.Row(from+i+int(o.lag.rows)))
+			_, err = o.give(table, &r, s, f.text, v.Type.Layout())
+		} else {
+			err = f.instead(table, o, b, b.Row(from+i), s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// share gives what goes by how many rows a partition has.
+func (f *Folder) share(r statebackend.Rows, o *op, from int, slots []statebackend.Slot) {
+	all := f.partition[1] - f.partition[0]
+	for i, s := range slots {
+		at := from + i
+		w := place(&r, r.Offset+o.word, s)
+		switch begins := f.peers == nil || f.peers.Get(at); {
+		case o.kind == opTile:
+			*w = tileOf(uint64(at-f.partition[0]), uint64(all), uint64(o.lag.rows))
+		case !begins: // as of the peer in front, whose accumulators these are
+		case o.kind == opPercentRank:
+			*w = 0
+			if all > 1 {
+				*w = math.Float64bits(float64(at-f.partition[0]) / float64(all-1))
+			}
+		default:
+			end := at + 1
+			for end < f.partition[1] && f.peers != nil && !f.peers.Get(end) {
+				end++
+			}
+			*w = math.Float64bits(float64(end-f.partition[0]) / float64(all))
+		}
+	}
+}
+
+// tileOf returns which of so many tiles a row is in, from 1: the first ones have a row more than the last where they can't be equal.
+func tileOf(row, rows, tiles uint64) uint64 {
+	size, larger := rows/tiles, rows%tiles
+	if in := larger * (size + 1); row >= in {
+		return larger + (row-in)/size + 1
+	}
+	return row/(size+1) + 1
 }
 
 // rank counts rows, or those that begin peers.

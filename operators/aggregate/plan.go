@@ -39,6 +39,10 @@ const (
 	opLag                          // the value so many rows in front, of any layout
 	opRank                         // one more than how many rows are in front of a row's peers
 	opDenseRank                    // how many kinds of peers there are
+	opLead                         // the value so many rows behind
+	opTile                         // which of so many parts of a partition has the row
+	opPercentRank                  // how much of a partition is in front of a row's peers
+	opCumeDist                     // and how much with them
 )
 
 // op is a loop with the place of its accumulator.

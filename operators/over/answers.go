@@ -107,6 +107,9 @@ func count(is bool) int {
 
 // stretch answers the rows of a stretch that went, or all others.
 func (a *answerer) stretch(l *layout, g segment, from [2]int, went bool) error {
+	if a.spec.FinalOnly { // all rows of the partition are there
+		a.folder.Partition(from[1], from[1]+g.to-g.from)
+	}
 	if !a.spec.Frame.Bounded {
 		for i := range a.running {
 			a.running[i].begin(from[i])

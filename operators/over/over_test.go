@@ -537,6 +537,13 @@ func TestRefusals(t *testing.T) {
 			s.Frame = jobgraph.FrameSpec{Bounded: true, Preceding: 100}
 			s.Aggregates = []jobgraph.AggregateCall{{Func: "RANK", Arg: jobgraph.CountStar, Name: "x"}}
 		}},
+		{"rows behind", "LEAD needs the rows behind a row", func(s *jobgraph.OverAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "LEAD", Arg: 2, Name: "x", Offset: 1}}
+		}},
+		{"no tiles", "NTILE of 0 tiles", func(s *jobgraph.OverAggregateSpec) {
+			s.Order, s.FinalOnly = []jobgraph.SortColumn{{Column: 2}}, true
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "NTILE", Arg: jobgraph.CountStar, Name: "x"}}
+		}},
 		{"offset", "LAG of a row -1 in front", func(s *jobgraph.OverAggregateSpec) {
 			s.Aggregates = []jobgraph.AggregateCall{{Func: "LAG", Arg: 2, Name: "x", Offset: -1}}
 		}},

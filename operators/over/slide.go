@@ -36,6 +36,8 @@ func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Pla
 	for _, c := range spec.Aggregates {
 		if fn := strings.ToUpper(c.Func); jobgraph.GoesByPlace(fn) && (spec.Frame.Range || spec.Frame.Bounded) {
 			return nil, nil, fmt.Errorf("aggregate %s: %s goes by all rows up to a row, not by those of another frame", c.Name, fn)
+		} else if jobgraph.GoesByWhole(fn) && !spec.FinalOnly {
+			return nil, nil, fmt.Errorf("aggregate %s: %s needs the rows behind a row, which are there at the end only", c.Name, fn)
 		}
 	}
 	if f := spec.Frame; f.Bounded && !f.Range && f.Preceding >= slideRows {

@@ -318,6 +318,128 @@ func TestSortedEqualsModel(t *testing.T) {
 	})
 }
 
+// TestWhole has the functions that need the rows behind a row, beside those that don't: each row is answered at the end.
+func TestWhole(t *testing.T) {
+	whole := func(s *jobgraph.OverAggregateSpec) {
+		s.FinalOnly, s.UpdateBefore = true, false
+		s.Aggregates = []jobgraph.AggregateCall{
+			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "LEAD", Arg: 2, Name: "next", Offset: 1},
+			{Func: "LEAD", Arg: 3, Name: "text", Offset: 2, Defaulted: true, Default: 3}, {Func: "NTILE", Arg: jobgraph.CountStar, Name: "tile", Offset: 3},
+			{Func: "PERCENT_RANK", Arg: jobgraph.CountStar, Name: "percent"}, {Func: "CUME_DIST", Arg: jobgraph.CountStar, Name: "share"},
+		}
+	}
+	operatortest.Run(t, operatortest.Case{
+		Name: "whole partitions", New: over.New, Inputs: []*types.Schema{rows}, Keys: [][]int{{0}}, Backend: columnar.New(),
+		Spec: byValue(jobgraph.FrameSpec{}, whole),
+		Script: `
+			+I 1 0 5 'a'
+			+I 2 0 7 'x'
+			+I 1 0 9 'b'
+			+I 1 0 5 NULL
+			-D 2 0 7 'x'
+			+I 1 0 8 'gone'
+			+I 2 0 NULL 'y'
+			-D 1 0 8 'gone'
+			+I 1 0 4 'd'
+			+I 1 0 1 'e'
+			+I 3 0 2 'f'
+			+I 3 0 2 'g'
+			end`,
+		Want: `
+			1 0 9 'b' 1 5 NULL 1 0.0 0.2
+			1 0 5 'a' 2 5 'd' 1 0.25 0.6
+			1 0 5 NULL 2 4 'e' 2 0.25 0.6
+			1 0 4 'd' 4 1 'd' 2 0.75 0.8
+			1 0 1 'e' 5 NULL 'e' 3 1.0 1.0
+			2 0 NULL 'y' 1 NULL 'y' 1 0.0 1.0
+			3 0 2 'f' 1 2 'f' 1 0.0 1.0
+			3 0 2 'g' 1 NULL 'g' 2 0.0 1.0`,
+	})
+}
+
+// wholeOf returns what the functions are that TestWhole has, of a row of a partition in order: by their definitions, by counting rows.
+func wholeOf(of [][]string, i, tiles int) string {
+	before, with := 0, 0
+	for _, r := range of {
+		if r[2] == of[i][2] {
+			with++
+		}
+	}
+	for before < i && of[before][2] != of[i][2] {
+		before++
+	}
+	ahead := func(n, column int, instead string) string {
+		if i+n >= len(of) {
+			return instead
+		}
+		return of[i+n][column]
+	}
+	tile, left := 1, 0 // of rows dealt out one after the other, the first tiles have those that are left over
+	for row := range i + 1 {
+		if left == 0 {
+			if left = len(of) / tiles; tile <= len(of)%tiles {
+				left++
+			}
+		}
+		if left--; left == 0 && row < i {
+			tile++
+		}
+	}
+	percent := 0.0
+	if len(of) > 1 {
+		percent = float64(before) / float64(len(of)-1)
+	}
+	return fmt.Sprintf("%s %s %d %v %v", ahead(1, 2, "NULL"), ahead(2, 3, of[i][3]), tile, percent, float64(before+with)/float64(len(of)))
+}
+
+// TestWholeEqualsModel: at the end rows have what counting says.
+func TestWholeEqualsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		m, tiles := &sortedModel{}, 1+r.IntN(6)
+		var script []string
+		for range rapid.IntRange(0, 60).Draw(t, "rows") {
+			pick := func(of ...string) string { return of[r.IntN(len(of))] }
+			row := []string{pick("1", "2", "NULL"), "0", pick("NULL", strconv.Itoa(r.IntN(6))), pick("NULL", "'a'", "'b'"), "TRUE"}
+			kind := "+I"
+			if len(m.there) > 0 && r.IntN(5) == 0 {
+				i := r.IntN(len(m.there))
+				kind, row = "-D", slices.Clone(m.there[i])
+				i = slices.IndexFunc(m.there, func(o []string) bool { return slices.Equal(o, row) })
+				m.there = slices.Delete(m.there, i, i+1)
+			} else {
+				m.there = append(m.there, row)
+			}
+			script = append(script, kind+" "+strings.Join(row, " "))
+		}
+		var want []string
+		for _, key := range []string{"1", "2", "NULL"} {
+			of, _ := m.answers(key)
+			for i, row := range of {
+				want = append(want, strings.Join(row, " ")+placesOf(of[:i+1], 2)+" "+wholeOf(of, i, tiles))
+			}
+		}
+		c := &operatortest.Case{
+			Spec: byValue(jobgraph.FrameSpec{}, func(s *jobgraph.OverAggregateSpec) {
+				s.FinalOnly, s.UpdateBefore = true, false
+				s.Aggregates = append(placeCalls(), jobgraph.AggregateCall{Func: "LEAD", Arg: 2, Name: "next", Offset: 1},
+					jobgraph.AggregateCall{Func: "LEAD", Arg: 3, Name: "after", Offset: 2, Defaulted: true, Default: 3},
+					jobgraph.AggregateCall{Func: "NTILE", Arg: jobgraph.CountStar, Name: "tile", Offset: int64(tiles)},
+					jobgraph.AggregateCall{Func: "PERCENT_RANK", Arg: jobgraph.CountStar, Name: "percent"},
+					jobgraph.AggregateCall{Func: "CUME_DIST", Arg: jobgraph.CountStar, Name: "share"})
+			}),
+			New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(), Script: strings.Join(append(script, "end"), "\n"),
+		}
+		all := c.Variants()
+		v := all[rapid.IntRange(0, len(all)-1).Draw(t, "variant")]
+		v.Seed = r.Uint64()
+		out := operatortest.Play(t, c, v)
+		if diff := streamtest.Diff(streamtest.Canonical(t, out.Schema, strings.Join(want, "\n")), out.Rows[0], false); diff != "" {
+			t.Fatalf("%d tiles\n%s\n(-model +operator):\n%s", tiles, c.Script, diff)
+		}
+	})
+}
+
 // BenchmarkSorted takes back and adds a row in each of 1,000 partitions of some 100 rows, over frames of 10 rows.
 func BenchmarkSorted(b *testing.B) {
 	var pool stream.Pool

@@ -2836,9 +2836,9 @@ type AggregateCall struct {
 	// A BOOLEAN column of the input; absent: all rows count.
 	Filter    *int32 `protobuf:"varint,5,opt,name=filter,proto3,oneof" json:"filter,omitempty"`
 	Separator string `protobuf:"bytes,6,opt,name=separator,proto3" json:"separator,omitempty"`
-	// Of LAG: how many rows in front.
+	// Of LAG and LEAD: how many rows away; of NTILE: how many tiles.
 	Offset int64 `protobuf:"varint,7,opt,name=offset,proto3" json:"offset,omitempty"`
-	// Of LAG: a column that stands for rows which are not there; absent: NULL.
+	// Of LAG and LEAD: a column that stands for rows which are not there; absent: NULL.
 	Default       *int32 `protobuf:"varint,8,opt,name=default,proto3,oneof" json:"default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
