@@ -123,7 +123,7 @@ func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (o
 	for _, c := range calls {
 		a := jobgraph.AggregateCall{Func: c.Func, Arg: jobgraph.CountStar, Name: unique(c.Name, taken), Distinct: c.Distinct, Separator: c.Text}
 		switch {
-		case c.Func == "LAG":
+		case c.Func == "LAG", c.Func == "LEAD", c.Func == "NTILE":
 			a.Offset = c.Offset
 			if len(c.Args) > 1 {
 				a.Defaulted, a.Default = true, c.Args[1]

@@ -40,7 +40,7 @@ func (o *over) body(s *step) jobgraph.OperatorBody {
 	return &spec
 }
 
-// overSpec says how rows are in order: by time where they only come, by any order otherwise.
+// overSpec says how rows are in order: by time where they only come, by any order otherwise, and where calls need the rows behind a row.
 func (p *planner) overSpec(n *plan.Over, in *step) (spec jobgraph.OverAggregateSpec, ok bool) {
 	spec = jobgraph.OverAggregateSpec{
 		Keys: n.Partition, Frame: jobgraph.FrameSpec{Range: n.Frame.Range, Bounded: !n.Frame.Unbounded, Preceding: n.Frame.Preceding},
@@ -50,7 +50,12 @@ func (p *planner) overSpec(n *plan.Over, in *step) (spec jobgraph.OverAggregateS
 	if len(n.Order) == 1 && !n.Order[0].Descending {
 		time = schema[n.Order[0].Column].Time
 	}
+	whole := slices.ContainsFunc(n.Calls, func(c plan.Call) bool { return jobgraph.GoesByWhole(c.Func) })
 	switch {
+	case whole && time == plan.ProcessingTime:
+		p.refuse("order by a column of the rows", "rows that come later are not there in the order of processing time: %s", plan.Line(n))
+		return spec, false
+	case whole:
 	case time != plan.NoTime && in.appends() && (time != plan.EventTime || closing(in) == nil):
 		spec.Time, spec.Arrival = n.Order[0].Column, time == plan.ProcessingTime
 		return spec, true
@@ -96,7 +101,7 @@ func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
 		case c.Func == "LAG" && c.Offset > jobgraph.LagRowsMax:
 			p.refuse("", "LAG looks %d rows back at most, not %d: %s", jobgraph.LagRowsMax, c.Offset, plan.Line(n))
 			return nil, false
-		case wholePartition(c.Func):
+		case jobgraph.GoesByWhole(c.Func) && !p.settings.batch:
 			p.refuseWhole(n, c.Func)
 			return nil, false
 		}
@@ -119,27 +124,13 @@ func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
 	return calls, true
 }
 
-// wholePartition tells whether a function needs the rows of a partition that come behind a row.
-func wholePartition(function string) bool {
-	switch function {
-	case "LEAD", "NTILE", "PERCENT_RANK", "CUME_DIST":
-		return true
-	default:
-		return false
-	}
-}
-
-// refuseWhole refuses such a function. Flink has them in batch mode only.
+// refuseWhole refuses a function that needs the rows behind a row in streaming mode, where Flink has none either.
 func (p *planner) refuseWhole(n *plan.Over, function string) {
-	if p.settings.batch {
-		p.refuse("", "there is no operator for %s: %s", function, plan.Line(n))
-		return
-	}
-	remedy := "rank rows with ROW_NUMBER, RANK or DENSE_RANK"
+	remedy := "SET 'execution.runtime-mode' = 'batch', or rank rows with ROW_NUMBER, RANK or DENSE_RANK"
 	if function == "LEAD" {
-		remedy = "look back with LAG"
+		remedy = "SET 'execution.runtime-mode' = 'batch', or look back with LAG"
 	}
-	p.refuse(remedy, "%s goes by rows that come later, which a streaming query does not wait for: %s", function, plan.Line(n))
+	p.refuse(remedy, "%s goes by rows that come later: it is for batch mode only: %s", function, plan.Line(n))
 }
 
 // expand gives each row once for each grouping set.
