@@ -580,12 +580,19 @@ func BenchmarkOver(b *testing.B) {
 			if distinct {
 				name += ", distinct"
 			}
-			b.Run(name, func(b *testing.B) { benchmarkOver(b, c.frame, distinct) })
+			b.Run(name, func(b *testing.B) {
+				benchmarkOver(b, c.frame, jobgraph.AggregateCall{Func: "SUM", Arg: 1, Name: "x", Distinct: distinct})
+			})
 		}
+	}
+	for _, rows := range []int64{1, 100} {
+		b.Run(fmt.Sprintf("lag %d", rows), func(b *testing.B) {
+			benchmarkOver(b, jobgraph.FrameSpec{}, jobgraph.AggregateCall{Func: "LAG", Arg: 1, Name: "x", Offset: rows})
+		})
 	}
 }
 
-func benchmarkOver(b *testing.B, frame jobgraph.FrameSpec, distinct bool) {
+func benchmarkOver(b *testing.B, frame jobgraph.FrameSpec, call jobgraph.AggregateCall) {
 	var pool stream.Pool
 	store, err := columnar.New().Open(b.Context(), statebackend.OpenSpec{MaxParallelism: 128, KeyGroups: types.AllKeyGroups(128), Pool: &pool})
 	if err != nil {
@@ -594,7 +601,7 @@ func benchmarkOver(b *testing.B, frame jobgraph.FrameSpec, distinct bool) {
 	defer store.Close()
 	s := types.NewSchema(types.Field{Name: "k", Type: types.Of(types.BigInt)}, types.Field{Name: "v", Type: types.Of(types.BigInt)})
 	o := &jobgraph.OperatorSpec{UID: "over", Body: &jobgraph.OverAggregateSpec{
-		Keys: []int{0}, Arrival: true, Frame: frame, Aggregates: []jobgraph.AggregateCall{{Func: "SUM", Arg: 1, Name: "x", Distinct: distinct}},
+		Keys: []int{0}, Arrival: true, Frame: frame, Aggregates: []jobgraph.AggregateCall{call},
 	}}
 	out, _ := jobgraph.OutputSchema(o, []*types.Schema{s})
 	op, err := over.New(o)

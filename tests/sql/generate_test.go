@@ -293,10 +293,29 @@ func (g *generator) over(levels int) relation {
 		order = append(order, fmt.Sprintf("c%d %s", i, one(g, "ASC", "DESC")))
 	}
 	frame := one(g, "", "", " ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW", fmt.Sprintf(" ROWS BETWEEN %d PRECEDING AND CURRENT ROW", 1+g.IntN(40)))
-	window := fmt.Sprintf("PARTITION BY %s ORDER BY %s%s", g.value(in, one(g, number, text), 0), strings.Join(order, ", "), frame)
+	partition := "PARTITION BY " + g.value(in, one(g, number, text), 0)
+	window := fmt.Sprintf("%s ORDER BY %s%s", partition, strings.Join(order, ", "), frame)
 	calls, more := g.calls(in, len(r.columns), 1+g.IntN(3), " OVER w")
+	// The places of rows that are equal may differ between frames, but not what is the same for all of them.
+	if (frame == "" || strings.Contains(frame, "UNBOUNDED")) && g.IntN(2) == 0 {
+		call, k := g.place(r, in, partition, order)
+		calls, more = fmt.Sprintf("%s, %s AS c%d", calls, call, len(r.columns)+len(more)), append(more, k)
+	}
 	sql := fmt.Sprintf("SELECT %s, %s FROM %s WINDOW w AS (%s)", all(r), calls, source, window)
 	return relation{sql, append(slices.Clone(r.columns), more...)}
+}
+
+// place draws a function that goes by the place of a row. Peers share their rank, so that some of the columns do to order them; LAG needs all.
+func (g *generator) place(r relation, in scope, partition string, order []string) (string, kindOf) {
+	if g.IntN(2) == 0 {
+		return fmt.Sprintf("%s() OVER (%s ORDER BY %s)", one(g, "RANK", "DENSE_RANK"), partition, strings.Join(order[:1+g.IntN(len(order))], ", ")), number
+	}
+	column := g.IntN(len(r.columns))
+	k, args := r.columns[column], fmt.Sprintf("c%d, %d", column, g.IntN(4))
+	if (k == number || k == text) && g.IntN(2) == 0 {
+		args += ", " + g.value(in, k, 0)
+	}
+	return fmt.Sprintf("LAG(%s) OVER (%s ORDER BY %s)", args, partition, strings.Join(order, ", ")), k
 }
 
 // overTime does so in the order of event time, for which no row is late. Rows of a time have the same frame.
@@ -304,7 +323,12 @@ func (g *generator) overTime(int) relation {
 	in := scope{number: {"id", "v"}, text: {"k"}, decimal: {"d"}}
 	frame := one(g, "", fmt.Sprintf(" RANGE BETWEEN INTERVAL '%d' SECOND PRECEDING AND CURRENT ROW", 1+g.IntN(15)))
 	calls, columns := g.calls(in, 2, 1+g.IntN(3), " OVER w")
-	sql := fmt.Sprintf("SELECT k AS c0, v AS c1, %s FROM %s WINDOW w AS (PARTITION BY %s ORDER BY ts%s)", calls, one(g, "t1", "t2"), one(g, "k", "id"), frame)
+	partition := one(g, "k", "id")
+	if g.IntN(2) == 0 {
+		calls = fmt.Sprintf("%s, %s() OVER (PARTITION BY %s ORDER BY ts) AS c%d", calls, one(g, "RANK", "DENSE_RANK"), partition, 2+len(columns))
+		columns = append(columns, number)
+	}
+	sql := fmt.Sprintf("SELECT k AS c0, v AS c1, %s FROM %s WINDOW w AS (PARTITION BY %s ORDER BY ts%s)", calls, one(g, "t1", "t2"), partition, frame)
 	return relation{sql, append([]kindOf{text, number}, columns...)}
 }
 
