@@ -9,6 +9,7 @@ import (
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"
+	"millrace/operators/operatortest"
 	"millrace/statebackend"
 	"millrace/statebackend/columnar"
 	"millrace/stream"
@@ -117,6 +118,24 @@ func TestGroupValuesInOrder(t *testing.T) {
 		+U 1 10 'a' 'a' 'a'
 		+U 1 10 'b' 'a+b' 'a'
 		+U 1 10 'a' 'a+b+a' 'a'`, nil)
+}
+
+// TestFirstValuesOfABatch: a group whose values have all gone says nothing of the others of its batch.
+func TestFirstValuesOfABatch(t *testing.T) {
+	operatortest.Run(t, operatortest.Case{
+		New: aggregate.NewGroup, Inputs: []*types.Schema{orders}, Keys: [][]int{{0}}, Backend: columnar.New(),
+		Spec: group(func(s *jobgraph.GroupAggregateSpec) {
+			s.Aggregates = []jobgraph.AggregateCall{{Func: "FIRST_VALUE", Arg: 2, Name: "text"}, {Func: "FIRST_VALUE", Arg: 1, Name: "number"}, {Func: "LAST_VALUE", Arg: 2, Name: "last"}}
+		}),
+		Script: "+I 1 10 'a' NULL 0\n+I 3 30 'c' NULL 0\nflush\n+I 2 20 'b' NULL 0\n-D 1 10 'a' NULL 0\n+I 4 40 'd' NULL 0\n-D 3 30 'c' NULL 0\nend",
+		Want: `
+			+I 1 'a' 10 'a'
+			+I 3 'c' 30 'c'
+			+I 2 'b' 20 'b'
+			-D 1 'a' 10 'a'
+			+I 4 'd' 40 'd'
+			-D 3 'c' 30 'c'`,
+	})
 }
 
 func TestGroupDeviations(t *testing.T) {

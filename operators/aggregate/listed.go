@@ -225,10 +225,10 @@ func (l *Listed) pick(table Accumulators, o *op, of *stream.Keys, f *Folder) err
 		l.found, l.positions = l.table.Slots(&it, of.Len(), l.found, l.positions)
 	} else {
 		for k := range of.Len() {
-			it := statebackend.SlotIterator{Keys: of, Key: k}
+			it, n := statebackend.SlotIterator{Keys: of, Key: k}, len(l.found)
 			l.found, l.positions = l.table.Slots(&it, 1, l.found, l.positions)
-			if n := len(l.found); n > 0 && l.positions[n-1] != int32(k) { // this key has none
-				l.found, l.positions = l.found[:n-1], l.positions[:n-1]
+			if len(l.found) > n && l.positions[n] != int32(k) { // this key has none, a later one has
+				l.found, l.positions = l.found[:n], l.positions[:n]
 			}
 		}
 	}
