@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -546,14 +547,20 @@ func sinkManyCommitters(e *env) {
 	e.same([]string{"a"}, e.committed())
 }
 
-// sinkZombie lets an attempt go on that was given up.
+// sinkZombie lets an attempt go on that was given up, when it has opened the transaction that it writes. (One that it opens later nobody has fenced: it
+// stands in the way of readers until Kafka ends it, and what was prepared of it is refused as that of an old attempt.)
 func sinkZombie(e *env) {
+	initialised := make(chan struct{}, poolSize)
+	e.around = func(c Cluster) Cluster { return told{c, initialised} }
 	j := e.job(nil)
 	j.start(1)
 	j.write(0, "first")
 	j.checkpoint(1)
 	j.write(0, "of the zombie")
+	<-initialised
+	<-initialised // the second
 	zombie := j.leave()
+	e.around = nil
 
 	j.start(1)
 	j.write(0, "second")
@@ -562,6 +569,21 @@ func sinkZombie(e *env) {
 		e.Errorf("a zombie prepared %q", c)
 	}
 	e.want("first", "second")
+}
+
+// told is a cluster that tells of each transactional id that a writer has initialised.
+type told struct {
+	Cluster
+	initialised chan<- struct{}
+}
+
+// Producer implements Cluster.
+func (c told) Producer(ctx context.Context, s ProducerSpec) (Producer, error) {
+	p, err := c.Cluster.Producer(ctx, s)
+	if err == nil && s.TransactionalID != "" {
+		c.initialised <- struct{}{}
+	}
+	return p, err
 }
 
 // overthrow initialises an id, as somebody who must not.
