@@ -180,6 +180,22 @@ func (b *broker) mark(in kafka.Transaction, m kafka.Marker) int16 {
 	return codeNone
 }
 
+// describe is what Kafka says of an id.
+func (t *transactionalID) describe() kafka.Description {
+	d := kafka.Description{State: "Empty", ProducerID: t.pid, Epoch: t.epoch}
+	switch {
+	case t.current != nil && t.current.state == open:
+		d.State = "Ongoing"
+	case t.current != nil:
+		d.State = "PrepareCommit" // or PrepareAbort: the model decides with the markers
+	case t.last != nil && t.last.state == committed:
+		d.State = "CompleteCommit"
+	case t.last != nil:
+		d.State = "CompleteAbort"
+	}
+	return d
+}
+
 // commit is EndTxn(commit).
 func (b *broker) commit(in kafka.Transaction) int16 {
 	t := b.ids[in.TransactionalID]

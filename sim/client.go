@@ -158,6 +158,22 @@ func (c *client) ReadMarker(_ context.Context, group, name string, stable bool) 
 	return m, code, err
 }
 
+// Describe implements kafka.Cluster.
+func (c *client) Describe(_ context.Context, id string) (d kafka.Description, err error) {
+	code, err := c.callPatiently("describe "+id, func() int16 {
+		t := c.broker.ids[id]
+		if t == nil {
+			return codeInvalidIDMapping
+		}
+		d = t.describe()
+		return codeNone
+	})
+	if err == nil && code != codeNone {
+		err = failure.Externalf(failure.Backoff, "describe %s: code %d", id, code)
+	}
+	return d, err
+}
+
 // InitProducerID implements kafka.Cluster.
 func (c *client) InitProducerID(_ context.Context, id string, timeout int32) (int16, error) {
 	return c.call("settle "+id, func() int16 {

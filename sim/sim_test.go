@@ -120,17 +120,27 @@ func TestTransactions(t *testing.T) {
 			t.Errorf("%d records are visible, want %d", got, want)
 		}
 	}
+	says := func(state string) {
+		t.Helper()
+		if d := b.ids["a"].describe(); d.State != state {
+			t.Errorf("the coordinator says %s, want %s", d.State, state)
+		}
+	}
 	first, code := b.initialise("a", 1_000)
+	says("Empty")
 	expect("init", codeNone, code)
 	expect("commit of nothing", codeInvalidState, b.commit(first))
 	expect("produce", codeNone, b.produce("out", 0, []byte("1"), first))
 	expect("mark", codeNone, b.mark(first, kafka.Marker{Group: "g", Topic: "out", Offset: 7}))
 	visible(0)
+	says("Ongoing")
 	_, code = b.readMarker("g", "out", true)
 	expect("marker of an open transaction", codeUnstable, code)
 	expect("commit", codeNone, b.commit(first))
 	expect("commit that is under way", codeConcurrent, b.commit(first))
+	says("PrepareCommit")
 	w.run(100)
+	says("CompleteCommit")
 	visible(1)
 	expect("commit once more", codeNone, b.commit(first))
 	m, code := b.readMarker("g", "out", true)

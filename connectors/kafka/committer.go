@@ -200,7 +200,9 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 			return failure.With(fmt.Errorf("%s was answered to be committed and has no marker", c),
 				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
 		case markerUnstable:
-			pause, unstable = unstable, min(2*unstable, concurrentPauseMax)
+			if pause, unstable = unstable, min(2*unstable, concurrentPauseMax); pause == concurrentPauseMax {
+				err = k.explained(ctx, c, err)
+			}
 		default:
 			unknown = min(2*unknown, doubtPauseMax)
 		}
@@ -233,12 +235,21 @@ func (k *committer) readMarker(ctx context.Context, c *committable, done bool) (
 	return markerUnstable, kerr.ErrorForCode(code)
 }
 
+// explained adds to the cause of a long wait what the coordinator says of the transaction: whether its markers are still to be written, were, or are of another.
+func (k *committer) explained(ctx context.Context, c *committable, cause error) error {
+	d, err := k.cluster.Describe(ctx, c.TransactionalID)
+	if err != nil {
+		return fmt.Errorf("%w; its coordinator can't be asked: %w", cause, err)
+	}
+	return fmt.Errorf("%w; its coordinator says that %s is %s, of producer %d, epoch %d", cause, c.TransactionalID, d.State, d.ProducerID, d.Epoch)
+}
+
 // unconfirmed says what is being waited for. The caller tries again.
 func (k *committer) unconfirmed(c *committable, done bool, verdict markerVerdict, err error) error {
 	hanging := done || c.age(k.now()) > time.Duration(c.TimeoutMillis)*time.Millisecond+commitPatience
 	if verdict == markerUnstable && hanging {
 		return failure.External(fmt.Errorf("TRANSACTION_HANGING: %s is decided, and its commit markers are not written to every partition of the topic: "+
-			"find it by describing the topic's producers", c), failure.Backoff)
+			"find it by describing the topic's producers: %w", c, err), failure.Backoff)
 	}
 	return failure.External(fmt.Errorf("confirm %s: %w", c, err), failure.Backoff)
 }

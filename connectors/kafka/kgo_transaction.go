@@ -78,6 +78,23 @@ func (c *cluster) EndTxn(ctx context.Context, t Transaction) (int16, error) {
 	return answer.ErrorCode, nil
 }
 
+// Describe implements Cluster.
+func (c *cluster) Describe(ctx context.Context, transactionalID string) (Description, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	describe := kmsg.NewPtrDescribeTransactionsRequest()
+	describe.TransactionalIDs = []string{transactionalID}
+	answer, err := describe.RequestWith(ctx, c.main)
+	if err != nil {
+		return Description{}, err
+	}
+	if len(answer.TransactionStates) != 1 {
+		return Description{}, fmt.Errorf("%d transactions in the answer to a question for one", len(answer.TransactionStates))
+	}
+	s := answer.TransactionStates[0]
+	return Description{State: s.State, ProducerID: s.ProducerID, Epoch: s.ProducerEpoch}, kerr.ErrorForCode(s.ErrorCode)
+}
+
 // InitProducerID implements Cluster.
 func (c *cluster) InitProducerID(ctx context.Context, transactionalID string, timeoutMillis int32) (int16, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)

@@ -51,11 +51,20 @@ type Cluster interface {
 	// With stable, a marker that may be about to change has the code
 	// UNSTABLE_OFFSET_COMMIT.
 	ReadMarker(ctx context.Context, group, topic string, stable bool) (m Marker, code int16, err error)
+	// Describe returns what the transaction coordinator says of a transactional id.
+	Describe(ctx context.Context, transactionalID string) (Description, error)
 	// InitProducerID aborts whatever is open under the id and fences its writer,
 	// once: the code CONCURRENT_TRANSACTIONS asks to repeat it.
 	InitProducerID(ctx context.Context, transactionalID string, timeoutMillis int32) (code int16, err error)
 
 	Close()
+}
+
+// Description is what the transaction coordinator says of a transactional id.
+type Description struct {
+	State      string // in Kafka's words: Ongoing, PrepareCommit, CompleteCommit, ...
+	ProducerID int64
+	Epoch      int16
 }
 
 // OffsetSpec names an offset by a word or a time.

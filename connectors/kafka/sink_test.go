@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -236,6 +237,7 @@ func TestSink(t *testing.T) {
 		{"transaction version 1", 1, sinkVersion1, true},
 		{"coordinator is away", 1, sinkCoordinatorAway, true},
 		{"marker is unstable for a while", 1, sinkUnstable, true},
+		{"marker is unstable for long", 1, sinkHanging, false},
 	})
 }
 
@@ -569,6 +571,39 @@ func sinkZombie(e *env) {
 		e.Errorf("a zombie prepared %q", c)
 	}
 	e.want("first", "second")
+}
+
+// sinkHanging has a commit of which the marker is long in coming: what the coordinator says of it is told.
+func sinkHanging(e *env) {
+	var settled atomic.Bool
+	e.around = func(c Cluster) Cluster { return unsettled{c, &settled} }
+	j := e.job(nil)
+	j.start(1)
+	j.write(0, "a")
+	j.completed(1, j.prepare(1))
+	committed := make(chan error, 1)
+	go func() { committed <- j.committer.Commit(e.ctx, j.complete.id, j.complete.committables) }()
+	e.troubled("committer", "to commit transaction", "UNSTABLE_OFFSET_COMMIT", "its coordinator says that", "of producer")
+	settled.Store(true)
+	e.check(<-committed)
+	e.same([]string{"a"}, e.committed())
+}
+
+// unsettled is a cluster whose markers are about to change until they are settled.
+type unsettled struct {
+	Cluster
+	settled *atomic.Bool
+}
+
+// ReadMarker implements Cluster.
+func (c unsettled) ReadMarker(ctx context.Context, group, topic string, stable bool) (Marker, int16, error) {
+	if c.settled.Load() {
+		return c.Cluster.ReadMarker(ctx, group, topic, stable)
+	}
+	if stable {
+		return Marker{Offset: -1}, codeUnstableOffset, nil
+	}
+	return Marker{Offset: -1}, codeNone, nil
 }
 
 // told is a cluster that tells of each transactional id that a writer has initialised.
