@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"millrace/internal/crash"
+	"millrace/internal/testutil/realkafka"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/tests/platformtest"
 )
@@ -170,12 +171,8 @@ var servers = []fault{
 		})
 		s.must(s.S3.Restart(ctx))
 	}},
-	{name: "broker killed", strike: killBroker},
-	{name: "broker stopped", strike: func(ctx context.Context, s *storm) {
-		s.Broker.Stop() // SIGTERM
-		s.awaitBrokerMissed(ctx)
-		s.restartBroker(ctx)
-	}},
+	{name: "broker killed", strike: brokerEnds((*realkafka.Broker).Kill)},
+	{name: "broker stopped", strike: brokerEnds((*realkafka.Broker).Stop)}, // SIGTERM
 	{name: "broker paused", strike: func(ctx context.Context, s *storm) {
 		s.Broker.Pause()
 		s.last(ctx, brokerAway)
@@ -279,11 +276,21 @@ func pauseLeaderWithWrite(ctx context.Context, s *storm) {
 	l.AwaitSaid(ctx, s.T, before, "leadership is lost")
 }
 
-// killBroker kills the broker when all output is committed: within milliseconds of an answer to EndTxn, a broker of one node
-// that is killed may forget to write the commit markers (docs/design/0002-kafka-transactions.md, hole 2).
-func killBroker(ctx context.Context, s *storm) {
-	resume := s.hush()
-	defer resume()
+// brokerEnds has the broker end when all output is committed: within milliseconds of an answer to EndTxn, a broker of one node
+// may forget to write the commit markers (docs/design/0002-kafka-transactions.md, hole 2), where it is told to stop as where it is killed.
+func brokerEnds(end func(*realkafka.Broker)) func(context.Context, *storm) {
+	return func(ctx context.Context, s *storm) {
+		resume := s.hush()
+		defer resume()
+		s.awaitCommitted(ctx)
+		end(s.Broker)
+		s.awaitBrokerMissed(ctx)
+		s.restartBroker(ctx)
+	}
+}
+
+// awaitCommitted waits until no more output comes, and all that came is committed.
+func (s *storm) awaitCommitted(ctx context.Context) {
 	var known, checkpoint uint64
 	quiet := 0
 	s.job.AwaitDescription(ctx, "checkpoints without output", func(d *apiv1.DescribeJobResponse) bool {
@@ -296,9 +303,6 @@ func killBroker(ctx context.Context, s *storm) {
 		checkpoint = d.LastCheckpoint.GetCheckpointId()
 		return quiet >= 3
 	})
-	s.Broker.Kill()
-	s.awaitBrokerMissed(ctx)
-	s.restartBroker(ctx)
 }
 
 // restartBroker starts the broker as often as it takes: its Java machine is killed where it does not serve within a minute,
