@@ -174,6 +174,12 @@ func (c *client) Describe(_ context.Context, id string) (d kafka.Description, er
 	return d, err
 }
 
+// WriteMarkers implements kafka.Cluster: brokers of the model forget none.
+func (c *client) WriteMarkers(_ context.Context, t kafka.Transaction, _ int16, _, _ string) (int, error) {
+	_, err := c.callPatiently("markers of "+t.TransactionalID, func() int16 { return codeNone })
+	return 0, err
+}
+
 // InitProducerID implements kafka.Cluster.
 func (c *client) InitProducerID(_ context.Context, id string, timeout int32) (int16, error) {
 	return c.call("settle "+id, func() int16 {

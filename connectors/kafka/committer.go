@@ -201,7 +201,10 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
 		case markerUnstable:
 			if pause, unstable = unstable, min(2*unstable, concurrentPauseMax); pause == concurrentPauseMax {
-				err = k.explained(ctx, c, err)
+				var mended bool
+				if mended, err = k.hangs(ctx, c, err); mended {
+					unstable = concurrentPauseMin
+				}
 			}
 		default:
 			unknown = min(2*unknown, doubtPauseMax)
@@ -235,13 +238,28 @@ func (k *committer) readMarker(ctx context.Context, c *committable, done bool) (
 	return markerUnstable, kerr.ErrorForCode(code)
 }
 
-// explained adds to the cause of a long wait what the coordinator says of the transaction: whether its markers are still to be written, were, or are of another.
-func (k *committer) explained(ctx context.Context, c *committable, cause error) error {
+// stateComplete is how a coordinator calls a transaction of which it has written all commit markers, as it believes.
+const stateComplete = "CompleteCommit"
+
+// hangs finds out why a marker is long in coming, and adds it to the cause. A broker that died may have forgotten to write the markers of a transaction that is
+// complete (hole 2 of docs/design/0002-kafka-transactions.md): then they are written here, where the user may do so, and mended is true.
+func (k *committer) hangs(ctx context.Context, c *committable, cause error) (mended bool, err error) {
 	d, err := k.cluster.Describe(ctx, c.TransactionalID)
 	if err != nil {
-		return fmt.Errorf("%w; its coordinator can't be asked: %w", cause, err)
+		return false, fmt.Errorf("%w; its coordinator can't be asked: %w", cause, err)
 	}
-	return fmt.Errorf("%w; its coordinator says that %s is %s, of producer %d, epoch %d", cause, c.TransactionalID, d.State, d.ProducerID, d.Epoch)
+	cause = fmt.Errorf("%w; its coordinator says that %s is %s, of producer %d, epoch %d", cause, c.TransactionalID, d.State, d.ProducerID, d.Epoch)
+	if d.State != stateComplete || d.ProducerID != c.ProducerID {
+		return false, cause
+	}
+	n, err := k.cluster.WriteMarkers(ctx, c.transaction(), d.Epoch, c.group(), c.Topic)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w; its markers can't be written (%w): give the sink's user ALTER on the cluster, or write them with Kafka's tools", cause, err)
+	case n > 0:
+		k.log.Warn("the brokers had forgotten the commit markers of a transaction; they are written now", "transaction", c.String(), "partitions", n)
+	}
+	return n > 0, cause
 }
 
 // unconfirmed says what is being waited for. The caller tries again.

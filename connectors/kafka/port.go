@@ -53,6 +53,10 @@ type Cluster interface {
 	ReadMarker(ctx context.Context, group, topic string, stable bool) (m Marker, code int16, err error)
 	// Describe returns what the transaction coordinator says of a transactional id.
 	Describe(ctx context.Context, transactionalID string) (Description, error)
+	// WriteMarkers writes the commit markers of a transaction that its coordinator holds for complete to those of the topic's
+	// partitions, and to that of the group's offsets, where it is open all the same. It returns how many there were. The epoch is the
+	// coordinator's.
+	WriteMarkers(ctx context.Context, t Transaction, epoch int16, group, topic string) (partitions int, err error)
 	// InitProducerID aborts whatever is open under the id and fences its writer,
 	// once: the code CONCURRENT_TRANSACTIONS asks to repeat it.
 	InitProducerID(ctx context.Context, transactionalID string, timeoutMillis int32) (code int16, err error)
