@@ -40,8 +40,10 @@ func Aggregates() []Aggregate {
 		return t.NotNull(), err
 	}})
 	for _, f := range []struct{ name, doc string }{
-		{"STDDEV_POP", "The standard deviation of the values."}, {"STDDEV_SAMP", "The standard deviation that a sample lets expect."},
-		{"VAR_POP", "The variance of the values."}, {"VAR_SAMP", "The variance that a sample lets expect."},
+		{"STDDEV_POP", "The standard deviation of the values."},
+		{"STDDEV_SAMP", "The standard deviation that a sample lets expect."},
+		{"VAR_POP", "The variance of the values."},
+		{"VAR_SAMP", "The variance that a sample lets expect."},
 	} {
 		table = append(table, Aggregate{f.name, 1, 1, f.doc, average})
 	}

@@ -9,8 +9,15 @@ func Builtins() *Registry {
 		name  string
 		table []Signature
 	}{
-		{"Arithmetic", arithmetic()}, {"Comparison", comparisons()}, {"Logic", logic()}, {"Choice", conditionals()}, {"Mathematics", numbers()},
-		{"Text", texts()}, {"Patterns", patterns()}, {"Time", times()}, {"Nested values", nested()},
+		{"Arithmetic", arithmetic()},
+		{"Comparison", comparisons()},
+		{"Logic", logic()},
+		{"Choice", conditionals()},
+		{"Mathematics", numbers()},
+		{"Text", texts()},
+		{"Patterns", patterns()},
+		{"Time", times()},
+		{"Nested values", nested()},
 		{"Internal", internals()},
 	} {
 		for i := range family.table {
@@ -65,8 +72,12 @@ func arithmetic() []Signature {
 func comparisons() []Signature {
 	var table []Signature
 	for _, f := range []struct{ name, doc string }{
-		{"=", "Whether both are equal."}, {"<>", "Whether both differ."}, {"<", "Whether the first is less."},
-		{"<=", "Whether the first is not greater."}, {">", "Whether the first is greater."}, {">=", "Whether the first is not less."},
+		{"=", "Whether both are equal."},
+		{"<>", "Whether both differ."},
+		{"<", "Whether the first is less."},
+		{"<=", "Whether the first is not greater."},
+		{">", "Whether the first is greater."},
+		{">=", "Whether the first is not less."},
 	} {
 		table = append(table, Signature{
 			Name: f.name, Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2,

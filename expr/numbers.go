@@ -22,9 +22,23 @@ func numbers() []Signature {
 		{Name: "ATAN2", Kind: ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: doubles, Resolve: always(double), Doc: "The angle of a point (y, x) from the x axis."},
 	}
 	for _, f := range []struct{ name, doc string }{
-		{"SQRT", "Square root."}, {"EXP", "E raised to a power."}, {"LN", "Natural logarithm."}, {"LOG10", "Logarithm to base 10."}, {"LOG2", "Logarithm to base 2."},
-		{"SIN", "Sine."}, {"SINH", "Hyperbolic sine."}, {"COS", "Cosine."}, {"COSH", "Hyperbolic cosine."}, {"TAN", "Tangent."}, {"TANH", "Hyperbolic tangent."}, {"COT", "Cotangent."},
-		{"ASIN", "Arc sine."}, {"ACOS", "Arc cosine."}, {"ATAN", "Arc tangent."}, {"DEGREES", "Radians as degrees."}, {"RADIANS", "Degrees as radians."},
+		{"SQRT", "Square root."},
+		{"EXP", "E raised to a power."},
+		{"LN", "Natural logarithm."},
+		{"LOG10", "Logarithm to base 10."},
+		{"LOG2", "Logarithm to base 2."},
+		{"SIN", "Sine."},
+		{"SINH", "Hyperbolic sine."},
+		{"COS", "Cosine."},
+		{"COSH", "Hyperbolic cosine."},
+		{"TAN", "Tangent."},
+		{"TANH", "Hyperbolic tangent."},
+		{"COT", "Cotangent."},
+		{"ASIN", "Arc sine."},
+		{"ACOS", "Arc cosine."},
+		{"ATAN", "Arc tangent."},
+		{"DEGREES", "Radians as degrees."},
+		{"RADIANS", "Degrees as radians."},
 	} {
 		table = append(table, Signature{Name: f.name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: doubles, Resolve: always(double), Doc: f.doc})
 	}

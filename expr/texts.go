@@ -65,8 +65,12 @@ func encodings() []Signature {
 		length int
 		doc    string
 	}{
-		{"MD5", 32, "MD5 in hexadecimal."}, {"SHA1", 40, "SHA-1 in hexadecimal."}, {"SHA224", 56, "SHA-224 in hexadecimal."},
-		{"SHA256", 64, "SHA-256 in hexadecimal."}, {"SHA384", 96, "SHA-384 in hexadecimal."}, {"SHA512", 128, "SHA-512 in hexadecimal."},
+		{"MD5", 32, "MD5 in hexadecimal."},
+		{"SHA1", 40, "SHA-1 in hexadecimal."},
+		{"SHA224", 56, "SHA-224 in hexadecimal."},
+		{"SHA256", 64, "SHA-256 in hexadecimal."},
+		{"SHA384", 96, "SHA-384 in hexadecimal."},
+		{"SHA512", 128, "SHA-512 in hexadecimal."},
 	} {
 		table = append(table, Signature{Name: f.name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: text, Resolve: always(types.Type{Kind: types.Char, Length: f.length}), Doc: f.doc})
 	}

@@ -36,10 +36,16 @@ func times() []Signature {
 		{Name: "TIMESTAMPDIFF", Kind: ScalarFunc, MinArgs: 3, MaxArgs: 3, Params: differenceParams, ResolveArgs: differenceType, Constants: []int{0}, Zoned: true, Doc: "The whole units from the first time to the second."},
 	}
 	for _, f := range []struct{ name, doc string }{
-		{"YEAR", "The year of a date."}, {"QUARTER", "The quarter of the year, 1 to 4."}, {"MONTH", "The month, 1 to 12."},
-		{"WEEK", "The week of the year by ISO 8601, 1 to 53."}, {"DAYOFYEAR", "The day of the year, 1 to 366."},
-		{"DAYOFMONTH", "The day of the month, 1 to 31."}, {"DAYOFWEEK", "The day of the week, 1 for Sunday to 7."},
-		{"HOUR", "The hour, 0 to 23."}, {"MINUTE", "The minute, 0 to 59."}, {"SECOND", "The second, 0 to 59."},
+		{"YEAR", "The year of a date."},
+		{"QUARTER", "The quarter of the year, 1 to 4."},
+		{"MONTH", "The month, 1 to 12."},
+		{"WEEK", "The week of the year by ISO 8601, 1 to 53."},
+		{"DAYOFYEAR", "The day of the year, 1 to 366."},
+		{"DAYOFMONTH", "The day of the month, 1 to 31."},
+		{"DAYOFWEEK", "The day of the week, 1 for Sunday to 7."},
+		{"HOUR", "The hour, 0 to 23."},
+		{"MINUTE", "The minute, 0 to 59."},
+		{"SECOND", "The second, 0 to 59."},
 	} {
 		table = append(table, Signature{Name: f.name, Kind: ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: parameters(timeParam), ResolveArgs: partType(f.name), Zoned: true, Doc: f.doc})
 	}
@@ -48,9 +54,14 @@ func times() []Signature {
 		t    types.Type
 		doc  string
 	}{
-		{"CURRENT_TIMESTAMP", instant, "The time."}, {"NOW", instant, "Same as CURRENT_TIMESTAMP."}, {"CURRENT_ROW_TIMESTAMP", instant, "The time when the row is computed, also in a bounded query."},
-		{"PROCTIME", instant, "The processing time."}, {"LOCALTIMESTAMP", timestamp, "The time in the session's time zone."}, {"CURRENT_DATE", date, "The date in the session's time zone."},
-		{"CURRENT_TIME", clockTime, "The time of the day in the session's time zone."}, {"LOCALTIME", clockTime, "Same as CURRENT_TIME."},
+		{"CURRENT_TIMESTAMP", instant, "The time."},
+		{"NOW", instant, "Same as CURRENT_TIMESTAMP."},
+		{"CURRENT_ROW_TIMESTAMP", instant, "The time when the row is computed, also in a bounded query."},
+		{"PROCTIME", instant, "The processing time."},
+		{"LOCALTIMESTAMP", timestamp, "The time in the session's time zone."},
+		{"CURRENT_DATE", date, "The date in the session's time zone."},
+		{"CURRENT_TIME", clockTime, "The time of the day in the session's time zone."},
+		{"LOCALTIME", clockTime, "Same as CURRENT_TIME."},
 	} {
 		table = append(table, Signature{Name: f.name, Kind: ScalarFunc, Resolve: neverNull(f.t), Varies: true, Zoned: true, Doc: f.doc})
 	}

@@ -3,6 +3,7 @@ package jobgraph
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"millrace/expr"
@@ -152,13 +153,13 @@ func (a *AggregateCall) text(in *types.Schema) string {
 			arg += ", " + in.Fields[a.Default].Name
 		}
 	case name == "NTILE":
-		arg = fmt.Sprint(a.Offset)
+		arg = strconv.FormatInt(a.Offset, 10)
 	case GoesByPlace(name):
 		arg = ""
 	}
 	filter := ""
 	if a.Filtered {
-		filter = fmt.Sprintf(" where %s", in.Fields[a.Filter].Name)
+		filter = " where " + in.Fields[a.Filter].Name
 	}
 	return fmt.Sprintf("%s = %s(%s)%s", a.Name, strings.ToUpper(a.Func), arg, filter)
 }

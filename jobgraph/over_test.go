@@ -36,9 +36,12 @@ var overProblems = []problemCase{
 	})},
 	{"places that can't be", alone(&jobgraph.OverAggregateSpec{
 		Keys: []int{0}, Arrival: true, Aggregates: []jobgraph.AggregateCall{
-			{Func: "RANK", Arg: 2, Name: "a"}, {Func: "DENSE_RANK", Arg: jobgraph.CountStar, Distinct: true, Name: "b"},
-			{Func: "LAG", Arg: jobgraph.CountStar, Name: "c"}, {Func: "LAG", Arg: 2, Offset: jobgraph.LagRowsMax + 1, Name: "d"},
-			{Func: "LAG", Arg: 2, Defaulted: true, Default: 77, Name: "e"}, {Func: "LAG", Arg: 2, Defaulted: true, Default: 3, Name: "f"},
+			{Func: "RANK", Arg: 2, Name: "a"},
+			{Func: "DENSE_RANK", Arg: jobgraph.CountStar, Distinct: true, Name: "b"},
+			{Func: "LAG", Arg: jobgraph.CountStar, Name: "c"},
+			{Func: "LAG", Arg: 2, Offset: jobgraph.LagRowsMax + 1, Name: "d"},
+			{Func: "LAG", Arg: 2, Defaulted: true, Default: 77, Name: "e"},
+			{Func: "LAG", Arg: 2, Defaulted: true, Default: 3, Name: "f"},
 		},
 	})},
 	{"rows behind that are not there", alone(&jobgraph.OverAggregateSpec{
@@ -63,7 +66,8 @@ func TestOverGraphs(t *testing.T) {
 	})(g)
 	g.Vertices[1].Operators = append(g.Vertices[1].Operators, jobgraph.OperatorSpec{UID: "places", Body: &jobgraph.OverAggregateSpec{
 		Keys: []int{0}, Time: 5, Aggregates: []jobgraph.AggregateCall{
-			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "LAG", Arg: 2, Offset: 3, Name: "before"},
+			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"},
+			{Func: "LAG", Arg: 2, Offset: 3, Name: "before"},
 			{Func: "LAG", Arg: 2, Offset: 1, Defaulted: true, Default: 2, Name: "or"},
 		},
 	}})

@@ -101,7 +101,7 @@ func TestTimedJoinsAreValid(t *testing.T) {
 		if err := jobgraph.Validate(g, cluster{}); err != nil {
 			t.Fatal(err)
 		}
-		for _, line := range strings.Split(jobgraph.Explain(g), "\n") {
+		for line := range strings.SplitSeq(jobgraph.Explain(g), "\n") {
 			if strings.Contains(line, " join on ") || strings.Contains(line, "    where ") {
 				fmt.Fprintln(&text, strings.TrimSpace(line))
 			}

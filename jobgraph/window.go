@@ -213,7 +213,7 @@ func (w *WindowSpec) text(raw *types.Schema, column int) string {
 	case Session:
 		return fmt.Sprintf("session by %s, gap %s", by, w.Size)
 	case Attached:
-		return fmt.Sprintf("windows that end by %s", by)
+		return "windows that end by " + by
 	default:
 		return fmt.Sprintf("%s by %s every %s", w.Kind, by, w.Size)
 	}

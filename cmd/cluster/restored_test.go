@@ -177,10 +177,14 @@ func TestStartAnotherGraph(t *testing.T) {
 		want   []string // in the error, or in the fates
 	}{
 		{"the same", func(*jobgraph.Graph) {}, false, []string{"kept bids positions", "kept windows table windows of window"}},
-		{"another uid", func(g *jobgraph.Graph) { g.Vertices[1].Operators[0].UID = "renamed" }, false,
-			[]string{"vertex windows", "table windows of operator window", "--allow-non-restored-state"}},
-		{"another uid, allowed", func(g *jobgraph.Graph) { g.Vertices[1].Operators[0].UID = "renamed" }, true,
-			[]string{"kept bids positions", "dropped windows table windows of window", "new windows table windows of renamed"}},
+		{
+			"another uid", func(g *jobgraph.Graph) { g.Vertices[1].Operators[0].UID = "renamed" }, false,
+			[]string{"vertex windows", "table windows of operator window", "--allow-non-restored-state"},
+		},
+		{
+			"another uid, allowed", func(g *jobgraph.Graph) { g.Vertices[1].Operators[0].UID = "renamed" }, true,
+			[]string{"kept bids positions", "dropped windows table windows of window", "new windows table windows of renamed"},
+		},
 		{"a vertex gone", func(g *jobgraph.Graph) {
 			g.Vertices = g.Vertices[:1]
 			g.Edges, g.Vertices[0].Sink = nil, &jobgraph.SinkSpec{UID: "sink", Connector: "collected"}

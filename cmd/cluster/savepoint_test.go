@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,12 +76,7 @@ func TestSavepointsOfARunningJob(t *testing.T) {
 	}
 	check(t, sink, b)
 	eventually(t, "the job's checkpoints are deleted", func() bool {
-		for _, kind := range objects(t, c, id) {
-			if kind == "manifest" {
-				return false
-			}
-		}
-		return true
+		return !slices.Contains(objects(t, c, id), "manifest")
 	})
 	for _, s := range taken {
 		if m := readSavepoint(t, s.Path); m.CheckpointId != s.SavepointId || checkpoint.KindOf(m.Kind) != checkpoint.Savepoint {

@@ -26,7 +26,7 @@ func wide(events, rate int, limited bool) *jobgraph.Graph {
 	for i := range 40 {
 		a.Aggregates = append(a.Aggregates, jobgraph.AggregateCall{Func: "SUM", Arg: 1, Name: fmt.Sprint("sum", i)})
 	}
-	g.Edges[0].Partitioning.Keys = []int{1}
+	g.Edges[0].Keys = []int{1}
 	return g
 }
 

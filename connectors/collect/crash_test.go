@@ -103,7 +103,7 @@ func (l *life) run() {
 	for len(l.got) < len(l.want) {
 		_ = l.fetch()
 	}
-	for l.acknowledge() != nil { //nolint:revive // until it succeeds
+	for l.acknowledge() != nil {
 	}
 	if diff := cmp.Diff(l.want, l.got); diff != "" {
 		l.t.Errorf("fetched (-want +got):\n%s", diff)

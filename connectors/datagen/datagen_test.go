@@ -218,7 +218,7 @@ func TestBadOptions(t *testing.T) {
 		"a row would have":                    "l.length=1000000 l.element.length=1000",
 	} {
 		m := map[string]string{}
-		for _, o := range strings.Fields(given) {
+		for o := range strings.FieldsSeq(given) {
 			key, value, _ := strings.Cut(o, "=")
 			m["fields."+key] = value
 		}
@@ -250,7 +250,7 @@ func TestTraits(t *testing.T) {
 func FuzzSplitState(f *testing.F) {
 	whole := split{origin: origin{splits: 3, start: 1}, index: 2, next: 1235}
 	f.Add(whole.state().State)
-	f.Add(whole.origin.encode())
+	f.Add(whole.encode())
 	f.Fuzz(func(t *testing.T, p []byte) {
 		if o, err := decodeOrigin(p); err == nil {
 			if again, err := decodeOrigin(o.encode()); err != nil || again != o {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -264,9 +265,7 @@ func TestBadCompletion(t *testing.T) {
 		t.Run(c.want, func(t *testing.T) {
 			given := map[string]string{"path": t.TempDir()}
 			for _, m := range []map[string]string{q10, c.given} {
-				for k, v := range m {
-					given[k] = v
-				}
+				maps.Copy(given, m)
 			}
 			_, err := connector.Sink().Open(given, visits)
 			if err == nil || !strings.Contains(err.Error(), c.want) || failure.ClassOf(err).Domain != failure.DomainUser {
@@ -281,9 +280,7 @@ func TestOneTableIsReadAndWritten(t *testing.T) {
 	given := map[string]string{"path": t.TempDir(), "on-error": "skip", "partition.time-extractor.kind": "default"}
 	s := openSink(t, visits, q10, given)
 	commit(t, s, 1, writeRows(t, s, visits, clock.System(), "1 '12:00' 'a' 2024-01-01"))
-	for k, v := range q10 {
-		given[k] = v
-	}
+	maps.Copy(given, q10)
 	rows, err := readRows(t, visits, given)
 	if err != nil || fmt.Sprint(rows) != "[+I 1 '12:00' 'a' 2024-01-01]" {
 		t.Errorf("%q, %v", rows, err)

@@ -155,7 +155,7 @@ func pathOf(text string) (string, error) {
 		return filepath.Clean(strings.TrimPrefix(rest, "//")), nil
 	case scheme == "file" || strings.HasPrefix(rest, "//"):
 		return "", failure.User(failure.Message{
-			Field: keyPath, Primary: fmt.Sprintf("%s is on no file system of this machine", text),
+			Field: keyPath, Primary: text + " is on no file system of this machine",
 			Hint: "a directory that all machines have mounted, as in /data/bids or file:///data/bids",
 		})
 	default:
@@ -189,7 +189,7 @@ func (c *Connector) openSink(given map[string]string, schema *types.Schema) (con
 	}
 	for _, k := range t.keys {
 		if k.column == notAsked {
-			return nil, failure.User(failure.Message{Field: connectors.PartitionKeys.Key, Primary: fmt.Sprintf("no column is named %s", k.name)})
+			return nil, failure.User(failure.Message{Field: connectors.PartitionKeys.Key, Primary: "no column is named " + k.name})
 		}
 	}
 	if t.record.Len() == 0 {

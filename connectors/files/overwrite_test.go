@@ -100,35 +100,59 @@ var overwrites = []struct {
 	want          []string
 }{
 	{
-		"all of a table without keys", map[string]string{"format": "json"}, []string{"old", "sub/old", "_SUCCESS"},
-		[]string{"."}, []string{"."}, []string{"_SUCCESS", "1", "2"},
+		"all of a table without keys",
+		map[string]string{"format": "json"},
+		[]string{"old", "sub/old", "_SUCCESS"},
+		[]string{"."},
+		[]string{"."},
+		[]string{"_SUCCESS", "1", "2"},
 	},
 	{
-		"all of a table without keys, by nothing", map[string]string{"format": "json"}, []string{"old", "sub/old", "_SUCCESS"},
-		nil, nil, []string{"_SUCCESS"},
+		"all of a table without keys, by nothing",
+		map[string]string{"format": "json"},
+		[]string{"old", "sub/old", "_SUCCESS"},
+		nil, nil,
+		[]string{"_SUCCESS"},
 	},
 	{
-		"the partitions into which rows go", byDT, []string{"dt=a/hm=1/old", "dt=a/hm=2/old", "dt=b/hm=1/old", "stray"},
-		[]string{"dt=a/hm=1"}, []string{"dt=a/hm=1", "dt=c/hm=1"}, []string{"dt=a/hm=1/1", "dt=a/hm=1/2", "dt=a/hm=2/old", "dt=b/hm=1/old", "dt=c/hm=1/2", "stray"},
+		"the partitions into which rows go", byDT,
+		[]string{"dt=a/hm=1/old", "dt=a/hm=2/old", "dt=b/hm=1/old", "stray"},
+		[]string{"dt=a/hm=1"},
+		[]string{"dt=a/hm=1", "dt=c/hm=1"},
+		[]string{"dt=a/hm=1/1", "dt=a/hm=1/2", "dt=a/hm=2/old", "dt=b/hm=1/old", "dt=c/hm=1/2", "stray"},
 	},
 	{
-		"those of the first checkpoint alone", byDT, []string{"dt=a/hm=1/old", "dt=b/hm=1/old"},
-		[]string{"dt=a/hm=1"}, nil, []string{"dt=a/hm=1/1", "dt=b/hm=1/old"},
+		"those of the first checkpoint alone", byDT,
+		[]string{"dt=a/hm=1/old", "dt=b/hm=1/old"},
+		[]string{"dt=a/hm=1"},
+		nil,
+		[]string{"dt=a/hm=1/1", "dt=b/hm=1/old"},
 	},
 	{
 		"no partition by nothing", byDT, []string{"dt=a/hm=1/old"}, nil, nil, []string{"dt=a/hm=1/old"},
 	},
 	{
-		"the partition that is named, by nothing", map[string]string{"format": "json", "partition.keys": "dt;hm", "partition.static": `[19723,"12:00"]`},
-		[]string{noon + "/old", noon + "/sub/old", "dt=2024-01-01/hm=x/old"}, nil, nil, []string{"dt=2024-01-01/hm=x/old"},
+		"the partition that is named, by nothing",
+		map[string]string{"format": "json", "partition.keys": "dt;hm", "partition.static": `[19723,"12:00"]`},
+		[]string{noon + "/old", noon + "/sub/old", "dt=2024-01-01/hm=x/old"},
+		nil, nil,
+		[]string{"dt=2024-01-01/hm=x/old"},
 	},
 	{
-		"the partition that is named", map[string]string{"format": "json", "partition.keys": "dt;hm", "partition.static": `[19723,"12:00"]`},
-		[]string{noon + "/old", "dt=2024-01-01/hm=x/old"}, []string{noon}, nil, []string{noon + "/1", "dt=2024-01-01/hm=x/old"},
+		"the partition that is named",
+		map[string]string{"format": "json", "partition.keys": "dt;hm", "partition.static": `[19723,"12:00"]`},
+		[]string{noon + "/old", "dt=2024-01-01/hm=x/old"},
+		[]string{noon},
+		nil,
+		[]string{noon + "/1", "dt=2024-01-01/hm=x/old"},
 	},
 	{
-		"a partition that is complete then", map[string]string{"format": "json", "partition.keys": "dt;hm", "sink.partition-commit.policy.kind": "success-file"},
-		[]string{noon + "/old"}, []string{noon}, nil, []string{noon + "/_SUCCESS", noon + "/1"},
+		"a partition that is complete then",
+		map[string]string{"format": "json", "partition.keys": "dt;hm", "sink.partition-commit.policy.kind": "success-file"},
+		[]string{noon + "/old"},
+		[]string{noon},
+		nil,
+		[]string{noon + "/_SUCCESS", noon + "/1"},
 	},
 }
 
@@ -349,7 +373,7 @@ func TestStaticPartitions(t *testing.T) {
 		`{}`:              "error: is no JSON array",
 	} {
 		opened, err := connector.Sink().Open(at(t.TempDir(), map[string]string{"format": "json", "partition.keys": "dt;hm", "partition.static": text}), visits)
-		got := ""
+		var got string
 		if err != nil {
 			got = "error: " + err.Error()
 		} else {

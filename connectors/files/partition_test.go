@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -48,9 +49,7 @@ func readRows(t *testing.T, s *types.Schema, given map[string]string) ([]string,
 
 func at(dir string, given map[string]string) map[string]string {
 	out := map[string]string{"path": dir}
-	for k, v := range given {
-		out[k] = v
-	}
+	maps.Copy(out, given)
 	return out
 }
 
@@ -422,9 +421,7 @@ func TestBadPartitions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			given := map[string]string{"format": "json", "partition.keys": "dt"}
-			for k, v := range c.given {
-				given[k] = v
-			}
+			maps.Copy(given, c.given)
 			var err error
 			if c.sink {
 				_, err = connector.Sink().Open(given, c.schema)

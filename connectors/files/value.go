@@ -80,7 +80,7 @@ var errNoValue = errors.New("is no value of the column's type")
 
 // parseValue appends the value of a text. It is the inverse of appendValue.
 func parseValue(b *stream.Builder, text string) error {
-	ok := false
+	var ok bool
 	switch t := b.Type(); t.Kind {
 	case types.Char, types.VarChar:
 		b.AppendString(strings.ToValidUTF8(text, "\uFFFD"))

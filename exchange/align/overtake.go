@@ -27,7 +27,7 @@ func (a *Aligner) MayOvertake(id types.CheckpointID) bool {
 		return false
 	}
 	for c, kept := range a.inOrder {
-		if kept && !a.ended[c] && !(a.pending.ID == id && a.blocked[c]) {
+		if kept && !a.ended[c] && (a.pending.ID != id || !a.blocked[c]) {
 			return false
 		}
 	}
@@ -50,8 +50,8 @@ func (a *Aligner) Overtake(b stream.Barrier) Aligned {
 		out.Abandoned = a.pending.ID
 		a.begin(b)
 	}
-	out.Dropped = a.overtaking.id
-	a.overtaking.id, a.awaited = b.ID, 0
+	out.Dropped = a.id
+	a.id, a.awaited = b.ID, 0
 	for c := range a.recording {
 		a.recording[c] = !a.ended[c] && !a.blocked[c]
 		if a.recording[c] {
@@ -69,16 +69,16 @@ func (a *Aligner) Overtake(b stream.Barrier) Aligned {
 func (a *Aligner) Recording(channel int) bool { return a.recording[channel] }
 
 // RecordedFor returns the checkpoint that is being recorded, 0 for none.
-func (a *Aligner) RecordedFor() types.CheckpointID { return a.overtaking.id }
+func (a *Aligner) RecordedFor() types.CheckpointID { return a.id }
 
 // Known says that a barrier is known to stand on a channel, and that everything
 // before it has been recorded, if anything is. The caller may find it there before it
 // comes to take it; Barrier follows in any case.
 func (a *Aligner) Known(channel int, id types.CheckpointID) Aligned {
 	switch {
-	case a.overtaking.id == 0 || id < a.overtaking.id:
+	case a.id == 0 || id < a.id:
 		return Aligned{}
-	case id > a.overtaking.id: // whoever takes checkpoints has given the older one up
+	case id > a.id: // whoever takes checkpoints has given the older one up
 		return Aligned{Dropped: a.Drop()}
 	default:
 		return a.recorded(channel)
@@ -87,8 +87,8 @@ func (a *Aligner) Known(channel int, id types.CheckpointID) Aligned {
 
 // Drop gives up what is being recorded, and returns of which checkpoint that is.
 func (a *Aligner) Drop() types.CheckpointID {
-	id := a.overtaking.id
-	a.overtaking.id, a.awaited = 0, 0
+	id := a.id
+	a.id, a.awaited = 0, 0
 	clear(a.recording)
 	return id
 }
@@ -105,8 +105,8 @@ func (a *Aligner) recorded(channel int) Aligned {
 
 func (a *Aligner) finish(out Aligned) Aligned {
 	if a.awaited == 0 {
-		out.Recorded = a.overtaking.id
-		a.overtaking.id = 0
+		out.Recorded = a.id
+		a.id = 0
 	}
 	return out
 }

@@ -95,7 +95,7 @@ func (w *writer) channel(number uint32, c *exchange.InFlightChannel) error {
 		head[16] = 1
 	}
 	binary.LittleEndian.PutUint32(head[20:], uint32(len(schema)))
-	binary.LittleEndian.PutUint32(head[24:], uint32(number))
+	binary.LittleEndian.PutUint32(head[24:], number)
 	w.put(head[:])
 	w.put(schema)
 	w.number, w.sequence = number, 0

@@ -195,14 +195,14 @@ func (c *incoming) mayPush(e stream.Element) error {
 func (c *incoming) Barrier() (stream.Barrier, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.Queue.Barrier()
+	return c.mu.Barrier()
 }
 
 // AppendBefore appends the elements that are queued before a barrier.
 func (c *incoming) AppendBefore(to []stream.Element, id types.CheckpointID) ([]stream.Element, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mu.Queue.AppendBefore(to, id)
+	return c.mu.AppendBefore(to, id)
 }
 
 // takes tells that elements are worth decoding.

@@ -128,6 +128,7 @@ func datePart(u expr.Unit, ticks, unit int64) int64 {
 	case expr.ISOYear:
 		year, _ := isoWeek(days)
 		return int64(year)
+	default: // units of the clock and of the calendar follow
 	}
 	year, month, day := dateOf(days)
 	switch u {
@@ -293,6 +294,7 @@ func (r *rounding) begin(days int64, further int) int64 {
 		return days + int64(further)
 	case expr.Week:
 		return days - floorMod(days+4, 7) + 7*int64(further)
+	default: // months and what is made of them follow
 	}
 	year, month, _ := dateOf(days)
 	switch r.unit {

@@ -21,7 +21,8 @@ func givenRegistry(t *testing.T) *expr.Registry {
 		return func([]types.Type) (types.Type, error) { return typ, nil }
 	}
 	err := reg.Register(
-		expr.Signature{Name: "COUNT_CHAR", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: pass(2), Resolve: gives(types.Of(types.BigInt)), Doc: "How often a character occurs.",
+		expr.Signature{
+			Name: "COUNT_CHAR", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: pass(2), Resolve: gives(types.Of(types.BigInt)), Doc: "How often a character occurs.",
 			Impl: NewVectors(func(r *Run) error {
 				text, char, out := r.Arg(0), r.Arg(1), stream.Values[int64](r.Out())
 				for i := range r.Rows() {
@@ -30,20 +31,29 @@ func givenRegistry(t *testing.T) *expr.Registry {
 					}
 				}
 				return nil
-			})},
-		expr.Signature{Name: "SHOUT", Kind: expr.ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: pass(1), Resolve: gives(types.StringType()), Doc: "Text with a mark behind.",
+			}),
+		},
+		expr.Signature{
+			Name: "SHOUT", Kind: expr.ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: pass(1), Resolve: gives(types.StringType()), Doc: "Text with a mark behind.",
 			Impl: NewRows1(func(s []byte) ([]byte, error) {
 				if len(s) == 0 {
 					return nil, errors.New("nothing to shout")
 				}
 				return append(bytes.Clone(s), '!'), nil
-			})},
-		expr.Signature{Name: "LONGER", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: pass(2), Resolve: gives(types.Of(types.Boolean)), Doc: "Whether a text is longer than a number.",
-			Impl: NewRows2(func(s []byte, n int32) (bool, error) { return len(s) > int(n), nil })},
-		expr.Signature{Name: "WRONG", Kind: expr.ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: pass(1), Resolve: gives(types.StringType()), Doc: "A function whose signature lies.",
-			Impl: NewRows1(func(s []byte) (int64, error) { return 0, nil })},
-		expr.Signature{Name: "THREE", Kind: expr.ScalarFunc, MinArgs: 3, MaxArgs: 3, Params: pass(3), Resolve: gives(types.Of(types.Double)), Doc: "A weighted sum.",
-			Impl: NewRows3(func(a int64, b float64, c bool) (float64, error) { return float64(a)*b + float64(bit(c)), nil })},
+			}),
+		},
+		expr.Signature{
+			Name: "LONGER", Kind: expr.ScalarFunc, MinArgs: 2, MaxArgs: 2, Params: pass(2), Resolve: gives(types.Of(types.Boolean)), Doc: "Whether a text is longer than a number.",
+			Impl: NewRows2(func(s []byte, n int32) (bool, error) { return len(s) > int(n), nil }),
+		},
+		expr.Signature{
+			Name: "WRONG", Kind: expr.ScalarFunc, MinArgs: 1, MaxArgs: 1, Params: pass(1), Resolve: gives(types.StringType()), Doc: "A function whose signature lies.",
+			Impl: NewRows1(func(s []byte) (int64, error) { return 0, nil }),
+		},
+		expr.Signature{
+			Name: "THREE", Kind: expr.ScalarFunc, MinArgs: 3, MaxArgs: 3, Params: pass(3), Resolve: gives(types.Of(types.Double)), Doc: "A weighted sum.",
+			Impl: NewRows3(func(a int64, b float64, c bool) (float64, error) { return float64(a)*b + float64(bit(c)), nil }),
+		},
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -14,8 +14,11 @@ import (
 func nexmarkBatch(b testing.TB, pool *stream.Pool) *stream.Batch {
 	b.Helper()
 	fields := []types.Field{
-		{Name: "auction", Type: types.Of(types.BigInt)}, {Name: "price", Type: types.Of(types.BigInt)}, {Name: "channel", Type: types.StringType()},
-		{Name: "url", Type: types.StringType()}, {Name: "dateTime", Type: types.TimestampOf(3)},
+		{Name: "auction", Type: types.Of(types.BigInt)},
+		{Name: "price", Type: types.Of(types.BigInt)},
+		{Name: "channel", Type: types.StringType()},
+		{Name: "url", Type: types.StringType()},
+		{Name: "dateTime", Type: types.TimestampOf(3)},
 	}
 	bid := types.RowOf(fields...)
 	s := types.NewSchema(append([]types.Field{{Name: "bid", Type: bid}}, fields...)...)

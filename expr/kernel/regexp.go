@@ -363,6 +363,7 @@ func longestLiteral(re *syntax.Regexp) []byte {
 			}
 		}
 		return longest
+	default: // nothing else has a text that must be there
 	}
 	return nil
 }

@@ -38,13 +38,13 @@ func bindTimestampAdd(s *session, e *expr.Call, args []node) (node, error) {
 	from := e.Args[2].Type()
 	m := mover{session: s, per: nanosOf(u), months: monthsOf(u), zoned: from.Kind == types.TimestampLTZ}
 	args = args[1:]
-	switch {
-	case e.T.Kind == types.Date:
+	switch e.T.Kind {
+	case types.Date:
 		m.perDay = 1
 		m.scale = 1
 		m.per /= nanosOf(expr.Day)
 		return careful(e, args, moveLoop[int32, int32](&m)), nil
-	case e.T.Kind == types.Time:
+	case types.Time:
 		m.perDay, m.scale = millisPerDay, 1
 		m.per = floorMod(m.per/1e6, millisPerDay)
 		m.clock = true

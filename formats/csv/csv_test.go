@@ -94,8 +94,7 @@ func decoded(t *testing.T, s *types.Schema, o Options, payloads ...string) (rows
 		b := out.Finish()
 		rows = append(rows, streamtest.Rows(b)...)
 		b.Release()
-		var bad *formats.RecordError
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*formats.RecordError](err); ok {
 			rows = append(rows, bad.Error())
 		}
 	}

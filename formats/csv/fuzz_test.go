@@ -28,7 +28,9 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed), uint8(len(seed)))
 	}
 	variants := []map[string]string{
-		{"null-literal": "n/a"}, {"null-literal": "n/a", "escape-character": `\`}, {"null-literal": "n/a", "escape-character": `\`, "disable-quote-character": "true"},
+		{"null-literal": "n/a"},
+		{"null-literal": "n/a", "escape-character": `\`},
+		{"null-literal": "n/a", "escape-character": `\`, "disable-quote-character": "true"},
 		{"null-literal": "n/a", "ignore-parse-errors": "true", "allow-comments": "true"},
 	}
 	f.Fuzz(func(t *testing.T, p []byte, variant uint8) {

@@ -148,7 +148,7 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 		t.op = p.kept(label, arg, opLast)
 	case "LISTAGG":
 		t.op = p.kept(label, arg, opList)
-		t.op.separator = []byte(a.Separator)
+		t.separator = []byte(a.Separator)
 	case "LAG":
 		t.op = p.lag(label, arg, a)
 	case "LEAD", "NTILE", "PERCENT_RANK", "CUME_DIST":
@@ -157,11 +157,11 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 		p.Ranked = true
 		t.op = op{kind: opRank}
 		p.column(label+"$rows", types.Of(types.BigInt))
-		_, t.op.word = p.column(label, types.Of(types.BigInt))
+		_, t.word = p.column(label, types.Of(types.BigInt))
 	case "DENSE_RANK":
 		p.Ranked = true
 		t.op = op{kind: opDenseRank}
-		_, t.op.word = p.column(label, types.Of(types.BigInt))
+		_, t.word = p.column(label, types.Of(types.BigInt))
 	case "STDDEV_POP", "STDDEV_SAMP", "VAR_POP", "VAR_SAMP":
 		t.op = p.sum(label, arg, true)
 		t.squares, t.deviates = p.squares(label, arg), true
@@ -251,7 +251,7 @@ func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
 		return
 	}
 	e := Emitter{t: out, word: t.word, column: t.column, mask: t.mask, seen: t.seen, scale: arg.Scale}
-	e.kind = emitKindOf(t.op.kind, arg)
+	e.kind = emitKindOf(t.kind, arg)
 	e.always = t.seen == rowsWord && !p.Empty
 	p.partial(a, t, e)
 	if t.counts {
@@ -267,7 +267,7 @@ func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
 	case fn == "SUM0":
 		e.always = true
 	case fn == "LAG" || fn == "LEAD":
-		e.seen, e.always = t.op.word-1, false
+		e.seen, e.always = t.word-1, false
 	}
 	p.Final = append(p.Final, e)
 }
@@ -297,6 +297,7 @@ func (p *planner) partialOp(kind opKind, word int, e Emitter) {
 		return
 	case opSumDouble, opSquaresDouble:
 		e.kind, e.t = emitDouble, types.Of(types.Double)
+	default: // shown as it is kept
 	}
 	p.Partial = append(p.Partial, e)
 }

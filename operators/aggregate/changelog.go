@@ -209,7 +209,7 @@ func compareFixed[T stream.Fixed](differ stream.Bitmap, a *stream.Vector, from i
 	xs := stream.Values[T](a)[from : from+len(ys)]
 	nulls := b.HasNulls()
 	for i, y := range ys {
-		if xs[i] != y && !(nulls && b.IsNull(i)) {
+		if xs[i] != y && (!nulls || !b.IsNull(i)) {
 			differ.Set(i)
 		}
 	}

@@ -23,12 +23,12 @@ import (
 // squares adds the accumulator of squared values.
 func (p *planner) squares(label string, arg types.Type) op {
 	label += "$squares"
-	switch {
-	case arg.Kind == types.Double || arg.Kind == types.Float:
+	switch arg.Kind {
+	case types.Double, types.Float:
 		p.Inexact = true
 		_, word := p.column(label, types.Of(types.Double))
 		return op{kind: opSquaresDouble, word: word}
-	case arg.Kind == types.Decimal:
+	case types.Decimal:
 		return op{kind: opSquaresDecimal, word: p.wide(label), fit: newFitting(arg.Scale)}
 	default:
 		return op{kind: opSquaresInt, word: p.wide(label)}

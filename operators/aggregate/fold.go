@@ -222,6 +222,7 @@ func (f *Folder) run(table Accumulators, rows statebackend.Rows, o *op, v values
 		return f.keepValues(table, o, v)
 	case opList:
 		return f.lengthen(table, o, v)
+	default: // those that go by the place of a row have their own loops
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"slices"
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -119,7 +120,7 @@ func (g *Groups) openTables(keys []types.Type) (err error) {
 	}
 	columns := g.plan.Columns
 	if g.expiry.On() {
-		columns = append(columns[:len(columns):len(columns)], writtenColumn)
+		columns = append(slices.Clip(columns), writtenColumn)
 		_, width := statebackend.WordOf(columns)
 		g.written = width - 1
 	}

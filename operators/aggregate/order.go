@@ -131,6 +131,7 @@ func (x *extreme) clear(table Accumulators, s statebackend.Slot) error {
 		return table.SetBytes(x.column, s, nil)
 	case opExtremeWide:
 		*place(&rows, at+1, s) = 0
+	default: // one word has it
 	}
 	*place(&rows, at, s) = 0
 	return nil
@@ -146,6 +147,7 @@ func (x *extreme) set(table Accumulators, s statebackend.Slot, order []byte) err
 		return table.SetBytes(x.column, s, order)
 	case opExtremeWide:
 		*place(&rows, at+1, s) = binary.BigEndian.Uint64(order[8:]) ^ lowMask(x.mask)
+	default: // one word has it
 	}
 	*place(&rows, at, s) = binary.BigEndian.Uint64(order) ^ maskMax ^ x.mask
 	return nil

@@ -64,9 +64,6 @@ type op struct {
 	fit *fitting
 }
 
-// flagged tells that the word in front of the op's own says whether there is a value.
-func (o *op) flagged() bool { return o.kind == opExtremeBytes || o.kind >= opFirst }
-
 const (
 	maskMax = 1 << 63
 	maskMin = 1<<63 - 1
@@ -344,6 +341,7 @@ func merged(o op) op {
 		o.kind = opSumWords
 	case opSquaresDouble:
 		o.kind = opSumDouble
+	default: // partial rows are merged as values are
 	}
 	return o
 }

@@ -115,9 +115,9 @@ func (m *model) list(g *modelGroup, kind string, values []string) {
 		}
 		distinct := a.Distinct && a.Func == "LISTAGG"
 		switch at := slices.Index(g.lists[i], v); {
-		case kind == "+I" && !(distinct && n > 1):
+		case kind == "+I" && (!distinct || n <= 1):
 			g.lists[i] = append(g.lists[i], v)
-		case kind == "-D" && !(distinct && n > 0):
+		case kind == "-D" && (!distinct || n <= 0):
 			g.lists[i] = slices.Delete(g.lists[i], at, at+1)
 		}
 	}
@@ -246,7 +246,7 @@ func (m *model) aggregate(a jobgraph.AggregateCall, rows [][]string) string {
 		case a.Filtered && r[a.Filter] != "TRUE":
 		case a.Arg == jobgraph.CountStar:
 			xs = append(xs, "")
-		case r[a.Arg] != "NULL" && !(a.Distinct && slices.Contains(xs, r[a.Arg])):
+		case r[a.Arg] != "NULL" && (!a.Distinct || !slices.Contains(xs, r[a.Arg])):
 			xs = append(xs, r[a.Arg])
 		}
 	}

@@ -41,7 +41,7 @@ var words = correlate.Function{
 		v := &args.Columns[0]
 		for i := range args.Rows() {
 			if row := args.Row(i); !v.IsNull(row) {
-				for _, word := range bytes.Fields(v.Bytes(row)) {
+				for word := range bytes.FieldsSeq(v.Bytes(row)) {
 					if string(word) == "bad" {
 						return fmt.Errorf("a bad word")
 					}

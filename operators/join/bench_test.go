@@ -79,8 +79,8 @@ func BenchmarkJoin(b *testing.B) {
 		}
 		benchmarkJoin(b, spec, []*types.Schema{benchAuctions, benchPersons}, func(pool *stream.Pool, r *rand.Rand) (all []feed) {
 			for i := range batches {
-				switch {
-				case i%4 == 0:
+				switch i % 4 {
+				case 0:
 					all = append(all, feed{1, persons(pool, i/4*1024)})
 				default:
 					f := auctions(pool, rand.New(rand.NewPCG(1, uint64(i/2))), i/2*1024)

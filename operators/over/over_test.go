@@ -117,7 +117,8 @@ func TestDistinct(t *testing.T) {
 	distinct := func(frame jobgraph.FrameSpec, arrival bool) *jobgraph.OperatorSpec {
 		s := spec(frame, arrival)
 		s.Body.(*jobgraph.OverAggregateSpec).Aggregates = []jobgraph.AggregateCall{
-			{Func: "COUNT", Arg: 3, Name: "texts", Distinct: true}, {Func: "SUM", Arg: 2, Name: "sum", Distinct: true},
+			{Func: "COUNT", Arg: 3, Name: "texts", Distinct: true},
+			{Func: "SUM", Arg: 2, Name: "sum", Distinct: true},
 			{Func: "SUM", Arg: 2, Name: "admitted", Distinct: true, Filtered: true, Filter: 4},
 		}
 		return s
@@ -210,8 +211,12 @@ func TestFunctions(t *testing.T) {
 	functions := func(frame jobgraph.FrameSpec) *jobgraph.OperatorSpec {
 		s := spec(frame, false)
 		s.Body.(*jobgraph.OverAggregateSpec).Aggregates = []jobgraph.AggregateCall{
-			{Func: "FIRST_VALUE", Arg: 3, Name: "first"}, {Func: "LAST_VALUE", Arg: 3, Name: "last"}, {Func: "LISTAGG", Arg: 3, Name: "list", Separator: ""},
-			{Func: "SUM0", Arg: 2, Name: "sum"}, {Func: "VAR_SAMP", Arg: 2, Name: "var"}, {Func: "STDDEV_POP", Arg: 2, Name: "dev"},
+			{Func: "FIRST_VALUE", Arg: 3, Name: "first"},
+			{Func: "LAST_VALUE", Arg: 3, Name: "last"},
+			{Func: "LISTAGG", Arg: 3, Name: "list", Separator: ""},
+			{Func: "SUM0", Arg: 2, Name: "sum"},
+			{Func: "VAR_SAMP", Arg: 2, Name: "var"},
+			{Func: "STDDEV_POP", Arg: 2, Name: "dev"},
 		}
 		return s
 	}
@@ -243,9 +248,12 @@ func TestFunctions(t *testing.T) {
 // rows that are not there.
 func placeCalls() []jobgraph.AggregateCall {
 	return []jobgraph.AggregateCall{
-		{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
-		{Func: "LAG", Arg: 2, Name: "before", Offset: 1}, {Func: "LAG", Arg: 3, Name: "text", Offset: 2},
-		{Func: "LAG", Arg: 2, Name: "or own key", Offset: 2, Defaulted: true, Default: 2}, {Func: "LAG", Arg: 3, Name: "own", Offset: 0},
+		{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"},
+		{Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
+		{Func: "LAG", Arg: 2, Name: "before", Offset: 1},
+		{Func: "LAG", Arg: 3, Name: "text", Offset: 2},
+		{Func: "LAG", Arg: 2, Name: "or own key", Offset: 2, Defaulted: true, Default: 2},
+		{Func: "LAG", Arg: 3, Name: "own", Offset: 0},
 	}
 }
 
@@ -572,7 +580,8 @@ func BenchmarkOver(b *testing.B) {
 		name  string
 		frame jobgraph.FrameSpec
 	}{
-		{"all rows", jobgraph.FrameSpec{}}, {"10 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 10}},
+		{"all rows", jobgraph.FrameSpec{}},
+		{"10 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 10}},
 		{"1000 rows", jobgraph.FrameSpec{Bounded: true, Preceding: 1000}},
 	} {
 		for _, distinct := range []bool{false, true} {

@@ -154,7 +154,8 @@ func TestSorted(t *testing.T) {
 func TestSortedPlaces(t *testing.T) {
 	sortedRowByRow(t, "ranks", byValue(jobgraph.FrameSpec{}, func(s *jobgraph.OverAggregateSpec) {
 		s.Aggregates = []jobgraph.AggregateCall{
-			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
+			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"},
+			{Func: "DENSE_RANK", Arg: jobgraph.CountStar, Name: "dense"},
 			{Func: "LAG", Arg: 3, Name: "before", Offset: 1},
 		}
 	}), `
@@ -236,7 +237,7 @@ func (m *sortedModel) answers(key string) (of [][]string, out []string) {
 
 func (m *sortedModel) row(kind string, row []string) {
 	rowsBefore, before := m.answers(row[0])
-	gone := -1
+	var gone int
 	if kind == "-D" {
 		i := slices.IndexFunc(m.there, func(r []string) bool { return slices.Equal(r, row) })
 		gone = slices.IndexFunc(rowsBefore, func(r []string) bool { return &r[0] == &m.there[i][0] })
@@ -323,9 +324,12 @@ func TestWhole(t *testing.T) {
 	whole := func(s *jobgraph.OverAggregateSpec) {
 		s.FinalOnly, s.UpdateBefore = true, false
 		s.Aggregates = []jobgraph.AggregateCall{
-			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"}, {Func: "LEAD", Arg: 2, Name: "next", Offset: 1},
-			{Func: "LEAD", Arg: 3, Name: "text", Offset: 2, Defaulted: true, Default: 3}, {Func: "NTILE", Arg: jobgraph.CountStar, Name: "tile", Offset: 3},
-			{Func: "PERCENT_RANK", Arg: jobgraph.CountStar, Name: "percent"}, {Func: "CUME_DIST", Arg: jobgraph.CountStar, Name: "share"},
+			{Func: "RANK", Arg: jobgraph.CountStar, Name: "rank"},
+			{Func: "LEAD", Arg: 2, Name: "next", Offset: 1},
+			{Func: "LEAD", Arg: 3, Name: "text", Offset: 2, Defaulted: true, Default: 3},
+			{Func: "NTILE", Arg: jobgraph.CountStar, Name: "tile", Offset: 3},
+			{Func: "PERCENT_RANK", Arg: jobgraph.CountStar, Name: "percent"},
+			{Func: "CUME_DIST", Arg: jobgraph.CountStar, Name: "share"},
 		}
 	}
 	operatortest.Run(t, operatortest.Case{

@@ -104,7 +104,7 @@ func (a *Aggregate) Open(ctx *operators.Context) error {
 func (a *Aggregate) declare() (err error) {
 	columns := a.plan.Columns
 	if a.panes != nil {
-		columns = append(columns[:len(columns):len(columns)], firedColumn)
+		columns = append(slices.Clip(columns), firedColumn)
 	}
 	id := statebackend.TableID{Operator: a.ctx.Operator, Name: "windows"}
 	a.table, err = a.ctx.State.Value(statebackend.ValueSpec{ID: id, Keys: a.types, Namespaced: true, Columns: columns})

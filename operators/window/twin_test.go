@@ -219,7 +219,7 @@ func (w *twin) aggregate(a jobgraph.AggregateCall, rows [][]string) string {
 	}
 	var xs []string
 	for _, r := range rows {
-		if r[a.Arg] != "NULL" && !(a.Distinct && slices.Contains(xs, r[a.Arg])) {
+		if r[a.Arg] != "NULL" && (!a.Distinct || !slices.Contains(xs, r[a.Arg])) {
 			xs = append(xs, r[a.Arg])
 		}
 	}

@@ -112,7 +112,8 @@ func (s *selection) flag(m *membership, rows plan.Node, left []expr.Expr) (expr.
 			continue
 		}
 		call := x.(*expr.Call)
-		own, at := plan.Shift(call.Args[side], -width), 0
+		own := plan.Shift(call.Args[side], -width)
+		var at int
 		if columns, at = appended(columns, own); at == len(result) {
 			result = append(result, plan.Column{Name: ownName(own, at), Type: own.Type()})
 		}

@@ -184,8 +184,10 @@ var cases = []struct {
 	}},
 	{"distinct-split", func(b *plantest.Builder) []plan.Node {
 		bids := b.Project(b.Stream("bids", plantest.Bids()), "channel", "bidder", "price", "dear = (> price 4)", "auction")
-		calls := []string{"n = COUNT(*)", "bidders = COUNT(DISTINCT bidder)", "sum = SUM(DISTINCT bidder)", "most = MAX(price)", "mean = AVG(price)",
-			"some = COUNT(DISTINCT bidder) FILTER dear", "dearest = MIN(DISTINCT price) FILTER dear", "channels = COUNT(DISTINCT channel)"}
+		calls := []string{
+			"n = COUNT(*)", "bidders = COUNT(DISTINCT bidder)", "sum = SUM(DISTINCT bidder)", "most = MAX(price)", "mean = AVG(price)",
+			"some = COUNT(DISTINCT bidder) FILTER dear", "dearest = MIN(DISTINCT price) FILTER dear", "channels = COUNT(DISTINCT channel)",
+		}
 		return []plan.Node{
 			b.Into(b.Group(bids, "channel", calls...), "by channel", "print", ""), b.Into(b.Group(bids, "", calls[1:]...), "all", "print", ""),
 			b.Into(b.Group(bids, "channel", "n = COUNT(DISTINCT channel)", "most = MAX(DISTINCT price)"), "whole", "print", ""),

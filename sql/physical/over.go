@@ -10,7 +10,6 @@ import (
 
 // over adds to each row what is aggregated over the rows of its partition up to it.
 type over struct {
-	plain
 	spec jobgraph.OverAggregateSpec
 }
 

@@ -86,6 +86,7 @@ func (w *shown) names() (Outcome, error) {
 		return w.list("function name", all.Functions(place.Catalog, place.Database)), nil
 	case ast.ShowFunctions:
 		return w.list("function name", w.functions(place)), nil
+	default: // tables and views follow
 	}
 	var kept []string
 	for _, name := range all.Objects(place.Catalog, place.Database) {
@@ -104,7 +105,7 @@ func (w *shown) names() (Outcome, error) {
 
 func (w *shown) functions(place catalog.Path) []string {
 	out := w.in.Catalog.Functions(place.Catalog, place.Database)
-	for _, name := range w.Session.Functions.Names() {
+	for _, name := range w.Functions.Names() {
 		if name == catalog.Quoted(name) { // operators are functions too, and go by their symbols
 			out = append(out, strings.ToLower(name))
 		}
@@ -226,6 +227,7 @@ func describeColumn(t *catalog.Table, f plan.Column) []*string {
 				text += " VIRTUAL"
 			}
 			row[4] = some(text)
+		default: // a physical column says nothing more
 		}
 	}
 	if t.Watermark != nil && t.Watermark.Column == f.Name {

@@ -177,7 +177,7 @@ func (p *part) moveRows(id uint64, slots []Slot) error {
 		p.index.remove(h, s)
 		p.dropBytes(s)
 		p.kill(s)
-		p.rowSet.free(s)
+		p.free(s)
 	}
 	p.table.store.tier.counts.moved(int64(len(slots)))
 	return nil

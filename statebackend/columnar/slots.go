@@ -13,7 +13,7 @@ import (
 
 // Rows implements statebackend.SlotRows.
 func (t *sortedTable) Rows() statebackend.Rows {
-	return statebackend.Rows{Blocks: t.blocks, Stride: t.rowSet.stride, Offset: sortedFront + t.nullWords, Width: t.width}
+	return statebackend.Rows{Blocks: t.blocks, Stride: t.stride, Offset: sortedFront + t.nullWords, Width: t.width}
 }
 
 // Touch implements statebackend.SlotRows. As with Put, a row that a snapshot has

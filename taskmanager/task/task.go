@@ -337,7 +337,7 @@ func (t *Task) ready() bool {
 	}
 	for _, port := range t.Outlets {
 		for _, o := range port {
-			if !o.Ready() && !(t.urgent && o.Overdraw()) {
+			if !o.Ready() && (!t.urgent || !o.Overdraw()) {
 				return false
 			}
 		}

@@ -46,7 +46,7 @@ const sampled = 5
 // TestNexmark compares every query's answer with Apache Flink's, or with a model's where there is none.
 func TestNexmark(t *testing.T) {
 	for _, o := range matrix.Sample(t, sampled, all()) {
-		t.Run(o.query+"/"+o.configuration.String(), func(t *testing.T) { answers(t, o) })
+		t.Run(o.query+"/"+o.String(), func(t *testing.T) { answers(t, o) })
 	}
 }
 
@@ -57,7 +57,7 @@ func TestNexmarkFromKafka(t *testing.T) {
 		all = append(all, one{q, configuration{parallelism: 2, real: true, crash: i%2 == 0}})
 	}
 	for _, o := range matrix.Sample(t, 1, all) {
-		t.Run(o.query+"/"+o.configuration.String(), func(t *testing.T) { answers(t, o) })
+		t.Run(o.query+"/"+o.String(), func(t *testing.T) { answers(t, o) })
 	}
 }
 

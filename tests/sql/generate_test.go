@@ -272,7 +272,7 @@ func (g *generator) window(int) relation {
 	in := scope{number: {"id", "v"}, text: {"k"}, decimal: {"d"}}
 	windows := one(g, "TUMBLE(TABLE %s, DESCRIPTOR(ts), INTERVAL '10' SECOND)", "HOP(TABLE %s, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
 		"CUMULATE(TABLE %s, DESCRIPTOR(ts), INTERVAL '5' SECOND, INTERVAL '20' SECOND)", "SESSION(TABLE %s PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND)")
-	key, k := one(g, "k", "id"), kindOf(text)
+	key, k := one(g, "k", "id"), text
 	if strings.HasPrefix(windows, "SESSION") {
 		key = "k"
 	}

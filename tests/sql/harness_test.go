@@ -83,7 +83,7 @@ func on(t *testing.T, c configuration) *world {
 	o := c.options
 	o.Wiring, o.Slots = w.wiring, c.parallelism
 	var err error
-	if o.Dir, err = os.MkdirTemp("", "millrace-sql"); err != nil {
+	if o.Dir, err = os.MkdirTemp("", "millrace-sql"); err != nil { //nolint:usetesting // the cluster outlives the test that is the first to need it
 		t.Fatal(err)
 	}
 	if w.Cluster, err = cluster.Start(t.Context(), o); err != nil {

@@ -448,8 +448,8 @@ func (q *query) take(b *stream.Batch) error {
 			return nil
 		}
 		// The newest one: rows that are equal are one another's.
-		for i := len(q.mu.result) - 1; i >= 0; i-- {
-			if q.mu.result[i] == row {
+		for i, v := range slices.Backward(q.mu.result) {
+			if v == row {
 				q.mu.result = slices.Delete(q.mu.result, i, i+1)
 				return nil
 			}

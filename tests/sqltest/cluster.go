@@ -23,7 +23,7 @@ type Cluster struct {
 // Start runs a cluster of two task managers in a folder of its own. The options lack a Dir, and have a Wiring.
 func Start(ctx context.Context, o cluster.Options) (*Cluster, error) {
 	var err error
-	//nolint:usetesting // the cluster outlives the test that is the first to need it
+
 	if o.Dir, err = os.MkdirTemp("", "millrace-sql"); err != nil {
 		return nil, err
 	}

@@ -61,8 +61,12 @@ func given(parts ...*apiv1.ResultPart) answer {
 // An answer that was lost is asked for again, and an empty one means later: every row comes once, until the job has ended.
 func TestResultsOutliveLostAnswers(t *testing.T) {
 	c := &cluster{states: []apiv1.JobState{finished}, answers: []answer{
-		{err: away}, given(), given(part(t, 3, 0, false, "+I 'a'\n-D 'b'")), {err: away}, given(part(t, 3, 1, true, "'c'"), part(t, 7, 0, true, "'d'")),
-		given(), {FetchResultsResponse: &apiv1.FetchResultsResponse{Ended: true}},
+		{err: away},
+		given(), given(part(t, 3, 0, false, "+I 'a'\n-D 'b'")),
+		{err: away},
+		given(part(t, 3, 1, true, "'c'"), part(t, 7, 0, true, "'d'")),
+		given(),
+		{FetchResultsResponse: &apiv1.FetchResultsResponse{Ended: true}},
 	}}
 	var pool stream.Pool
 	var got []string

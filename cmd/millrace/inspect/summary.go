@@ -3,8 +3,10 @@ package inspect
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -105,7 +107,7 @@ func (s *Source) vertex(ctx context.Context, v *checkpointv1.VertexState) (Verte
 		for _, f := range t.Files {
 			out.Bytes += f.Bytes
 		}
-		splits = append(splits[:len(splits):len(splits)], t.Splits...)
+		splits = append(slices.Clip(splits), t.Splits...)
 		for _, w := range t.Watermarks {
 			if had, ok := least[w.Uid]; !ok || w.Watermark < had {
 				if !ok {
@@ -218,5 +220,5 @@ func text(b []byte) string {
 	if utf8.Valid(b) {
 		return string(b)
 	}
-	return fmt.Sprintf("%x", b)
+	return hex.EncodeToString(b)
 }

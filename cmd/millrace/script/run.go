@@ -206,7 +206,7 @@ func (r *Runner) jobs(ctx context.Context, id string) error {
 		out.Cells = append(out.Cells, []*string{&j.JobId, &j.Name, &state, &started})
 	}
 	if id != "" && len(out.Cells) == 0 {
-		return failure.User(failure.Message{Primary: fmt.Sprintf("there is no job %s", id), Hint: "SHOW JOBS lists them"})
+		return failure.User(failure.Message{Primary: "there is no job " + id, Hint: "SHOW JOBS lists them"})
 	}
 	return r.rows(out)
 }
