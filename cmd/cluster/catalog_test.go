@@ -79,7 +79,7 @@ func TestTablesThatNoConnectorTakes(t *testing.T) {
 		{"no such source", `no source connector is named "print"`, source, tableOf("connector", "print")},
 		{"no such sink", `no sink connector is named "nexmark"`, sink, tableOf("connector", "nexmark")},
 		{"keys beside PARTITIONED BY", "partition.keys: is no option of a table in SQL", sink, tableOf("connector", "filesystem", "path", "/data", "format", "csv", "partition.keys", "dt")},
-		{"an unknown option", `did you mean "print-identifier"?`, sink, tableOf("connector", "print", "print-identifier", "x")},
+		{"an unknown option", `did you mean "print-identifier"?`, sink, tableOf("connector", "print", "print-identifie", "x")},
 		{"a format that nobody knows", `no format is named "xml"`, source, tableOf("connector", "kafka", "format", "xml")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
