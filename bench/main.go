@@ -67,8 +67,6 @@ type scenario struct {
 	measure func(run, context.Context) (line, error)
 	// sizes gives a run the figures of the scenario's own flags.
 	sizes func(*run, *sizes)
-	// alone says that there is one run, of no job.
-	alone bool
 }
 
 // scenarios are all of them, in the order of a run without arguments. The one
@@ -76,18 +74,18 @@ type scenario struct {
 var scenarios = []scenario{
 	{"keys", "main job over distinct auctions", run.measureKeys, func(r *run, s *sizes) {
 		r.bids, r.distinct, r.interval = passes{keys: s.keys}.bids(), s.keys, s.keysInterval
-	}, false},
-	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}, false},
-	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }, false},
+	}},
+	{"prepared", "main job from prepared bids", run.measure, func(*run, *sizes) {}},
+	{"crossing", "main job from prepared bids, between processes", run.measureCrossing, func(r *run, s *sizes) { r.bids, r.crossing = s.crossingBids, true }},
 	{"recovery", "main job by auction and bidder, a task manager killed", run.measureRecovery, func(r *run, s *sizes) {
 		r.bids, r.rate, r.interval, r.stateBytes = s.recoveryBids, s.recoveryRate, s.recoveryInterval, s.stateBytes
-	}, false},
-	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }, false},
+	}},
+	{"tier", "state beyond the memory budget", run.measureTier, func(r *run, s *sizes) { r.tier = s.tier }},
 	{"backpressure", "bids to a sink that is 100 times slower, without and with barriers that overtake", run.measureBackpressure, func(r *run, s *sizes) {
 		r.interval, r.checkpoints = s.pressureInterval, s.pressureCheckpoints
-	}, false},
-	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }, false},
-	{"refusals", "texts that are no SQL", run.measureRefusals, func(*run, *sizes) {}, true},
+	}},
+	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
+	{"refusals", "texts that are no SQL", run.measureRefusals, func(r *run, _ *sizes) { r.alone = true }},
 }
 
 func scenarioNames() string {
@@ -123,12 +121,13 @@ type run struct {
 	crossing       bool  // every row goes from a process to another
 	stateBytes     int64 // at which a task manager is killed
 	tier           tierSizes
-	checkpoints    int // that are measured with a slow sink
+	checkpoints    int  // that are measured with a slow sink
+	alone          bool // there is one run, of no job
 }
 
 func (r run) String() string {
 	switch {
-	case r.scenario.alone:
+	case r.alone:
 		return r.scenario.title
 	case r.tier.state > 0:
 		return fmt.Sprintf("%s, %s", r.scenario.title, r.tier)
@@ -174,7 +173,7 @@ func parse(args []string) ([]run, error) {
 		of.scenario.sizes(&of, &own)
 		matrix := func() ([]run, error) { return of.matrix(*parallelism, *preAggregation) }
 		switch {
-		case of.scenario.alone:
+		case of.alone:
 			matrix = func() ([]run, error) { return []run{of}, nil }
 		case of.tier.state > 0:
 			matrix = of.distributions

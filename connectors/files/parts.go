@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/formats"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/stream"
@@ -104,7 +103,7 @@ func (l *layout) directoryOf(values string) (string, error) {
 	var dir, scratch []byte
 	for i, f := range fields {
 		b := stream.NewBuilder(&pool, f.Type, 1)
-		formats.AppendValue(b, row[i])
+		b.AppendValue(row[i])
 		v := b.Finish()
 		dir, scratch = l.appendKey(dir, &l.keys[i], &v, 0, scratch)
 		v.Release()

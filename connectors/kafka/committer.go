@@ -184,7 +184,8 @@ func (k *committer) end(ctx context.Context, c *committable) (done bool, err err
 // confirm reads the marker until it says whether the transaction is committed.
 func (k *committer) confirm(ctx context.Context, c *committable, done bool) error {
 	unstable, unknown := concurrentPauseMin, doubtPauseMin
-	for {
+	var why error // the marker is long in coming
+	for waits := 0; ; {
 		verdict, err := k.readMarker(ctx, c, done)
 		pause := unknown
 		switch verdict {
@@ -201,10 +202,13 @@ func (k *committer) confirm(ctx context.Context, c *committable, done bool) erro
 				failure.Class{Domain: failure.DomainInternal, Retry: failure.Never})
 		case markerUnstable:
 			if pause, unstable = unstable, min(2*unstable, concurrentPauseMax); pause == concurrentPauseMax {
-				var mended bool
-				if mended, err = k.hangs(ctx, c, err); mended {
-					unstable = concurrentPauseMin
+				if waits%waitsToAsk == 0 {
+					var mended bool
+					if mended, why = k.hangs(ctx, c, err); mended {
+						unstable = concurrentPauseMin
+					}
 				}
+				waits, err = waits+1, why
 			}
 		default:
 			unknown = min(2*unknown, doubtPauseMax)

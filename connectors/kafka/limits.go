@@ -59,6 +59,8 @@ const (
 	// transactional id that is in progress.
 	concurrentPauseMin = 5 * time.Millisecond
 	concurrentPauseMax = 200 * time.Millisecond
+	// waitsToAsk is after how many of the longest waits the coordinator is asked again: once a second.
+	waitsToAsk = 5
 	// doubtPauseMin and Max bound the wait after an answer that says nothing.
 	doubtPauseMin = 20 * time.Millisecond
 	doubtPauseMax = time.Second

@@ -48,7 +48,7 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 	}
 	for n := 0; r.next < len(r.source.rows) && n < r.rowsMax && r.out.SizeBytes() < stream.BatchBytesTarget; n++ {
 		for i, value := range r.source.rows[r.next] {
-			formats.AppendValue(&r.out.Columns[i], value)
+			r.out.Columns[i].AppendValue(value)
 		}
 		r.next++
 	}

@@ -6,7 +6,6 @@ import (
 
 	"millrace/expr"
 	"millrace/stream"
-	"millrace/types"
 )
 
 // compiler binds the nodes of a checked tree to kernels.
@@ -119,46 +118,10 @@ func (c *compiler) bound(e *expr.Call, args []node) (node, error) {
 // literalVector returns a constant as a vector of one row.
 func literalVector(pool *stream.Pool, l *expr.Literal) stream.Vector {
 	b := stream.NewBuilder(pool, l.T, 1)
-	appendLiteral(b, l)
+	b.AppendValue(l.Value)
 	v := b.Finish()
 	v.Encoding = stream.Constant
 	return v
-}
-
-func appendLiteral(b *stream.Builder, l *expr.Literal) {
-	switch v := l.Value.(type) {
-	case bool:
-		b.AppendBool(v)
-	case string:
-		b.AppendString(v)
-	case []byte:
-		b.AppendBytes(v)
-	case types.Int128:
-		stream.AppendFixed(b, v)
-	case float64:
-		if l.T.Layout() == types.LayoutFloat32 {
-			stream.AppendFixed(b, float32(v))
-		} else {
-			stream.AppendFixed(b, v)
-		}
-	case int64:
-		appendInteger(b, l.T.Layout(), v)
-	default:
-		b.AppendNull()
-	}
-}
-
-func appendInteger(b *stream.Builder, layout types.Layout, v int64) {
-	switch layout {
-	case types.LayoutInt8:
-		stream.AppendFixed(b, int8(v))
-	case types.LayoutInt16:
-		stream.AppendFixed(b, int16(v))
-	case types.LayoutInt32:
-		stream.AppendFixed(b, int32(v))
-	default:
-		stream.AppendFixed(b, v)
-	}
 }
 
 // strict makes the node of a function that can't fail and is cheap.

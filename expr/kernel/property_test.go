@@ -138,7 +138,7 @@ func appendDrawn(t *rapid.T, b *stream.Builder, typ types.Type, nulls bool) {
 		}
 		b.AppendList()
 	default:
-		appendLiteral(b, drawLiteral(t, typ))
+		b.AppendValue(drawLiteral(t, typ).Value)
 	}
 }
 

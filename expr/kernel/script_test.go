@@ -107,7 +107,7 @@ func (h *hoister) hoist(e expr.Expr) expr.Expr {
 	case *expr.Literal:
 		b := stream.NewBuilder(h.pool, e.T, 3)
 		for range 3 {
-			appendLiteral(b, e)
+			b.AppendValue(e.Value)
 		}
 		name := "c" + strconv.Itoa(len(h.fields))
 		h.fields = append(h.fields, types.Field{Name: name, Type: e.T})

@@ -21,8 +21,6 @@ type Normalize struct {
 	filter    *kernel.Predicate // nil: all rows pass
 	sel       []int32
 	passes    stream.Bitmap // by physical row
-	batch     *stream.Batch // whose rounds are under way
-	rounds    [][]int32     // of it, to come
 	finishing bool
 }
 
@@ -70,11 +68,8 @@ func (n *Normalize) process(b *stream.Batch) error {
 	if err := n.rows.Lookup(nil); err != nil {
 		return err
 	}
-	if n.spec.EachChange {
-		if rounds := n.rows.Rounds(); len(rounds) > 1 {
-			n.batch, n.rounds = b, rounds
-			return nil
-		}
+	if n.spec.EachChange && n.rows.Deal(b) {
+		return nil
 	}
 	return n.apply(b, nil)
 }
@@ -99,18 +94,6 @@ func (n *Normalize) apply(b *stream.Batch, ordinals []int32) error {
 		}
 	}
 	return n.rows.Apply(b)
-}
-
-// nextRound takes the next row of each key of the batch.
-func (n *Normalize) nextRound() error {
-	b, ordinals := n.batch, n.rounds[0]
-	if n.rounds = n.rounds[1:]; len(n.rounds) == 0 {
-		n.batch = nil
-	}
-	if err := n.rows.LookupRound(ordinals); err != nil {
-		return err
-	}
-	return n.apply(b, ordinals)
 }
 
 // examine finds the rows that pass the filter. Deletions are not asked: they may have no more than their key.
@@ -160,10 +143,14 @@ func (n *Normalize) Next() (operators.Output, error) {
 		if b := n.rows.Next(); b != nil {
 			return operators.Output{Batch: b}, nil
 		}
-		if n.batch != nil {
-			if err := n.nextRound(); err != nil {
-				return operators.Output{}, fmt.Errorf("changelog normalize %s: %w", n.ctx.Operator, err)
-			}
+		b, ordinals, err := n.rows.NextRound()
+		if b != nil {
+			err = n.apply(b, ordinals)
+		}
+		if err != nil {
+			return operators.Output{}, fmt.Errorf("changelog normalize %s: %w", n.ctx.Operator, err)
+		}
+		if b != nil {
 			continue
 		}
 		if !n.finishing || !n.rows.Final() {

@@ -42,6 +42,8 @@ type Rows struct {
 	index  index
 	nth    []int32 // of each group: the round of its next row
 	rounds [][]int32
+	round  int           // the next
+	dealt  *stream.Batch // whose rounds are under way
 
 	old     []statebackend.Slot // rows of the table that are given
 	writing []statebackend.Slot
@@ -149,20 +151,6 @@ func (t *Rows) Lookup(ordinals []int32) error {
 	return nil
 }
 
-// LookupRound does as Lookup does for rows of which no two have one key, as those of a round have: the i-th is group i.
-func (t *Rows) LookupRound(ordinals []int32) error {
-	slots, err := t.upsert(ordinals)
-	if err != nil {
-		return err
-	}
-	rows, now := t.part.Rows(), t.ctx.Time.Now()
-	for i, s := range slots {
-		t.group(rows.At(s), s, now, ordinals, i)
-		t.Of = append(t.Of, int32(i))
-	}
-	return nil
-}
-
 // upsert returns the slots of the rows with these ordinals, and forgets the groups that there were.
 func (t *Rows) upsert(ordinals []int32) ([]statebackend.Slot, error) {
 	keys := t.keys
@@ -191,9 +179,12 @@ func (t *Rows) group(words []uint64, s statebackend.Slot, now int64, ordinals []
 	t.Groups = append(t.Groups, Group{Slot: s, There: there, Winner: Keep, key: key})
 }
 
-// Rounds deals the rows of Of out to rounds, as their positions in it: each has one row of a key at most, and a key's rows are in the order in
-// which they came. The slices are valid until the next call.
-func (t *Rows) Rounds() [][]int32 {
+// Deal deals the rows of Of, which are those of a batch, out to rounds, if some have one key: each round has one row of a key at most, and a key's rows are
+// in the order in which they came. It tells whether there are any; NextRound gives them then, and the batch is borrowed until it has given all.
+func (t *Rows) Deal(b *stream.Batch) bool {
+	if len(t.Groups) == len(t.Of) {
+		return false
+	}
 	t.nth = slices.Grow(t.nth[:0], len(t.Groups))[:len(t.Groups)]
 	clear(t.nth)
 	rounds := t.rounds[:0]
@@ -208,8 +199,29 @@ func (t *Rows) Rounds() [][]int32 {
 		}
 		rounds[r] = append(rounds[r], int32(i))
 	}
-	t.rounds = rounds
-	return rounds
+	t.rounds, t.round, t.dealt = rounds, 0, b
+	return true
+}
+
+// NextRound makes groups of the rows of the next round, the i-th of which is of group i, and returns their batch and ordinals: no batch where there is no round.
+func (t *Rows) NextRound() (b *stream.Batch, ordinals []int32, err error) {
+	if t.dealt == nil {
+		return nil, nil, nil
+	}
+	b, ordinals = t.dealt, t.rounds[t.round]
+	if t.round++; t.round == len(t.rounds) {
+		t.dealt = nil
+	}
+	slots, err := t.upsert(ordinals)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, now := t.part.Rows(), t.ctx.Time.Now()
+	for i, s := range slots {
+		t.group(rows.At(s), s, now, ordinals, i)
+		t.Of = append(t.Of, int32(i))
+	}
+	return b, ordinals, nil
 }
 
 // expired tells whether the time of a row has passed.

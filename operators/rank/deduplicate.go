@@ -21,8 +21,6 @@ type Deduplicate struct {
 	rows keyed.Rows
 	best []int64 // of each group: the time of its row
 
-	batch     *stream.Batch // whose rounds are under way
-	rounds    [][]int32     // of it, to come
 	ordinals  []int32
 	watermark stream.Watermark
 	timers    statebackend.TimerTable // of rows that the watermark has not reached
@@ -96,23 +94,8 @@ func (d *Deduplicate) process(b *stream.Batch) error {
 	if err := d.rows.Lookup(ordinals); err != nil {
 		return err
 	}
-	if d.spec.EachChange {
-		if rounds := d.rows.Rounds(); len(rounds) > 1 {
-			d.batch, d.rounds = b, rounds
-			return nil
-		}
-	}
-	return d.apply(b, ordinals)
-}
-
-// nextRound takes the next row of each key of the batch.
-func (d *Deduplicate) nextRound() error {
-	b, ordinals := d.batch, d.rounds[0]
-	if d.rounds = d.rounds[1:]; len(d.rounds) == 0 {
-		d.batch = nil
-	}
-	if err := d.rows.LookupRound(ordinals); err != nil {
-		return err
+	if d.spec.EachChange && d.rows.Deal(b) {
+		return nil
 	}
 	return d.apply(b, ordinals)
 }
@@ -270,11 +253,15 @@ func (d *Deduplicate) Next() (operators.Output, error) {
 		if b := d.rows.Next(); b != nil {
 			return operators.Output{Batch: b}, nil
 		}
+		b, ordinals, err := d.rows.NextRound()
+		if b != nil {
+			err = d.apply(b, ordinals)
+		}
+		if err != nil {
+			return operators.Output{}, fmt.Errorf("deduplicate %s: %w", d.ctx.Operator, err)
+		}
 		switch {
-		case d.batch != nil:
-			if err := d.nextRound(); err != nil {
-				return operators.Output{}, fmt.Errorf("deduplicate %s: %w", d.ctx.Operator, err)
-			}
+		case b != nil:
 		case d.pending:
 			if err := d.fire(); err != nil {
 				return operators.Output{}, fmt.Errorf("deduplicate %s: %w", d.ctx.Operator, err)
