@@ -160,6 +160,8 @@ func (e *explainer) edge(edge *Edge, s *types.Schema) {
 	switch {
 	case edge.Port == DeadLetterPort:
 		port = "dead letters "
+	case edge.Port > 0 && len(e.g.Vertex(edge.From).nativeSides()) > 0:
+		port = fmt.Sprintf("port %d ", edge.Port)
 	case edge.Port > 0:
 		port = "late rows "
 	}

@@ -30,6 +30,8 @@ type Graph struct {
 	// TaskManagerLabels must all be on a task manager, with these values, for it to
 	// run tasks of the job.
 	TaskManagerLabels map[string]string
+	// Program has the functions of native operators; nil: the job needs none.
+	Program *ProgramSpec
 }
 
 // Defaults, where a graph says nothing.

@@ -23,6 +23,13 @@ const (
 	FrameRowsMax    = 100_000
 	// LagRowsMax bounds how many rows in front of a row LAG looks: their values are kept in one piece, by key.
 	LagRowsMax = 10_000
+	// NativeInputsMax, NativeSidesMax and NativeTablesMax bound one native operator.
+	NativeInputsMax = 16
+	NativeSidesMax  = 100
+	NativeTablesMax = 100
+	// FunctionsMax bounds the functions of a program, ArgsMax its arguments and what it asks its environment for.
+	FunctionsMax = 1_000
+	ArgsMax      = 1_000
 	// NameBytesMax is the longest id, uid or name.
 	NameBytesMax = 100
 	// IntervalMax is the longest time that a graph may name.

@@ -68,6 +68,8 @@ const (
 	KindSort               OperatorKind = "sort"
 	KindLimit              OperatorKind = "limit"
 	KindDropUpdateBefore   OperatorKind = "drop-update-before"
+
+	KindNative OperatorKind = "native"
 )
 
 // Kind returns the kind of the body, KindUnknown where there is none.

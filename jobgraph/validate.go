@@ -27,6 +27,7 @@ func Validate(g *Graph, known Known) error {
 		return v.problems.Err()
 	}
 	v.options()
+	v.program()
 	v.identities()
 	v.edges()
 	order, cycles := g.order()

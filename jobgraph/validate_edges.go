@@ -55,6 +55,7 @@ func (v *validator) port(field string, from *Vertex, port int) {
 	case port == DeadLetterPort && from.Source == nil:
 		v.add(from.ID, field, "only a source has a dead-letter port")
 	case port == DeadLetterPort || port == 0:
+	case port > 0 && port <= len(from.nativeSides()):
 	case port != 1 || !from.lateOutput():
 		v.add(from.ID, field, "the vertex has no output port %d", port)
 	}

@@ -29,6 +29,11 @@ func (v *validator) vertex(i int) {
 	if x.lateOutput() {
 		v.outputs[port{i, 1}] = side
 	}
+	for k, s := range x.nativeSides() {
+		if at[0] != nil {
+			v.outputs[port{i, k + 1}] = s
+		}
+	}
 	if x.Sink != nil {
 		v.sink(x, at[0])
 	}

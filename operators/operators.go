@@ -163,6 +163,13 @@ type Counts struct {
 // it can't serve as errors of the user.
 type Factory func(spec *jobgraph.OperatorSpec) (Operator, error)
 
+// Functions are what a program has for the native operators of one job. It is safe for concurrent use.
+type Functions interface {
+	// Native makes the operator that calls the function of the spec's uid. That there is none is an internal error: program and
+	// graph were compared before.
+	Native(spec *jobgraph.OperatorSpec) (Operator, error)
+}
+
 // Registry knows the operators that a process can run. It is filled by wiring
 // before use and read-only afterwards.
 type Registry struct {

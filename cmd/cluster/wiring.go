@@ -30,6 +30,7 @@ import (
 	"millrace/operators/correlate"
 	"millrace/operators/expand"
 	"millrace/operators/join"
+	"millrace/operators/native"
 	"millrace/operators/over"
 	"millrace/operators/rank"
 	"millrace/operators/sort"
@@ -64,6 +65,7 @@ func NewWiring(log *slog.Logger) *Wiring {
 	sort.Register(w.Operators)
 	changelog.Register(w.Operators, w.Functions)
 	join.Register(w.Operators, w.Functions, w.lookup)
+	native.Register(w.Operators)
 	correlate.Register(w.Operators, w.Functions, nil)
 	known := knownFormats()
 	w.kafka = &kafka.Connector{Formats: known, Log: log}

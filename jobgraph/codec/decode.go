@@ -52,6 +52,7 @@ func (d *decoder) graph(g *jobv1.JobGraph) *jobgraph.Graph {
 		WatermarkInterval: d.duration("watermark_interval", g.WatermarkInterval),
 		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
 		Zone:              g.Zone,
+		Program:           d.program(g.Program),
 	}
 	for i, v := range g.Vertices {
 		d.vertex = v.GetId()
@@ -180,6 +181,8 @@ func (d *decoder) operator(field string, o *jobv1.OperatorSpec) jobgraph.Operato
 		out.Body = d.correlate(field+".correlate", b.Correlate)
 	case *jobv1.OperatorSpec_LookupJoin:
 		out.Body = d.lookupJoin(field+".lookup_join", b.LookupJoin)
+	case *jobv1.OperatorSpec_Native:
+		out.Body = d.native(field+".native", b.Native)
 	case *jobv1.OperatorSpec_Union:
 		out.Body = &jobgraph.UnionSpec{}
 	case *jobv1.OperatorSpec_WindowAssign:

@@ -26,6 +26,9 @@ func drawGraph(t *rapid.T) *jobgraph.Graph {
 			Delay: drawDuration(t), MaxDelay: drawDuration(t), ResetThreshold: drawDuration(t), Poison: int(rapid.Int32().Draw(t, "poison")),
 		},
 	}
+	if rapid.Bool().Draw(t, "program") {
+		g.Program = drawProgram(t)
+	}
 	for range rapid.IntRange(0, 3).Draw(t, "vertices") {
 		g.Vertices = append(g.Vertices, drawVertex(t))
 	}
@@ -96,7 +99,7 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 		o.Body = drawRanked(t)
 		return o
 	}
-	switch rapid.IntRange(0, 15).Draw(t, "operator") {
+	switch rapid.IntRange(0, 16).Draw(t, "operator") {
 	case 0:
 		o.Body = &jobgraph.UnionSpec{}
 	case 1:
@@ -127,6 +130,8 @@ func drawOperator(t *rapid.T) jobgraph.OperatorSpec {
 			Type: drawJoinType(t), Keys: drawJoinKeys(t), Condition: drawCondition(t),
 			Table: jobgraph.LookupTable{Connector: rapid.String().Draw(t, "connector"), Options: drawOptions(t), Schema: drawSchema(t)},
 		}
+	case 15:
+		o.Body = drawNative(t)
 	case 14:
 		o.Body = &jobgraph.CorrelateSpec{
 			Type: drawJoinType(t), Func: rapid.String().Draw(t, "func"), Args: []expr.Expr{drawExpr(t, 2)},

@@ -52,6 +52,7 @@ func (e *encoder) graph(g *jobgraph.Graph) *jobv1.JobGraph {
 		WatermarkInterval: duration(g.WatermarkInterval),
 		TaskManagerLabels: copyTexts(g.TaskManagerLabels),
 		Zone:              g.Zone,
+		Program:           e.program(g.Program),
 	}
 	for i := range g.Vertices {
 		e.vertex = string(g.Vertices[i].ID)
@@ -164,6 +165,8 @@ func (e *encoder) operator(field string, o *jobgraph.OperatorSpec) *jobv1.Operat
 		out.Body = &jobv1.OperatorSpec_Correlate{Correlate: e.correlate(field+".correlate", b)}
 	case *jobgraph.LookupJoinSpec:
 		out.Body = &jobv1.OperatorSpec_LookupJoin{LookupJoin: e.lookupJoin(field+".lookup_join", b)}
+	case *jobgraph.NativeSpec:
+		out.Body = &jobv1.OperatorSpec_Native{Native: e.native(field+".native", b)}
 	case *jobgraph.UnionSpec:
 		out.Body = &jobv1.OperatorSpec_Union{Union: &jobv1.UnionSpec{}}
 	default:

@@ -299,6 +299,119 @@ func (RankStrategy) EnumDescriptor() ([]byte, []int) {
 	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{4}
 }
 
+type NativeShape int32
+
+const (
+	NativeShape_NATIVE_SHAPE_UNSPECIFIED NativeShape = 0
+	NativeShape_NATIVE_SHAPE_VALUE       NativeShape = 1
+	NativeShape_NATIVE_SHAPE_MULTIMAP    NativeShape = 2
+	NativeShape_NATIVE_SHAPE_ORDERED_MAP NativeShape = 3
+	NativeShape_NATIVE_SHAPE_TIMERS      NativeShape = 4
+	NativeShape_NATIVE_SHAPE_LIST        NativeShape = 5
+	NativeShape_NATIVE_SHAPE_BROADCAST   NativeShape = 6
+)
+
+// Enum value maps for NativeShape.
+var (
+	NativeShape_name = map[int32]string{
+		0: "NATIVE_SHAPE_UNSPECIFIED",
+		1: "NATIVE_SHAPE_VALUE",
+		2: "NATIVE_SHAPE_MULTIMAP",
+		3: "NATIVE_SHAPE_ORDERED_MAP",
+		4: "NATIVE_SHAPE_TIMERS",
+		5: "NATIVE_SHAPE_LIST",
+		6: "NATIVE_SHAPE_BROADCAST",
+	}
+	NativeShape_value = map[string]int32{
+		"NATIVE_SHAPE_UNSPECIFIED": 0,
+		"NATIVE_SHAPE_VALUE":       1,
+		"NATIVE_SHAPE_MULTIMAP":    2,
+		"NATIVE_SHAPE_ORDERED_MAP": 3,
+		"NATIVE_SHAPE_TIMERS":      4,
+		"NATIVE_SHAPE_LIST":        5,
+		"NATIVE_SHAPE_BROADCAST":   6,
+	}
+)
+
+func (x NativeShape) Enum() *NativeShape {
+	p := new(NativeShape)
+	*p = x
+	return p
+}
+
+func (x NativeShape) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (NativeShape) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[5].Descriptor()
+}
+
+func (NativeShape) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[5]
+}
+
+func (x NativeShape) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use NativeShape.Descriptor instead.
+func (NativeShape) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{5}
+}
+
+type FunctionKind int32
+
+const (
+	FunctionKind_FUNCTION_KIND_UNSPECIFIED FunctionKind = 0
+	FunctionKind_FUNCTION_KIND_SCALAR      FunctionKind = 1
+	FunctionKind_FUNCTION_KIND_AGGREGATE   FunctionKind = 2
+	FunctionKind_FUNCTION_KIND_TABLE       FunctionKind = 3
+)
+
+// Enum value maps for FunctionKind.
+var (
+	FunctionKind_name = map[int32]string{
+		0: "FUNCTION_KIND_UNSPECIFIED",
+		1: "FUNCTION_KIND_SCALAR",
+		2: "FUNCTION_KIND_AGGREGATE",
+		3: "FUNCTION_KIND_TABLE",
+	}
+	FunctionKind_value = map[string]int32{
+		"FUNCTION_KIND_UNSPECIFIED": 0,
+		"FUNCTION_KIND_SCALAR":      1,
+		"FUNCTION_KIND_AGGREGATE":   2,
+		"FUNCTION_KIND_TABLE":       3,
+	}
+)
+
+func (x FunctionKind) Enum() *FunctionKind {
+	p := new(FunctionKind)
+	*p = x
+	return p
+}
+
+func (x FunctionKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (FunctionKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_millrace_job_v1_job_proto_enumTypes[6].Descriptor()
+}
+
+func (FunctionKind) Type() protoreflect.EnumType {
+	return &file_millrace_job_v1_job_proto_enumTypes[6]
+}
+
+func (x FunctionKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use FunctionKind.Descriptor instead.
+func (FunctionKind) EnumDescriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{6}
+}
+
 type PartitioningKind int32
 
 const (
@@ -338,11 +451,11 @@ func (x PartitioningKind) String() string {
 }
 
 func (PartitioningKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[5].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[7].Descriptor()
 }
 
 func (PartitioningKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[5]
+	return &file_millrace_job_v1_job_proto_enumTypes[7]
 }
 
 func (x PartitioningKind) Number() protoreflect.EnumNumber {
@@ -351,7 +464,7 @@ func (x PartitioningKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use PartitioningKind.Descriptor instead.
 func (PartitioningKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{5}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{7}
 }
 
 type TypeKind int32
@@ -447,11 +560,11 @@ func (x TypeKind) String() string {
 }
 
 func (TypeKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_millrace_job_v1_job_proto_enumTypes[6].Descriptor()
+	return file_millrace_job_v1_job_proto_enumTypes[8].Descriptor()
 }
 
 func (TypeKind) Type() protoreflect.EnumType {
-	return &file_millrace_job_v1_job_proto_enumTypes[6]
+	return &file_millrace_job_v1_job_proto_enumTypes[8]
 }
 
 func (x TypeKind) Number() protoreflect.EnumNumber {
@@ -460,7 +573,7 @@ func (x TypeKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TypeKind.Descriptor instead.
 func (TypeKind) EnumDescriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{6}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{8}
 }
 
 // JobGraph is a job as data.
@@ -483,7 +596,9 @@ type JobGraph struct {
 	TaskManagerLabels map[string]string `protobuf:"bytes,10,rep,name=task_manager_labels,json=taskManagerLabels,proto3" json:"task_manager_labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Time zone of the session: expressions convert between TIMESTAMP_LTZ and other
 	// types in it; "" is UTC.
-	Zone          string `protobuf:"bytes,90,opt,name=zone,proto3" json:"zone,omitempty"`
+	Zone string `protobuf:"bytes,90,opt,name=zone,proto3" json:"zone,omitempty"`
+	// The executable that has the functions of native operators.
+	Program       *ProgramSpec `protobuf:"bytes,11,opt,name=program,proto3" json:"program,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -593,6 +708,13 @@ func (x *JobGraph) GetZone() string {
 		return x.Zone
 	}
 	return ""
+}
+
+func (x *JobGraph) GetProgram() *ProgramSpec {
+	if x != nil {
+		return x.Program
+	}
+	return nil
 }
 
 type CheckpointSpec struct {
@@ -1200,6 +1322,7 @@ type OperatorSpec struct {
 	//	*OperatorSpec_TemporalJoin
 	//	*OperatorSpec_LookupJoin
 	//	*OperatorSpec_Correlate
+	//	*OperatorSpec_Native
 	Body          isOperatorSpec_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1454,6 +1577,15 @@ func (x *OperatorSpec) GetCorrelate() *CorrelateSpec {
 	return nil
 }
 
+func (x *OperatorSpec) GetNative() *NativeSpec {
+	if x != nil {
+		if x, ok := x.Body.(*OperatorSpec_Native); ok {
+			return x.Native
+		}
+	}
+	return nil
+}
+
 type isOperatorSpec_Body interface {
 	isOperatorSpec_Body()
 }
@@ -1546,6 +1678,10 @@ type OperatorSpec_Correlate struct {
 	Correlate *CorrelateSpec `protobuf:"bytes,25,opt,name=correlate,proto3,oneof"`
 }
 
+type OperatorSpec_Native struct {
+	Native *NativeSpec `protobuf:"bytes,40,opt,name=native,proto3,oneof"`
+}
+
 func (*OperatorSpec_Calc) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_WindowAggregate) isOperatorSpec_Body() {}
@@ -1589,6 +1725,8 @@ func (*OperatorSpec_TemporalJoin) isOperatorSpec_Body() {}
 func (*OperatorSpec_LookupJoin) isOperatorSpec_Body() {}
 
 func (*OperatorSpec_Correlate) isOperatorSpec_Body() {}
+
+func (*OperatorSpec_Native) isOperatorSpec_Body() {}
 
 type JoinSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3430,6 +3568,462 @@ func (x *DeduplicateSpec) GetEachChange() bool {
 	return false
 }
 
+// NativeSpec calls a function of the program, which has the operator's uid.
+type NativeSpec struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	What   string                 `protobuf:"bytes,1,opt,name=what,proto3" json:"what,omitempty"`
+	Inputs []*NativeInput         `protobuf:"bytes,2,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// Absent: the rows of the input leave, some or all.
+	Output *Schema   `protobuf:"bytes,3,opt,name=output,proto3" json:"output,omitempty"`
+	Sides  []*Schema `protobuf:"bytes,4,rep,name=sides,proto3" json:"sides,omitempty"`
+	// For columns of the output, the column of the input that they are plus 1; 0 is none.
+	Kept          []int32        `protobuf:"varint,5,rep,packed,name=kept,proto3" json:"kept,omitempty"`
+	Tables        []*NativeTable `protobuf:"bytes,6,rep,name=tables,proto3" json:"tables,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativeSpec) Reset() {
+	*x = NativeSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativeSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativeSpec) ProtoMessage() {}
+
+func (x *NativeSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativeSpec.ProtoReflect.Descriptor instead.
+func (*NativeSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *NativeSpec) GetWhat() string {
+	if x != nil {
+		return x.What
+	}
+	return ""
+}
+
+func (x *NativeSpec) GetInputs() []*NativeInput {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+func (x *NativeSpec) GetOutput() *Schema {
+	if x != nil {
+		return x.Output
+	}
+	return nil
+}
+
+func (x *NativeSpec) GetSides() []*Schema {
+	if x != nil {
+		return x.Sides
+	}
+	return nil
+}
+
+func (x *NativeSpec) GetKept() []int32 {
+	if x != nil {
+		return x.Kept
+	}
+	return nil
+}
+
+func (x *NativeSpec) GetTables() []*NativeTable {
+	if x != nil {
+		return x.Tables
+	}
+	return nil
+}
+
+type NativeInput struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Schema        *Schema                `protobuf:"bytes,1,opt,name=schema,proto3" json:"schema,omitempty"`
+	Keys          []int32                `protobuf:"varint,2,rep,packed,name=keys,proto3" json:"keys,omitempty"`
+	Broadcast     bool                   `protobuf:"varint,3,opt,name=broadcast,proto3" json:"broadcast,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativeInput) Reset() {
+	*x = NativeInput{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativeInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativeInput) ProtoMessage() {}
+
+func (x *NativeInput) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativeInput.ProtoReflect.Descriptor instead.
+func (*NativeInput) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *NativeInput) GetSchema() *Schema {
+	if x != nil {
+		return x.Schema
+	}
+	return nil
+}
+
+func (x *NativeInput) GetKeys() []int32 {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *NativeInput) GetBroadcast() bool {
+	if x != nil {
+		return x.Broadcast
+	}
+	return false
+}
+
+type NativeTable struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Shape         NativeShape            `protobuf:"varint,2,opt,name=shape,proto3,enum=millrace.job.v1.NativeShape" json:"shape,omitempty"`
+	Namespaced    bool                   `protobuf:"varint,3,opt,name=namespaced,proto3" json:"namespaced,omitempty"`
+	Columns       []*NativeColumn        `protobuf:"bytes,4,rep,name=columns,proto3" json:"columns,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativeTable) Reset() {
+	*x = NativeTable{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativeTable) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativeTable) ProtoMessage() {}
+
+func (x *NativeTable) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativeTable.ProtoReflect.Descriptor instead.
+func (*NativeTable) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *NativeTable) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NativeTable) GetShape() NativeShape {
+	if x != nil {
+		return x.Shape
+	}
+	return NativeShape_NATIVE_SHAPE_UNSPECIFIED
+}
+
+func (x *NativeTable) GetNamespaced() bool {
+	if x != nil {
+		return x.Namespaced
+	}
+	return false
+}
+
+func (x *NativeTable) GetColumns() []*NativeColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+type NativeColumn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Type  *Type                  `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	// The column of which this one says that it is NULL.
+	NullOf        string `protobuf:"bytes,3,opt,name=null_of,json=nullOf,proto3" json:"null_of,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NativeColumn) Reset() {
+	*x = NativeColumn{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NativeColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NativeColumn) ProtoMessage() {}
+
+func (x *NativeColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NativeColumn.ProtoReflect.Descriptor instead.
+func (*NativeColumn) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *NativeColumn) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *NativeColumn) GetType() *Type {
+	if x != nil {
+		return x.Type
+	}
+	return nil
+}
+
+func (x *NativeColumn) GetNullOf() string {
+	if x != nil {
+		return x.NullOf
+	}
+	return ""
+}
+
+// ProgramSpec is an executable that describes a job and has its functions.
+type ProgramSpec struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// SHA-256 of the executable.
+	Build []byte            `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
+	Args  []string          `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
+	Env   map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// SHA-256 of the graph as the program described it.
+	Digest        []byte          `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	Functions     []*FunctionSpec `protobuf:"bytes,7,rep,name=functions,proto3" json:"functions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProgramSpec) Reset() {
+	*x = ProgramSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProgramSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProgramSpec) ProtoMessage() {}
+
+func (x *ProgramSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProgramSpec.ProtoReflect.Descriptor instead.
+func (*ProgramSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ProgramSpec) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProgramSpec) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ProgramSpec) GetBuild() []byte {
+	if x != nil {
+		return x.Build
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetEnv() map[string]string {
+	if x != nil {
+		return x.Env
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetDigest() []byte {
+	if x != nil {
+		return x.Digest
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetFunctions() []*FunctionSpec {
+	if x != nil {
+		return x.Functions
+	}
+	return nil
+}
+
+// FunctionSpec is a function of a program that expressions may call.
+type FunctionSpec struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind          FunctionKind           `protobuf:"varint,2,opt,name=kind,proto3,enum=millrace.job.v1.FunctionKind" json:"kind,omitempty"`
+	Args          []*Type                `protobuf:"bytes,3,rep,name=args,proto3" json:"args,omitempty"`
+	Result        *Type                  `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
+	Columns       *Schema                `protobuf:"bytes,5,opt,name=columns,proto3" json:"columns,omitempty"`
+	Deterministic bool                   `protobuf:"varint,6,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FunctionSpec) Reset() {
+	*x = FunctionSpec{}
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FunctionSpec) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FunctionSpec) ProtoMessage() {}
+
+func (x *FunctionSpec) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FunctionSpec.ProtoReflect.Descriptor instead.
+func (*FunctionSpec) Descriptor() ([]byte, []int) {
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *FunctionSpec) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FunctionSpec) GetKind() FunctionKind {
+	if x != nil {
+		return x.Kind
+	}
+	return FunctionKind_FUNCTION_KIND_UNSPECIFIED
+}
+
+func (x *FunctionSpec) GetArgs() []*Type {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *FunctionSpec) GetResult() *Type {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *FunctionSpec) GetColumns() *Schema {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *FunctionSpec) GetDeterministic() bool {
+	if x != nil {
+		return x.Deterministic
+	}
+	return false
+}
+
 type ChangelogNormalizeSpec struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Keys          []int32                `protobuf:"varint,1,rep,packed,name=keys,proto3" json:"keys,omitempty"`
@@ -3444,7 +4038,7 @@ type ChangelogNormalizeSpec struct {
 
 func (x *ChangelogNormalizeSpec) Reset() {
 	*x = ChangelogNormalizeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3456,7 +4050,7 @@ func (x *ChangelogNormalizeSpec) String() string {
 func (*ChangelogNormalizeSpec) ProtoMessage() {}
 
 func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[33]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3469,7 +4063,7 @@ func (x *ChangelogNormalizeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChangelogNormalizeSpec.ProtoReflect.Descriptor instead.
 func (*ChangelogNormalizeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{33}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ChangelogNormalizeSpec) GetKeys() []int32 {
@@ -3525,7 +4119,7 @@ type SinkMaterializeSpec struct {
 
 func (x *SinkMaterializeSpec) Reset() {
 	*x = SinkMaterializeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3537,7 +4131,7 @@ func (x *SinkMaterializeSpec) String() string {
 func (*SinkMaterializeSpec) ProtoMessage() {}
 
 func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[34]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3550,7 +4144,7 @@ func (x *SinkMaterializeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkMaterializeSpec.ProtoReflect.Descriptor instead.
 func (*SinkMaterializeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{34}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SinkMaterializeSpec) GetKeys() []int32 {
@@ -3585,7 +4179,7 @@ type SortSpec struct {
 
 func (x *SortSpec) Reset() {
 	*x = SortSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3597,7 +4191,7 @@ func (x *SortSpec) String() string {
 func (*SortSpec) ProtoMessage() {}
 
 func (x *SortSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[35]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3610,7 +4204,7 @@ func (x *SortSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SortSpec.ProtoReflect.Descriptor instead.
 func (*SortSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{35}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SortSpec) GetOrder() []*SortColumn {
@@ -3637,7 +4231,7 @@ type LimitSpec struct {
 
 func (x *LimitSpec) Reset() {
 	*x = LimitSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3649,7 +4243,7 @@ func (x *LimitSpec) String() string {
 func (*LimitSpec) ProtoMessage() {}
 
 func (x *LimitSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[36]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3662,7 +4256,7 @@ func (x *LimitSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LimitSpec.ProtoReflect.Descriptor instead.
 func (*LimitSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{36}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *LimitSpec) GetOffset() int64 {
@@ -3688,7 +4282,7 @@ type DropUpdateBeforeSpec struct {
 
 func (x *DropUpdateBeforeSpec) Reset() {
 	*x = DropUpdateBeforeSpec{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3700,7 +4294,7 @@ func (x *DropUpdateBeforeSpec) String() string {
 func (*DropUpdateBeforeSpec) ProtoMessage() {}
 
 func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[37]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3713,7 +4307,7 @@ func (x *DropUpdateBeforeSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DropUpdateBeforeSpec.ProtoReflect.Descriptor instead.
 func (*DropUpdateBeforeSpec) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{37}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *DropUpdateBeforeSpec) GetKeys() []int32 {
@@ -3737,7 +4331,7 @@ type Edge struct {
 
 func (x *Edge) Reset() {
 	*x = Edge{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3749,7 +4343,7 @@ func (x *Edge) String() string {
 func (*Edge) ProtoMessage() {}
 
 func (x *Edge) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[38]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3762,7 +4356,7 @@ func (x *Edge) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Edge.ProtoReflect.Descriptor instead.
 func (*Edge) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{38}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Edge) GetFrom() string {
@@ -3817,7 +4411,7 @@ type Schema struct {
 
 func (x *Schema) Reset() {
 	*x = Schema{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3829,7 +4423,7 @@ func (x *Schema) String() string {
 func (*Schema) ProtoMessage() {}
 
 func (x *Schema) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[39]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3842,7 +4436,7 @@ func (x *Schema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Schema.ProtoReflect.Descriptor instead.
 func (*Schema) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{39}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Schema) GetFields() []*Field {
@@ -3862,7 +4456,7 @@ type Field struct {
 
 func (x *Field) Reset() {
 	*x = Field{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3874,7 +4468,7 @@ func (x *Field) String() string {
 func (*Field) ProtoMessage() {}
 
 func (x *Field) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[40]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3887,7 +4481,7 @@ func (x *Field) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Field.ProtoReflect.Descriptor instead.
 func (*Field) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{40}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Field) GetName() string {
@@ -3922,7 +4516,7 @@ type Type struct {
 
 func (x *Type) Reset() {
 	*x = Type{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3934,7 +4528,7 @@ func (x *Type) String() string {
 func (*Type) ProtoMessage() {}
 
 func (x *Type) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[41]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3947,7 +4541,7 @@ func (x *Type) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Type.ProtoReflect.Descriptor instead.
 func (*Type) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{41}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Type) GetKind() TypeKind {
@@ -4024,7 +4618,7 @@ type Expression struct {
 
 func (x *Expression) Reset() {
 	*x = Expression{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4036,7 +4630,7 @@ func (x *Expression) String() string {
 func (*Expression) ProtoMessage() {}
 
 func (x *Expression) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[42]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4049,7 +4643,7 @@ func (x *Expression) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Expression.ProtoReflect.Descriptor instead.
 func (*Expression) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{42}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Expression) GetType() *Type {
@@ -4155,7 +4749,7 @@ type Column struct {
 
 func (x *Column) Reset() {
 	*x = Column{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4167,7 +4761,7 @@ func (x *Column) String() string {
 func (*Column) ProtoMessage() {}
 
 func (x *Column) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[43]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4180,7 +4774,7 @@ func (x *Column) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Column.ProtoReflect.Descriptor instead.
 func (*Column) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{43}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Column) GetIndex() int32 {
@@ -4215,7 +4809,7 @@ type Literal struct {
 
 func (x *Literal) Reset() {
 	*x = Literal{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4227,7 +4821,7 @@ func (x *Literal) String() string {
 func (*Literal) ProtoMessage() {}
 
 func (x *Literal) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[44]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4240,7 +4834,7 @@ func (x *Literal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Literal.ProtoReflect.Descriptor instead.
 func (*Literal) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{44}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Literal) GetValue() isLiteral_Value {
@@ -4369,7 +4963,7 @@ type Int128 struct {
 
 func (x *Int128) Reset() {
 	*x = Int128{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4381,7 +4975,7 @@ func (x *Int128) String() string {
 func (*Int128) ProtoMessage() {}
 
 func (x *Int128) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[45]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4394,7 +4988,7 @@ func (x *Int128) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Int128.ProtoReflect.Descriptor instead.
 func (*Int128) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{45}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Int128) GetLo() uint64 {
@@ -4421,7 +5015,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4433,7 +5027,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[46]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4446,7 +5040,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{46}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Call) GetFunc() string {
@@ -4473,7 +5067,7 @@ type Cast struct {
 
 func (x *Cast) Reset() {
 	*x = Cast{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4485,7 +5079,7 @@ func (x *Cast) String() string {
 func (*Cast) ProtoMessage() {}
 
 func (x *Cast) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[47]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4498,7 +5092,7 @@ func (x *Cast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cast.ProtoReflect.Descriptor instead.
 func (*Cast) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{47}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Cast) GetX() *Expression {
@@ -4525,7 +5119,7 @@ type Case struct {
 
 func (x *Case) Reset() {
 	*x = Case{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4537,7 +5131,7 @@ func (x *Case) String() string {
 func (*Case) ProtoMessage() {}
 
 func (x *Case) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[48]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4550,7 +5144,7 @@ func (x *Case) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Case.ProtoReflect.Descriptor instead.
 func (*Case) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{48}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Case) GetWhens() []*When {
@@ -4577,7 +5171,7 @@ type When struct {
 
 func (x *When) Reset() {
 	*x = When{}
-	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4589,7 +5183,7 @@ func (x *When) String() string {
 func (*When) ProtoMessage() {}
 
 func (x *When) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_job_v1_job_proto_msgTypes[49]
+	mi := &file_millrace_job_v1_job_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4602,7 +5196,7 @@ func (x *When) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use When.ProtoReflect.Descriptor instead.
 func (*When) Descriptor() ([]byte, []int) {
-	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{49}
+	return file_millrace_job_v1_job_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *When) GetIf() *Expression {
@@ -4623,7 +5217,7 @@ var File_millrace_job_v1_job_proto protoreflect.FileDescriptor
 
 const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\n" +
-	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8c\x05\n" +
+	"\x19millrace/job/v1/job.proto\x12\x0fmillrace.job.v1\x1a\x1egoogle/protobuf/duration.proto\"\xc4\x05\n" +
 	"\bJobGraph\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
 	"\bvertices\x18\x02 \x03(\v2\x17.millrace.job.v1.VertexR\bvertices\x12+\n" +
@@ -4638,7 +5232,8 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x12watermark_interval\x18\t \x01(\v2\x19.google.protobuf.DurationR\x11watermarkInterval\x12`\n" +
 	"\x13task_manager_labels\x18\n" +
 	" \x03(\v20.millrace.job.v1.JobGraph.TaskManagerLabelsEntryR\x11taskManagerLabels\x12\x12\n" +
-	"\x04zone\x18Z \x01(\tR\x04zone\x1aD\n" +
+	"\x04zone\x18Z \x01(\tR\x04zone\x126\n" +
+	"\aprogram\x18\v \x01(\v2\x1c.millrace.job.v1.ProgramSpecR\aprogram\x1aD\n" +
 	"\x16TaskManagerLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe1\x02\n" +
@@ -4698,7 +5293,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\toverwrite\x18\r \x01(\bR\toverwrite\x1a:\n" +
 	"\fOptionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\f\x10\rR\fpartition_by\"\xb2\f\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\f\x10\rR\fpartition_by\"\xe9\f\n" +
 	"\fOperatorSpec\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\tR\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12/\n" +
@@ -4726,7 +5321,8 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\rtemporal_join\x18\x17 \x01(\v2!.millrace.job.v1.TemporalJoinSpecH\x00R\ftemporalJoin\x12B\n" +
 	"\vlookup_join\x18\x18 \x01(\v2\x1f.millrace.job.v1.LookupJoinSpecH\x00R\n" +
 	"lookupJoin\x12>\n" +
-	"\tcorrelate\x18\x19 \x01(\v2\x1e.millrace.job.v1.CorrelateSpecH\x00R\tcorrelateB\x06\n" +
+	"\tcorrelate\x18\x19 \x01(\v2\x1e.millrace.job.v1.CorrelateSpecH\x00R\tcorrelate\x125\n" +
+	"\x06native\x18( \x01(\v2\x1b.millrace.job.v1.NativeSpecH\x00R\x06nativeB\x06\n" +
 	"\x04body\"\x83\x02\n" +
 	"\bJoinSpec\x12-\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x19.millrace.job.v1.JoinTypeR\x04type\x12-\n" +
@@ -4917,7 +5513,48 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\veach_change\x18\t \x01(\bR\n" +
 	"eachChangeB\a\n" +
 	"\x05_timeB\r\n" +
-	"\v_window_end\"\xf3\x01\n" +
+	"\v_window_end\"\x80\x02\n" +
+	"\n" +
+	"NativeSpec\x12\x12\n" +
+	"\x04what\x18\x01 \x01(\tR\x04what\x124\n" +
+	"\x06inputs\x18\x02 \x03(\v2\x1c.millrace.job.v1.NativeInputR\x06inputs\x12/\n" +
+	"\x06output\x18\x03 \x01(\v2\x17.millrace.job.v1.SchemaR\x06output\x12-\n" +
+	"\x05sides\x18\x04 \x03(\v2\x17.millrace.job.v1.SchemaR\x05sides\x12\x12\n" +
+	"\x04kept\x18\x05 \x03(\x05R\x04kept\x124\n" +
+	"\x06tables\x18\x06 \x03(\v2\x1c.millrace.job.v1.NativeTableR\x06tables\"p\n" +
+	"\vNativeInput\x12/\n" +
+	"\x06schema\x18\x01 \x01(\v2\x17.millrace.job.v1.SchemaR\x06schema\x12\x12\n" +
+	"\x04keys\x18\x02 \x03(\x05R\x04keys\x12\x1c\n" +
+	"\tbroadcast\x18\x03 \x01(\bR\tbroadcast\"\xae\x01\n" +
+	"\vNativeTable\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x122\n" +
+	"\x05shape\x18\x02 \x01(\x0e2\x1c.millrace.job.v1.NativeShapeR\x05shape\x12\x1e\n" +
+	"\n" +
+	"namespaced\x18\x03 \x01(\bR\n" +
+	"namespaced\x127\n" +
+	"\acolumns\x18\x04 \x03(\v2\x1d.millrace.job.v1.NativeColumnR\acolumns\"f\n" +
+	"\fNativeColumn\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x04type\x18\x02 \x01(\v2\x15.millrace.job.v1.TypeR\x04type\x12\x17\n" +
+	"\anull_of\x18\x03 \x01(\tR\x06nullOf\"\xab\x02\n" +
+	"\vProgramSpec\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05build\x18\x03 \x01(\fR\x05build\x12\x12\n" +
+	"\x04args\x18\x04 \x03(\tR\x04args\x127\n" +
+	"\x03env\x18\x05 \x03(\v2%.millrace.job.v1.ProgramSpec.EnvEntryR\x03env\x12\x16\n" +
+	"\x06digest\x18\x06 \x01(\fR\x06digest\x12;\n" +
+	"\tfunctions\x18\a \x03(\v2\x1d.millrace.job.v1.FunctionSpecR\tfunctions\x1a6\n" +
+	"\bEnvEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x02\n" +
+	"\fFunctionSpec\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x1d.millrace.job.v1.FunctionKindR\x04kind\x12)\n" +
+	"\x04args\x18\x03 \x03(\v2\x15.millrace.job.v1.TypeR\x04args\x12-\n" +
+	"\x06result\x18\x04 \x01(\v2\x15.millrace.job.v1.TypeR\x06result\x121\n" +
+	"\acolumns\x18\x05 \x01(\v2\x17.millrace.job.v1.SchemaR\acolumns\x12$\n" +
+	"\rdeterministic\x18\x06 \x01(\bR\rdeterministic\"\xf3\x01\n" +
 	"\x16ChangelogNormalizeSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x123\n" +
 	"\x06filter\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x12#\n" +
@@ -5027,7 +5664,20 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x19RANK_STRATEGY_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19RANK_STRATEGY_APPEND_FAST\x10\x01\x12\x1d\n" +
 	"\x19RANK_STRATEGY_UPDATE_FAST\x10\x02\x12\x19\n" +
-	"\x15RANK_STRATEGY_RETRACT\x10\x03*\xb2\x01\n" +
+	"\x15RANK_STRATEGY_RETRACT\x10\x03*\xc8\x01\n" +
+	"\vNativeShape\x12\x1c\n" +
+	"\x18NATIVE_SHAPE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12NATIVE_SHAPE_VALUE\x10\x01\x12\x19\n" +
+	"\x15NATIVE_SHAPE_MULTIMAP\x10\x02\x12\x1c\n" +
+	"\x18NATIVE_SHAPE_ORDERED_MAP\x10\x03\x12\x17\n" +
+	"\x13NATIVE_SHAPE_TIMERS\x10\x04\x12\x15\n" +
+	"\x11NATIVE_SHAPE_LIST\x10\x05\x12\x1a\n" +
+	"\x16NATIVE_SHAPE_BROADCAST\x10\x06*}\n" +
+	"\fFunctionKind\x12\x1d\n" +
+	"\x19FUNCTION_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14FUNCTION_KIND_SCALAR\x10\x01\x12\x1b\n" +
+	"\x17FUNCTION_KIND_AGGREGATE\x10\x02\x12\x17\n" +
+	"\x13FUNCTION_KIND_TABLE\x10\x03*\xb2\x01\n" +
 	"\x10PartitioningKind\x12!\n" +
 	"\x1dPARTITIONING_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19PARTITIONING_KIND_FORWARD\x10\x01\x12\x1a\n" +
@@ -5072,201 +5722,226 @@ func file_millrace_job_v1_job_proto_rawDescGZIP() []byte {
 	return file_millrace_job_v1_job_proto_rawDescData
 }
 
-var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_millrace_job_v1_job_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
+var file_millrace_job_v1_job_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_millrace_job_v1_job_proto_goTypes = []any{
 	(RestartStrategy)(0),            // 0: millrace.job.v1.RestartStrategy
 	(JoinType)(0),                   // 1: millrace.job.v1.JoinType
 	(Changelog)(0),                  // 2: millrace.job.v1.Changelog
 	(WindowKind)(0),                 // 3: millrace.job.v1.WindowKind
 	(RankStrategy)(0),               // 4: millrace.job.v1.RankStrategy
-	(PartitioningKind)(0),           // 5: millrace.job.v1.PartitioningKind
-	(TypeKind)(0),                   // 6: millrace.job.v1.TypeKind
-	(*JobGraph)(nil),                // 7: millrace.job.v1.JobGraph
-	(*CheckpointSpec)(nil),          // 8: millrace.job.v1.CheckpointSpec
-	(*RestartSpec)(nil),             // 9: millrace.job.v1.RestartSpec
-	(*Vertex)(nil),                  // 10: millrace.job.v1.Vertex
-	(*SourceSpec)(nil),              // 11: millrace.job.v1.SourceSpec
-	(*MetadataColumn)(nil),          // 12: millrace.job.v1.MetadataColumn
-	(*WatermarkSpec)(nil),           // 13: millrace.job.v1.WatermarkSpec
-	(*SinkSpec)(nil),                // 14: millrace.job.v1.SinkSpec
-	(*OperatorSpec)(nil),            // 15: millrace.job.v1.OperatorSpec
-	(*JoinSpec)(nil),                // 16: millrace.job.v1.JoinSpec
-	(*IntervalJoinSpec)(nil),        // 17: millrace.job.v1.IntervalJoinSpec
-	(*WindowJoinSpec)(nil),          // 18: millrace.job.v1.WindowJoinSpec
-	(*TemporalJoinSpec)(nil),        // 19: millrace.job.v1.TemporalJoinSpec
-	(*LookupJoinSpec)(nil),          // 20: millrace.job.v1.LookupJoinSpec
-	(*LookupTable)(nil),             // 21: millrace.job.v1.LookupTable
-	(*CorrelateSpec)(nil),           // 22: millrace.job.v1.CorrelateSpec
-	(*JoinKeys)(nil),                // 23: millrace.job.v1.JoinKeys
-	(*JoinSide)(nil),                // 24: millrace.job.v1.JoinSide
-	(*CalcSpec)(nil),                // 25: millrace.job.v1.CalcSpec
-	(*Projection)(nil),              // 26: millrace.job.v1.Projection
-	(*WindowAggregateSpec)(nil),     // 27: millrace.job.v1.WindowAggregateSpec
-	(*WindowSpec)(nil),              // 28: millrace.job.v1.WindowSpec
-	(*WindowAssignSpec)(nil),        // 29: millrace.job.v1.WindowAssignSpec
-	(*ExpandSpec)(nil),              // 30: millrace.job.v1.ExpandSpec
-	(*GroupingSet)(nil),             // 31: millrace.job.v1.GroupingSet
-	(*OverAggregateSpec)(nil),       // 32: millrace.job.v1.OverAggregateSpec
-	(*AggregateCall)(nil),           // 33: millrace.job.v1.AggregateCall
-	(*GroupAggregateSpec)(nil),      // 34: millrace.job.v1.GroupAggregateSpec
-	(*LocalGroupAggregateSpec)(nil), // 35: millrace.job.v1.LocalGroupAggregateSpec
-	(*UnionSpec)(nil),               // 36: millrace.job.v1.UnionSpec
-	(*SortColumn)(nil),              // 37: millrace.job.v1.SortColumn
-	(*RankSpec)(nil),                // 38: millrace.job.v1.RankSpec
-	(*DeduplicateSpec)(nil),         // 39: millrace.job.v1.DeduplicateSpec
-	(*ChangelogNormalizeSpec)(nil),  // 40: millrace.job.v1.ChangelogNormalizeSpec
-	(*SinkMaterializeSpec)(nil),     // 41: millrace.job.v1.SinkMaterializeSpec
-	(*SortSpec)(nil),                // 42: millrace.job.v1.SortSpec
-	(*LimitSpec)(nil),               // 43: millrace.job.v1.LimitSpec
-	(*DropUpdateBeforeSpec)(nil),    // 44: millrace.job.v1.DropUpdateBeforeSpec
-	(*Edge)(nil),                    // 45: millrace.job.v1.Edge
-	(*Schema)(nil),                  // 46: millrace.job.v1.Schema
-	(*Field)(nil),                   // 47: millrace.job.v1.Field
-	(*Type)(nil),                    // 48: millrace.job.v1.Type
-	(*Expression)(nil),              // 49: millrace.job.v1.Expression
-	(*Column)(nil),                  // 50: millrace.job.v1.Column
-	(*Literal)(nil),                 // 51: millrace.job.v1.Literal
-	(*Int128)(nil),                  // 52: millrace.job.v1.Int128
-	(*Call)(nil),                    // 53: millrace.job.v1.Call
-	(*Cast)(nil),                    // 54: millrace.job.v1.Cast
-	(*Case)(nil),                    // 55: millrace.job.v1.Case
-	(*When)(nil),                    // 56: millrace.job.v1.When
-	nil,                             // 57: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	nil,                             // 58: millrace.job.v1.SourceSpec.OptionsEntry
-	nil,                             // 59: millrace.job.v1.SinkSpec.OptionsEntry
-	nil,                             // 60: millrace.job.v1.LookupTable.OptionsEntry
-	(*durationpb.Duration)(nil),     // 61: google.protobuf.Duration
+	(NativeShape)(0),                // 5: millrace.job.v1.NativeShape
+	(FunctionKind)(0),               // 6: millrace.job.v1.FunctionKind
+	(PartitioningKind)(0),           // 7: millrace.job.v1.PartitioningKind
+	(TypeKind)(0),                   // 8: millrace.job.v1.TypeKind
+	(*JobGraph)(nil),                // 9: millrace.job.v1.JobGraph
+	(*CheckpointSpec)(nil),          // 10: millrace.job.v1.CheckpointSpec
+	(*RestartSpec)(nil),             // 11: millrace.job.v1.RestartSpec
+	(*Vertex)(nil),                  // 12: millrace.job.v1.Vertex
+	(*SourceSpec)(nil),              // 13: millrace.job.v1.SourceSpec
+	(*MetadataColumn)(nil),          // 14: millrace.job.v1.MetadataColumn
+	(*WatermarkSpec)(nil),           // 15: millrace.job.v1.WatermarkSpec
+	(*SinkSpec)(nil),                // 16: millrace.job.v1.SinkSpec
+	(*OperatorSpec)(nil),            // 17: millrace.job.v1.OperatorSpec
+	(*JoinSpec)(nil),                // 18: millrace.job.v1.JoinSpec
+	(*IntervalJoinSpec)(nil),        // 19: millrace.job.v1.IntervalJoinSpec
+	(*WindowJoinSpec)(nil),          // 20: millrace.job.v1.WindowJoinSpec
+	(*TemporalJoinSpec)(nil),        // 21: millrace.job.v1.TemporalJoinSpec
+	(*LookupJoinSpec)(nil),          // 22: millrace.job.v1.LookupJoinSpec
+	(*LookupTable)(nil),             // 23: millrace.job.v1.LookupTable
+	(*CorrelateSpec)(nil),           // 24: millrace.job.v1.CorrelateSpec
+	(*JoinKeys)(nil),                // 25: millrace.job.v1.JoinKeys
+	(*JoinSide)(nil),                // 26: millrace.job.v1.JoinSide
+	(*CalcSpec)(nil),                // 27: millrace.job.v1.CalcSpec
+	(*Projection)(nil),              // 28: millrace.job.v1.Projection
+	(*WindowAggregateSpec)(nil),     // 29: millrace.job.v1.WindowAggregateSpec
+	(*WindowSpec)(nil),              // 30: millrace.job.v1.WindowSpec
+	(*WindowAssignSpec)(nil),        // 31: millrace.job.v1.WindowAssignSpec
+	(*ExpandSpec)(nil),              // 32: millrace.job.v1.ExpandSpec
+	(*GroupingSet)(nil),             // 33: millrace.job.v1.GroupingSet
+	(*OverAggregateSpec)(nil),       // 34: millrace.job.v1.OverAggregateSpec
+	(*AggregateCall)(nil),           // 35: millrace.job.v1.AggregateCall
+	(*GroupAggregateSpec)(nil),      // 36: millrace.job.v1.GroupAggregateSpec
+	(*LocalGroupAggregateSpec)(nil), // 37: millrace.job.v1.LocalGroupAggregateSpec
+	(*UnionSpec)(nil),               // 38: millrace.job.v1.UnionSpec
+	(*SortColumn)(nil),              // 39: millrace.job.v1.SortColumn
+	(*RankSpec)(nil),                // 40: millrace.job.v1.RankSpec
+	(*DeduplicateSpec)(nil),         // 41: millrace.job.v1.DeduplicateSpec
+	(*NativeSpec)(nil),              // 42: millrace.job.v1.NativeSpec
+	(*NativeInput)(nil),             // 43: millrace.job.v1.NativeInput
+	(*NativeTable)(nil),             // 44: millrace.job.v1.NativeTable
+	(*NativeColumn)(nil),            // 45: millrace.job.v1.NativeColumn
+	(*ProgramSpec)(nil),             // 46: millrace.job.v1.ProgramSpec
+	(*FunctionSpec)(nil),            // 47: millrace.job.v1.FunctionSpec
+	(*ChangelogNormalizeSpec)(nil),  // 48: millrace.job.v1.ChangelogNormalizeSpec
+	(*SinkMaterializeSpec)(nil),     // 49: millrace.job.v1.SinkMaterializeSpec
+	(*SortSpec)(nil),                // 50: millrace.job.v1.SortSpec
+	(*LimitSpec)(nil),               // 51: millrace.job.v1.LimitSpec
+	(*DropUpdateBeforeSpec)(nil),    // 52: millrace.job.v1.DropUpdateBeforeSpec
+	(*Edge)(nil),                    // 53: millrace.job.v1.Edge
+	(*Schema)(nil),                  // 54: millrace.job.v1.Schema
+	(*Field)(nil),                   // 55: millrace.job.v1.Field
+	(*Type)(nil),                    // 56: millrace.job.v1.Type
+	(*Expression)(nil),              // 57: millrace.job.v1.Expression
+	(*Column)(nil),                  // 58: millrace.job.v1.Column
+	(*Literal)(nil),                 // 59: millrace.job.v1.Literal
+	(*Int128)(nil),                  // 60: millrace.job.v1.Int128
+	(*Call)(nil),                    // 61: millrace.job.v1.Call
+	(*Cast)(nil),                    // 62: millrace.job.v1.Cast
+	(*Case)(nil),                    // 63: millrace.job.v1.Case
+	(*When)(nil),                    // 64: millrace.job.v1.When
+	nil,                             // 65: millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	nil,                             // 66: millrace.job.v1.SourceSpec.OptionsEntry
+	nil,                             // 67: millrace.job.v1.SinkSpec.OptionsEntry
+	nil,                             // 68: millrace.job.v1.LookupTable.OptionsEntry
+	nil,                             // 69: millrace.job.v1.ProgramSpec.EnvEntry
+	(*durationpb.Duration)(nil),     // 70: google.protobuf.Duration
 }
 var file_millrace_job_v1_job_proto_depIdxs = []int32{
-	10,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
-	45,  // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
-	8,   // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
-	9,   // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
-	61,  // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
-	61,  // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
-	57,  // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
-	61,  // 7: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
-	61,  // 8: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
-	61,  // 9: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
-	61,  // 10: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
-	0,   // 11: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
-	61,  // 12: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
-	61,  // 13: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
-	61,  // 14: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
-	11,  // 15: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
-	15,  // 16: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
-	14,  // 17: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
-	58,  // 18: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
-	46,  // 19: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
-	13,  // 20: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
-	26,  // 21: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
-	12,  // 22: millrace.job.v1.SourceSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
-	61,  // 23: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
-	61,  // 24: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
-	59,  // 25: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
-	12,  // 26: millrace.job.v1.SinkSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
-	25,  // 27: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
-	27,  // 28: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	27,  // 29: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
-	36,  // 30: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
-	38,  // 31: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
-	39,  // 32: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
-	40,  // 33: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
-	41,  // 34: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
-	42,  // 35: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
-	43,  // 36: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
-	44,  // 37: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
-	34,  // 38: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
-	35,  // 39: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
-	32,  // 40: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
-	30,  // 41: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
-	29,  // 42: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
-	16,  // 43: millrace.job.v1.OperatorSpec.join:type_name -> millrace.job.v1.JoinSpec
-	17,  // 44: millrace.job.v1.OperatorSpec.interval_join:type_name -> millrace.job.v1.IntervalJoinSpec
-	18,  // 45: millrace.job.v1.OperatorSpec.window_join:type_name -> millrace.job.v1.WindowJoinSpec
-	19,  // 46: millrace.job.v1.OperatorSpec.temporal_join:type_name -> millrace.job.v1.TemporalJoinSpec
-	20,  // 47: millrace.job.v1.OperatorSpec.lookup_join:type_name -> millrace.job.v1.LookupJoinSpec
-	22,  // 48: millrace.job.v1.OperatorSpec.correlate:type_name -> millrace.job.v1.CorrelateSpec
-	1,   // 49: millrace.job.v1.JoinSpec.type:type_name -> millrace.job.v1.JoinType
-	23,  // 50: millrace.job.v1.JoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	49,  // 51: millrace.job.v1.JoinSpec.condition:type_name -> millrace.job.v1.Expression
-	24,  // 52: millrace.job.v1.JoinSpec.left:type_name -> millrace.job.v1.JoinSide
-	24,  // 53: millrace.job.v1.JoinSpec.right:type_name -> millrace.job.v1.JoinSide
-	1,   // 54: millrace.job.v1.IntervalJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	23,  // 55: millrace.job.v1.IntervalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	61,  // 56: millrace.job.v1.IntervalJoinSpec.lower:type_name -> google.protobuf.Duration
-	61,  // 57: millrace.job.v1.IntervalJoinSpec.upper:type_name -> google.protobuf.Duration
-	49,  // 58: millrace.job.v1.IntervalJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 59: millrace.job.v1.WindowJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	23,  // 60: millrace.job.v1.WindowJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	49,  // 61: millrace.job.v1.WindowJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 62: millrace.job.v1.TemporalJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	23,  // 63: millrace.job.v1.TemporalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	2,   // 64: millrace.job.v1.TemporalJoinSpec.left:type_name -> millrace.job.v1.Changelog
-	49,  // 65: millrace.job.v1.TemporalJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	1,   // 66: millrace.job.v1.LookupJoinSpec.type:type_name -> millrace.job.v1.JoinType
-	21,  // 67: millrace.job.v1.LookupJoinSpec.table:type_name -> millrace.job.v1.LookupTable
-	23,  // 68: millrace.job.v1.LookupJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
-	49,  // 69: millrace.job.v1.LookupJoinSpec.condition:type_name -> millrace.job.v1.Expression
-	60,  // 70: millrace.job.v1.LookupTable.options:type_name -> millrace.job.v1.LookupTable.OptionsEntry
-	46,  // 71: millrace.job.v1.LookupTable.schema:type_name -> millrace.job.v1.Schema
-	1,   // 72: millrace.job.v1.CorrelateSpec.type:type_name -> millrace.job.v1.JoinType
-	49,  // 73: millrace.job.v1.CorrelateSpec.args:type_name -> millrace.job.v1.Expression
-	46,  // 74: millrace.job.v1.CorrelateSpec.columns:type_name -> millrace.job.v1.Schema
-	2,   // 75: millrace.job.v1.JoinSide.changelog:type_name -> millrace.job.v1.Changelog
-	61,  // 76: millrace.job.v1.JoinSide.ttl:type_name -> google.protobuf.Duration
-	49,  // 77: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
-	26,  // 78: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
-	49,  // 79: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
-	28,  // 80: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
-	33,  // 81: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	46,  // 82: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	61,  // 83: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
-	61,  // 84: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
-	3,   // 85: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
-	61,  // 86: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
-	28,  // 87: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
-	31,  // 88: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
-	33,  // 89: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	37,  // 90: millrace.job.v1.OverAggregateSpec.order:type_name -> millrace.job.v1.SortColumn
-	33,  // 91: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	61,  // 92: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
-	46,  // 93: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
-	33,  // 94: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
-	37,  // 95: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
-	4,   // 96: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
-	61,  // 97: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
-	61,  // 98: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
-	49,  // 99: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	61,  // 100: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	61,  // 101: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	37,  // 102: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	5,   // 103: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	47,  // 104: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	48,  // 105: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	6,   // 106: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	48,  // 107: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	48,  // 108: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	47,  // 109: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	48,  // 110: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	50,  // 111: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	51,  // 112: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	53,  // 113: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	54,  // 114: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	55,  // 115: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	52,  // 116: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	49,  // 117: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	49,  // 118: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	56,  // 119: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	49,  // 120: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	49,  // 121: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	49,  // 122: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	123, // [123:123] is the sub-list for method output_type
-	123, // [123:123] is the sub-list for method input_type
-	123, // [123:123] is the sub-list for extension type_name
-	123, // [123:123] is the sub-list for extension extendee
-	0,   // [0:123] is the sub-list for field type_name
+	12,  // 0: millrace.job.v1.JobGraph.vertices:type_name -> millrace.job.v1.Vertex
+	53,  // 1: millrace.job.v1.JobGraph.edges:type_name -> millrace.job.v1.Edge
+	10,  // 2: millrace.job.v1.JobGraph.checkpoint:type_name -> millrace.job.v1.CheckpointSpec
+	11,  // 3: millrace.job.v1.JobGraph.restart:type_name -> millrace.job.v1.RestartSpec
+	70,  // 4: millrace.job.v1.JobGraph.buffer_timeout:type_name -> google.protobuf.Duration
+	70,  // 5: millrace.job.v1.JobGraph.watermark_interval:type_name -> google.protobuf.Duration
+	65,  // 6: millrace.job.v1.JobGraph.task_manager_labels:type_name -> millrace.job.v1.JobGraph.TaskManagerLabelsEntry
+	46,  // 7: millrace.job.v1.JobGraph.program:type_name -> millrace.job.v1.ProgramSpec
+	70,  // 8: millrace.job.v1.CheckpointSpec.interval:type_name -> google.protobuf.Duration
+	70,  // 9: millrace.job.v1.CheckpointSpec.min_pause:type_name -> google.protobuf.Duration
+	70,  // 10: millrace.job.v1.CheckpointSpec.timeout:type_name -> google.protobuf.Duration
+	70,  // 11: millrace.job.v1.CheckpointSpec.aligned_timeout:type_name -> google.protobuf.Duration
+	0,   // 12: millrace.job.v1.RestartSpec.strategy:type_name -> millrace.job.v1.RestartStrategy
+	70,  // 13: millrace.job.v1.RestartSpec.delay:type_name -> google.protobuf.Duration
+	70,  // 14: millrace.job.v1.RestartSpec.max_delay:type_name -> google.protobuf.Duration
+	70,  // 15: millrace.job.v1.RestartSpec.reset_threshold:type_name -> google.protobuf.Duration
+	13,  // 16: millrace.job.v1.Vertex.source:type_name -> millrace.job.v1.SourceSpec
+	17,  // 17: millrace.job.v1.Vertex.operators:type_name -> millrace.job.v1.OperatorSpec
+	16,  // 18: millrace.job.v1.Vertex.sink:type_name -> millrace.job.v1.SinkSpec
+	66,  // 19: millrace.job.v1.SourceSpec.options:type_name -> millrace.job.v1.SourceSpec.OptionsEntry
+	54,  // 20: millrace.job.v1.SourceSpec.schema:type_name -> millrace.job.v1.Schema
+	15,  // 21: millrace.job.v1.SourceSpec.watermark:type_name -> millrace.job.v1.WatermarkSpec
+	28,  // 22: millrace.job.v1.SourceSpec.computed:type_name -> millrace.job.v1.Projection
+	14,  // 23: millrace.job.v1.SourceSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
+	70,  // 24: millrace.job.v1.WatermarkSpec.delay:type_name -> google.protobuf.Duration
+	70,  // 25: millrace.job.v1.WatermarkSpec.idle_timeout:type_name -> google.protobuf.Duration
+	67,  // 26: millrace.job.v1.SinkSpec.options:type_name -> millrace.job.v1.SinkSpec.OptionsEntry
+	14,  // 27: millrace.job.v1.SinkSpec.metadata:type_name -> millrace.job.v1.MetadataColumn
+	27,  // 28: millrace.job.v1.OperatorSpec.calc:type_name -> millrace.job.v1.CalcSpec
+	29,  // 29: millrace.job.v1.OperatorSpec.window_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	29,  // 30: millrace.job.v1.OperatorSpec.local_aggregate:type_name -> millrace.job.v1.WindowAggregateSpec
+	38,  // 31: millrace.job.v1.OperatorSpec.union:type_name -> millrace.job.v1.UnionSpec
+	40,  // 32: millrace.job.v1.OperatorSpec.rank:type_name -> millrace.job.v1.RankSpec
+	41,  // 33: millrace.job.v1.OperatorSpec.deduplicate:type_name -> millrace.job.v1.DeduplicateSpec
+	48,  // 34: millrace.job.v1.OperatorSpec.changelog_normalize:type_name -> millrace.job.v1.ChangelogNormalizeSpec
+	49,  // 35: millrace.job.v1.OperatorSpec.sink_materialize:type_name -> millrace.job.v1.SinkMaterializeSpec
+	50,  // 36: millrace.job.v1.OperatorSpec.sort:type_name -> millrace.job.v1.SortSpec
+	51,  // 37: millrace.job.v1.OperatorSpec.limit:type_name -> millrace.job.v1.LimitSpec
+	52,  // 38: millrace.job.v1.OperatorSpec.drop_update_before:type_name -> millrace.job.v1.DropUpdateBeforeSpec
+	36,  // 39: millrace.job.v1.OperatorSpec.group_aggregate:type_name -> millrace.job.v1.GroupAggregateSpec
+	37,  // 40: millrace.job.v1.OperatorSpec.local_group_aggregate:type_name -> millrace.job.v1.LocalGroupAggregateSpec
+	34,  // 41: millrace.job.v1.OperatorSpec.over_aggregate:type_name -> millrace.job.v1.OverAggregateSpec
+	32,  // 42: millrace.job.v1.OperatorSpec.expand:type_name -> millrace.job.v1.ExpandSpec
+	31,  // 43: millrace.job.v1.OperatorSpec.window_assign:type_name -> millrace.job.v1.WindowAssignSpec
+	18,  // 44: millrace.job.v1.OperatorSpec.join:type_name -> millrace.job.v1.JoinSpec
+	19,  // 45: millrace.job.v1.OperatorSpec.interval_join:type_name -> millrace.job.v1.IntervalJoinSpec
+	20,  // 46: millrace.job.v1.OperatorSpec.window_join:type_name -> millrace.job.v1.WindowJoinSpec
+	21,  // 47: millrace.job.v1.OperatorSpec.temporal_join:type_name -> millrace.job.v1.TemporalJoinSpec
+	22,  // 48: millrace.job.v1.OperatorSpec.lookup_join:type_name -> millrace.job.v1.LookupJoinSpec
+	24,  // 49: millrace.job.v1.OperatorSpec.correlate:type_name -> millrace.job.v1.CorrelateSpec
+	42,  // 50: millrace.job.v1.OperatorSpec.native:type_name -> millrace.job.v1.NativeSpec
+	1,   // 51: millrace.job.v1.JoinSpec.type:type_name -> millrace.job.v1.JoinType
+	25,  // 52: millrace.job.v1.JoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	57,  // 53: millrace.job.v1.JoinSpec.condition:type_name -> millrace.job.v1.Expression
+	26,  // 54: millrace.job.v1.JoinSpec.left:type_name -> millrace.job.v1.JoinSide
+	26,  // 55: millrace.job.v1.JoinSpec.right:type_name -> millrace.job.v1.JoinSide
+	1,   // 56: millrace.job.v1.IntervalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	25,  // 57: millrace.job.v1.IntervalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	70,  // 58: millrace.job.v1.IntervalJoinSpec.lower:type_name -> google.protobuf.Duration
+	70,  // 59: millrace.job.v1.IntervalJoinSpec.upper:type_name -> google.protobuf.Duration
+	57,  // 60: millrace.job.v1.IntervalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 61: millrace.job.v1.WindowJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	25,  // 62: millrace.job.v1.WindowJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	57,  // 63: millrace.job.v1.WindowJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 64: millrace.job.v1.TemporalJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	25,  // 65: millrace.job.v1.TemporalJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	2,   // 66: millrace.job.v1.TemporalJoinSpec.left:type_name -> millrace.job.v1.Changelog
+	57,  // 67: millrace.job.v1.TemporalJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	1,   // 68: millrace.job.v1.LookupJoinSpec.type:type_name -> millrace.job.v1.JoinType
+	23,  // 69: millrace.job.v1.LookupJoinSpec.table:type_name -> millrace.job.v1.LookupTable
+	25,  // 70: millrace.job.v1.LookupJoinSpec.keys:type_name -> millrace.job.v1.JoinKeys
+	57,  // 71: millrace.job.v1.LookupJoinSpec.condition:type_name -> millrace.job.v1.Expression
+	68,  // 72: millrace.job.v1.LookupTable.options:type_name -> millrace.job.v1.LookupTable.OptionsEntry
+	54,  // 73: millrace.job.v1.LookupTable.schema:type_name -> millrace.job.v1.Schema
+	1,   // 74: millrace.job.v1.CorrelateSpec.type:type_name -> millrace.job.v1.JoinType
+	57,  // 75: millrace.job.v1.CorrelateSpec.args:type_name -> millrace.job.v1.Expression
+	54,  // 76: millrace.job.v1.CorrelateSpec.columns:type_name -> millrace.job.v1.Schema
+	2,   // 77: millrace.job.v1.JoinSide.changelog:type_name -> millrace.job.v1.Changelog
+	70,  // 78: millrace.job.v1.JoinSide.ttl:type_name -> google.protobuf.Duration
+	57,  // 79: millrace.job.v1.CalcSpec.filter:type_name -> millrace.job.v1.Expression
+	28,  // 80: millrace.job.v1.CalcSpec.columns:type_name -> millrace.job.v1.Projection
+	57,  // 81: millrace.job.v1.Projection.expr:type_name -> millrace.job.v1.Expression
+	30,  // 82: millrace.job.v1.WindowAggregateSpec.window:type_name -> millrace.job.v1.WindowSpec
+	35,  // 83: millrace.job.v1.WindowAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	54,  // 84: millrace.job.v1.WindowAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	70,  // 85: millrace.job.v1.WindowSpec.size:type_name -> google.protobuf.Duration
+	70,  // 86: millrace.job.v1.WindowSpec.offset:type_name -> google.protobuf.Duration
+	3,   // 87: millrace.job.v1.WindowSpec.kind:type_name -> millrace.job.v1.WindowKind
+	70,  // 88: millrace.job.v1.WindowSpec.slide:type_name -> google.protobuf.Duration
+	30,  // 89: millrace.job.v1.WindowAssignSpec.window:type_name -> millrace.job.v1.WindowSpec
+	33,  // 90: millrace.job.v1.ExpandSpec.sets:type_name -> millrace.job.v1.GroupingSet
+	35,  // 91: millrace.job.v1.OverAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	39,  // 92: millrace.job.v1.OverAggregateSpec.order:type_name -> millrace.job.v1.SortColumn
+	35,  // 93: millrace.job.v1.GroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	70,  // 94: millrace.job.v1.GroupAggregateSpec.ttl:type_name -> google.protobuf.Duration
+	54,  // 95: millrace.job.v1.GroupAggregateSpec.input:type_name -> millrace.job.v1.Schema
+	35,  // 96: millrace.job.v1.LocalGroupAggregateSpec.aggregates:type_name -> millrace.job.v1.AggregateCall
+	39,  // 97: millrace.job.v1.RankSpec.order:type_name -> millrace.job.v1.SortColumn
+	4,   // 98: millrace.job.v1.RankSpec.strategy:type_name -> millrace.job.v1.RankStrategy
+	70,  // 99: millrace.job.v1.RankSpec.ttl:type_name -> google.protobuf.Duration
+	70,  // 100: millrace.job.v1.DeduplicateSpec.ttl:type_name -> google.protobuf.Duration
+	43,  // 101: millrace.job.v1.NativeSpec.inputs:type_name -> millrace.job.v1.NativeInput
+	54,  // 102: millrace.job.v1.NativeSpec.output:type_name -> millrace.job.v1.Schema
+	54,  // 103: millrace.job.v1.NativeSpec.sides:type_name -> millrace.job.v1.Schema
+	44,  // 104: millrace.job.v1.NativeSpec.tables:type_name -> millrace.job.v1.NativeTable
+	54,  // 105: millrace.job.v1.NativeInput.schema:type_name -> millrace.job.v1.Schema
+	5,   // 106: millrace.job.v1.NativeTable.shape:type_name -> millrace.job.v1.NativeShape
+	45,  // 107: millrace.job.v1.NativeTable.columns:type_name -> millrace.job.v1.NativeColumn
+	56,  // 108: millrace.job.v1.NativeColumn.type:type_name -> millrace.job.v1.Type
+	69,  // 109: millrace.job.v1.ProgramSpec.env:type_name -> millrace.job.v1.ProgramSpec.EnvEntry
+	47,  // 110: millrace.job.v1.ProgramSpec.functions:type_name -> millrace.job.v1.FunctionSpec
+	6,   // 111: millrace.job.v1.FunctionSpec.kind:type_name -> millrace.job.v1.FunctionKind
+	56,  // 112: millrace.job.v1.FunctionSpec.args:type_name -> millrace.job.v1.Type
+	56,  // 113: millrace.job.v1.FunctionSpec.result:type_name -> millrace.job.v1.Type
+	54,  // 114: millrace.job.v1.FunctionSpec.columns:type_name -> millrace.job.v1.Schema
+	57,  // 115: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	70,  // 116: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	70,  // 117: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	39,  // 118: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	7,   // 119: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	55,  // 120: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	56,  // 121: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	8,   // 122: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	56,  // 123: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	56,  // 124: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	55,  // 125: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	56,  // 126: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	58,  // 127: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	59,  // 128: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	61,  // 129: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	62,  // 130: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	63,  // 131: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	60,  // 132: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	57,  // 133: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	57,  // 134: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	64,  // 135: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	57,  // 136: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	57,  // 137: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	57,  // 138: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	139, // [139:139] is the sub-list for method output_type
+	139, // [139:139] is the sub-list for method input_type
+	139, // [139:139] is the sub-list for extension type_name
+	139, // [139:139] is the sub-list for extension extendee
+	0,   // [0:139] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }
@@ -5297,19 +5972,20 @@ func file_millrace_job_v1_job_proto_init() {
 		(*OperatorSpec_TemporalJoin)(nil),
 		(*OperatorSpec_LookupJoin)(nil),
 		(*OperatorSpec_Correlate)(nil),
+		(*OperatorSpec_Native)(nil),
 	}
 	file_millrace_job_v1_job_proto_msgTypes[26].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[31].OneofWrappers = []any{}
 	file_millrace_job_v1_job_proto_msgTypes[32].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[35].OneofWrappers = []any{}
-	file_millrace_job_v1_job_proto_msgTypes[42].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[41].OneofWrappers = []any{}
+	file_millrace_job_v1_job_proto_msgTypes[48].OneofWrappers = []any{
 		(*Expression_Column)(nil),
 		(*Expression_Literal)(nil),
 		(*Expression_Call)(nil),
 		(*Expression_Cast)(nil),
 		(*Expression_Case)(nil),
 	}
-	file_millrace_job_v1_job_proto_msgTypes[44].OneofWrappers = []any{
+	file_millrace_job_v1_job_proto_msgTypes[50].OneofWrappers = []any{
 		(*Literal_Null)(nil),
 		(*Literal_Bool)(nil),
 		(*Literal_Int64)(nil),
@@ -5323,8 +5999,8 @@ func file_millrace_job_v1_job_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_job_v1_job_proto_rawDesc), len(file_millrace_job_v1_job_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   54,
+			NumEnums:      9,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
