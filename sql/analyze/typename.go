@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"millrace/sql/ast"
+	"millrace/sql/parser"
 	"millrace/types"
 )
 
@@ -92,4 +93,13 @@ func (a *analyzer) typeNested(t *ast.TypeName) (types.Type, error) {
 		out.Fields = append(out.Fields, types.Field{Name: f.Name.Name, Type: p})
 	}
 	return out, nil
+}
+
+// TypeNamed returns the type that a text names, such as DECIMAL(10, 2), or what is wrong with it, with its place.
+func TypeNamed(text string) (types.Type, error) {
+	t, err := parser.ParseType(text)
+	if err != nil {
+		return types.Type{}, err
+	}
+	return newAnalyzer(Input{Text: text}).typeNamed(t)
 }
