@@ -235,6 +235,8 @@ func (p *player) balance() {
 	switch p.c.Spec.Kind() {
 	case jobgraph.KindWindowAggregate:
 		out = 0 // its rows come from state
+	case jobgraph.KindNative:
+		out = p.out.In - c.Filtered - c.Folded - c.Late // what a user's function makes of rows, it alone knows
 	case jobgraph.KindExpand:
 		out /= int64(len(p.c.Spec.Body.(*jobgraph.ExpandSpec).Sets))
 	case jobgraph.KindOverAggregate:

@@ -62,24 +62,17 @@ func isStruct(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && t != timeType && t != decimalType
 }
 
-// codecOf returns the codec of a Go type for the SQL type that a text names, "" for the one that it has by itself.
-func codecOf(t reflect.Type, named string, depth int) (*codec, error) {
+// codecOf returns the codec of a Go type for a SQL type, the zero type for the one that it has by itself.
+func codecOf(t reflect.Type, want types.Type, depth int) (*codec, error) {
 	if depth > types.MaxTypeDepth {
 		return nil, fmt.Errorf("%s contains itself", t)
 	}
 	if t.Kind() == reflect.Pointer {
-		return nullableOf(t, named, depth)
-	}
-	var want types.Type
-	if named != "" {
-		var err error
-		if want, err = sqlType(named); err != nil {
-			return nil, err
-		}
+		return nullableOf(t, want, depth)
 	}
 	c, err := basic(t, want)
 	if c == nil && err == nil {
-		c, err = nested(t, named, depth)
+		c, err = nested(t, want, depth)
 	}
 	if err != nil {
 		return nil, err
@@ -168,23 +161,28 @@ func ofKind(t reflect.Type) (c *codec, own types.Type, others []types.Kind) {
 }
 
 // nested returns the codec of a type with parts.
-func nested(t reflect.Type, named string, depth int) (*codec, error) {
-	if named != "" {
-		return nil, fmt.Errorf("the tag type:%q says what a %s is: leave it out, its parts say it", named, t)
+func nested(t reflect.Type, want types.Type, depth int) (*codec, error) {
+	c, err := nestedOf(t, depth)
+	if err == nil && want.Kind != types.Invalid && !c.typ.EqualIgnoringNull(want) {
+		return nil, fmt.Errorf("a %s is %s, not %s: its parts say what it is", t, c.typ.NotNull(), want.NotNull())
 	}
+	return c, err
+}
+
+func nestedOf(t reflect.Type, depth int) (*codec, error) {
 	switch t.Kind() {
 	case reflect.Slice:
-		elem, err := codecOf(t.Elem(), "", depth+1)
+		elem, err := codecOf(t.Elem(), types.Type{}, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		return listCodec(t, elem), nil
 	case reflect.Map:
-		key, err := codecOf(t.Key(), "", depth+1)
+		key, err := codecOf(t.Key(), types.Type{}, depth+1)
 		if err != nil {
 			return nil, err
 		}
-		elem, err := codecOf(t.Elem(), "", depth+1)
+		elem, err := codecOf(t.Elem(), types.Type{}, depth+1)
 		if err != nil {
 			return nil, err
 		}
@@ -245,11 +243,11 @@ func structCodec(m *Mapping) (*codec, error) {
 }
 
 // nullableOf returns the codec of a pointer, which is NULL where it is nil.
-func nullableOf(t reflect.Type, named string, depth int) (*codec, error) {
+func nullableOf(t reflect.Type, want types.Type, depth int) (*codec, error) {
 	if t.Elem().Kind() == reflect.Pointer {
 		return nil, fmt.Errorf("a %s points to a pointer: one is enough for NULL", t)
 	}
-	elem, err := codecOf(t.Elem(), named, depth+1)
+	elem, err := codecOf(t.Elem(), want, depth+1)
 	if err != nil {
 		return nil, err
 	}

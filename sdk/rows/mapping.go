@@ -27,6 +27,8 @@ type column struct {
 	name   string
 	path   string // as people name it: Bid.Auction
 	offset uintptr
+	goType reflect.Type
+	tagged bool // the type is said by a tag
 	*codec
 }
 
@@ -47,11 +49,11 @@ func Of(t reflect.Type) (*Mapping, error) {
 		return nil, fmt.Errorf("%s: rows are values: leave the pointer out", t)
 	}
 	if !isStruct(t) {
-		c, err := codecOf(t, "", 0)
+		c, err := codecOf(t, types.Type{}, 0)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
-		m.columns = []column{{name: ValueColumn, path: t.String(), codec: c}}
+		m.columns = []column{{name: ValueColumn, path: t.String(), goType: t, codec: c}}
 	} else if err := m.fields(t, t.Name(), 0, 0); err != nil {
 		return nil, err
 	}
@@ -117,7 +119,7 @@ func (m *Mapping) field(f *reflect.StructField, tag tag, path string, offset uin
 			return err
 		}
 	}
-	m.columns = append(m.columns, column{name: name, path: path, offset: offset, codec: c})
+	m.columns = append(m.columns, column{name: name, path: path, offset: offset, goType: f.Type, tagged: tag.typ.Kind != types.Invalid, codec: c})
 	return nil
 }
 
@@ -135,12 +137,17 @@ func (m *Mapping) rowtime(c *codec, path string) error {
 
 // tag is what a field says of itself.
 type tag struct {
-	name, typ     string
+	name          string
+	typ           types.Type // invalid: none is said
 	skip, rowtime bool
 }
 
 func tagOf(f *reflect.StructField) (t tag, err error) {
-	t.typ = f.Tag.Get("type")
+	if named := f.Tag.Get("type"); named != "" {
+		if t.typ, err = analyze.TypeNamed(named); err != nil {
+			return t, fmt.Errorf("the tag type:%q: %w", named, err)
+		}
+	}
 	text, said := f.Tag.Lookup("millrace")
 	if !said {
 		return t, nil
@@ -177,15 +184,6 @@ func columnName(field string) string {
 	return string(r)
 }
 
-// sqlType returns the type that a tag names.
-func sqlType(text string) (types.Type, error) {
-	t, err := analyze.TypeNamed(text)
-	if err != nil {
-		return t, fmt.Errorf("the tag type:%q: %w", text, err)
-	}
-	return t, nil
-}
-
 // Names returns the columns by the names of the fields that they are.
 func (m *Mapping) Names() []string {
 	names := make([]string, len(m.columns))
@@ -197,3 +195,52 @@ func (m *Mapping) Names() []string {
 
 // Column returns the column of that name, -1 where there is none.
 func (m *Mapping) Column(name string) int { return m.Schema.Index(name) }
+
+// Over returns the mapping over columns of a schema, found by their names, and where they stand. A field whose type no tag says takes the type of its column, if it can have it. A
+// field that is no pointer may stand for a column that may be NULL: to read a NULL is an error then. The error lists everything that does not go together.
+func (m *Mapping) Over(s *types.Schema) (*Mapping, []int, error) {
+	out := &Mapping{Go: m.Go, Rowtime: m.Rowtime, columns: make([]column, len(m.columns))}
+	at := make([]int, len(m.columns))
+	fields := make([]types.Field, len(m.columns))
+	var wrong []string
+	for i, c := range m.columns {
+		out.columns[i] = c
+		if at[i] = s.Index(c.name); at[i] < 0 {
+			wrong = append(wrong, fmt.Sprintf("%s is column %s, which is not there", c.path, c.name))
+			continue
+		}
+		is := s.Fields[at[i]].Type
+		if err := out.columns[i].adopt(is); err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s: column %s is %s: %s", c.path, c.name, is, err))
+		}
+		fields[i] = types.Field{Name: c.name, Type: out.columns[i].typ}
+	}
+	if len(wrong) > 0 {
+		return nil, nil, fmt.Errorf("%s does not go with the columns %s: %s", m.Go, strings.Join(columnNames(s), ", "), strings.Join(wrong, "; "))
+	}
+	out.Schema = types.NewSchema(fields...)
+	return out, at, nil
+}
+
+func columnNames(s *types.Schema) []string {
+	names := make([]string, s.Len())
+	for i, f := range s.Fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// adopt has the column stand for one of another type, where that can be.
+func (c *column) adopt(is types.Type) error {
+	if c.typ.EqualIgnoringNull(is) {
+		return nil
+	}
+	if c.tagged {
+		return fmt.Errorf("the field is %s by its tag", c.typ)
+	}
+	other, err := codecOf(c.goType, is.NotNull(), 0)
+	if err == nil {
+		c.codec = other
+	}
+	return err
+}

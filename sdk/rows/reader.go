@@ -14,20 +14,35 @@ const TileRows = 256
 // Reader reads rows of a mapping out of vectors. It is for one goroutine.
 type Reader struct {
 	m       *Mapping
+	at      []int   // where the columns of the mapping stand
 	scratch []int32 // positions that encodings and NULLs make of a tile's
 	err     error   // the first value that can't be read
 }
 
-// NewReader returns a reader.
-func (m *Mapping) NewReader() *Reader { return &Reader{m: m} }
-
-// read writes rows of the columns, which are those of the mapping in their order, to memory.
-func (r *Reader) read(columns []stream.Vector, at span, to memory) {
+// read writes rows of the columns to memory.
+func (r *Reader) read(columns []stream.Vector, at span, to memory) error {
+	r.err = nil
 	for i := range r.m.columns {
-		c := &r.m.columns[i]
+		c, v := &r.m.columns[i], &columns[r.at[i]]
 		r.scratch = r.scratch[:0]
-		c.read(r, &columns[i], at, memory{unsafe.Add(to.base, c.offset), to.stride})
+		if !c.typ.Nullable && (v.HasNulls() || v.Encoding == stream.Dictionary) {
+			if err := c.refuseNull(v, at); err != nil {
+				return err
+			}
+		}
+		c.read(r, v, at, memory{unsafe.Add(to.base, c.offset), to.stride})
 	}
+	return r.err
+}
+
+// refuseNull finds NULLs that the field has no place for.
+func (c *column) refuseNull(v *stream.Vector, at span) error {
+	for i := range at.n {
+		if v.IsNull(at.row(i)) {
+			return fmt.Errorf("column %s is NULL, and %s has no NULL: make the field a pointer", c.name, c.path)
+		}
+	}
+	return nil
 }
 
 // flat returns the flat vector in which rows of a vector stand, and where.
@@ -90,43 +105,45 @@ func (r *Reader) copied(v *stream.Vector, at span) []byte {
 	return all
 }
 
-// Tile is an array of rows that are read and written together.
+// Tile is an array of rows that are read together.
 type Tile[T any] struct {
-	reader *Reader
+	reader Reader
 	rows   []T
 }
 
-// NewTile returns a tile of rows of a mapping, which must be that of T.
-func NewTile[T any](m *Mapping) *Tile[T] {
-	return &Tile[T]{reader: m.NewReader(), rows: make([]T, TileRows)}
+// NewTile returns a tile of rows of a mapping, which must be that of T. at says where the mapping's columns stand in batches; nil: in its own order from the
+// first on.
+func NewTile[T any](m *Mapping, at []int) *Tile[T] {
+	if at == nil {
+		for i := range m.columns {
+			at = append(at, i)
+		}
+	}
+	return &Tile[T]{reader: Reader{m: m, at: at}, rows: make([]T, TileRows)}
 }
 
-// Read returns the selected rows from, from+1, ... to-1 of a batch whose columns are those of the mapping, beginning with column first: at most
-// TileRows. They are the caller's until the next Read, which writes over them.
-func (t *Tile[T]) Read(b *stream.Batch, first, from, to int) []T {
-	out := t.rows[:to-from]
-	if len(out) == 0 {
-		return out
-	}
+// Read returns the selected rows from, from+1, ... to-1 of a batch: at most TileRows. They are the caller's until the next Read, which writes
+// over them. The error names the column and the field of a NULL that the field has no place for.
+func (t *Tile[T]) Read(b *stream.Batch, from, to int) ([]T, error) {
 	at := span{from: from, n: to - from}
 	if sel := b.Sel(); sel != nil {
 		at.sel = sel[from:to]
 	}
-	t.reader.read(b.Columns[first:first+len(t.reader.m.columns)], at, memoryOf(out))
-	return out
+	return t.read(b.Columns, at)
 }
 
-// ReadColumns returns the rows from, from+1, ... to-1 of vectors that are the columns of the mapping, as Read does.
-func (t *Tile[T]) ReadColumns(columns []stream.Vector, from, to int) []T {
-	out := t.rows[:to-from]
-	if len(out) > 0 {
-		t.reader.read(columns, span{from: from, n: to - from}, memoryOf(out))
+// ReadColumns returns the rows from, from+1, ... to-1 of vectors, as Read does.
+func (t *Tile[T]) ReadColumns(columns []stream.Vector, from, to int) ([]T, error) {
+	return t.read(columns, span{from: from, n: to - from})
+}
+
+func (t *Tile[T]) read(columns []stream.Vector, at span) ([]T, error) {
+	out := t.rows[:at.n]
+	if at.n == 0 {
+		return out, nil
 	}
-	return out
+	return out, t.reader.read(columns, at, memoryOf(out))
 }
-
-// Err returns the first value that could not be read: only what a mapping of StateOf keeps as text can have one.
-func (t *Tile[T]) Err() error { return t.reader.err }
 
 func memoryOf[T any](rows []T) memory {
 	var row T

@@ -13,6 +13,7 @@ import (
 	"millrace/sdk/rows"
 	"millrace/stream"
 	"millrace/stream/streamtest"
+	"millrace/types"
 )
 
 type place struct {
@@ -164,10 +165,14 @@ func TestRoundTrip(t *testing.T) {
 		}
 		b := batchOf(t, &pool, m, in)
 		for i, b := range []*stream.Batch{b, streamtest.Reencode(r, b)} {
-			tile := rows.NewTile[everything](m)
+			tile := rows.NewTile[everything](m, nil)
 			var out []everything
 			for from := 0; from < b.Rows(); from += rows.TileRows {
-				out = append(out, tile.Read(b, 0, from, min(from+rows.TileRows, b.Rows()))...)
+				some, err := tile.Read(b, from, min(from+rows.TileRows, b.Rows()))
+				if err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, some...)
 			}
 			if diff := cmp.Diff(in, out, equal...); diff != "" {
 				t.Fatalf("round %d, batch %d: %s", round, i, diff)
@@ -194,6 +199,58 @@ func batchOf[T any](t testing.TB, pool *stream.Pool, m *rows.Mapping, in []T) *s
 		b.Columns[i] = builders[i].Finish()
 	}
 	return b
+}
+
+// A type stands for columns of other types and orders that its fields can have.
+func TestOver(t *testing.T) {
+	type row struct {
+		Start time.Time
+		Price rows.Decimal `type:"DECIMAL(10, 2)"`
+		Name  string
+		Where place
+	}
+	m, err := rows.Of(reflect.TypeFor[row]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := types.NewSchema(
+		types.Field{Name: "where", Type: m.Schema.Fields[3].Type}, types.Field{Name: "name", Type: types.Type{Kind: types.Char, Length: 4, Nullable: true}},
+		types.Field{Name: "more", Type: types.Of(types.Int)}, types.Field{Name: "start", Type: types.TimestampOf(3)}, types.Field{Name: "price", Type: types.DecimalOf(10, 2)},
+	)
+	over, at, err := m.Over(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]int{3, 4, 1, 0}, at); diff != "" {
+		t.Error(diff)
+	}
+	var pool stream.Pool
+	b := streamtest.Batch(t, &pool, s, `
+		('city', 1) 'abcd' 1 1970-01-01 00:00:01.000 1.50
+		('city', NULL) NULL 1 1970-01-01 00:00:01.000 1.50
+	`)
+	defer b.Release()
+	tile := rows.NewTile[row](over, at)
+	got, err := tile.Read(b, 0, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zip := int32(1)
+	if diff := cmp.Diff([]row{{time.Unix(1, 0).UTC(), rows.DecimalOf(150, 2), "abcd", place{"city", &zip}}}, got, cmp.AllowUnexported(rows.Decimal{})); diff != "" {
+		t.Error(diff)
+	}
+	_, err = tile.Read(b, 0, 2)
+	if want := "column name is NULL, and row.Name has no NULL: make the field a pointer"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	wrong := types.NewSchema(types.Field{Name: "start", Type: types.Of(types.BigInt)}, types.Field{Name: "price", Type: types.DecimalOf(11, 2)}, types.Field{Name: "name", Type: types.Of(types.Int)})
+	_, _, err = m.Over(wrong)
+	want := "rows_test.row does not go with the columns start, price, name: row.Start: column start is BIGINT: a time.Time is no BIGINT: it can be TIMESTAMP_LTZ or TIMESTAMP; " +
+		"row.Price: column price is DECIMAL(11, 2): the field is DECIMAL(10, 2) NOT NULL by its tag; row.Name: column name is INT: a string is no INT: it can be VARCHAR or CHAR; " +
+		"row.Where is column where, which is not there"
+	if err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
 }
 
 func TestRefused(t *testing.T) {
@@ -322,10 +379,14 @@ func BenchmarkBid(b *testing.B) {
 	batch := batchOf(b, &pool, m, in)
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
-		tile, n := rows.NewTile[bid](m), 0
+		tile, n := rows.NewTile[bid](m, nil), 0
 		for b.Loop() {
 			for from := 0; from < stream.RowsMax; from += rows.TileRows {
-				n += len(tile.Read(batch, 0, from, from+rows.TileRows))
+				some, err := tile.Read(batch, from, from+rows.TileRows)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n += len(some)
 			}
 		}
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/row")

@@ -20,7 +20,7 @@ func StateOf(t reflect.Type) (*Mapping, error) {
 		return nil, fmt.Errorf("%s: state is of values: leave the pointer out", t)
 	}
 	if !isStruct(t) {
-		c, err := cellOf(t, "")
+		c, err := cellOf(t, types.Type{})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
@@ -75,8 +75,8 @@ func (m *Mapping) cells(t reflect.Type, prefix, path string, offset uintptr, dep
 }
 
 // cellOf returns the codec of a type as one column.
-func cellOf(t reflect.Type, named string) (*codec, error) {
-	c, err := codecOf(t, named, 0)
+func cellOf(t reflect.Type, want types.Type) (*codec, error) {
+	c, err := codecOf(t, want, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,176 @@
+package sdk
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"millrace/expr"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/sdk/rows"
+	"millrace/types"
+)
+
+// Connector says where rows are, outside: Kafka, Files or any Connect.
+type Connector interface {
+	// connect returns the connector's name and options.
+	connect() (string, map[string]string)
+}
+
+// Connect is any connector with its options, as WITH (...) has them in SQL.
+type Connect struct {
+	Name    string
+	Options map[string]string
+}
+
+func (c Connect) connect() (string, map[string]string) { return c.Name, c.Options }
+
+// Kafka is topics of a Kafka cluster.
+type Kafka struct {
+	// Brokers are addresses, separated by commas; "" leaves them to the configuration.
+	Brokers string
+	// Topic is one topic or several, separated by semicolons.
+	Topic string
+	// Format of the records; "" is json.
+	Format string
+	// From says where a new job begins to read: earliest-offset (also ""), latest-offset, timestamp, specific-offsets.
+	From string
+	// Bounded reads up to what there is when the job begins, and ends.
+	Bounded bool
+	// Options are further ones of the connector, as in SQL.
+	Options map[string]string
+}
+
+func (k Kafka) connect() (string, map[string]string) {
+	out := map[string]string{"topic": k.Topic, "format": "json"}
+	if k.Format != "" {
+		out["format"] = k.Format
+	}
+	if k.Brokers != "" {
+		out["properties.bootstrap.servers"] = k.Brokers
+	}
+	maps.Copy(out, k.Options)
+	return "kafka", out
+}
+
+// read returns the options for reading.
+func (k Kafka) read() (string, map[string]string) {
+	name, out := k.connect()
+	if k.From != "" {
+		out["scan.startup.mode"] = k.From
+	} else if _, said := out["scan.startup.mode"]; !said {
+		out["scan.startup.mode"] = "earliest-offset"
+	}
+	if k.Bounded {
+		out["scan.bounded.mode"] = "latest-offset"
+	}
+	return name, out
+}
+
+// Watermark says how a source tells event time: for each split, the latest rowtime so far, less the delay.
+func Watermark(delay time.Duration) Option {
+	return func(n *node) {
+		if n.timed("Watermark") {
+			n.source.Watermark.Delay = delay
+		}
+	}
+}
+
+// Idle says after how long without rows a split of a source holds event time back no longer.
+func Idle(after time.Duration) Option {
+	return func(n *node) {
+		if n.timed("Idle") {
+			n.source.Watermark.IdleTimeout = after
+		}
+	}
+}
+
+// timed tells whether the node makes event time, and notes that an option has no meaning otherwise.
+func (n *node) timed(option string) bool {
+	if n.source != nil && n.source.Watermark != nil {
+		return true
+	}
+	n.refuse("the option "+option+" has no meaning for the "+n.what+" "+string(n.uid), "it is for a source whose type has a field tagged `millrace:\",rowtime\"`")
+	return false
+}
+
+// From reads rows of T. The columns are T's; a record's field is found by its name. A source keeps its positions, so it has a uid. If T has a rowtime, event time is made of it (see Watermark).
+func From[T any](e *Env, uid string, c Connector, options ...Option) *Stream[T] {
+	m := mappingOf[T](e)
+	if m == nil {
+		return broken[T](e)
+	}
+	name, given := c.connect()
+	if k, is := c.(Kafka); is {
+		name, given = k.read()
+	}
+	spec := &jobgraph.SourceSpec{Connector: name, Options: given, Schema: m.Schema}
+	if m.Rowtime != rows.NoRowtime {
+		spec.Watermark = &jobgraph.WatermarkSpec{Column: m.Rowtime}
+	}
+	n := e.stateful("source", uid, append([]Option{func(n *node) { n.source = spec }}, options...))
+	return streamOf[T](n, 0, m)
+}
+
+// To writes the stream's rows. A sink has transactions under its uid. A stream with updates needs a sink that takes them.
+func (s *Stream[T]) To(uid string, c Connector, options ...Option) {
+	if !s.ok() {
+		return
+	}
+	plain := s.plain()
+	name, given := c.connect()
+	spec := &jobgraph.SinkSpec{Connector: name, Options: given}
+	n := s.env.stateful("sink", uid, append([]Option{func(n *node) { n.sink = spec }}, options...), plain.forward())
+	for _, column := range n.primaryKey {
+		at := plain.schema.Index(column)
+		if at < 0 {
+			n.refuse("the primary key of sink "+uid+" has the column "+column+", which is not among "+strings.Join(plain.mapping.Names(), ", "), "name columns of the stream")
+			continue
+		}
+		spec.PrimaryKey = append(spec.PrimaryKey, at)
+	}
+}
+
+// PrimaryKey names the columns of a sink by which rows replace each other.
+func PrimaryKey(columns ...string) Option {
+	return func(n *node) {
+		if n.primaryKey = columns; n.sink == nil {
+			n.refuse("the option PrimaryKey has no meaning for the "+n.what+" "+string(n.uid), "it is for sinks")
+		}
+	}
+}
+
+// plain returns the stream with no other columns than those of T, in their order.
+func (s *Stream[T]) plain() *Stream[T] {
+	if s.at == nil && s.schema.Len() == s.mapping.Schema.Len() {
+		return s
+	}
+	calc := &jobgraph.CalcSpec{}
+	for i, f := range s.mapping.Schema.Fields {
+		at := s.column(i)
+		calc.Columns = append(calc.Columns, jobgraph.Projection{Name: f.Name, Expr: &expr.Column{Index: at, Name: s.schema.Fields[at].Name, T: s.schema.Fields[at].Type}})
+	}
+	n := s.env.add("columns", nil, s.forward())
+	n.parallelism, n.body = s.node.parallelism, calc
+	out := streamOf[T](n, 0, s.mapping)
+	out.schema, out.changes = columnsOf(s.schema, s.mapping, s.at), s.changes
+	return out
+}
+
+// columnsOf returns the columns of a schema in which a mapping stands.
+func columnsOf(s *types.Schema, m *rows.Mapping, at []int) *types.Schema {
+	fields := make([]types.Field, m.Schema.Len())
+	for i, f := range m.Schema.Fields {
+		from := i
+		if at != nil {
+			from = at[i]
+		}
+		fields[i] = types.Field{Name: f.Name, Type: s.Fields[from].Type}
+	}
+	return types.NewSchema(fields...)
+}
+
+func (n *node) refuse(primary, hint string) {
+	n.env.problems.Add(failure.Message{Primary: n.at + ": " + primary, Hint: hint})
+}

@@ -1,0 +1,91 @@
+package sdk
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+
+	"millrace/internal/failure"
+	"millrace/operators"
+)
+
+// guard stands around calls of a user's function: what it returns or panics with becomes a failure that names the function and the row.
+type guard struct {
+	name string // what it is, its uid, and where it was made
+	task string
+	row  func() any // the row under way; nil outside of rows
+}
+
+func guardOf(n *node) guard {
+	return guard{name: fmt.Sprintf("%s %s (%s)", n.what, n.uid, n.at)}
+}
+
+func (g *guard) open(ctx *operators.Context) { g.task = ctx.Task.String() }
+
+// userRestart is the class of a failure of user code: it may go away, and the restart strategy decides how often that is tried.
+var userRestart = failure.Class{Domain: failure.DomainUser, Retry: failure.Restart}
+
+// Bounds of what is said of a failure.
+const (
+	rowTextMax   = 400
+	stackMax     = 12
+	panicTextMax = 1000
+)
+
+// failed makes an error that the function returned a failure.
+func (g *guard) failed(err error) error {
+	return failure.With(fmt.Errorf("%s: %w%s", g.name, err, g.provenance()), userRestart)
+}
+
+// recovered is deferred around calls. A panic becomes an error, with the stack of the user's code.
+func (g *guard) recovered(err *error) {
+	if p := recover(); p != nil {
+		text := bounded(fmt.Sprint(p), panicTextMax)
+		*err = failure.With(fmt.Errorf("%s panicked: %s%s%s", g.name, text, g.provenance(), userStack()), userRestart)
+	}
+}
+
+// provenance says of which row of which task.
+func (g *guard) provenance() (text string) {
+	text = "; task " + g.task
+	if g.row == nil {
+		return text
+	}
+	defer func() { // a String method of the user's may panic in its turn
+		if recover() != nil {
+			text += ", a row that can't be shown"
+		}
+	}()
+	return text + ", row " + bounded(fmt.Sprintf("%+v", g.row()), rowTextMax)
+}
+
+func bounded(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// userStack returns the frames of a panic from where it began up to the engine's.
+func userStack() string {
+	var pcs [64]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
+	var out strings.Builder
+	began, n := false, 0
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			began = true
+		case !began || strings.HasPrefix(f.Function, "runtime."):
+		case isOwn(f.Function) || n == stackMax:
+			return out.String()
+		default:
+			fmt.Fprintf(&out, "\n  at %s (%s:%d)", f.Function, f.File, f.Line)
+			n++
+		}
+		if !more {
+			return out.String()
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package sdk
+
+import (
+	"iter"
+
+	"millrace/jobgraph"
+	"millrace/operators/ordering"
+	"millrace/sdk/rows"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/types"
+)
+
+// MapState is any number of Vs a key, each under a K of its own.
+type MapState[K comparable, V any] struct {
+	core   *core
+	table  statebackend.OrderedMapTable
+	keys   kept[K]
+	values kept[V]
+	row    *types.Schema // of both
+	order  *ordering.Encoder
+	at     statebackend.Orders
+	slot   [1]statebackend.Slot
+	of     []int // the columns of the value
+}
+
+// NewMap declares a state of a map from K to V a key.
+func NewMap[K comparable, V any](s *Setup, name string) *MapState[K, V] {
+	m := &MapState[K, V]{}
+	m.declare(s, name)
+	return m
+}
+
+// OrderedMapState is a MapState whose entries can be asked for by the order of K, as SQL has it.
+type OrderedMapState[K comparable, V any] struct{ MapState[K, V] }
+
+// NewOrderedMap declares a state of an ordered map from K to V a key.
+func NewOrderedMap[K comparable, V any](s *Setup, name string) *OrderedMapState[K, V] {
+	m := &OrderedMapState[K, V]{}
+	m.declare(s, name)
+	return m
+}
+
+func (m *MapState[K, V]) declare(s *Setup, name string) {
+	keys, values := keyMapping[K](s.env), stateMapping[V](s, name)
+	if keys == nil || values == nil {
+		return
+	}
+	columns := append(prefixed("key", columnsOfState(keys)), prefixed("value", columnsOfState(values))...)
+	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeOrderedMap, Columns: columns})
+	if s.core == nil {
+		return
+	}
+	m.core, m.table = s.core, s.core.rt.Tables.OrderedMaps[name]
+	m.keys.open(s.core, keys)
+	m.values.open(s.core, values)
+	fields := make([]types.Field, len(columns))
+	for i, c := range columns {
+		fields[i] = types.Field{Name: c.Name, Type: c.Type}
+	}
+	m.row = types.NewSchema(fields...)
+	var by []jobgraph.SortColumn
+	for i := range keys.Schema.Len() {
+		by = append(by, jobgraph.SortColumn{Column: i})
+	}
+	for i := range values.Schema.Len() {
+		m.of = append(m.of, keys.Schema.Len()+i)
+	}
+	var err error
+	m.order, err = ordering.NewEncoder(m.row, by)
+	s.core.fail(err)
+}
+
+// prefixed names the columns of a part of a row: key and value alone, or with the name of the field behind them.
+func prefixed(part string, columns []jobgraph.NativeColumn) []jobgraph.NativeColumn {
+	for i, c := range columns {
+		if c.Name == rows.ValueColumn && len(columns) == 1 {
+			columns[i].Name = part
+		} else {
+			columns[i].Name = part + "." + c.Name
+		}
+	}
+	return columns
+}
+
+// find sets at to the order of a key.
+func (m *MapState[K, V]) find(key K) bool {
+	m.at.Reset()
+	return !m.core.keyless() && m.addOrder(key, &m.at)
+}
+
+func (m *MapState[K, V]) addOrder(key K, to *statebackend.Orders) bool {
+	b, err := m.keys.batch(&key)
+	if err != nil {
+		m.core.fail(err)
+		return false
+	}
+	m.order.Append(b, nil, to)
+	b.Release()
+	return true
+}
+
+// Put sets the value of a key of the map.
+func (m *MapState[K, V]) Put(key K, value V) {
+	if m.core.keyless() {
+		return
+	}
+	k, err := m.keys.batch(&key)
+	if err != nil {
+		m.core.fail(err)
+		return
+	}
+	defer k.Release()
+	v, err := m.values.batch(&value)
+	if err != nil {
+		m.core.fail(err)
+		return
+	}
+	defer v.Release()
+	row := m.core.rt.Pool.NewBatch(m.row, 1)
+	copy(row.Columns, k.Columns)
+	copy(row.Columns[len(k.Columns):], v.Columns)
+	for i := range row.Columns {
+		row.Columns[i].Retain()
+	}
+	m.at.Reset()
+	m.order.Append(row, nil, &m.at)
+	m.core.fail(m.table.Put(m.core.key, &m.at, row))
+	row.Release()
+}
+
+// Get returns the value of a key of the map; ok is false where there is none.
+func (m *MapState[K, V]) Get(key K) (value V, ok bool) {
+	if !m.find(key) {
+		return value, false
+	}
+	m.table.FindSlots(m.core.key, &m.at, m.slot[:])
+	if m.slot[0] == statebackend.NoSlot {
+		return value, false
+	}
+	m.table.Gather(m.slot[:], m.of, m.values.builders)
+	ok = true
+	m.values.each(1, func(v V) bool { value = v; return true })
+	return value, ok
+}
+
+// Delete deletes a key of the map.
+func (m *MapState[K, V]) Delete(key K) {
+	if m.find(key) {
+		m.table.Delete(m.core.key, &m.at, nil)
+	}
+}
+
+// Len returns how many keys the map has.
+func (m *MapState[K, V]) Len() int {
+	if m.core.keyless() {
+		return 0
+	}
+	var n [1]int32
+	m.table.Count(m.core.key, n[:])
+	return int(n[0])
+}
+
+// Clear deletes all keys of the map.
+func (m *MapState[K, V]) Clear() {
+	if !m.core.keyless() {
+		m.table.DeleteAll(m.core.key)
+	}
+}
+
+// All returns the entries of the map, by the order of their keys. Entries behind the one at hand may be changed meanwhile.
+func (m *MapState[K, V]) All() iter.Seq2[K, V] {
+	return m.scan(&statebackend.OrderedScan{})
+}
+
+// Backward returns the entries by the order of their keys, the greatest first.
+func (m *OrderedMapState[K, V]) Backward() iter.Seq2[K, V] {
+	return m.scan(&statebackend.OrderedScan{Descending: true})
+}
+
+// Range returns the entries from a key on, which is among them, to another, which is not.
+func (m *OrderedMapState[K, V]) Range(from, to K) iter.Seq2[K, V] {
+	scan := &statebackend.OrderedScan{}
+	if !m.addOrder(from, &scan.From) || !m.addOrder(to, &scan.To) {
+		return func(func(K, V) bool) {}
+	}
+	return m.scan(scan)
+}
+
+// First returns the entry of the least key; ok is false where the map is empty.
+func (m *OrderedMapState[K, V]) First() (key K, value V, ok bool) {
+	for k, v := range m.scan(&statebackend.OrderedScan{Limit: 1}) {
+		return k, v, true
+	}
+	return key, value, false
+}
+
+// Last returns the entry of the greatest key; ok is false where the map is empty.
+func (m *OrderedMapState[K, V]) Last() (key K, value V, ok bool) {
+	for k, v := range m.scan(&statebackend.OrderedScan{Limit: 1, Descending: true}) {
+		return k, v, true
+	}
+	return key, value, false
+}
+
+// scan goes over entries, a tile at a time. The key is copied: timers and other states may be used meanwhile.
+func (m *MapState[K, V]) scan(scan *statebackend.OrderedScan) iter.Seq2[K, V] {
+	return func(yield func(K, V) bool) {
+		if m.core.keyless() {
+			return
+		}
+		of := *scan // the iterator may be used again
+		of.Keys = m.core.key
+		for {
+			out := statebackend.OrderedRows{Columns: append(append([]*stream.Builder(nil), m.keys.builders...), m.values.builders...)}
+			if err := m.table.Next(&of, rows.TileRows, &out); err != nil {
+				m.core.fail(err)
+				return
+			}
+			n := len(out.Positions)
+			var keys []K
+			m.keys.each(n, func(k K) bool { keys = append(keys, k); return true })
+			i := 0
+			if !m.values.each(n, func(v V) bool { i++; return yield(keys[i-1], v) }) || n < rows.TileRows {
+				return
+			}
+		}
+	}
+}
