@@ -27,6 +27,7 @@ type node struct {
 	body       jobgraph.OperatorBody
 	make       func() native.Function // of a NativeSpec
 	sides      []*sideInfo            // of a NativeSpec, by port from 1
+	late       any                    // the stream of late rows
 	inputs     []input
 }
 

@@ -1,0 +1,329 @@
+package sdk
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/native"
+	"millrace/sdk/rows"
+	"millrace/statebackend"
+	"millrace/stream"
+)
+
+// Aggregator aggregates the rows of a key and window into an Acc, which is kept as a state is (see NewValue) and begins as the zero Acc.
+type Aggregator[K, T, Acc, Out any] struct {
+	// Add adds a row, which it borrows.
+	Add func(acc *Acc, row *T) error
+	// Result makes the row that the window gives when it closes.
+	Result func(w WindowOf[K], acc *Acc) (Out, error)
+}
+
+// WindowOf is a window of a key.
+type WindowOf[K any] struct {
+	Key        K
+	Start, End time.Time // rows are at or behind Start and before End
+}
+
+// Aggregate aggregates the rows of each key and window by functions in Go. Windows are tumbling, hopping or cumulating; sessions are a KeyedProcess with a
+// timer, or AggregateColumns.
+func Aggregate[K, T, Acc, Out any](w *Windowed[K, T], uid string, of Aggregator[K, T, Acc, Out], options ...Option) *Stream[Out] {
+	if !w.ok() {
+		return broken[Out](w.env)
+	}
+	m := mappingOf[Out](w.env)
+	acc, err := rows.StateOf(reflect.TypeFor[Acc]())
+	if err != nil {
+		w.env.Problemf("the accumulator %s", err)
+	}
+	if w.window.spec.Kind == jobgraph.Session {
+		w.env.Problemf("windows that are sessions have no row-level aggregate: use AggregateColumns, or KeyedProcess with a timer")
+	}
+	if w.window.spec.Parts() < 1 || w.window.spec.Size < time.Millisecond || w.window.spec.Size%time.Millisecond != 0 {
+		w.env.Problemf("windows have a size of whole milliseconds, at least one slide, not %s", w.window.spec.Size)
+		return broken[Out](w.env)
+	}
+	if m == nil || acc == nil {
+		return broken[Out](w.env)
+	}
+	cells := acc.Cells()
+	spec := &jobgraph.NativeSpec{
+		Inputs: []jobgraph.NativeInput{w.keyedInput()}, Output: m.Schema,
+		Tables: []jobgraph.NativeTable{{Name: windowsTable, Shape: jobgraph.NativeValue, Namespaced: true, Columns: cells.Columns}},
+	}
+	if w.late {
+		spec.Sides = append(spec.Sides, w.schema)
+	}
+	n := w.env.stateful("aggregate", uid, options, w.hash())
+	n.native(spec, func() native.Function {
+		return &aggregate[K, T, Acc, Out]{
+			guard: guardOf(n), windows: w, of: of, cells: cells, tile: w.tile(), keys: rows.NewTile[K](w.keys, nil), out: newCollector[Out](m),
+		}
+	})
+	w.keepLate(n)
+	return streamOf[Out](n, 0, m)
+}
+
+// windowsTable has the accumulators, by window and key.
+const windowsTable = "windows"
+
+// aggregate implements native.Function and native.Firer.
+type aggregate[K, T, Acc, Out any] struct {
+	guard
+	windows *Windowed[K, T]
+	of      Aggregator[K, T, Acc, Out]
+	cells   *rows.Cells
+	tile    *rows.Tile[T]
+	keys    *rows.Tile[K]
+	out     *Collector[Out]
+
+	rt        *native.Runtime
+	table     statebackend.ValueTable
+	reader    *stream.KeyReader
+	builder   *stream.KeyBuilder
+	all       *stream.Keys // of the batch
+	watermark int64
+
+	ends      []int64 // of the rows of a tile
+	distinct  []int64
+	positions []int32 // of the rows of a tile in one window
+	some      stream.Keys
+	slots     []statebackend.Slot
+	late      []int32
+	acc       Acc
+
+	firing  int64 // the window under way
+	part    statebackend.Part
+	scanned statebackend.Slot
+	vectors []stream.Vector
+	due     []int64
+}
+
+func (a *aggregate[K, T, Acc, Out]) Open(rt *native.Runtime) (err error) {
+	a.rt, a.table, a.watermark = rt, rt.Tables.Values[windowsTable], int64(rt.Watermark)
+	a.guard.open(rt.Context)
+	a.out.out = rt.Out(operators.MainPort)
+	a.slots, a.ends = make([]statebackend.Slot, rows.TileRows), make([]int64, rows.TileRows)
+	types := rt.Spec.KeyTypes()
+	a.builder = stream.NewKeyBuilder(rt.Pool, types, rows.TileRows)
+	a.vectors = make([]stream.Vector, len(types))
+	a.reader, err = stream.NewKeyReader(a.windows.schema, a.windows.by)
+	return err
+}
+
+// Rows adds rows to their windows.
+func (a *aggregate[K, T, Acc, Out]) Rows(_ int, b *stream.Batch, from int) (to int, err error) {
+	defer a.recovered(&err)
+	if from == 0 {
+		a.all = a.reader.Read(b)
+	}
+	a.late = a.late[:0]
+	for n := b.Rows(); from < n; from += rows.TileRows {
+		tile, err := a.tile.Read(b, from, min(from+rows.TileRows, n))
+		if err == nil {
+			err = a.add(b, tile, from)
+		}
+		if err != nil {
+			return from, a.failed(err)
+		}
+	}
+	a.rt.Counts.Late += int64(len(a.late))
+	if len(a.late) > 0 && a.windows.late {
+		slices.Sort(a.late)
+		a.rt.Give(1, operators.Select(b, a.late))
+	}
+	return b.Rows(), nil
+}
+
+// add adds a tile to each of the windows that its rows are in: the last window of each row, then the one before it, and so on.
+func (a *aggregate[K, T, Acc, Out]) add(b *stream.Batch, tile []T, from int) error {
+	w := &a.windows.window.spec
+	times := &b.Columns[a.windows.rowtime()]
+	for back := range w.Parts() {
+		ends := a.ends[:len(tile)]
+		for i := range ends {
+			ends[i] = windowEnd(w, stream.Value[int64](times, b.Row(from+i)), back)
+		}
+		if err := a.addTo(tile, ends, from); err != nil {
+			return err
+		}
+	}
+	a.noteLate(b, w, times, len(tile), from)
+	return nil
+}
+
+// noteLate finds the rows that were late for all of their windows.
+func (a *aggregate[K, T, Acc, Out]) noteLate(b *stream.Batch, w *jobgraph.WindowSpec, times *stream.Vector, n, from int) {
+	if a.watermark == int64(stream.NoWatermark) {
+		a.rt.Counts.Folded += int64(n)
+		return
+	}
+	for i := range n {
+		row := b.Row(from + i)
+		if windowEnd(w, stream.Value[int64](times, row), 0)-1 <= a.watermark {
+			a.late = append(a.late, int32(row))
+		} else {
+			a.rt.Counts.Folded++
+		}
+	}
+}
+
+// noWindow stands for the end of a window that is none.
+const noWindow = -1 << 63
+
+// addTo adds each row of a tile to the window that ends at a time, but for those of windows that are closed.
+func (a *aggregate[K, T, Acc, Out]) addTo(tile []T, ends []int64, from int) error {
+	a.distinct = a.distinct[:0]
+	for _, end := range ends {
+		if end != noWindow && end-1 > a.watermark && !slices.Contains(a.distinct, end) {
+			a.distinct = append(a.distinct, end)
+		}
+	}
+	for _, end := range a.distinct {
+		a.positions = a.positions[:0]
+		for i, e := range ends {
+			if e == end {
+				a.positions = append(a.positions, int32(from+i))
+			}
+		}
+		if err := a.addRows(end, tile, from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addRows adds the rows at the positions to one window.
+func (a *aggregate[K, T, Acc, Out]) addRows(end int64, tile []T, from int) error {
+	a.some.Reset(a.all.Layout)
+	a.some.AppendRows(a.all, a.positions)
+	slots := a.slots[:len(a.positions)]
+	part := a.table.Part(end, true)
+	if _, err := part.Upsert(&a.some, slots); err != nil {
+		return err
+	}
+	at := 0
+	a.row = func() any { return tile[at] }
+	for i, s := range slots {
+		at = int(a.positions[i]) - from
+		if err := a.cells.Load(part, s, pointer(&a.acc)); err != nil {
+			return err
+		}
+		if err := a.of.Add(&a.acc, &tile[at]); err != nil {
+			return err
+		}
+		if err := a.cells.Store(part, s, pointer(&a.acc)); err != nil {
+			return err
+		}
+	}
+	a.row = nil
+	return nil
+}
+
+// windowEnd returns the end, in milliseconds, of the window that a time is in as its last one but back; noWindow where it is in none.
+func windowEnd(w *jobgraph.WindowSpec, at, back int64) int64 {
+	size, slide := w.Size.Milliseconds(), w.Slide.Milliseconds()
+	switch w.Kind {
+	case jobgraph.Hopping:
+		start := floor(at, slide, w.Offset.Milliseconds()) - back*slide
+		return start + size
+	case jobgraph.Cumulating:
+		start := floor(at, size, w.Offset.Milliseconds())
+		if end := start + size - back*slide; end > at {
+			return end
+		}
+		return noWindow
+	default:
+		return floor(at, size, w.Offset.Milliseconds()) + size
+	}
+}
+
+// floor returns the last multiple of a size, moved by an offset, that is not behind a time.
+func floor(at, size, offset int64) int64 {
+	rest := (at - offset) % size
+	if rest < 0 {
+		rest += size
+	}
+	return at - rest
+}
+
+// Fire gives the windows that event time closes, the earliest first.
+func (a *aggregate[K, T, Acc, Out]) Fire(w stream.Watermark) (done bool, err error) {
+	defer a.recovered(&err)
+	a.watermark = int64(w)
+	for !a.rt.Enough() {
+		if a.part == nil && !a.nextWindow() {
+			return true, nil
+		}
+		slots := a.slots[:rows.TileRows]
+		n, next := a.part.Scan(a.scanned, slots)
+		if a.scanned = next; n == 0 {
+			a.table.Drop(a.firing)
+			a.part = nil
+			continue
+		}
+		if err := a.results(slots[:n]); err != nil {
+			return true, a.failed(err)
+		}
+	}
+	return false, nil
+}
+
+// nextWindow takes the earliest window that is closed.
+func (a *aggregate[K, T, Acc, Out]) nextWindow() bool {
+	a.due = a.table.Namespaces(a.due[:0])
+	if len(a.due) == 0 || a.due[0]-1 > a.watermark {
+		return false
+	}
+	a.firing, a.scanned = a.due[0], 0
+	a.part = a.table.Part(a.firing, false)
+	return true
+}
+
+func (a *aggregate[K, T, Acc, Out]) results(slots []statebackend.Slot) error {
+	if err := a.part.AppendKeys(slots, a.builder); err != nil {
+		return err
+	}
+	for i := range a.vectors {
+		a.vectors[i] = a.builder.Finish(i)
+		defer a.vectors[i].Release()
+	}
+	keys, err := a.keys.ReadColumns(a.vectors, 0, len(slots))
+	if err != nil {
+		return err
+	}
+	w := WindowOf[K]{End: timeOf(a.firing), Start: timeOf(a.start(a.firing))}
+	a.row = func() any {
+		return fmt.Sprintf("of the window from %s of key %v", w.Start.Format(time.RFC3339Nano), w.Key)
+	}
+	for i, s := range slots {
+		if err := a.cells.Load(a.part, s, pointer(&a.acc)); err != nil {
+			return err
+		}
+		w.Key = keys[i]
+		row, err := a.of.Result(w, &a.acc)
+		if err != nil {
+			return err
+		}
+		a.out.Collect(row)
+	}
+	a.row = nil
+	return a.out.settle()
+}
+
+// start returns the start of the window with an end.
+func (a *aggregate[K, T, Acc, Out]) start(end int64) int64 {
+	w := &a.windows.window.spec
+	if w.Kind == jobgraph.Cumulating {
+		return floor(end-1, w.Size.Milliseconds(), w.Offset.Milliseconds())
+	}
+	return end - w.Size.Milliseconds()
+}
+
+func (a *aggregate[K, T, Acc, Out]) Close() error {
+	a.builder.Close()
+	return nil
+}
