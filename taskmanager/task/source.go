@@ -125,7 +125,9 @@ func (s *Source) next(now int64) (stream.Element, int64, error) {
 // watermark returns the watermark that is due, or the task's coming back to life.
 func (s *Source) watermark(now int64) (stream.Element, bool) {
 	if s.generator == nil {
-		return stream.Element{}, false
+		said := s.idle
+		s.idle = true // for ever: what has no event time holds that of others back nowhere
+		return stream.StatusOf(true), !said
 	}
 	if s.idle && !s.generator.Idle() {
 		s.idle = false
