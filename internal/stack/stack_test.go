@@ -1,0 +1,61 @@
+package stack_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"millrace/internal/stack"
+)
+
+// caught is what Panic says of what f throws.
+func caught(f func()) (text string) {
+	defer func() { text = stack.Panic(recover()) }()
+	f()
+	return ""
+}
+
+func throws() {
+	var m map[string]int
+	m["x"] = 1
+}
+
+func sorts() {
+	slices.SortFunc([]int{2, 1}, func(int, int) int { panic("compares nothing") })
+}
+
+func again() {
+	defer func() { panic("while panicking") }()
+	throws()
+}
+
+func deep(n int) {
+	if n == 0 {
+		panic(strings.Repeat("é", 3*stack.BytesMax))
+	}
+	deep(n - 1)
+}
+
+func TestPanicShowsTheUsersFrames(t *testing.T) {
+	for name, c := range map[string]struct {
+		f     func()
+		first string // function
+		has   string
+	}{
+		"of the runtime":        {throws, "millrace/internal/stack_test.throws", "panic: assignment to entry in nil map"},
+		"below the library":     {sorts, "millrace/internal/stack_test.sorts.func1", "slices."},
+		"while panicking":       {again, "millrace/internal/stack_test.throws", "panic: while panicking"},
+		"longer than its bound": {func() { deep(200) }, "millrace/internal/stack_test.deep", "é ..."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := caught(c.f)
+			lines := strings.Split(text, "\n")
+			if len(lines) < 3 || lines[1] != c.first || !strings.Contains(text, c.has) {
+				t.Errorf("got %s\nwant %s first, and %q", text, c.first, c.has)
+			}
+			if len(text) > stack.BytesMax || strings.Contains(text, "testing.tRunner") || strings.Contains(text, "runtime.") {
+				t.Errorf("%d bytes, or frames that are nobody's:\n%s", len(text), text)
+			}
+		})
+	}
+}
