@@ -138,6 +138,12 @@ type Reader interface {
 	Close() error
 }
 
+// Locator is a Reader that can tell people what it gave.
+type Locator interface {
+	// Began returns where the first row of the batch that Read gave last stands, in the words of PositionError; "" before the first.
+	Began() string
+}
+
 // EnumeratorContext is what an Enumerator is given.
 type EnumeratorContext struct {
 	Identity // Subtask is 0

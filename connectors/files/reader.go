@@ -26,6 +26,8 @@ type reader struct {
 	left     int     // splits that are not at their end
 	finished []int32 // not yet told
 
+	began int64 // where the last batch stands in its file
+	read  bool  // there was one
 	chunk chunk
 	rest  []byte // of the chunk, not decoded
 	lines [][]byte
@@ -87,6 +89,7 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 			return nil, connectors.Dry, nil
 		}
 	}
+	r.began, r.read = r.split().next, true
 	if err := r.decode(); err != nil {
 		r.out.Truncate(0)
 		return nil, connectors.Dry, err
@@ -125,6 +128,14 @@ func (r *reader) decode() error {
 	}
 	r.advance(done)
 	return nil
+}
+
+// Began implements connectors.Locator.
+func (r *reader) Began() string {
+	if !r.read {
+		return ""
+	}
+	return position(r.split().name, r.began)
 }
 
 func (r *reader) split() *file { return &r.splits[r.chunk.ordinal] }

@@ -29,6 +29,7 @@ type reader struct {
 	chunk       *Chunk  // being decoded; values before from are done
 	from        int
 	ordinal     int32 // of the chunk's split
+	began       int64 // the offset of the last batch
 	publisher   *publisher
 	publishable map[Partition]int64
 }
@@ -116,6 +117,9 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 		if taken, err := r.take(next); err != nil || !taken {
 			return nil, connectors.More, err
 		}
+	}
+	if r.rows.Len() == 0 && r.from < len(r.chunk.Offsets) {
+		r.began = r.chunk.Offsets[r.from]
 	}
 	if err := r.decode(); err != nil {
 		return nil, connectors.More, err
@@ -219,6 +223,15 @@ func (r *reader) undecodable(err error) error {
 		return failure.User(&connectors.PositionError{Position: at, Err: fmt.Errorf("decode record: %w", err)})
 	}
 	return nil
+}
+
+// Began implements connectors.Locator.
+func (r *reader) Began() string {
+	if int(r.ordinal) >= len(r.splits) {
+		return ""
+	}
+	s := &r.splits[r.ordinal]
+	return position(s.Topic, s.Partition, r.began)
 }
 
 // Finished implements connectors.Reader.

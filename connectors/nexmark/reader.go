@@ -1,6 +1,8 @@
 package nexmark
 
 import (
+	"fmt"
+
 	"millrace/connectors"
 	"millrace/formats"
 	"millrace/internal/failure"
@@ -19,6 +21,8 @@ type reader struct {
 	alarm   *connectors.Alarm // set where the rate is limited
 
 	splits   []*readSplit
+	last     *readSplit // of the batch that was given last
+	began    int64      // its first event
 	noMore   bool
 	finished []int32 // not yet told
 }
@@ -81,12 +85,21 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 	if limit <= s.next {
 		return nil, connectors.Dry, nil
 	}
+	r.last, r.began = s, s.next
 	b := r.make(s, limit)
 	if b != nil {
 		b.Split = s.ordinal
 	}
 	r.end(s)
 	return b, connectors.More, nil
+}
+
+// Began implements connectors.Locator.
+func (r *reader) Began() string {
+	if r.last == nil {
+		return ""
+	}
+	return fmt.Sprintf("split %s, event %d", r.last.id(), r.began)
 }
 
 // furthestBehind returns the split with the earliest next event, nil where all

@@ -308,6 +308,7 @@ func failureOf(words []string) Failure {
 	classes := map[string]failure.Class{
 		"restart": {Domain: failure.DomainInternal, Retry: failure.Restart}, "backoff": {Domain: failure.DomainExternal, Retry: failure.Backoff},
 		"never": {Domain: failure.DomainExternal, Retry: failure.Never}, "user": {Domain: failure.DomainUser, Retry: failure.Never},
+		"panic": {Domain: failure.DomainUser, Retry: failure.Restart},
 	}
 	f := Failure{Class: classes[words[0]], Consequence: words[0] == "consequence"}
 	words = words[1:]

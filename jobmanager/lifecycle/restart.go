@@ -168,14 +168,14 @@ func orDefault[T int | time.Duration](v, def T) T {
 }
 
 // verdict counts a failure at a position, and tells whether the job must not be restarted after it, and the reason for
-// people.
+// people. Of what is the user's only that may be restarted which says so: a function that panics may not do so again.
 func (r *restarts) verdict(f Failure) (reason string, doomed bool) {
 	if f.Position != "" {
 		if n := r.failedAt(f.Position); n >= r.spec.Poison {
 			return fmt.Sprintf("poison record at %s: %d failures there, the last: %s", f.Position, n, f.Message), true
 		}
 	}
-	return f.Message, f.Class.Domain == failure.DomainUser || f.Class.Retry == failure.Never
+	return f.Message, f.Class.Retry == failure.Never || f.Class == (failure.Class{Domain: failure.DomainUser, Retry: failure.Backoff})
 }
 
 func (r *restarts) failedAt(position string) int {

@@ -32,15 +32,18 @@ type chain struct {
 	clocked []int // those that act on processing time
 	end     terminal
 	held    []*stream.Batch // what each operator was given and may still look at
-	deepest int             // the deepest level that may have output; -1 when all are drained
-	signal  *signal
-	store   signal // the one signal that there can be
-	ledger  *ledger
-	arrived func(stream.Element) (bool, error)
+	calls   int             // the operator that is being called; -1: none
+	// panicked is the failure of what an operator threw.
+	panicked func(thrown any) error
+	deepest  int // the deepest level that may have output; -1 when all are drained
+	signal   *signal
+	store    signal // the one signal that there can be
+	ledger   *ledger
+	arrived  func(stream.Element) (bool, error)
 }
 
 func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(stream.Element) (bool, error)) *chain {
-	c := &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, arrived: arrived}
+	c := &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, calls: -1, arrived: arrived}
 	for i, op := range ops {
 		if _, ok := op.(operators.Clocked); ok {
 			c.clocked = append(c.clocked, i)
@@ -65,10 +68,10 @@ func (c *chain) give(level, input int, b *stream.Batch) error {
 	c.held[level] = b
 	c.deepest = level
 	c.ledger.operators[level].in += int64(b.Rows())
-	if err := c.ops[level].Process(input, b); err != nil {
-		return err
-	}
-	return nil
+	c.calls = level
+	err := c.ops[level].Process(input, b)
+	c.calls = -1
+	return err
 }
 
 // send starts a signal. The chain must be idle.
@@ -82,8 +85,10 @@ func (c *chain) wake(now int64) (woke bool, err error) {
 	for _, i := range c.clocked {
 		op := c.ops[i].(operators.Clocked)
 		if at, ok := op.WakeAt(); ok && at <= now {
-			c.deepest = i
-			return true, op.Wake(now)
+			c.deepest, c.calls = i, i
+			err = op.Wake(now)
+			c.calls = -1
+			return true, err
 		}
 	}
 	return false, nil
@@ -142,7 +147,9 @@ func (c *chain) pull() (left, stuck bool, err error) {
 	if last && !c.end.ready() {
 		return false, true, nil
 	}
+	c.calls = i
 	out, err := c.ops[i].Next()
+	c.calls = -1
 	switch {
 	case err != nil:
 		return false, false, err
@@ -174,8 +181,9 @@ func (c *chain) drained(level int) {
 func (c *chain) deliver() (done bool, err error) {
 	s := c.signal
 	if s.at < len(c.ops) {
+		c.calls = s.at
 		err := c.tell(s)
-		c.deepest = s.at
+		c.deepest, c.calls = s.at, -1
 		s.at++
 		return true, err
 	}
@@ -232,6 +240,18 @@ func mapWatermark(op operators.Operator, w stream.Watermark) stream.Watermark {
 	return w
 }
 
+// closeOperator closes an operator. One that panics keeps nothing else from being closed.
+func (c *chain) closeOperator(i int, op operators.Operator) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = c.panicked(r)
+		}
+		c.calls = -1
+	}()
+	c.calls = i
+	return op.Close()
+}
+
 // close closes every operator and releases what is under way.
 func (c *chain) close() error {
 	var first error
@@ -240,7 +260,7 @@ func (c *chain) close() error {
 			b.Release()
 			c.held[i] = nil
 		}
-		if err := op.Close(); err != nil && first == nil {
+		if err := c.closeOperator(i, op); err != nil && first == nil {
 			first = fmt.Errorf("close operator %d: %w", i, err)
 		}
 	}

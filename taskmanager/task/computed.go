@@ -19,6 +19,9 @@ func Computed(r connectors.Reader, p *kernel.Projection, pool *stream.Pool) conn
 	return &computed{Reader: r, columns: p, pool: pool}
 }
 
+// Began implements connectors.Locator.
+func (c *computed) Began() string { return began(c.Reader) }
+
 // Read implements connectors.Reader.
 func (c *computed) Read() (*stream.Batch, connectors.ReadStatus, error) {
 	b, status, err := c.Reader.Read()

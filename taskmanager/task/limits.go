@@ -9,6 +9,8 @@ const (
 	pieceRows = 256
 	// stepBatches is how many batches one Step lets leave the chain.
 	stepBatches = 8
+	// traceBytesMax bounds the stack of a panic that is ours.
+	traceBytesMax = 1 << 14
 	// commandsMax bounds the mailbox. What fills it is bounded by itself
 	// (checkpoints under way, splits of a source), so reaching it is a bug.
 	commandsMax = 1 << 16

@@ -2,11 +2,7 @@ package task
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"time"
-
-	"millrace/internal/failure"
 )
 
 // Run steps the task on the calling goroutine until it is finished, fails, or
@@ -15,7 +11,7 @@ import (
 func (t *Task) Run(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = failure.Internal(fmt.Errorf("task %s panicked: %v\n%s", t.ID, r, debug.Stack()))
+			err = t.panicked(r)
 			t.closeAfterPanic()
 			return
 		}

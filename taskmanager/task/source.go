@@ -228,6 +228,24 @@ func (s *Source) end() stream.Element {
 	return stream.End()
 }
 
+// where says where the batch stands that the source gave last: in the connector's words, or at least in which split.
+func (s *Source) where(split int32) string {
+	if at := began(s.reader); at != "" {
+		return at
+	}
+	if split >= 0 && int(split) < len(s.splits) {
+		return fmt.Sprintf("split %s", s.splits[split].ID)
+	}
+	return ""
+}
+
+func began(r connectors.Reader) string {
+	if l, ok := r.(connectors.Locator); ok {
+		return l.Began()
+	}
+	return ""
+}
+
 func (s *Source) close() error {
 	s.batch.Release()
 	s.batch = nil

@@ -56,6 +56,8 @@ type Link struct {
 	UID      types.OperatorUID
 	Operator operators.Operator
 	Counts   *operators.Counts
+	// Native operators call functions of the user's.
+	Native bool
 }
 
 // Parts are what a task is made of. The task owns all of it and closes it.
@@ -144,6 +146,7 @@ func New(p Parts, box *Mailbox) *Task {
 	}
 	t.ledger = newLedger(p.Chain, p.Ledger)
 	t.chain = newChain(ops, t, t.ledger, t.arrived)
+	t.chain.panicked = t.panicked
 	return t
 }
 
