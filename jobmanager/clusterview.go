@@ -35,7 +35,7 @@ func (j *JobManager) DescribeCluster(context.Context, *apiv1.DescribeClusterRequ
 func (r *registry) describe(m *member) *apiv1.TaskManagerDescription {
 	d := &apiv1.TaskManagerDescription{
 		TaskManagerId: string(m.id), DataAddress: m.dataAddress, Labels: m.labels, Joined: timestamppb.New(m.since),
-		Slots: make([]string, m.slots), SlotStateBytes: m.stateBytes,
+		Slots: make([]string, m.slots), SlotStateBytes: m.stateBytes, Builds: m.builds,
 	}
 	m.mu.Lock()
 	d.LastHeartbeat, d.Leaving, d.Trouble = timestamppb.New(m.mu.beat), m.mu.leaving, cmp.Or(m.mu.trouble, m.mu.own)
@@ -43,7 +43,11 @@ func (r *registry) describe(m *member) *apiv1.TaskManagerDescription {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range d.Slots {
-		d.Slots[i] = string(r.mu.slots[types.SlotID{TaskManager: m.id, Index: int32(i)}])
+		owner := r.mu.slots[types.SlotID{TaskManager: m.id, Index: int32(i)}]
+		d.Slots[i] = string(owner.job)
+		if owner.exclusive {
+			d.Exclusive = string(owner.job)
+		}
 	}
 	return d
 }

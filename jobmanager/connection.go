@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"syscall"
 	"time"
 
@@ -94,6 +95,7 @@ func (m *member) staleFor(reg *controlv1.Register) string {
 func newMember(reg *controlv1.Register, now time.Time) *member {
 	return &member{
 		id: types.TaskManagerID(reg.TaskManagerId), incarnation: reg.Incarnation, slots: int(reg.Slots), labels: reg.Labels,
+		builds:      slices.Compact(slices.Sorted(slices.Values(reg.Builds))),
 		dataAddress: reg.DataAddress, stateBytes: reg.SlotStateBytes, since: now,
 		session: delivery.New[*controlv1.JobManagerMessage](sendQueueMax), gone: make(chan struct{}),
 	}

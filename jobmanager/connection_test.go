@@ -142,7 +142,7 @@ func TestComesBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := newConnections(t)
 			k := c.join(process("a", "host:1"))
-			if !c.take("job", []types.SlotID{{TaskManager: "tm"}}) {
+			if !c.take(tenant{job: "job"}, []types.SlotID{{TaskManager: "tm"}}) {
 				t.Fatal("no slot")
 			}
 			c.send("tm", trigger(1))

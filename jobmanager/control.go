@@ -93,6 +93,8 @@ func (j *JobManager) refuse(r *controlv1.Register) string {
 		return "a task manager needs an id and an incarnation"
 	case r.Slots < 1 || r.Slots > slotsMax:
 		return fmt.Sprintf("%d slots: a task manager has 1 to %d", r.Slots, slotsMax)
+	case len(r.Builds) > buildsMax:
+		return fmt.Sprintf("%d builds: a task manager carries at most %d", len(r.Builds), buildsMax)
 	case r.Version != j.Version:
 		return fmt.Sprintf("its version is %s, this job manager's is %s; run one version in a cluster, and start every process anew when it changes",
 			r.Version, j.Version)
@@ -120,7 +122,10 @@ func (j *JobManager) refuseClock(r *controlv1.Register) string {
 	return ""
 }
 
-const slotsMax = 1024
+const (
+	slotsMax  = 1024
+	buildsMax = 100
+)
 
 func (l *leadership) refuse(s controlStream, reason string) error {
 	return s.Send(&controlv1.JobManagerMessage{
@@ -225,7 +230,7 @@ func (l *leadership) heartbeat(m *member, hb *controlv1.Heartbeat) {
 // slots that are left.
 func (l *leadership) inventory(m *member, i *controlv1.Inventory) {
 	jobs := make(map[types.JobID][]*controlv1.RegionInventory)
-	slots := make(map[types.SlotID]types.JobID)
+	slots := make(map[types.SlotID]tenant)
 	for _, r := range i.Regions {
 		job := types.JobID(r.JobId)
 		jobs[job] = append(jobs[job], r)
@@ -233,7 +238,7 @@ func (l *leadership) inventory(m *member, i *controlv1.Inventory) {
 			continue
 		}
 		for _, t := range r.Tasks {
-			slots[types.SlotID{TaskManager: m.id, Index: t.Slot}] = job
+			slots[types.SlotID{TaskManager: m.id, Index: t.Slot}] = tenant{job, r.Exclusive}
 		}
 	}
 	l.registry.inventory(m, slots)

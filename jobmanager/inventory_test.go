@@ -137,7 +137,7 @@ func TestInventoriesReserve(t *testing.T) {
 		t.Errorf("before it has told, %s is offered", got)
 	}
 	taken := types.SlotID{TaskManager: "tm", Index: 1}
-	c.inventory(m, map[types.SlotID]types.JobID{taken: "job"})
+	c.inventory(m, map[types.SlotID]tenant{taken: {job: "job"}})
 	for job, want := range map[types.JobID]string{"other": "tm#0", "job": "tm#0 tm#1"} {
 		if got := free(job); got != want {
 			t.Errorf("%s is offered %q, want %q", job, got, want)

@@ -17,13 +17,17 @@ func (r *registry) cluster(job types.JobID) scheduler.Cluster {
 	members := r.members()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	others := r.othersLocked(job)
 	for _, m := range members {
 		if !m.hasTold() {
 			continue
 		}
-		tm := scheduler.TaskManager{ID: m.id, Slots: m.slots, Labels: m.labels, Leaving: m.isLeaving()}
+		tm := scheduler.TaskManager{
+			ID: m.id, Slots: m.slots, Labels: m.labels, Builds: m.builds, Leaving: m.isLeaving(),
+			Exclusive: others[m.id].exclusive, Shared: others[m.id].shared,
+		}
 		for i := range int32(m.slots) {
-			if owner, taken := r.mu.slots[types.SlotID{TaskManager: m.id, Index: i}]; taken && owner != job {
+			if owner, taken := r.mu.slots[types.SlotID{TaskManager: m.id, Index: i}]; taken && owner.job != job {
 				tm.Taken = append(tm.Taken, i)
 			}
 		}
@@ -39,13 +43,17 @@ func (d *driver) schedule() {
 	}
 	p, policy := d.at.last, d.l.jm.Policy
 	policy.AllowLower = policy.AllowLower && d.lower
-	a, report := scheduler.Schedule(d.l.registry.cluster(d.store.job), d.pinned(p), d.previous, policy)
+	cluster := d.l.registry.cluster(d.store.job)
+	a, report := scheduler.Schedule(cluster, d.pinned(p), d.previous, policy)
 	missing := lifecycle.ResourcesMissing{Attempt: p.attempt, Reason: report.Waiting()}
+	if !cluster.Carried(d.graph) {
+		missing.Reason += "; " + d.l.jm.startProgram(d.graph.Program)
+	}
 	switch moved := d.moves(a); {
 	case report.Unplaced() > 0:
 	case moved != "":
 		missing.Reason, missing.All = fmt.Sprintf("there are slots only where %s moves", moved), true
-	case !d.l.registry.take(d.store.job, a.Slots()):
+	case !d.l.registry.take(tenantOf(d.store.job, d.graph), a.Slots()):
 		missing.Reason = "its slots were taken by another job"
 	default:
 		d.placed(p, a, report)

@@ -10,6 +10,7 @@ import (
 
 	"millrace/internal/clock"
 	"millrace/internal/delivery"
+	"millrace/jobgraph"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )
@@ -27,7 +28,7 @@ type registry struct {
 	mu      struct {
 		sync.Mutex
 		members map[types.TaskManagerID]*member
-		slots   map[types.SlotID]types.JobID
+		slots   map[types.SlotID]tenant
 	}
 	// changed tells every driver that slots came or went.
 	changed func()
@@ -35,12 +36,22 @@ type registry struct {
 	lost func(types.TaskManagerID, string)
 }
 
+// tenant is the job that has a slot. One that is exclusive has its task managers for itself.
+type tenant struct {
+	job       types.JobID
+	exclusive bool
+}
+
+// tenantOf returns what a job is to the slots that it has.
+func tenantOf(job types.JobID, g *jobgraph.Graph) tenant { return tenant{job, g.Natives()} }
+
 // member is a task manager that is connected, or may be in a moment.
 type member struct {
 	id          types.TaskManagerID
 	incarnation string
 	slots       int
 	labels      map[string]string
+	builds      []string // in order
 	dataAddress string
 	stateBytes  int64 // of a slot; 0 is no bound
 	since       time.Time
@@ -117,7 +128,7 @@ func (r *registry) idle(id types.TaskManagerID) bool {
 func newRegistry(term types.Term, c clock.Clock, dial func(context.Context, string) error) *registry {
 	r := &registry{term: term, clock: c, dial: dial}
 	r.mu.members = make(map[types.TaskManagerID]*member)
-	r.mu.slots = make(map[types.SlotID]types.JobID)
+	r.mu.slots = make(map[types.SlotID]tenant)
 	return r
 }
 
@@ -212,21 +223,45 @@ func (r *registry) members() []*member {
 }
 
 // take gives the slots to a job in place of those it has; false if one of them
-// is another job's or gone.
-func (r *registry) take(job types.JobID, slots []types.SlotID) bool {
+// is another job's or gone, or beside those of a job with which it may not share.
+func (r *registry) take(by tenant, slots []types.SlotID) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	others := r.othersLocked(by.job)
 	for _, s := range slots {
 		owner, taken := r.mu.slots[s]
-		if r.mu.members[s.TaskManager] == nil || (taken && owner != job) {
+		beside := others[s.TaskManager]
+		if r.mu.members[s.TaskManager] == nil || (taken && owner.job != by.job) || beside.exclusive != "" || (by.exclusive && beside.shared != "") {
 			return false
 		}
 	}
-	r.releaseLocked(job)
+	r.releaseLocked(by.job)
 	for _, s := range slots {
-		r.mu.slots[s] = job
+		r.mu.slots[s] = by
 	}
 	return true
+}
+
+// beside says what other jobs a task manager runs, as scheduler.TaskManager has it.
+type beside struct{ exclusive, shared types.JobID }
+
+// othersLocked returns what every task manager runs of other jobs than one.
+func (r *registry) othersLocked(job types.JobID) map[types.TaskManagerID]beside {
+	out := make(map[types.TaskManagerID]beside)
+	for s, owner := range r.mu.slots {
+		if owner.job == job {
+			continue
+		}
+		b := out[s.TaskManager]
+		switch {
+		case owner.exclusive:
+			b.exclusive = owner.job
+		case b.shared == "" || owner.job < b.shared:
+			b.shared = owner.job
+		}
+		out[s.TaskManager] = b
+	}
+	return out
 }
 
 // release frees the slots of a job.
@@ -246,7 +281,7 @@ func (r *registry) vacate(job types.JobID) {
 	}
 	r.mu.Lock()
 	for s, owner := range r.mu.slots {
-		if owner == job && leaving[s.TaskManager] {
+		if owner.job == job && leaving[s.TaskManager] {
 			delete(r.mu.slots, s)
 		}
 	}
@@ -256,11 +291,11 @@ func (r *registry) vacate(job types.JobID) {
 
 // inventory reserves the slots that jobs have on a member, so that nobody else takes them before it is decided what goes
 // on there. From now on the others are offered.
-func (r *registry) inventory(m *member, slots map[types.SlotID]types.JobID) {
+func (r *registry) inventory(m *member, slots map[types.SlotID]tenant) {
 	r.mu.Lock()
-	for s, job := range slots {
+	for s, owner := range slots {
 		if r.mu.members[m.id] == m {
-			r.mu.slots[s] = job
+			r.mu.slots[s] = owner
 		}
 	}
 	m.mu.Lock()
@@ -280,7 +315,7 @@ func (r *registry) keep(job types.JobID, slots []types.SlotID) {
 	r.mu.Lock()
 	freed := false
 	for s, owner := range r.mu.slots {
-		if owner == job && !slices.Contains(slots, s) {
+		if owner.job == job && !slices.Contains(slots, s) {
 			delete(r.mu.slots, s)
 			freed = true
 		}
@@ -294,7 +329,7 @@ func (r *registry) keep(job types.JobID, slots []types.SlotID) {
 
 func (r *registry) releaseLocked(job types.JobID) {
 	for s, owner := range r.mu.slots {
-		if owner == job {
+		if owner.job == job {
 			delete(r.mu.slots, s)
 		}
 	}

@@ -74,6 +74,11 @@ func (l *leadership) submitJob(ctx context.Context, r *apiv1.SubmitJobRequest) (
 	}
 	resp := &apiv1.SubmitJobResponse{Explanation: jobgraph.Explain(g)}
 	id := l.jobID(r.IdempotencyKey)
+	if l.view(id) == nil { // who submits again, and is told what it has, is not told what has gone since
+		if err := l.canCarry(g); err != nil {
+			return nil, refusal(err)
+		}
+	}
 	_, report := scheduler.Schedule(l.registry.cluster(id), g, scheduler.Assignment{}, l.jm.Policy)
 	resp.Placements = placementReasons(report)
 	var from *beginning

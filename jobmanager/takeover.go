@@ -232,7 +232,7 @@ func (d *driver) adoptRegions(fx lifecycle.AdoptRegions) {
 		d.adoptRegion(region, c.plan[region])
 	}
 	d.at.placement++
-	d.l.registry.take(d.store.job, d.previous.Slots())
+	d.l.registry.take(tenantOf(d.store.job, d.graph), d.previous.Slots())
 	d.noteTakeover(fx, tasks)
 	d.at.coordinator = checkpoint.New(d.adoptedConfig(fx.Regions, c))
 	for _, region := range fx.Regions {

@@ -1,4 +1,8 @@
 package scheduler
 
-// namesShown bounds how many task managers a reason names.
-const namesShown = 8
+const (
+	// namesShown bounds how many task managers a reason names.
+	namesShown = 8
+	// shortBuild is how many digits of a build people are shown.
+	shortBuild = 12
+)

@@ -35,12 +35,13 @@ func Schedule(c Cluster, g *jobgraph.Graph, prev Assignment, p Policy) (Assignme
 
 // scheduling is one call of Schedule.
 type scheduling struct {
-	managers []*manager // by id
-	byID     map[types.TaskManagerID]*manager
-	free     int      // slots before any placement
-	homes    []string // task managers that had free slots before any placement
-	refused  []string // task managers that don't count, and why
-	haveText string   // what have returned
+	managers  []*manager // by id
+	byID      map[types.TaskManagerID]*manager
+	free      int      // slots before any placement
+	homes     []string // task managers that had free slots before any placement
+	refused   []string // task managers that don't count, and why
+	haveText  string   // what have returned
+	uncarried string   // the program that no task manager carries; "" if it needs none or there is one
 }
 
 // manager is a task manager that counts.
@@ -67,6 +68,9 @@ const (
 
 func newScheduling(c Cluster, g *jobgraph.Graph, p Policy) *scheduling {
 	s := &scheduling{byID: make(map[types.TaskManagerID]*manager)}
+	if !c.Carried(g) {
+		s.uncarried = ProgramName(g.Program)
+	}
 	for _, tm := range c.TaskManagers {
 		if s.byID[tm.ID] != nil {
 			continue
@@ -79,6 +83,10 @@ func newScheduling(c Cluster, g *jobgraph.Graph, p Policy) *scheduling {
 		}
 		if lacks := lacking(tm.Labels, p.Labels, g.TaskManagerLabels); lacks != "" {
 			s.refused = append(s.refused, fmt.Sprintf("%s lacks the label %s", tm.ID, lacks))
+			continue
+		}
+		if alien := tm.alien(g); alien != "" {
+			s.refused = append(s.refused, fmt.Sprintf("%s %s", tm.ID, alien))
 			continue
 		}
 		taken := make(map[int32]bool, len(tm.Taken))

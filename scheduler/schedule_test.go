@@ -25,10 +25,12 @@ func TestScripts(t *testing.T) {
 		s := &script{}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
-			// cluster lists task managers: a line each, "tm-1 slots=2 taken=0,1 label=zone:a".
+			// cluster lists task managers: a line each, "tm-1 slots=2 taken=0,1 label=zone:a builds=b1,b2 shared=job-2"; exclusive=
+			// and shared= are other jobs there.
 			case "cluster":
 				s.cluster = parseCluster(t, d.Input)
-			// graph lists vertices: a line each, "window p=2 group=g"; without p the graph's (parallelism=). label= is wanted.
+			// graph lists vertices: a line each, "window p=2 group=g"; without p the graph's (parallelism=). label= is wanted. With build=
+			// it calls functions of the program of that build.
 			case "graph":
 				s.graph = parseGraph(t, d)
 			// forget begins a new job.
@@ -75,6 +77,12 @@ func parseCluster(t *testing.T, text string) (c scheduler.Cluster) {
 			case "label":
 				k, v, _ := strings.Cut(value, ":")
 				tm.Labels[k] = v
+			case "builds":
+				tm.Builds = strings.Split(value, ",")
+			case "exclusive":
+				tm.Exclusive = types.JobID(value)
+			case "shared":
+				tm.Shared = types.JobID(value)
 			default:
 				t.Fatalf("no key %s", key)
 			}
@@ -105,7 +113,17 @@ func parseGraph(t *testing.T, d *datadriven.TestData) *jobgraph.Graph {
 		}
 		g.Vertices = append(g.Vertices, v)
 	}
+	var build string
+	if d.MaybeScanArgs(t, "build", &build) {
+		callProgram(g, build)
+	}
 	return g
+}
+
+// callProgram has a graph call a function of a program.
+func callProgram(g *jobgraph.Graph, build string) {
+	g.Program = &jobgraph.ProgramSpec{Name: "words", Version: "1.2", Build: build}
+	g.Vertices[0].Operators = []jobgraph.OperatorSpec{{UID: "function", Body: &jobgraph.NativeSpec{}}}
 }
 
 func parsePolicy(t *testing.T, d *datadriven.TestData) scheduler.Policy {

@@ -20,6 +20,12 @@ type TaskManager struct {
 	// are not among them.
 	Taken  []int32
 	Labels map[string]string
+	// Builds are the programs that it carries, by ProgramSpec.Build.
+	Builds []string
+	// Exclusive is the other job that has the task manager for itself; "" if none has.
+	Exclusive types.JobID
+	// Shared is another job that runs there, the first by id; "" if none does.
+	Shared types.JobID
 	// Leaving task managers don't count.
 	Leaving bool
 }

@@ -13,6 +13,8 @@ func (s *scheduling) explain(id types.TaskID, p place, prev Assignment, needed i
 	before, ran := prev.Tasks[id]
 	t.Moved = t.Placed && ran && before != p.slot
 	switch {
+	case !t.Placed && s.uncarried != "":
+		t.Reason = fmt.Sprintf("no task manager carries %s%s", s.uncarried, s.refusals())
 	case !t.Placed:
 		t.Reason = fmt.Sprintf("the job needs %s, %s", slotsOf(needed), s.have())
 	case ran && !t.Moved:
@@ -54,11 +56,17 @@ func (s *scheduling) have() string {
 		}
 		fmt.Fprintf(&sb, "%d %s free on %s", s.free, verb, names(s.homes, ", "))
 	}
-	if len(s.refused) > 0 {
-		sb.WriteString(" (" + names(s.refused, "; ") + ")")
-	}
+	sb.WriteString(s.refusals())
 	s.haveText = sb.String()
 	return s.haveText
+}
+
+// refusals says which task managers don't count, and why, in brackets.
+func (s *scheduling) refusals() string {
+	if len(s.refused) == 0 {
+		return ""
+	}
+	return " (" + names(s.refused, "; ") + ")"
 }
 
 // names joins the first of many names.

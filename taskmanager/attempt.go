@@ -30,7 +30,10 @@ type attempt struct {
 	number types.Attempt
 	ctx    context.Context
 	cancel context.CancelFunc
-	mu     struct {
+	body   body
+	// exclusive tells that the job calls functions of its program.
+	exclusive atomic.Bool
+	mu        struct {
 		sync.Mutex
 		tasks        map[types.TaskID]*running
 		coordinators []*coordinator

@@ -45,6 +45,9 @@ func (m *TaskManager) deploy(d *controlv1.Deploy) {
 		m.Addresses.learn(d.Placements)
 	}
 	p, err := newPlan(d.Graph, d.Placements)
+	if err == nil && p.graph.Natives() {
+		a.exclusive.Store(true)
+	}
 	for _, td := range d.Tasks {
 		id := types.TaskID{Vertex: types.VertexID(td.VertexId), Subtask: td.Subtask}
 		if err == nil && (td.Slot < 0 || int(td.Slot) >= m.Slots) {
@@ -139,7 +142,7 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
 	}
-	for _, step := range []func(context.Context) error{b.state, b.head, b.replayed, b.chain, b.tail} {
+	for _, step := range []func(context.Context) error{b.body, b.state, b.head, b.replayed, b.chain, b.tail} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -159,6 +162,13 @@ func (b *builder) parallelism() int { return int(b.d.Parallelism) }
 
 func (b *builder) keyGroups() types.KeyGroupRange {
 	return types.KeyGroupRangeOf(int(b.id.Subtask), b.parallelism(), b.plan.graph.KeyGroups())
+}
+
+// body finds the functions of the job's program, also for a task that calls none: what the program would do otherwise is known before
+// anything runs.
+func (b *builder) body(context.Context) error {
+	_, err := b.a.functions(b.plan.graph)
+	return err
 }
 
 // state opens the store, restored, and the uploader that goes on with its chain.
@@ -308,7 +318,7 @@ func (b *builder) chain(context.Context) error {
 	}
 	for i := range b.vertex.Operators {
 		spec := &b.vertex.Operators[i]
-		op, err := b.m.Operators.New(spec)
+		op, err := b.operator(spec)
 		if err != nil {
 			return err
 		}
@@ -323,14 +333,21 @@ func (b *builder) chain(context.Context) error {
 		if i == len(b.vertex.Operators)-1 {
 			ctx.Sides = b.flow.Sides
 		}
-		if err := op.Open(ctx); err != nil {
+		if err := b.open(spec, op, ctx); err != nil {
 			return fmt.Errorf("open operator %s: %w", spec.UID, err)
 		}
 		b.closes = append(b.closes, func() { _ = op.Close() })
-		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts})
+		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts, Native: spec.Kind() == jobgraph.KindNative})
 		in = []*types.Schema{b.flow.Operators[i]}
 	}
 	return nil
+}
+
+func (b *builder) operator(spec *jobgraph.OperatorSpec) (operators.Operator, error) {
+	if spec.Kind() == jobgraph.KindNative {
+		return b.native(spec)
+	}
+	return b.m.Operators.New(spec)
 }
 
 // tail makes the sink, or the outlets.

@@ -47,7 +47,7 @@ func (m *TaskManager) inventory() *controlv1.Inventory {
 }
 
 func (a *attempt) inventory() *controlv1.RegionInventory {
-	out := &controlv1.RegionInventory{JobId: string(a.region.Job), Region: a.region.Index, Attempt: uint64(a.number)}
+	out := &controlv1.RegionInventory{JobId: string(a.region.Job), Region: a.region.Index, Attempt: uint64(a.number), Exclusive: a.exclusive.Load()}
 	for _, r := range a.tasks() {
 		out.Tasks = append(out.Tasks, r.inventory())
 	}

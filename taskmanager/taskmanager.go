@@ -40,6 +40,9 @@ type Options struct {
 	// JobManager is a client whose Connect reaches the job manager that leads.
 	JobManager controlv1.ControlServiceClient
 
+	// Program is the executable of this process, with the functions of its jobs; nil: there is none.
+	Program Program
+
 	Operators  *operators.Registry
 	Functions  *expr.Registry // for what sources compute
 	Connectors *connectors.Registry
@@ -204,8 +207,8 @@ func (m *TaskManager) registration() *controlv1.Register {
 	return &controlv1.Register{
 		Cluster: m.Cluster, TaskManagerId: string(m.ID), Incarnation: m.Incarnation, Slots: int32(m.Slots),
 		DataAddress: m.DataAddress, Labels: m.Labels, Version: m.Version,
-		SlotStateBytes: m.SlotStateBytes(),
-		Term:           uint64(m.joined), Resumes: m.resumes, Received: m.outbox.Received(), ClockUnixMillis: m.Clock.NowMillis(),
+		SlotStateBytes: m.SlotStateBytes(), Builds: m.builds(),
+		Term: uint64(m.joined), Resumes: m.resumes, Received: m.outbox.Received(), ClockUnixMillis: m.Clock.NowMillis(),
 	}
 }
 

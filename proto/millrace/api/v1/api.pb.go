@@ -324,7 +324,11 @@ type TaskManagerDescription struct {
 	// What the state in one slot may take of memory; 0 is no bound.
 	SlotStateBytes int64 `protobuf:"varint,8,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
 	// What is the matter with its connection, or with itself, such as a disk that is too full; empty when nothing is.
-	Trouble       string `protobuf:"bytes,9,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	Trouble string `protobuf:"bytes,9,opt,name=trouble,proto3" json:"trouble,omitempty"`
+	// The programs that it carries, each by the SHA-256 of its executable in hex, in order.
+	Builds []string `protobuf:"bytes,10,rep,name=builds,proto3" json:"builds,omitempty"`
+	// The job that has it for itself, because its tasks call functions of a program; empty if none has.
+	Exclusive     string `protobuf:"bytes,11,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -418,6 +422,20 @@ func (x *TaskManagerDescription) GetSlotStateBytes() int64 {
 func (x *TaskManagerDescription) GetTrouble() string {
 	if x != nil {
 		return x.Trouble
+	}
+	return ""
+}
+
+func (x *TaskManagerDescription) GetBuilds() []string {
+	if x != nil {
+		return x.Builds
+	}
+	return nil
+}
+
+func (x *TaskManagerDescription) GetExclusive() string {
+	if x != nil {
+		return x.Exclusive
 	}
 	return ""
 }
@@ -2668,7 +2686,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
 	"\aversion\x18\x05 \x01(\tR\aversion\x12L\n" +
 	"\rtask_managers\x18\x06 \x03(\v2'.millrace.api.v1.TaskManagerDescriptionR\ftaskManagers\x125\n" +
-	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\xd6\x03\n" +
+	"\awaiting\x18\a \x03(\v2\x1b.millrace.api.v1.WaitingJobR\awaiting\"\x8c\x04\n" +
 	"\x16TaskManagerDescription\x12&\n" +
 	"\x0ftask_manager_id\x18\x01 \x01(\tR\rtaskManagerId\x12!\n" +
 	"\fdata_address\x18\x02 \x01(\tR\vdataAddress\x12K\n" +
@@ -2678,7 +2696,10 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\aleaving\x18\x06 \x01(\bR\aleaving\x12\x14\n" +
 	"\x05slots\x18\a \x03(\tR\x05slots\x12(\n" +
 	"\x10slot_state_bytes\x18\b \x01(\x03R\x0eslotStateBytes\x12\x18\n" +
-	"\atrouble\x18\t \x01(\tR\atrouble\x1a9\n" +
+	"\atrouble\x18\t \x01(\tR\atrouble\x12\x16\n" +
+	"\x06builds\x18\n" +
+	" \x03(\tR\x06builds\x12\x1c\n" +
+	"\texclusive\x18\v \x01(\tR\texclusive\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"O\n" +

@@ -926,7 +926,9 @@ type Register struct {
 	DataAddress string            `protobuf:"bytes,5,opt,name=data_address,json=dataAddress,proto3" json:"data_address,omitempty"`
 	Labels      map[string]string `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Version     string            `protobuf:"bytes,7,opt,name=version,proto3" json:"version,omitempty"`
-	Builds      []string          `protobuf:"bytes,8,rep,name=builds,proto3" json:"builds,omitempty"`
+	// The programs that it carries, each by the SHA-256 of its executable in hex: a set. Tasks of a job that calls functions
+	// of its program run where the program is.
+	Builds []string `protobuf:"bytes,8,rep,name=builds,proto3" json:"builds,omitempty"`
 	// What the state in one slot may take of memory; 0 is no bound.
 	SlotStateBytes int64 `protobuf:"varint,9,opt,name=slot_state_bytes,json=slotStateBytes,proto3" json:"slot_state_bytes,omitempty"`
 	// The term that took this process in last, 0 if none did.
@@ -1183,12 +1185,14 @@ func (x *Inventory) GetRegions() []*RegionInventory {
 
 // RegionInventory is what a task manager runs of an attempt of a region.
 type RegionInventory struct {
-	state         protoimpl.MessageState  `protogen:"open.v1"`
-	JobId         string                  `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
-	Region        int32                   `protobuf:"varint,2,opt,name=region,proto3" json:"region,omitempty"`
-	Attempt       uint64                  `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
-	Tasks         []*TaskInventory        `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	Coordinators  []*CoordinatorInventory `protobuf:"bytes,5,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	state        protoimpl.MessageState  `protogen:"open.v1"`
+	JobId        string                  `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
+	Region       int32                   `protobuf:"varint,2,opt,name=region,proto3" json:"region,omitempty"`
+	Attempt      uint64                  `protobuf:"varint,3,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Tasks        []*TaskInventory        `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	Coordinators []*CoordinatorInventory `protobuf:"bytes,5,rep,name=coordinators,proto3" json:"coordinators,omitempty"`
+	// The job calls functions of its program: no other job runs on this task manager.
+	Exclusive     bool `protobuf:"varint,6,opt,name=exclusive,proto3" json:"exclusive,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1256,6 +1260,13 @@ func (x *RegionInventory) GetCoordinators() []*CoordinatorInventory {
 		return x.Coordinators
 	}
 	return nil
+}
+
+func (x *RegionInventory) GetExclusive() bool {
+	if x != nil {
+		return x.Exclusive
+	}
+	return false
 }
 
 type TaskInventory struct {
@@ -4053,13 +4064,14 @@ const file_millrace_control_v1_control_proto_rawDesc = "" +
 	"\aresumed\x18\x03 \x01(\bR\aresumed\x12\x1a\n" +
 	"\breceived\x18\x04 \x01(\x04R\breceived\"K\n" +
 	"\tInventory\x12>\n" +
-	"\aregions\x18\x01 \x03(\v2$.millrace.control.v1.RegionInventoryR\aregions\"\xe3\x01\n" +
+	"\aregions\x18\x01 \x03(\v2$.millrace.control.v1.RegionInventoryR\aregions\"\x81\x02\n" +
 	"\x0fRegionInventory\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\x05R\x06region\x12\x18\n" +
 	"\aattempt\x18\x03 \x01(\x04R\aattempt\x128\n" +
 	"\x05tasks\x18\x04 \x03(\v2\".millrace.control.v1.TaskInventoryR\x05tasks\x12M\n" +
-	"\fcoordinators\x18\x05 \x03(\v2).millrace.control.v1.CoordinatorInventoryR\fcoordinators\"\xfe\x02\n" +
+	"\fcoordinators\x18\x05 \x03(\v2).millrace.control.v1.CoordinatorInventoryR\fcoordinators\x12\x1c\n" +
+	"\texclusive\x18\x06 \x01(\bR\texclusive\"\xfe\x02\n" +
 	"\rTaskInventory\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x18\n" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12 \n" +
