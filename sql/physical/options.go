@@ -181,6 +181,12 @@ func ReadsFields(c catalog.Connectors) func(*plan.Scan) bool {
 	}
 }
 
+// Bare returns a graph without vertices that has what the options of a session say of the whole job.
+func Bare(v options.Values) *jobgraph.Graph {
+	s := settingsOf(v)
+	return s.graph()
+}
+
 // graph returns a graph without vertices that has what the options say of the whole job.
 func (s *settings) graph() *jobgraph.Graph {
 	v := s.options
