@@ -111,6 +111,10 @@ func (c *checker) call(e *Call) bool {
 		c.add("no function %q", e.Func)
 		return false
 	}
+	if sig.Kind == TableFunc || sig.Kind == AggregateFunc {
+		c.add("%s is no function of the values of one row", sig.Name)
+		return false
+	}
 	if !whole {
 		return false
 	}

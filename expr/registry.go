@@ -18,6 +18,8 @@ const (
 	// TableFunc gives rows for the arguments of one row. The type that it resolves to is that of one of its rows: a ROW, or
 	// the type of its only column.
 	TableFunc
+	// AggregateFunc gives one value for the rows of a group. Built-in ones are no signatures: see Aggregates.
+	AggregateFunc
 )
 
 // Variadic as Signature.MaxArgs allows any number of arguments up to ArgsMax.
@@ -53,6 +55,8 @@ type Signature struct {
 	// Impl evaluates a function that expr/kernel does not know itself: one of the
 	// types that its New functions return. It is opaque here.
 	Impl any
+	// Declared is what a function of a program says of itself; nil for others.
+	Declared *Declared
 	// Family is the heading under which the list of functions has it.
 	Family string
 	// Usage is how SQL writes a call, Doc one sentence, and Example a call of
@@ -64,6 +68,7 @@ type Signature struct {
 // after that it may be read by any number of goroutines.
 type Registry struct {
 	byName map[string]Signature
+	below  *Registry // has more; nil: nothing
 }
 
 // NewRegistry returns an empty registry.
@@ -75,7 +80,7 @@ func (r *Registry) Register(sigs ...Signature) error {
 		if s.Name == "" || s.Name != strings.ToUpper(s.Name) && !s.IsClass() || s.Resolve == nil && s.ResolveArgs == nil {
 			return fmt.Errorf("register function %q: a name in upper case and a Resolve are required", s.Name)
 		}
-		if _, taken := r.byName[s.Name]; taken {
+		if _, taken := r.Lookup(s.Name); taken {
 			return fmt.Errorf("register function %s: the name is taken", s.Name)
 		}
 		r.byName[s.Name] = s
@@ -91,6 +96,9 @@ func (r *Registry) Lookup(name string) (Signature, bool) {
 	s, ok := r.byName[name]
 	if !ok {
 		s, ok = r.byName[strings.ToUpper(name)]
+	}
+	if !ok && r.below != nil {
+		return r.below.Lookup(name)
 	}
 	return s, ok
 }
@@ -111,6 +119,9 @@ func (r *Registry) Names() []string {
 		if !s.Internal {
 			names = append(names, n)
 		}
+	}
+	if r.below != nil {
+		names = append(names, r.below.Names()...)
 	}
 	slices.Sort(names)
 	return names

@@ -133,7 +133,7 @@ func (c *operatorCheck) groupPartial(s *GroupAggregateSpec, in *types.Schema) *t
 			c.addf("partial", "keys, aggregates or retract differ from those of the local group aggregate %s", o.UID)
 		}
 	}
-	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known}}
+	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known, calls: c.calls}}
 	if in == nil || c.problems.Len() > found || !quiet.group(s.Keys, s.Aggregates, s.Input, callsCheck{retract: s.Retract, partial: true}) {
 		return s.Input
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"millrace/expr"
+	"millrace/internal/failure"
 	"millrace/types"
 )
 
@@ -43,6 +45,45 @@ type FunctionSpec struct {
 	Columns []types.Field
 	// Deterministic functions give the same for the same arguments: they may be called less often, and ahead of time.
 	Deterministic bool
+	// Accumulator, Retracts and Merges are those of an aggregate function: see expr.Declared.
+	Accumulator []types.Field
+	Retracts    bool
+	Merges      bool
+}
+
+var functionKinds = map[FunctionKind]expr.FuncKind{ScalarFunction: expr.ScalarFunc, AggregateFunction: expr.AggregateFunc, TableFunction: expr.TableFunc}
+
+// Declared returns the function as expressions know it.
+func (f *FunctionSpec) Declared() *expr.Declared {
+	out := &expr.Declared{
+		Name: f.Name, Kind: functionKinds[f.Kind], Args: f.Args, Result: f.Result, Varies: !f.Deterministic,
+		Accumulator: f.Accumulator, Retracts: f.Retracts, Merges: f.Merges,
+	}
+	if f.Kind == TableFunction {
+		out.Result = types.RowOf(f.Columns...).NotNull()
+	}
+	return out
+}
+
+// Registry returns the functions of a job: those of a process and those of the job's program, which impl evaluates. It may return nil where nobody evaluates them.
+func (p *ProgramSpec) Registry(process *expr.Registry, impl func(*FunctionSpec) any) (*expr.Registry, error) {
+	if p == nil || len(p.Functions) == 0 {
+		return process, nil
+	}
+	var problems failure.Problems
+	var all []expr.Signature
+	for i := range p.Functions {
+		d := p.Functions[i].Declared()
+		if err := process.CheckDeclared(d); err != nil {
+			problems.Addf("", fmt.Sprintf("program.functions[%d].name", i), "%s", err)
+		}
+		all = append(all, d.Signature(impl(&p.Functions[i])))
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	out, err := process.With(all...)
+	return out, failure.User(err)
 }
 
 // BuildBytes is the length of builds and digests: they are SHA-256.
@@ -91,16 +132,23 @@ func (v *validator) functions(all []FunctionSpec) {
 	for i := range all {
 		f, field := &all[i], fmt.Sprintf("program.functions[%d]", i)
 		v.word("", field+".name", f.Name)
+		if err := v.known.Functions().CheckDeclared(f.Declared()); err != nil {
+			v.add("", field+".name", "%s", err)
+		}
 		if seen[f.Name] {
 			v.add("", field+".name", "another function has the name %s", f.Name)
 		}
 		seen[f.Name] = true
+		v.atMost("", field+".args", len(f.Args), expr.ArgsMax)
 		for k, t := range f.Args {
 			v.typ(fmt.Sprintf("%s.args[%d]", field, k), t)
 		}
 		switch f.Kind {
-		case ScalarFunction, AggregateFunction:
+		case ScalarFunction:
 			v.typ(field+".result", f.Result)
+		case AggregateFunction:
+			v.typ(field+".result", f.Result)
+			v.accumulator(field, f)
 		case TableFunction:
 			v.schema("", field+".columns", &types.Schema{Fields: f.Columns})
 		default:
@@ -109,8 +157,36 @@ func (v *validator) functions(all []FunctionSpec) {
 	}
 }
 
+// accumulator checks what an aggregate function keeps of a group.
+func (v *validator) accumulator(field string, f *FunctionSpec) {
+	if len(f.Args) == 0 {
+		v.add("", field+".args", "an aggregate function takes an argument")
+	}
+	if len(f.Accumulator) == 0 {
+		v.add("", field+".accumulator", "there are no columns")
+		return
+	}
+	if !v.schema("", field+".accumulator", &types.Schema{Fields: f.Accumulator}) {
+		return
+	}
+	for i, c := range f.Accumulator {
+		if c.Type.Nullable || !Sortable(c.Type) {
+			v.add("", fmt.Sprintf("%s.accumulator[%d]", field, i), "%s can't stand in state", c.Type)
+		}
+	}
+}
+
 func (v *validator) typ(field string, t types.Type) {
 	if err := t.Validate(); err != nil {
 		v.add("", field, "%s", err)
+	}
+}
+
+// callable finds what expressions may call: what every cluster has, and what the program adds. What is wrong with that was said.
+func (v *validator) callable() {
+	v.calls = v.known.Functions()
+	all, err := v.g.Program.Registry(v.calls, func(*FunctionSpec) any { return nil })
+	if err == nil {
+		v.calls = all
 	}
 }

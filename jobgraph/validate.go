@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/internal/options"
 	"millrace/types"
@@ -28,6 +29,7 @@ func Validate(g *Graph, known Known) error {
 	}
 	v.options()
 	v.program()
+	v.callable()
 	v.identities()
 	v.edges()
 	order, cycles := g.order()
@@ -44,6 +46,7 @@ func Validate(g *Graph, known Known) error {
 type validator struct {
 	g        *Graph
 	known    Known
+	calls    *expr.Registry // what expressions may call
 	problems failure.Problems
 	vertices map[types.VertexID]int // the first of each id
 	inputs   [][]Edge               // by vertex: edges that exist, by Input

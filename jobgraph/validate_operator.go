@@ -73,7 +73,7 @@ func (v *validator) expr(vertex types.VertexID, field string, e expr.Expr, in *t
 	if in == nil {
 		return true
 	}
-	for _, err := range expr.Check(e, in, v.known.Functions()) {
+	for _, err := range expr.Check(e, in, v.calls) {
 		m := failure.Message{Vertex: string(vertex), Field: field, Primary: err.Error()}
 		if path, text, ok := strings.Cut(m.Primary, ": "); ok && strings.HasPrefix(path, "expression") {
 			m.Field, m.Primary = field+strings.TrimPrefix(path, "expression"), text
@@ -113,7 +113,7 @@ func (v *validator) functionHint(text string) string {
 	if err != nil {
 		return ""
 	}
-	if near, ok := options.Nearest(strings.ToUpper(name), v.known.Functions().Names()); ok {
+	if near, ok := options.Nearest(strings.ToUpper(name), v.calls.Names()); ok {
 		return "did you mean " + near + "?"
 	}
 	return ""

@@ -284,7 +284,7 @@ func (c *operatorCheck) partial(w *WindowAggregateSpec, in *types.Schema) *types
 
 // windowFits tells, without reporting, whether the columns of a spec exist.
 func (c *operatorCheck) windowFits(w *WindowAggregateSpec) bool {
-	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known}}
+	quiet := &operatorCheck{validator: &validator{g: c.g, known: c.known, calls: c.calls}}
 	return quiet.window(w, w.Input, true)
 }
 

@@ -45,6 +45,7 @@ import (
 	"slices"
 	"time"
 
+	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/statebackend"
@@ -143,6 +144,8 @@ type Context struct {
 	Time *Time
 	// Zone is the time zone of the job's expressions; nil is UTC.
 	Zone *time.Location
+	// Functions are those that the job's program adds to what expressions and aggregates may call, on top of those of the process; nil: none.
+	Functions *expr.Registry
 	// RowsMax is the largest batch that the operator may emit: stream.RowsMax,
 	// less in tests.
 	RowsMax int
@@ -168,6 +171,20 @@ type Functions interface {
 	// Native makes the operator that calls the function of the spec's uid. That there is none is an internal error: program and
 	// graph were compared before.
 	Native(spec *jobgraph.OperatorSpec) (Operator, error)
+}
+
+// Callable are Functions of a program that expressions and aggregates may call too.
+type Callable interface {
+	// Implementation returns what evaluates a function of the graph's Program, for expr.Signature.Impl. It is safe for concurrent use.
+	Implementation(*jobgraph.FunctionSpec) any
+}
+
+// Registry returns the functions that the job's program adds to those of a process.
+func (c *Context) Registry(process *expr.Registry) *expr.Registry {
+	if c.Functions == nil {
+		return process
+	}
+	return c.Functions
 }
 
 // Registry knows the operators that a process can run. It is filled by wiring

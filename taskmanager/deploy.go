@@ -119,8 +119,9 @@ type builder struct {
 	flow    *jobgraph.Flow
 	running *running
 
-	parts  task.Parts
-	closes []func()
+	functions *expr.Registry // what expressions of the job may call
+	parts     task.Parts
+	closes    []func()
 }
 
 func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
@@ -138,6 +139,7 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	if c := b.plan.graph.Checkpoint; c.Unaligned {
 		b.parts.Unaligned = task.Unaligned{Enabled: true, After: c.AlignedTimeout}
 	}
+	b.functions = b.m.Functions
 	b.parts.Time.Pass(b.m.Clock.NowMillis())
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
@@ -303,7 +305,7 @@ func (b *builder) computed(r connectors.Reader, spec *jobgraph.SourceSpec) (conn
 		columns[i] = p.Expr
 	}
 	session := (&operators.Context{Task: b.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.plan.zone}).Session()
-	p, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.m.Functions)
+	p, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.functions)
 	if err != nil {
 		return nil, failure.User(err)
 	}
@@ -326,6 +328,7 @@ func (b *builder) chain(context.Context) error {
 			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
 			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
 			Watermark: stream.NoWatermark, Time: b.parts.Time, Zone: b.plan.zone, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
+			Functions: b.functions,
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w

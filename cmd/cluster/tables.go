@@ -45,7 +45,7 @@ func (w *Wiring) fates(ctx context.Context, g *jobgraph.Graph, id types.VertexID
 		return nil, err
 	}
 	defer func() { _ = store.Close() }()
-	declared, err := layout.Declared(w.Operators, g, v, store)
+	declared, err := layout.Declared(w.Operators, w.Functions, g, v, store)
 	if err != nil {
 		return nil, err
 	}

@@ -54,6 +54,9 @@ func drawProgram(t *rapid.T) *jobgraph.ProgramSpec {
 		} else {
 			f.Result = drawType(t, 1)
 		}
+		if f.Kind == jobgraph.AggregateFunction {
+			f.Accumulator, f.Retracts, f.Merges = drawSchema(t).Fields, rapid.Bool().Draw(t, "retracts"), rapid.Bool().Draw(t, "merges")
+		}
 		p.Functions = append(p.Functions, f)
 	}
 	return p

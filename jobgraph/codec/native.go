@@ -88,7 +88,7 @@ func (e *encoder) program(p *jobgraph.ProgramSpec) *jobv1.ProgramSpec {
 }
 
 func (e *encoder) function(field string, f *jobgraph.FunctionSpec) *jobv1.FunctionSpec {
-	out := &jobv1.FunctionSpec{Name: f.Name, Kind: jobv1.FunctionKind(f.Kind), Deterministic: f.Deterministic}
+	out := &jobv1.FunctionSpec{Name: f.Name, Kind: jobv1.FunctionKind(f.Kind), Deterministic: f.Deterministic, Retracts: f.Retracts, Merges: f.Merges}
 	for i, a := range f.Args {
 		out.Args = append(out.Args, e.typ(fmt.Sprintf("%s.args[%d]", field, i), a, 0))
 	}
@@ -96,6 +96,9 @@ func (e *encoder) function(field string, f *jobgraph.FunctionSpec) *jobv1.Functi
 		out.Columns = &jobv1.Schema{Fields: e.fields(field+".columns", f.Columns, 0)}
 	} else {
 		out.Result = e.typ(field+".result", f.Result, 0)
+	}
+	if f.Kind == jobgraph.AggregateFunction {
+		out.Accumulator = &jobv1.Schema{Fields: e.fields(field+".accumulator", f.Accumulator, 0)}
 	}
 	return out
 }
@@ -116,7 +119,7 @@ func (d *decoder) program(p *jobv1.ProgramSpec) *jobgraph.ProgramSpec {
 }
 
 func (d *decoder) function(field string, f *jobv1.FunctionSpec) jobgraph.FunctionSpec {
-	out := jobgraph.FunctionSpec{Name: f.GetName(), Deterministic: f.GetDeterministic()}
+	out := jobgraph.FunctionSpec{Name: f.GetName(), Deterministic: f.GetDeterministic(), Retracts: f.GetRetracts(), Merges: f.GetMerges()}
 	if kind := f.GetKind(); kind > 0 && kind <= jobv1.FunctionKind_FUNCTION_KIND_TABLE {
 		out.Kind = jobgraph.FunctionKind(kind)
 	} else {
@@ -127,6 +130,9 @@ func (d *decoder) function(field string, f *jobv1.FunctionSpec) jobgraph.Functio
 	}
 	if s := d.schema(field+".columns", f.GetColumns()); s != nil {
 		out.Columns = s.Fields
+	}
+	if s := d.schema(field+".accumulator", f.GetAccumulator()); s != nil {
+		out.Accumulator = s.Fields
 	}
 	if out.Kind != jobgraph.TableFunction {
 		out.Result = d.typ(field+".result", f.GetResult(), 0)

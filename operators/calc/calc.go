@@ -65,9 +65,9 @@ func (c *Calc) Open(ctx *operators.Context) error {
 }
 
 func (c *Calc) compile(in *types.Schema) (err error) {
-	session := c.ctx.Session()
+	session, functions := c.ctx.Session(), c.ctx.Registry(c.functions)
 	if c.spec.Filter != nil {
-		if c.filter, err = session.CompilePredicate(c.spec.Filter, in, c.functions); err != nil {
+		if c.filter, err = session.CompilePredicate(c.spec.Filter, in, functions); err != nil {
 			return fmt.Errorf("filter: %w", err)
 		}
 	}
@@ -75,7 +75,7 @@ func (c *Calc) compile(in *types.Schema) (err error) {
 	for i, p := range c.spec.Columns {
 		columns[i] = p.Expr
 	}
-	c.columns, err = session.CompileProjection(columns, in, c.ctx.Output, c.functions)
+	c.columns, err = session.CompileProjection(columns, in, c.ctx.Output, functions)
 	return err
 }
 

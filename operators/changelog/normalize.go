@@ -42,7 +42,7 @@ func (n *Normalize) Open(ctx *operators.Context) error {
 		Name: "rows", Keys: n.spec.Keys, TTL: n.spec.TTL, UpdateBefore: n.spec.UpdateBefore, Silent: n.spec.FinalOnly,
 	})
 	if err == nil && n.spec.Filter != nil {
-		n.filter, err = ctx.Session().CompilePredicate(n.spec.Filter, ctx.Inputs[0], n.functions)
+		n.filter, err = ctx.Session().CompilePredicate(n.spec.Filter, ctx.Inputs[0], ctx.Registry(n.functions))
 	}
 	if err != nil {
 		return fmt.Errorf("changelog normalize %s: %w", ctx.Operator, err)

@@ -36,7 +36,7 @@ func Factory(scalar *expr.Registry, tables Functions) operators.Factory {
 		}
 		f, ok := tables[strings.ToUpper(spec.Func)]
 		if !ok {
-			return nil, failure.Userf("correlate %s: this process has no table function %s", o.UID, spec.Func)
+			return c, nil // one of the job's program, which Open knows
 		}
 		if err := f.check(spec); err != nil {
 			return nil, failure.Userf("correlate %s: table function %s: %w", o.UID, spec.Func, err)
@@ -80,7 +80,7 @@ func (c *Correlate) Open(ctx *operators.Context) error {
 	c.ctx, c.width = ctx, ctx.Inputs[0].Len()
 	fields := make([]types.Field, len(c.spec.Args))
 	for i, a := range c.spec.Args {
-		p, err := ctx.Session().Compile(a, ctx.Inputs[0], c.scalar)
+		p, err := ctx.Session().Compile(a, ctx.Inputs[0], ctx.Registry(c.scalar))
 		if err != nil {
 			return fmt.Errorf("correlate %s: argument %d: %w", ctx.Operator, i+1, err)
 		}
@@ -93,12 +93,41 @@ func (c *Correlate) Open(ctx *operators.Context) error {
 	if c.spec.Func == jobgraph.ReplicateRows && (len(fields) != 1 || fields[0].Type.Kind != types.BigInt) {
 		return failure.Userf("correlate %s: %s needs a BIGINT", ctx.Operator, c.spec.Func)
 	}
+	if err := c.find(); err != nil {
+		return err
+	}
 	c.argsOf = types.NewSchema(fields...)
 	for _, f := range ctx.Output.Fields {
 		c.builders = append(c.builders, stream.NewBuilder(ctx.Pool, f.Type, min(ctx.RowsMax, partRows)))
 	}
 	for _, f := range c.columns() {
 		c.results = append(c.results, stream.NewBuilder(ctx.Pool, f.Type, partRows))
+	}
+	return nil
+}
+
+// find looks for the function among those of the job's program.
+func (c *Correlate) find() error {
+	name := c.spec.Func
+	if c.function != nil || name == jobgraph.Unnest || name == jobgraph.ReplicateRows {
+		return nil
+	}
+	sig, ok := c.ctx.Registry(c.scalar).Lookup(name)
+	if !ok || sig.Kind != expr.TableFunc || sig.Impl == nil {
+		return failure.Userf("correlate %s: this process has no table function %s", c.ctx.Operator, name)
+	}
+	switch f := sig.Impl.(type) {
+	case Function:
+		if err := f.check(c.spec); err != nil {
+			return failure.Userf("correlate %s: table function %s: %w", c.ctx.Operator, name, err)
+		}
+		c.function = &f
+	case kernel.Elsewhere:
+		c.function = &Function{Eval: func(*stream.Batch, []*stream.Builder, []int32) error {
+			return failure.Internalf("the table function %s is one of a program that this process is not", name)
+		}}
+	default:
+		return failure.Internalf("correlate %s: the table function %s is a %T", c.ctx.Operator, name, f)
 	}
 	return nil
 }

@@ -99,6 +99,19 @@ func TestCorrelate(t *testing.T) {
 	}
 }
 
+// TestUnknownFunction: a function that nobody has is one of no program either.
+func TestUnknownFunction(t *testing.T) {
+	spec := &jobgraph.CorrelateSpec{Func: "wards", Columns: []types.Field{field("word", types.StringType())}}
+	op, err := factory(&jobgraph.OperatorSpec{UID: "c", Body: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = op.Open(&operators.Context{Operator: "c", Inputs: []*types.Schema{input}, Output: input, RowsMax: 1, Time: new(operators.Time)})
+	if err == nil || !strings.Contains(err.Error(), "has no table function wards") {
+		t.Errorf("%v, want that there is none", err)
+	}
+}
+
 // TestReplicate: a row comes as often as a number says, also one that fills several batches.
 func TestReplicate(t *testing.T) {
 	s := types.NewSchema(field("k", types.StringType()), field("n", types.Of(types.BigInt)))
@@ -121,9 +134,8 @@ func TestReplicate(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	text := []types.Field{field("word", types.StringType())}
 	for name, spec := range map[string]*jobgraph.CorrelateSpec{
-		"has no table function wards": {Func: "wards", Columns: text},
-		"takes one STRING":            {Func: "words", Args: []expr.Expr{column(0)}, Columns: text},
-		"not the columns of the job":  {Func: "words", Args: []expr.Expr{column(4)}, Columns: []types.Field{field("word", intType)}},
+		"takes one STRING":           {Func: "words", Args: []expr.Expr{column(0)}, Columns: text},
+		"not the columns of the job": {Func: "words", Args: []expr.Expr{column(4)}, Columns: []types.Field{field("word", intType)}},
 	} {
 		if _, err := factory(&jobgraph.OperatorSpec{UID: "c", Body: spec}); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%v, want %q", err, name)

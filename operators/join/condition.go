@@ -29,7 +29,7 @@ func newCondition(e expr.Expr, ctx *operators.Context, functions *expr.Registry)
 	}
 	c := &condition{schema: jobgraph.CandidateSchema(ctx.Inputs[0], ctx.Inputs[1]), width: ctx.Inputs[0].Len()}
 	var err error
-	if c.predicate, err = ctx.Session().CompilePredicate(e, c.schema, functions); err != nil {
+	if c.predicate, err = ctx.Session().CompilePredicate(e, c.schema, ctx.Registry(functions)); err != nil {
 		return nil, err
 	}
 	read := columnsOf(e, nil)

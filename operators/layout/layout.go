@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"slices"
 
+	"millrace/expr"
+	"millrace/expr/kernel"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -20,8 +22,8 @@ import (
 
 // Declared opens every operator of a vertex on the store and returns the tables
 // that they declare. The store is the caller's: what was in it and is not declared,
-// it names as Undeclared. An error of class user says which table does not fit.
-func Declared(r *operators.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, store statebackend.Store) ([]statebackend.TableID, error) {
+// it names as Undeclared. An error of class user says which table does not fit. Functions are those of the process; those of the job's program need not be there.
+func Declared(r *operators.Registry, functions *expr.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, store statebackend.Store) ([]statebackend.TableID, error) {
 	flows, err := jobgraph.Derive(g)
 	if err != nil {
 		return nil, err
@@ -34,6 +36,9 @@ func Declared(r *operators.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, stor
 	if v.Source != nil {
 		in = []*types.Schema{v.Source.Output()}
 	}
+	if functions, err = g.Program.Registry(functions, func(*jobgraph.FunctionSpec) any { return kernel.Elsewhere{} }); err != nil {
+		return nil, err
+	}
 	recorder := &recorder{Store: store}
 	var pool stream.Pool
 	for i := range v.Operators {
@@ -42,6 +47,7 @@ func Declared(r *operators.Registry, g *jobgraph.Graph, v *jobgraph.Vertex, stor
 			Task: types.TaskID{Vertex: v.ID}, Operator: spec.UID, Parallelism: 1, MaxParallelism: g.KeyGroups(),
 			KeyGroups: types.KeyGroupRangeOf(0, 1, g.KeyGroups()), Inputs: in, Output: flow.Operators[i], Pool: &pool, State: recorder,
 			Watermark: stream.NoWatermark, Time: new(operators.Time), RowsMax: stream.RowsMax, Counts: &operators.Counts{},
+			Functions: functions,
 		}
 		if i == len(v.Operators)-1 {
 			ctx.Sides = flow.Sides

@@ -33,6 +33,9 @@ var schemas = map[string]*types.Schema{
 // back of the last two is the fragment within a job that has a source for each view and a sink for the rows.
 func TestScripts(t *testing.T) {
 	w := cluster.NewWiring(nil)
+	if err := w.Functions.Register(functions()...); err != nil {
+		t.Fatal(err)
+	}
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var p *planned
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {

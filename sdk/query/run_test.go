@@ -35,9 +35,12 @@ type end struct {
 	parallelism int
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, functions ...expr.Signature) *world {
 	t.Helper()
 	w := cluster.NewWiring(nil)
+	if err := w.Functions.Register(functions...); err != nil {
+		t.Fatal(err)
+	}
 	c, err := sqltest.Start(t.Context(), cluster.Options{Wiring: w, Slots: 2})
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +50,20 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	p, err := query.New(query.Config{Connectors: w.Catalog(), Functions: w.Functions, Options: map[string]string{"parallelism.default": "2"}})
+	return (&world{Cluster: c}).again(t)
+}
+
+// again begins another job on the cluster.
+func (w *world) again(t *testing.T) *world {
+	t.Helper()
+	p, err := query.New(query.Config{Connectors: w.Wiring.Catalog(), Functions: w.Wiring.Functions, Options: map[string]string{
+		"parallelism.default": "2", "restart-strategy.type": "none",
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &world{Cluster: c, Planner: p, graph: p.Graph(), streams: make(map[string]end)}
-	out.graph.Name = t.Name()
+	out := &world{Cluster: w.Cluster, Planner: p, streams: make(map[string]end), graph: p.Graph()}
+	out.graph.Name = "job"
 	return out
 }
 
@@ -111,6 +122,16 @@ func (w *world) query(t *testing.T, name, text string) *query.Output {
 // rows runs the job and returns what an output comes to, sorted.
 func (w *world) rows(t *testing.T, o *query.Output) []string {
 	t.Helper()
+	out, err := w.run(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// run is rows, for a job that may fail.
+func (w *world) run(t *testing.T, o *query.Output) ([]string, error) {
+	t.Helper()
 	w.graph.Vertices = append(w.graph.Vertices, jobgraph.Vertex{ID: "out", Name: "out", Parallelism: o.Parallelism, Sink: &jobgraph.SinkSpec{UID: "out", Connector: collect.Name}})
 	w.graph.Edges = append(w.graph.Edges, jobgraph.Edge{From: o.Vertex, Port: o.Port, To: "out"})
 	texts, err := script.NewTexts(o.Schema, w.Wiring.Functions, kernel.Session{})
@@ -136,7 +157,7 @@ func (w *world) rows(t *testing.T, o *query.Output) []string {
 	})
 	defer q.Drop()
 	if err := q.End(t); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	var out []string
 	for row, n := range count {
@@ -146,7 +167,7 @@ func (w *world) rows(t *testing.T, o *query.Output) []string {
 		out = append(out, slices.Repeat([]string{row}, max(0, n))...)
 	}
 	slices.Sort(out)
-	return out
+	return out, nil
 }
 
 // bidRows are bids: the third digit of a bidder says when it came.
@@ -159,6 +180,7 @@ func bidRows() (out [][]any) {
 
 // TestQueriesOverStreams: streams of the program are joined, windowed and grouped, and a query reads the changes of another, which it takes back.
 func TestQueriesOverStreams(t *testing.T) {
+	world := newWorld(t)
 	bids := query.View{Schema: schemas["bids"], Rowtime: 4, Bounded: true, Parallelism: 1}
 	people := query.View{Schema: schemas["people"], Rowtime: query.NoColumn, Bounded: true}
 	for _, c := range []struct {
@@ -178,7 +200,7 @@ func TestQueriesOverStreams(t *testing.T) {
 			FROM TABLE(TUMBLE(TABLE counts, DESCRIPTOR(moment), INTERVAL '20' SECOND)) GROUP BY window_start, window_end`, []string{"2 1970-01-01 00:00:00.000", "3 1970-01-01 00:00:20.000"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t)
+			w := world.again(t)
 			w.source(t, "bids", bids, bidRows()...)
 			if strings.Contains(c.text, "people") {
 				w.source(t, "people", people, []any{int64(1), "ann", nil}, []any{int64(2), "bob", nil}, []any{int64(3), "cid", int64(0)})

@@ -3948,6 +3948,10 @@ type FunctionSpec struct {
 	Result        *Type                  `protobuf:"bytes,4,opt,name=result,proto3" json:"result,omitempty"`
 	Columns       *Schema                `protobuf:"bytes,5,opt,name=columns,proto3" json:"columns,omitempty"`
 	Deterministic bool                   `protobuf:"varint,6,opt,name=deterministic,proto3" json:"deterministic,omitempty"`
+	// Of an aggregate function.
+	Accumulator   *Schema `protobuf:"bytes,7,opt,name=accumulator,proto3" json:"accumulator,omitempty"`
+	Retracts      bool    `protobuf:"varint,8,opt,name=retracts,proto3" json:"retracts,omitempty"`
+	Merges        bool    `protobuf:"varint,9,opt,name=merges,proto3" json:"merges,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4020,6 +4024,27 @@ func (x *FunctionSpec) GetColumns() *Schema {
 func (x *FunctionSpec) GetDeterministic() bool {
 	if x != nil {
 		return x.Deterministic
+	}
+	return false
+}
+
+func (x *FunctionSpec) GetAccumulator() *Schema {
+	if x != nil {
+		return x.Accumulator
+	}
+	return nil
+}
+
+func (x *FunctionSpec) GetRetracts() bool {
+	if x != nil {
+		return x.Retracts
+	}
+	return false
+}
+
+func (x *FunctionSpec) GetMerges() bool {
+	if x != nil {
+		return x.Merges
 	}
 	return false
 }
@@ -5547,14 +5572,17 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\tfunctions\x18\a \x03(\v2\x1d.millrace.job.v1.FunctionSpecR\tfunctions\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x88\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf7\x02\n" +
 	"\fFunctionSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x121\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1d.millrace.job.v1.FunctionKindR\x04kind\x12)\n" +
 	"\x04args\x18\x03 \x03(\v2\x15.millrace.job.v1.TypeR\x04args\x12-\n" +
 	"\x06result\x18\x04 \x01(\v2\x15.millrace.job.v1.TypeR\x06result\x121\n" +
 	"\acolumns\x18\x05 \x01(\v2\x17.millrace.job.v1.SchemaR\acolumns\x12$\n" +
-	"\rdeterministic\x18\x06 \x01(\bR\rdeterministic\"\xf3\x01\n" +
+	"\rdeterministic\x18\x06 \x01(\bR\rdeterministic\x129\n" +
+	"\vaccumulator\x18\a \x01(\v2\x17.millrace.job.v1.SchemaR\vaccumulator\x12\x1a\n" +
+	"\bretracts\x18\b \x01(\bR\bretracts\x12\x16\n" +
+	"\x06merges\x18\t \x01(\bR\x06merges\"\xf3\x01\n" +
 	"\x16ChangelogNormalizeSpec\x12\x12\n" +
 	"\x04keys\x18\x01 \x03(\x05R\x04keys\x123\n" +
 	"\x06filter\x18\x02 \x01(\v2\x1b.millrace.job.v1.ExpressionR\x06filter\x12#\n" +
@@ -5913,35 +5941,36 @@ var file_millrace_job_v1_job_proto_depIdxs = []int32{
 	56,  // 112: millrace.job.v1.FunctionSpec.args:type_name -> millrace.job.v1.Type
 	56,  // 113: millrace.job.v1.FunctionSpec.result:type_name -> millrace.job.v1.Type
 	54,  // 114: millrace.job.v1.FunctionSpec.columns:type_name -> millrace.job.v1.Schema
-	57,  // 115: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
-	70,  // 116: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
-	70,  // 117: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
-	39,  // 118: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
-	7,   // 119: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
-	55,  // 120: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
-	56,  // 121: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
-	8,   // 122: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
-	56,  // 123: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
-	56,  // 124: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
-	55,  // 125: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
-	56,  // 126: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
-	58,  // 127: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
-	59,  // 128: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
-	61,  // 129: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
-	62,  // 130: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
-	63,  // 131: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
-	60,  // 132: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
-	57,  // 133: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
-	57,  // 134: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
-	64,  // 135: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
-	57,  // 136: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
-	57,  // 137: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
-	57,  // 138: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
-	139, // [139:139] is the sub-list for method output_type
-	139, // [139:139] is the sub-list for method input_type
-	139, // [139:139] is the sub-list for extension type_name
-	139, // [139:139] is the sub-list for extension extendee
-	0,   // [0:139] is the sub-list for field type_name
+	54,  // 115: millrace.job.v1.FunctionSpec.accumulator:type_name -> millrace.job.v1.Schema
+	57,  // 116: millrace.job.v1.ChangelogNormalizeSpec.filter:type_name -> millrace.job.v1.Expression
+	70,  // 117: millrace.job.v1.ChangelogNormalizeSpec.ttl:type_name -> google.protobuf.Duration
+	70,  // 118: millrace.job.v1.SinkMaterializeSpec.ttl:type_name -> google.protobuf.Duration
+	39,  // 119: millrace.job.v1.SortSpec.order:type_name -> millrace.job.v1.SortColumn
+	7,   // 120: millrace.job.v1.Edge.partitioning:type_name -> millrace.job.v1.PartitioningKind
+	55,  // 121: millrace.job.v1.Schema.fields:type_name -> millrace.job.v1.Field
+	56,  // 122: millrace.job.v1.Field.type:type_name -> millrace.job.v1.Type
+	8,   // 123: millrace.job.v1.Type.kind:type_name -> millrace.job.v1.TypeKind
+	56,  // 124: millrace.job.v1.Type.key:type_name -> millrace.job.v1.Type
+	56,  // 125: millrace.job.v1.Type.elem:type_name -> millrace.job.v1.Type
+	55,  // 126: millrace.job.v1.Type.fields:type_name -> millrace.job.v1.Field
+	56,  // 127: millrace.job.v1.Expression.type:type_name -> millrace.job.v1.Type
+	58,  // 128: millrace.job.v1.Expression.column:type_name -> millrace.job.v1.Column
+	59,  // 129: millrace.job.v1.Expression.literal:type_name -> millrace.job.v1.Literal
+	61,  // 130: millrace.job.v1.Expression.call:type_name -> millrace.job.v1.Call
+	62,  // 131: millrace.job.v1.Expression.cast:type_name -> millrace.job.v1.Cast
+	63,  // 132: millrace.job.v1.Expression.case:type_name -> millrace.job.v1.Case
+	60,  // 133: millrace.job.v1.Literal.int128:type_name -> millrace.job.v1.Int128
+	57,  // 134: millrace.job.v1.Call.args:type_name -> millrace.job.v1.Expression
+	57,  // 135: millrace.job.v1.Cast.x:type_name -> millrace.job.v1.Expression
+	64,  // 136: millrace.job.v1.Case.whens:type_name -> millrace.job.v1.When
+	57,  // 137: millrace.job.v1.Case.else:type_name -> millrace.job.v1.Expression
+	57,  // 138: millrace.job.v1.When.if:type_name -> millrace.job.v1.Expression
+	57,  // 139: millrace.job.v1.When.then:type_name -> millrace.job.v1.Expression
+	140, // [140:140] is the sub-list for method output_type
+	140, // [140:140] is the sub-list for method input_type
+	140, // [140:140] is the sub-list for extension type_name
+	140, // [140:140] is the sub-list for extension extendee
+	0,   // [0:140] is the sub-list for field type_name
 }
 
 func init() { file_millrace_job_v1_job_proto_init() }

@@ -1,0 +1,58 @@
+package jobgraph_test
+
+import (
+	"strings"
+	"testing"
+
+	"millrace/expr"
+	"millrace/jobgraph"
+	"millrace/types"
+)
+
+// TestFunctionsOfAProgram: expressions may call what the program says that it has, as it says, and nothing that takes another's name.
+func TestFunctionsOfAProgram(t *testing.T) {
+	number := types.Of(types.BigInt)
+	scalar := jobgraph.FunctionSpec{Name: "NEARBY", Kind: jobgraph.ScalarFunction, Args: []types.Type{number}, Result: number}
+	keeps := jobgraph.FunctionSpec{
+		Name: "TALLY", Kind: jobgraph.AggregateFunction, Args: []types.Type{number}, Result: number, Accumulator: []types.Field{{Name: "n", Type: number.NotNull()}},
+	}
+	with := func(change func(f *jobgraph.FunctionSpec), f jobgraph.FunctionSpec) jobgraph.FunctionSpec {
+		change(&f)
+		return f
+	}
+	for name, c := range map[string]struct {
+		functions []jobgraph.FunctionSpec
+		want      string // "" stands
+	}{
+		"there":                {[]jobgraph.FunctionSpec{scalar, keeps}, ""},
+		"missing":              {nil, `no function "NEARBY"`},
+		"of other arguments":   {[]jobgraph.FunctionSpec{with(func(f *jobgraph.FunctionSpec) { f.Args = []types.Type{types.StringType()} }, scalar)}, "want STRING"},
+		"an aggregate":         {[]jobgraph.FunctionSpec{with(func(f *jobgraph.FunctionSpec) { f.Name = "NEARBY" }, keeps)}, "no function of the values of one row"},
+		"a name that is taken": {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Name = "ABS" }, scalar)}, "there is a function ABS already"},
+		"a name in lower case": {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Name = "abc" }, scalar)}, "no name of a function"},
+		"two of a name":        {[]jobgraph.FunctionSpec{scalar, scalar}, "another function has the name NEARBY"},
+		"nothing kept":         {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Accumulator = nil }, keeps)}, "there are no columns"},
+		"a list kept": {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) {
+			f.Accumulator = []types.Field{{Name: "all", Type: types.ArrayOf(number).NotNull()}}
+		}, keeps)}, "can't stand in state"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			column := &expr.Column{Index: 0, Name: "n", T: number}
+			g := &jobgraph.Graph{
+				Name: "calls",
+				Vertices: []jobgraph.Vertex{{
+					ID: "v", Source: &jobgraph.SourceSpec{UID: "s", Connector: "nexmark", Schema: types.NewSchema(types.Field{Name: "n", Type: number})},
+					Operators: []jobgraph.OperatorSpec{{UID: "c", Body: &jobgraph.CalcSpec{Columns: []jobgraph.Projection{
+						{Name: "m", Expr: &expr.Call{Func: "NEARBY", Args: []expr.Expr{column}, T: number}},
+					}}}},
+					Sink: &jobgraph.SinkSpec{UID: "k", Connector: "print"},
+				}},
+				Program: &jobgraph.ProgramSpec{Name: "p", Build: strings.Repeat("00", jobgraph.BuildBytes), Digest: strings.Repeat("00", jobgraph.BuildBytes), Functions: c.functions},
+			}
+			err := jobgraph.Validate(g, cluster{})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
