@@ -2,10 +2,10 @@ package sdk
 
 import (
 	"fmt"
-	"runtime"
 	"strings"
 
 	"millrace/internal/failure"
+	"millrace/internal/stack"
 	"millrace/operators"
 )
 
@@ -25,12 +25,8 @@ func (g *guard) open(ctx *operators.Context) { g.task = ctx.Task.String() }
 // userRestart is the class of a failure of user code: it may go away, and the restart strategy decides how often that is tried.
 var userRestart = failure.Class{Domain: failure.DomainUser, Retry: failure.Restart}
 
-// Bounds of what is said of a failure.
-const (
-	rowTextMax   = 400
-	stackMax     = 12
-	panicTextMax = 1000
-)
+// rowTextMax bounds what is said of a row.
+const rowTextMax = 400
 
 // failed makes an error that the function returned a failure.
 func (g *guard) failed(err error) error {
@@ -39,15 +35,14 @@ func (g *guard) failed(err error) error {
 
 // recovered is deferred around calls. A panic becomes an error, with the stack of the user's code.
 func (g *guard) recovered(err *error) {
-	if p := recover(); p != nil {
-		text := bounded(fmt.Sprint(p), panicTextMax)
-		*err = failure.With(fmt.Errorf("%s panicked: %s%s%s", g.name, text, g.provenance(), userStack()), userRestart)
+	if thrown := recover(); thrown != nil {
+		*err = failure.With(fmt.Errorf("%s: %s%s", g.name, stack.Panic(thrown), g.provenance()), userRestart)
 	}
 }
 
 // provenance says of which row of which task.
 func (g *guard) provenance() (text string) {
-	text = "; task " + g.task
+	text = "\n  in task " + g.task
 	if g.row == nil {
 		return text
 	}
@@ -64,28 +59,4 @@ func bounded(text string, most int) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:most], "") + "..."
-}
-
-// userStack returns the frames of a panic from where it began up to the engine's.
-func userStack() string {
-	var pcs [64]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])])
-	var out strings.Builder
-	began, n := false, 0
-	for {
-		f, more := frames.Next()
-		switch {
-		case f.Function == "runtime.gopanic":
-			began = true
-		case !began || strings.HasPrefix(f.Function, "runtime."):
-		case isOwn(f.Function) || n == stackMax:
-			return out.String()
-		default:
-			fmt.Fprintf(&out, "\n  at %s (%s:%d)", f.Function, f.File, f.Line)
-			n++
-		}
-		if !more {
-			return out.String()
-		}
-	}
 }

@@ -33,8 +33,9 @@ type chain struct {
 	end     terminal
 	held    []*stream.Batch // what each operator was given and may still look at
 	calls   int             // the operator that is being called; -1: none
-	// panicked is the failure of what an operator threw.
+	// panicked is the failure of what an operator threw, failed that of what it returned.
 	panicked func(thrown any) error
+	failed   func(error) error
 	deepest  int // the deepest level that may have output; -1 when all are drained
 	signal   *signal
 	store    signal // the one signal that there can be
@@ -64,14 +65,21 @@ func (c *chain) process(input int, b *stream.Batch) error {
 	return c.give(0, input, b)
 }
 
+// called ends the call of an operator.
+func (c *chain) called(err error) error {
+	if err != nil {
+		err = c.failed(err)
+	}
+	c.calls = -1
+	return err
+}
+
 func (c *chain) give(level, input int, b *stream.Batch) error {
 	c.held[level] = b
 	c.deepest = level
 	c.ledger.operators[level].in += int64(b.Rows())
 	c.calls = level
-	err := c.ops[level].Process(input, b)
-	c.calls = -1
-	return err
+	return c.called(c.ops[level].Process(input, b))
 }
 
 // send starts a signal. The chain must be idle.
@@ -86,9 +94,7 @@ func (c *chain) wake(now int64) (woke bool, err error) {
 		op := c.ops[i].(operators.Clocked)
 		if at, ok := op.WakeAt(); ok && at <= now {
 			c.deepest, c.calls = i, i
-			err = op.Wake(now)
-			c.calls = -1
-			return true, err
+			return true, c.called(op.Wake(now))
 		}
 	}
 	return false, nil
@@ -149,7 +155,7 @@ func (c *chain) pull() (left, stuck bool, err error) {
 	}
 	c.calls = i
 	out, err := c.ops[i].Next()
-	c.calls = -1
+	err = c.called(err)
 	switch {
 	case err != nil:
 		return false, false, err
@@ -182,8 +188,8 @@ func (c *chain) deliver() (done bool, err error) {
 	s := c.signal
 	if s.at < len(c.ops) {
 		c.calls = s.at
-		err := c.tell(s)
-		c.deepest, c.calls = s.at, -1
+		err := c.called(c.tell(s))
+		c.deepest = s.at
 		s.at++
 		return true, err
 	}

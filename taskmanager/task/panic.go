@@ -22,7 +22,19 @@ func (t *Task) panicked(thrown any) error {
 		trace := debug.Stack()
 		return failure.Internal(fmt.Errorf("task %s panicked: %v\n%s", t.ID, thrown, trace[:min(len(trace), traceBytesMax)]))
 	}
-	err := failure.With(fmt.Errorf("operator %s: %s", t.Chain[i].UID, stack.Panic(thrown)), fault)
+	return t.blamed(failure.With(fmt.Errorf("operator %s: %s", t.Chain[i].UID, stack.Panic(thrown)), fault))
+}
+
+// failed is the failure of a task whose operator returned an error: that of a function of the user's says which rows it is about.
+func (t *Task) failed(err error) error {
+	if i := t.chain.calls; i < 0 || !t.Chain[i].Native || failure.ClassOf(err) != fault {
+		return err
+	}
+	return t.blamed(err)
+}
+
+// blamed adds where the rows stand that the chain is about.
+func (t *Task) blamed(err error) error {
 	rows := t.chain.held[0]
 	if rows == nil { // a watermark or a timer: no row is to blame
 		return err

@@ -146,7 +146,7 @@ func New(p Parts, box *Mailbox) *Task {
 	}
 	t.ledger = newLedger(p.Chain, p.Ledger)
 	t.chain = newChain(ops, t, t.ledger, t.arrived)
-	t.chain.panicked = t.panicked
+	t.chain.panicked, t.chain.failed = t.panicked, t.failed
 	return t
 }
 
