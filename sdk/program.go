@@ -1,0 +1,73 @@
+package sdk
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"millrace/internal/failure"
+	"millrace/internal/stack"
+	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/operators"
+	"millrace/taskmanager"
+)
+
+// program implements taskmanager.Program: the executable that has a job.
+type program struct {
+	version string
+	job     func(*Env)
+}
+
+// ProgramOf returns the running executable as one that describes a job. Main is what a program calls; this is for those who run a job in their own process.
+func ProgramOf(version string, job func(*Env)) taskmanager.Program {
+	go taskmanager.OwnBuild() // whoever asks for it first should not have to wait
+	return &program{version, job}
+}
+
+// Build implements taskmanager.Program.
+func (*program) Build() string { return taskmanager.OwnBuild() }
+
+// Name implements taskmanager.Program.
+func (*program) Name() string { return strings.TrimSuffix(filepath.Base(os.Args[0]), ".test") }
+
+// Version implements taskmanager.Program.
+func (p *program) Version() string { return p.version }
+
+// Describe implements taskmanager.Program.
+func (p *program) Describe(args []string, env map[string]string) (*jobgraph.Graph, operators.Functions, error) {
+	getenv := os.LookupEnv
+	if env != nil {
+		getenv = func(name string) (value string, ok bool) { value, ok = env[name]; return value, ok }
+	}
+	e := NewEnv(args, getenv)
+	if err := call(p.job, e); err != nil {
+		return nil, nil, err
+	}
+	g, functions, err := e.Describe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if g.Name == "" {
+		g.Name = p.Name()
+	}
+	if !g.Natives() { // what calls no function runs anywhere
+		return g, functions, nil
+	}
+	g.Program = &jobgraph.ProgramSpec{Name: p.Name(), Version: p.version, Build: p.Build(), Args: args, Env: e.Environment()}
+	if g.Program.Digest, err = codec.Digest(g); err != nil {
+		return nil, nil, err
+	}
+	return g, functions, nil
+}
+
+// call runs the user's description.
+func call(job func(*Env), e *Env) (err error) {
+	defer func() {
+		if thrown := recover(); thrown != nil {
+			err = failure.Userf("the description of the job: %s", stack.Panic(thrown))
+		}
+	}()
+	job(e)
+	return nil
+}
