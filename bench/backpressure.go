@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/connectors"
 	"millrace/connectors/nexmark"
 	"millrace/internal/clock"

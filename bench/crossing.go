@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/connectors/nexmark"
 	"millrace/internal/clock"
 	"millrace/internal/testutil/child"

@@ -12,7 +12,7 @@ import (
 	"strconv"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/internal/testutil/realkafka"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/connectors/nexmark"
 	"millrace/internal/clock"
 	"millrace/jobgraph"

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
 	"millrace/sql/parser"

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/config"
+	"millrace/cmd/command/config"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 )
@@ -242,10 +242,10 @@ var (
 	flagged = regexp.MustCompile(` --([a-z-]+)`)
 )
 
-// TestCommandsAreThere looks for the words and flags of command lines in the sources of the command: its package can't
-// be imported.
+// TestCommandsAreThere looks for the words and flags of command lines in the sources of the command: its package gives no
+// list of them.
 func TestCommandsAreThere(t *testing.T) {
-	source := strings.Join(goFiles(t, filepath.Join(root, "cmd", "millrace"), ".go"), "\n")
+	source := strings.Join(goFiles(t, filepath.Join(root, "cmd", "command"), ".go"), "\n")
 	known := map[string]bool{"help": true}
 	for _, m := range use.FindAllStringSubmatch(source, -1) {
 		known[m[1]] = true

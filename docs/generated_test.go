@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/config"
+	"millrace/cmd/command/config"
 	"millrace/connectors/blackhole"
 	"millrace/connectors/collect"
 	"millrace/connectors/datagen"

@@ -57,7 +57,11 @@ func describeAgain(p Program, spec *jobgraph.ProgramSpec) (g *jobgraph.Graph, f 
 			err = failure.Userf("%s", stack.Panic(r))
 		}
 	}()
-	return p.Describe(spec.Args, spec.Env)
+	env := spec.Env
+	if env == nil {
+		env = map[string]string{} // nil would be another plan
+	}
+	return p.Describe(spec.Args, env)
 }
 
 func another(what string) error {

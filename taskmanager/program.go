@@ -18,9 +18,10 @@ type Program interface {
 	// Name is what people call the program, Version what it says of itself.
 	Name() string
 	Version() string
-	// Describe runs the user's description of the job with what it was told at its submit, and returns what that made: a graph whose
-	// Program is filled in, and the functions of its native operators. Each call makes functions of their own. It may call anything that
-	// the user wrote: a panic comes out as an error of the user's with the stack.
+	// Describe runs the user's description of the job, and returns what that made: a graph whose Program is filled in, and the functions
+	// of its native operators. Each call makes functions of their own. Without an env, nil, it is the plan: what the description asks for
+	// is this process's environment, and the graph's Program notes it. With one it is the body, of a job that was submitted before: there
+	// is nothing else. It may call anything that the user wrote: a panic comes out as an error of the user's, with the stack (stack.Panic).
 	Describe(args []string, env map[string]string) (*jobgraph.Graph, operators.Functions, error)
 }
 

@@ -82,6 +82,8 @@ type Options struct {
 	LocalStateBytes int64
 	// Wiring has what jobs may name; nil means NewWiring(nil).
 	Wiring *Wiring
+	// Program is what every task manager carries; nil: nothing.
+	Program taskmanager.Program
 	// WrapStore puts something around the blob store, beneath the retries; nil
 	// leaves it as it is.
 	WrapStore func(blobstore.Store) blobstore.Store
@@ -224,7 +226,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		return fmt.Errorf("task manager %s runs already", id)
 	}
 	o := taskmanager.Options{
-		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version,
+		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version, Program: c.Program,
 		Operators: c.Wiring.Operators, Functions: c.Wiring.Functions, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax, CreditBytes: c.CreditBytes,
 		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),

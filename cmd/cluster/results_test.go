@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/stream"

@@ -8,9 +8,9 @@ import (
 	"io"
 	"strings"
 
-	"millrace/cmd/millrace/client"
-	"millrace/cmd/millrace/progress"
-	"millrace/cmd/millrace/standalone"
+	"millrace/cmd/command/client"
+	"millrace/cmd/command/progress"
+	"millrace/cmd/command/standalone"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"millrace/cmd/command/config"
+	"millrace/cmd/command/standalone"
 	"millrace/cmd/demo"
-	"millrace/cmd/millrace/config"
-	"millrace/cmd/millrace/standalone"
 	"millrace/internal/testutil/realkafka"
 	"millrace/types"
 )

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"millrace/cmd/millrace/progress"
+	"millrace/cmd/command/progress"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/catalog/memory"
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/internal/options"

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/connectors/collect"
 	"millrace/expr"
 	"millrace/expr/kernel"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/internal/testutil/matrix"
 	"millrace/sql/session"
 	"millrace/stream"

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/tests/sql/feed"
 	"millrace/tests/sql/keep"
 	"millrace/types"

@@ -18,8 +18,8 @@ import (
 
 	"millrace/catalog"
 	"millrace/catalog/memory"
-	"millrace/cmd/millrace/client"
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/client"
+	"millrace/cmd/command/script"
 	"millrace/connectors/collect"
 	"millrace/expr/kernel"
 	"millrace/internal/clock"

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"millrace/cmd/cluster"
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/types"
 )
 

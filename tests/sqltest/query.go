@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"millrace/cmd/millrace/client"
+	"millrace/cmd/command/client"
 	"millrace/internal/clock"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/sql/session"

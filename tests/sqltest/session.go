@@ -5,7 +5,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/catalog/memory"
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/connectors/collect"
 	"millrace/jobgraph"
 	"millrace/sql/parser"

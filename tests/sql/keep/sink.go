@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"sync/atomic"
 
-	"millrace/cmd/millrace/script"
+	"millrace/cmd/command/script"
 	"millrace/connectors"
 	"millrace/expr"
 	"millrace/expr/kernel"
