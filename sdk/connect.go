@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +144,7 @@ func PrimaryKey(columns ...string) Option {
 
 // plain returns the stream with no other columns than those of T, in their order.
 func (s *Stream[T]) plain() *Stream[T] {
-	if s.at == nil && s.schema.Len() == s.mapping.Schema.Len() {
+	if s.schema.Len() == s.mapping.Schema.Len() && (s.at == nil || slices.IsSorted(s.at)) {
 		return s
 	}
 	calc := &jobgraph.CalcSpec{}
