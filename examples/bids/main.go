@@ -39,7 +39,7 @@ func job(env *sdk.Env) {
 		env.Problemf("%s", err)
 		return
 	}
-	env.Configure(sdk.Job{Name: "bids", Checkpoint: 10 * time.Second})
+	env.Configure(sdk.Job{Name: "bids"})
 	bids := sdk.From[Bid](env, "bids", sdk.Kafka{Topic: "bids", Brokers: *brokers, Bounded: *bounded}, sdk.Watermark(4*time.Second))
 	windows := sdk.Windows(sdk.KeyByFields[int64](bids, "auction"), sdk.Tumble(10*time.Second))
 	aggregate := byRow

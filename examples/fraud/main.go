@@ -39,7 +39,7 @@ func job(env *sdk.Env) {
 		env.Problemf("%s", err)
 		return
 	}
-	env.Configure(sdk.Job{Name: "fraud", Checkpoint: 10 * time.Second})
+	env.Configure(sdk.Job{Name: "fraud"})
 	payments := sdk.From[Payment](env, "payments", sdk.Kafka{Topic: "payments", Brokers: *brokers, Bounded: *bounded}, sdk.Watermark(time.Second))
 	rules := sdk.From[Rule](env, "rules", sdk.Kafka{Topic: "rules", Brokers: *brokers, Bounded: *bounded})
 	alerts := sdk.BroadcastProcess(sdk.KeyByFields[string](payments, "account"), rules, "pattern", pattern)

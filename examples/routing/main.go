@@ -32,7 +32,7 @@ func job(env *sdk.Env) {
 		env.Problemf("%s", err)
 		return
 	}
-	env.Configure(sdk.Job{Name: "routing", Checkpoint: 10 * time.Second})
+	env.Configure(sdk.Job{Name: "routing"})
 	log := sdk.From[Line](env, "log", sdk.Kafka{Topic: "log", Brokers: *brokers, Format: "raw", Bounded: *bounded})
 	events := sdk.Process(log, route, sdk.UID("route"))
 	to := func(topic string) sdk.Kafka {

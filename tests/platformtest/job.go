@@ -145,6 +145,11 @@ func RunFrom(ctx context.Context, t *testing.T, jobs apiv1.JobServiceClient, g *
 	return Running{t, jobs, id}
 }
 
+// Attach returns the job of an id.
+func Attach(t *testing.T, jobs apiv1.JobServiceClient, id string) Running {
+	return Running{t, jobs, id}
+}
+
 // Describe returns what the leader says of the job, as soon as there is one.
 func (r Running) Describe(ctx context.Context) *apiv1.DescribeJobResponse {
 	r.T.Helper()

@@ -56,6 +56,8 @@ type Spec struct {
 	Network *netns.Network
 	// Interposed makes it possible to delay the hosts of job managers.
 	Interposed bool
+	// Program is the package of the binary that task managers are; "" is millrace's own.
+	Program string
 	// Prepare, if any, is called with the platform when its addresses and folders are known and none of millrace's processes
 	// runs.
 	Prepare func(*Platform)
@@ -70,38 +72,44 @@ type Part struct {
 	log, orders      string // files
 }
 
-// millrace is the binary, built once for all tests.
-var millrace struct {
-	once sync.Once
-	path string
-	err  error
+// binaries are those that were built, by their packages, once for all tests.
+var binaries struct {
+	sync.Mutex
+	dir   string
+	built map[string]string
 }
 
-func millraceBinary(t *testing.T) string {
+// millracePackage is that of millrace's own binary.
+const millracePackage = "millrace/cmd/millrace"
+
+// Binary returns the path of a binary of this module, which is built when a test needs it first.
+func Binary(t *testing.T, of string) string {
 	t.Helper()
-	millrace.once.Do(func() {
-		//nolint:usetesting // it outlives the test that is the first to need it
-		dir, err := os.MkdirTemp("", "millrace-binary")
-		if err != nil {
-			millrace.err = err
-			return
-		}
-		millrace.path = filepath.Join(dir, "millrace")
-		out, err := exec.Command("go", "build", "-tags", "invariants", "-o", millrace.path, "millrace/cmd/millrace").CombinedOutput()
-		if err != nil {
-			millrace.err = fmt.Errorf("build millrace: %w: %s", err, out)
-		}
-	})
-	if millrace.err != nil {
-		t.Fatal(millrace.err)
+	binaries.Lock()
+	defer binaries.Unlock()
+	if path, ok := binaries.built[of]; ok {
+		return path
 	}
-	return millrace.path
+	if binaries.dir == "" {
+		//nolint:usetesting // it outlives the test that is the first to need it
+		dir, err := os.MkdirTemp("", "millrace-binaries")
+		if err != nil {
+			t.Fatal(err)
+		}
+		binaries.dir, binaries.built = dir, make(map[string]string)
+	}
+	path := filepath.Join(binaries.dir, filepath.Base(of))
+	if out, err := exec.Command("go", "build", "-tags", "invariants", "-o", path, of).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", of, err, out)
+	}
+	binaries.built[of] = path
+	return path
 }
 
 // RemoveBinary removes what was built for the tests.
 func RemoveBinary() {
-	if millrace.path != "" {
-		_ = os.RemoveAll(filepath.Dir(millrace.path))
+	if binaries.dir != "" {
+		_ = os.RemoveAll(binaries.dir)
 	}
 }
 
@@ -132,11 +140,15 @@ func Start(ctx context.Context, t *testing.T, spec Spec) *Platform {
 	p.Jobs, p.cluster = apiv1.NewJobServiceClient(p.finder), apiv1.NewClusterServiceClient(p.finder)
 	for _, j := range p.JobManagers {
 		host, port, _ := net.SplitHostPort(j.address)
-		p.start(ctx, j, "jobmanager", "--etcd", strings.Join(p.Etcd.Endpoints(), ";"), "--bind-address", host, "--port", port)
+		p.start(ctx, j, millracePackage, "jobmanager", "--etcd", strings.Join(p.Etcd.Endpoints(), ";"), "--bind-address", host, "--port", port)
 		p.Describe(ctx) // the first leads before the second comes
 	}
+	program := spec.Program
+	if program == "" {
+		program = millracePackage
+	}
 	for _, m := range p.TaskManagers {
-		p.start(ctx, m, "taskmanager", "--id", m.Name, "--slots", "1", "--dir", p.Dir(m), "--data-address", m.address, "--job-managers", strings.Join(addresses, ";"))
+		p.start(ctx, m, program, "taskmanager", "--id", m.Name, "--slots", "1", "--dir", p.Dir(m), "--data-address", m.address, "--job-managers", strings.Join(addresses, ";"))
 	}
 	return p
 }
@@ -196,7 +208,7 @@ func (p *Platform) address() {
 	}
 }
 
-func (p *Platform) start(ctx context.Context, part *Part, arguments ...string) {
+func (p *Platform) start(ctx context.Context, part *Part, program string, arguments ...string) {
 	p.T.Helper()
 	arguments = append(arguments, "--cluster-id", clusterName, "--admin-address", part.admin,
 		"--checkpoints", "s3://millrace/test?path-style=true&region="+reals3.Region+"&endpoint="+p.S3.Endpoint())
@@ -204,7 +216,7 @@ func (p *Platform) start(ctx context.Context, part *Part, arguments ...string) {
 		arguments = append(arguments, "--insecure-bind")
 	}
 	s, err := realserver.Start(ctx, realserver.Spec{
-		Program: "millrace", Path: millraceBinary(p.T), Arguments: arguments, Host: part.Host, Log: part.log,
+		Program: realserver.Program(filepath.Base(program)), Path: Binary(p.T, program), Arguments: arguments, Host: part.Host, Log: part.log,
 		Env: []string{
 			"AWS_ACCESS_KEY_ID=" + reals3.KeyID, "AWS_SECRET_ACCESS_KEY=" + reals3.SecretKey, "HOME=" + p.dir, crash.Env + "=" + part.crashPoint,
 		},
@@ -279,6 +291,11 @@ func (p *Platform) Figure(ctx context.Context, part *Part, name string) int64 {
 		p.T.Fatalf("%s publishes no %s: %v", part.Name, name, err)
 	}
 	return int64(n)
+}
+
+// Addresses returns those of the job managers, as commands take them.
+func (p *Platform) Addresses() string {
+	return p.JobManagers[0].address + "," + p.JobManagers[1].address
 }
 
 // Leads returns the job manager that leads.
