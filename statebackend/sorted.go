@@ -12,6 +12,7 @@ type MultimapSpec struct {
 	ID      TableID
 	Keys    []types.Type
 	Columns []ColumnSpec
+	Evolves bool // as in a ValueSpec; a new column of a nullable type begins as NULL
 }
 
 // MultimapTable holds rows by key, each key's in the order of arrival, which
@@ -60,6 +61,7 @@ type OrderedMapSpec struct {
 	ID      TableID
 	Keys    []types.Type
 	Columns []ColumnSpec
+	Evolves bool // as in a ValueSpec; a new column of a nullable type begins as NULL
 }
 
 // OrderedMapTable holds rows by (key, order), at most one for each such pair.
@@ -187,6 +189,9 @@ type OrderedRows struct {
 // BroadcastSpec declares a map that every task of a vertex holds alike.
 type BroadcastSpec struct {
 	ID TableID
+	// Entries says what the bytes of a value hold, as in a ListSpec.
+	Entries []ColumnSpec
+	Evolves bool
 }
 
 // BroadcastTable maps bytes to bytes. It has no key groups: an operator changes

@@ -111,6 +111,9 @@ type Store interface {
 	// Undeclared names the operator tables that were in the restored files but were never
 	// declared: state that the changed job would drop, and the first Freeze does drop.
 	Undeclared() []TableID
+	// Evolved tells of the tables that were declared with other columns than those restored, in the order of their
+	// ids. The first Freeze behind such a declaration is a base.
+	Evolved() []Evolution
 	// SizeBytes returns the memory that the tables take.
 	SizeBytes() int64
 	Close() error
@@ -145,7 +148,7 @@ const NoSlot Slot = -1
 
 // ValueSpec declares a Value table: for each key, in each namespace, one row of
 // columns. Value columns have no NULL: an operator that needs one keeps a flag
-// or a count beside it.
+// (ColumnSpec.NullOf) or a count beside it.
 type ValueSpec struct {
 	ID   TableID
 	Keys []types.Type // the key's columns; stream.KeyLayoutOf gives the layout
@@ -153,12 +156,18 @@ type ValueSpec struct {
 	// a window's end. Others have the one namespace 0.
 	Namespaced bool
 	Columns    []ColumnSpec
+	// Evolves lets what was restored have other columns than those declared: its rows are converted, as
+	// Origins says, or the declaration is refused (class user). Keys never evolve.
+	Evolves bool
 }
 
 // ColumnSpec is a column of a table.
 type ColumnSpec struct {
 	Name string
 	Type types.Type // a fixed-width or bytes layout; Nullable is ignored
+	// NullOf makes a BOOLEAN column say whether the column of that name is NULL in the same row. To the backend it
+	// is a column as any other, but where the table evolves, and for who looks into files.
+	NullOf string
 }
 
 // ValueTable holds rows by (namespace, key).
@@ -292,6 +301,12 @@ const (
 type ListSpec struct {
 	ID             TableID
 	Redistribution Redistribution
+	// Entries says what the bytes of an entry hold, in the caller's own encoding; nil says nothing. It stands in
+	// files and is compared with what stands in those restored (nothing in either: it fits), as Evolves and Origins
+	// say. The bytes are restored as they were: who declares other entries finds in Evolved what they held, and
+	// sets all of them anew before the next Freeze.
+	Entries []ColumnSpec
+	Evolves bool
 }
 
 // ListTable holds entries in order.

@@ -29,6 +29,7 @@ type awayBlock struct {
 	id         uint64
 	rows, live int32
 	changed    bool // since the last freeze: the next delta has its rows
+	former     bool // its rows are of the columns before those of the declaration
 	gone       [blockRowsMax / 64]uint64
 }
 
@@ -261,7 +262,7 @@ func (p *part) fetch(wanted []wantedRow) error {
 		wants := func(i int, first uint64) bool {
 			return !b.isGone(i) && slices.ContainsFunc(mine, func(w wantedRow) bool { return w.word == first })
 		}
-		err := p.decodeBlock(data, int(b.rows), wants, func(r blockRow) error {
+		err := p.decodeBlock(data, b, wants, func(r blockRow) error {
 			if !slices.ContainsFunc(mine, func(w wantedRow) bool { return p.isWanted(&w, &r) }) {
 				return nil
 			}
@@ -331,7 +332,7 @@ func (p *part) adopt(position int32, r *blockRow) (Slot, error) {
 // adoptAll brings what is left in a block back, and returns the slots.
 func (p *part) adoptAll(position int32, data []byte) (slots []Slot, err error) {
 	b := &p.away.blocks[position]
-	err = p.decodeBlock(data, int(b.rows), b.has, func(r blockRow) error {
+	err = p.decodeBlock(data, b, b.has, func(r blockRow) error {
 		s, err := p.adopt(position, &r)
 		slots = append(slots, s)
 		return err

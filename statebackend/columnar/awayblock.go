@@ -69,21 +69,41 @@ type blockRow struct {
 	values [][]byte // of the columns of bytes
 }
 
-// decodeBlock shows those rows of a block of so many that are wanted, by their
-// number and their first word.
-func (p *part) decodeBlock(data []byte, rows int, wants func(i int, first uint64) bool, visit func(blockRow) error) error {
+// decodeBlock shows those rows of a block that are wanted, by their number and their first word. Those of a former
+// block are recast.
+func (p *part) decodeBlock(data []byte, b *awayBlock, wants func(i int, first uint64) bool, visit func(blockRow) error) error {
+	if !b.former {
+		return p.decodeRows(data, int(b.rows), p.stride, p.table.byteWord, wants, visit)
+	}
+	c := p.table.former
+	now := blockRow{words: make([]uint64, c.stride), values: make([][]byte, len(c.values))}
+	return p.decodeRows(data, int(b.rows), c.hadStride, c.hadByteWords, wants, func(r blockRow) error {
+		now.at, now.key = r.at, r.key
+		c.row(now.words, r.words)
+		for i, v := range c.values {
+			now.values[i] = nil
+			if v >= 0 {
+				now.values[i] = r.values[v]
+			}
+		}
+		return visit(now)
+	})
+}
+
+// decodeRows is decodeBlock for rows of a stride, some of whose words are byte strings.
+func (p *part) decodeRows(data []byte, rows, stride int, byteWord []int, wants func(i int, first uint64) bool, visit func(blockRow) error) error {
 	le := binary.LittleEndian
 	bad := func() error {
-		return failure.Internalf("a block of table %s in the state tier is not one of %d rows of %d words", p.table.spec.ID.Name, rows, p.stride)
+		return failure.Internalf("a block of table %s in the state tier is not one of %d rows of %d words", p.table.spec.ID.Name, rows, stride)
 	}
-	end := blockHeader + rows*p.stride*8
-	if len(data) < end || le.Uint32(data) != uint32(rows) || le.Uint32(data[4:]) != uint32(p.stride) {
+	end := blockHeader + rows*stride*8
+	if len(data) < end || le.Uint32(data) != uint32(rows) || le.Uint32(data[4:]) != uint32(stride) {
 		return bad()
 	}
-	r := blockRow{words: make([]uint64, p.stride), values: make([][]byte, len(p.table.byteWord))}
+	r := blockRow{words: make([]uint64, stride), values: make([][]byte, len(byteWord))}
 	rest := data[end:]
 	for r.at = 0; r.at < rows; r.at++ {
-		row := data[blockHeader+r.at*p.stride*8:]
+		row := data[blockHeader+r.at*stride*8:]
 		next := func(w int) ([]byte, bool) {
 			n := le.Uint64(row[w*8:])
 			if n > uint64(len(rest)) {
@@ -97,7 +117,7 @@ func (p *part) decodeBlock(data []byte, rows int, wants func(i int, first uint64
 		if p.table.layout == stream.KeyBytes {
 			r.key, ok = next(1)
 		}
-		for i, w := range p.table.byteWord {
+		for i, w := range byteWord {
 			if ok {
 				r.values[i], ok = next(w)
 			}
@@ -108,7 +128,7 @@ func (p *part) decodeBlock(data []byte, rows int, wants func(i int, first uint64
 		if !wants(r.at, le.Uint64(row)) {
 			continue
 		}
-		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(r.words))), p.stride*8), row)
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(r.words))), stride*8), row)
 		if err := visit(r); err != nil {
 			return err
 		}

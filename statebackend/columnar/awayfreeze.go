@@ -80,7 +80,7 @@ func (p *part) markBlock(was *awayBlock) error {
 	}
 	var keys []wantedRow
 	err := p.table.store.tier.tier.Get([]uint64{was.id}, func(_ int, data []byte) error {
-		return p.decodeBlock(data, int(was.rows), left.has, func(r blockRow) error {
+		return p.decodeBlock(data, was, left.has, func(r blockRow) error {
 			w := wantedRow{hash: r.words[0], word: r.words[0], key: bytes.Clone(r.key)}
 			if p.table.layout != stream.KeyBytes {
 				w.hash = stream.HashUint64(w.word)
@@ -143,7 +143,7 @@ func (e *encoder) awayBlocks(table int, f *frozenTable, set frozenBlocks, blocks
 		ids[i] = blocks[i].id
 	}
 	err := f.away.tier.tier.Get(ids, func(i int, data []byte) error {
-		return p.decodeBlock(data, int(blocks[i].rows), blocks[i].has, func(r blockRow) error {
+		return p.decodeBlock(data, &blocks[i], blocks[i].has, func(r blockRow) error {
 			return out.addAway(p, set.namespace, front, &r)
 		})
 	})

@@ -3,6 +3,7 @@ package columnar
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"millrace/statebackend"
 	"millrace/types"
@@ -29,6 +30,8 @@ type tableInfo struct {
 	Namespaced     bool                        `json:"namespaced,omitempty"`
 	Columns        []columnInfo                `json:"columns,omitempty"`
 	Redistribution statebackend.Redistribution `json:"redistribution,omitempty"`
+	// Entries says what is in the bytes of a list's entries, and of a broadcast map's values, where somebody said it.
+	Entries []columnInfo `json:"entries,omitempty"`
 	// Rows is how many rows the file puts into the table.
 	Rows int64 `json:"rows"`
 }
@@ -36,15 +39,20 @@ type tableInfo struct {
 type columnInfo struct {
 	Name string   `json:"name"`
 	Type typeInfo `json:"type"`
+	// NullOf is the column of whose NULL this one tells.
+	NullOf string `json:"nullOf,omitempty"`
 }
 
-// typeInfo is a type that is not nested.
+// typeInfo is a type. Nested ones are in entries alone.
 type typeInfo struct {
-	Kind      types.Kind `json:"kind"`
-	Nullable  bool       `json:"nullable,omitempty"`
-	Precision int        `json:"precision,omitempty"`
-	Scale     int        `json:"scale,omitempty"`
-	Length    int        `json:"length,omitempty"`
+	Kind      types.Kind   `json:"kind"`
+	Nullable  bool         `json:"nullable,omitempty"`
+	Precision int          `json:"precision,omitempty"`
+	Scale     int          `json:"scale,omitempty"`
+	Length    int          `json:"length,omitempty"`
+	Key       *typeInfo    `json:"key,omitempty"`
+	Elem      *typeInfo    `json:"elem,omitempty"`
+	Fields    []columnInfo `json:"fields,omitempty"`
 }
 
 // fileFooter lists the sections of a file, so that a reader that can seek finds
@@ -65,11 +73,31 @@ type sectionInfo struct {
 }
 
 func typeInfoOf(t types.Type) typeInfo {
-	return typeInfo{Kind: t.Kind, Nullable: t.Nullable, Precision: t.Precision, Scale: t.Scale, Length: t.Length}
+	i := typeInfo{Kind: t.Kind, Nullable: t.Nullable, Precision: t.Precision, Scale: t.Scale, Length: t.Length}
+	if t.Key != nil {
+		i.Key = new(typeInfoOf(*t.Key))
+	}
+	if t.Elem != nil {
+		i.Elem = new(typeInfoOf(*t.Elem))
+	}
+	for _, f := range t.Fields {
+		i.Fields = append(i.Fields, columnInfo{Name: f.Name, Type: typeInfoOf(f.Type)})
+	}
+	return i
 }
 
 func (i typeInfo) typ() types.Type {
-	return types.Type{Kind: i.Kind, Nullable: i.Nullable, Precision: i.Precision, Scale: i.Scale, Length: i.Length}
+	t := types.Type{Kind: i.Kind, Nullable: i.Nullable, Precision: i.Precision, Scale: i.Scale, Length: i.Length}
+	if i.Key != nil {
+		t.Key = new(i.Key.typ())
+	}
+	if i.Elem != nil {
+		t.Elem = new(i.Elem.typ())
+	}
+	for _, f := range i.Fields {
+		t.Fields = append(t.Fields, types.Field{Name: f.Name, Type: f.Type.typ()})
+	}
+	return t
 }
 
 func typesOf(infos []typeInfo) []types.Type {
@@ -111,6 +139,9 @@ func describe(t *table) tableInfo {
 	default:
 		info.Redistribution = t.list.spec.Redistribution
 	}
+	if t.entries != nil {
+		info.Entries = columnInfos(t.entries)
+	}
 	for _, k := range keys {
 		info.Keys = append(info.Keys, typeInfoOf(k))
 	}
@@ -120,7 +151,7 @@ func describe(t *table) tableInfo {
 func columnInfos(columns []statebackend.ColumnSpec) []columnInfo {
 	out := make([]columnInfo, len(columns))
 	for i, c := range columns {
-		out[i] = columnInfo{c.Name, typeInfoOf(c.Type)}
+		out[i] = columnInfo{Name: c.Name, Type: typeInfoOf(c.Type), NullOf: c.NullOf}
 	}
 	return out
 }
@@ -138,10 +169,20 @@ func (i *tableInfo) valueSpec() statebackend.ValueSpec {
 	return statebackend.ValueSpec{ID: i.id(), Keys: typesOf(i.Keys), Namespaced: i.Namespaced, Columns: i.columns()}
 }
 
-func (i *tableInfo) columns() []statebackend.ColumnSpec {
-	out := make([]statebackend.ColumnSpec, len(i.Columns))
-	for j, c := range i.Columns {
-		out[j] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type.typ()}
+func (i *tableInfo) columns() []statebackend.ColumnSpec { return columnSpecs(i.Columns) }
+
+// entries returns what the description says of entries, nil where it says nothing.
+func (i *tableInfo) entries() []statebackend.ColumnSpec {
+	if len(i.Entries) == 0 {
+		return nil
+	}
+	return columnSpecs(i.Entries)
+}
+
+func columnSpecs(columns []columnInfo) []statebackend.ColumnSpec {
+	out := make([]statebackend.ColumnSpec, len(columns))
+	for i, c := range columns {
+		out[i] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type.typ(), NullOf: c.NullOf}
 	}
 	return out
 }
@@ -188,7 +229,7 @@ func (i *tableInfo) check(version uint16) error {
 			return err
 		}
 	}
-	for _, c := range i.Columns {
+	for _, c := range slices.Concat(i.Columns, i.Entries) {
 		if err := c.Type.typ().Validate(); err != nil {
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}

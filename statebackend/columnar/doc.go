@@ -29,6 +29,14 @@
 // freeze leave memory in blocks when it is nearly full, and come back one by one
 // (tier.go, away.go; docs/design/0007-state-tier.md).
 //
+// # Evolution
+//
+// Files are read as what they say they are, so that Open needs no declaration. A declaration with other columns (Evolves) then
+// recasts the rows block by block, each in its slot: what stands in front of the columns, indexes, trees and byte strings stay as they are,
+// and the memory that it takes is a block's. Rows in the tier are recast when they come back. A table that
+// evolved begins its files anew with a base, so a chain is of one layout, and so is what Merge folds; a chain that is not
+// is refused as corrupt. Tables whose columns are the declared ones know nothing of all this.
+//
 // # Changes
 //
 // One bit a row marks what changed; a removal keeps its key; a dropped
@@ -56,6 +64,10 @@
 // rows of a broadcast map (key, value) all stand under the file's first key group. Rows are sorted by
 // key group, in a table the drops first, then removals, then puts; a reader applies
 // them in this order. A drop holds for the key groups of the file. A delta has all entries of each list.
+//
+// A column's description may have nullOf, the column of whose NULL it tells; that of a list or a broadcast map entries, the columns
+// that somebody says are in the bytes of its entries or values. Files without them say nothing of it, and a
+// program that does not know them reads files that have them.
 //
 // A reader checks each section before it applies it, into a store that nobody
 // sees until the last file's SHA-256 was right. Lengths are checked against

@@ -389,7 +389,7 @@ func resum(data []byte) []byte {
 // FuzzRead reads files whose checksums are right and whose content is not.
 func FuzzRead(f *testing.F) {
 	var bases []statebackend.File
-	for _, version := range []string{"v1", "v2"} {
+	for _, version := range []string{"v1", "v2", "v2-described"} {
 		chain := sampleChain(f, version)
 		bases = append(bases, chain[0])
 		for _, file := range chain {
@@ -400,7 +400,7 @@ func FuzzRead(f *testing.F) {
 		spec := sampleSpec()
 		data = resum(data)
 		changed := bytesFile{"f", data}
-		for _, chain := range [][]statebackend.File{{changed}, {bases[0], changed}, {bases[1], changed}} {
+		for _, chain := range [][]statebackend.File{{changed}, {bases[0], changed}, {bases[1], changed}, {bases[2], changed}} {
 			spec.Restore = [][]statebackend.File{chain}
 			x, err := New().Open(t.Context(), spec)
 			if err != nil {
@@ -409,10 +409,37 @@ func FuzzRead(f *testing.F) {
 				}
 				continue
 			}
-			for _, tab := range x.(*store).tables {
+			for i, tab := range x.(*store).tables {
 				tab.declared = true
+				if i%2 == 0 {
+					evolveAny(x.(*store), tab)
+				}
 			}
 			writeFrozen(t, x.(*store)) // what was taken in can be written
 		}
 	})
+}
+
+// evolveAny gives a table every other column that it has, and a new one.
+func evolveAny(s *store, t *table) {
+	change := func(had []statebackend.ColumnSpec) []statebackend.ColumnSpec {
+		want := []statebackend.ColumnSpec{{Name: "a new one", Type: types.StringType()}}
+		for i := 0; i < len(had); i += 2 {
+			want = append(want, had[i])
+		}
+		return want
+	}
+	t.declared = false
+	switch t.shape {
+	case shapeValue:
+		spec := t.value.spec
+		spec.Columns, spec.Evolves = change(spec.Columns), true
+		_ = s.declareValue(t, spec)
+	case shapeMultimap, shapeOrderedMap:
+		_ = s.declareSorted(t, t.sorted.keys, declared{change(t.sorted.columns), true, true})
+	case shapeList, shapeBroadcast:
+		_ = s.declareEntries(t, change(t.entries), true)
+	case shapeTimers:
+	}
+	t.declared = true // also where it was refused
 }

@@ -29,6 +29,8 @@ type TableLayout struct {
 	Namespaced bool
 	Keys       []types.Type
 	Columns    []statebackend.ColumnSpec
+	// Entries is what the bytes of a list's entries hold, and of a broadcast map's values, where the file says it.
+	Entries []statebackend.ColumnSpec
 }
 
 // ReadLayout reads the headers of a chain of files. It verifies the headers, and nothing behind them.
@@ -52,7 +54,7 @@ func ReadLayout(ctx context.Context, chain []statebackend.File) (Layout, error) 
 	for i := range last.Tables {
 		t := &last.Tables[i]
 		out.Tables = append(out.Tables, TableLayout{
-			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(),
+			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(), Entries: t.entries(),
 		})
 	}
 	return out, nil

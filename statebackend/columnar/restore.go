@@ -208,7 +208,7 @@ func (r *restorer) table(info *tableInfo) (*table, error) {
 	if t := s.find(id); t != nil {
 		return t, r.same(t, info)
 	}
-	t := &table{id: id, shape: info.Shape}
+	t := &table{id: id, shape: info.Shape, entries: info.entries()}
 	var err error
 	switch info.Shape {
 	case shapeValue:
@@ -249,10 +249,31 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 	case t.shape == shapeBroadcast:
 		err = fits(t.value.spec, info.valueSpec())
 	}
+	if err == nil && t.entries != nil && info.Entries != nil {
+		err = columnsFit(t.id, t.entries, info.entries())
+	}
 	if err != nil {
 		return damaged("%v", err)
 	}
+	if t.entries == nil {
+		t.entries = info.entries()
+	}
+	switch {
+	case t.shape == shapeValue:
+		describeNulls(t.value.spec.Columns, info.Columns)
+	case t.shape.sorted():
+		describeNulls(t.sorted.columns, info.Columns)
+	}
 	return nil
+}
+
+// describeNulls takes over which columns tell of NULL, where only a later file says it.
+func describeNulls(columns []statebackend.ColumnSpec, later []columnInfo) {
+	for i, c := range later {
+		if columns[i].NullOf == "" {
+			columns[i].NullOf = c.NullOf
+		}
+	}
 }
 
 // settle makes the restored rows the state of the last checkpoint: nothing changed since.

@@ -182,6 +182,8 @@ func columnsFit(id statebackend.TableID, have, want []statebackend.ColumnSpec) e
 			return mismatch(id, "column %s is %s in the snapshot", want[i].Name, have[i].Name)
 		case !have[i].Type.EqualIgnoringNull(want[i].Type):
 			return mismatch(id, "column %s is %s, in the snapshot %s", want[i].Name, want[i].Type.NotNull(), have[i].Type.NotNull())
+		case have[i].NullOf != "" && want[i].NullOf != "" && have[i].NullOf != want[i].NullOf: // files may say nothing of it
+			return mismatch(id, "column %s says whether %s is NULL, in the snapshot whether %s is", want[i].Name, want[i].NullOf, have[i].NullOf)
 		}
 	}
 	return nil

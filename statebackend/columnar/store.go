@@ -72,6 +72,10 @@ type table struct {
 	sorted   *sortedTable
 	// broadcast is around value.
 	broadcast *broadcastTable
+	// entries says what is in the entries of a list or broadcast map; nil: nobody said it.
+	entries []statebackend.ColumnSpec
+	// evolved is how the declaration differs from what was restored, nil where it does not.
+	evolved *statebackend.Evolution
 }
 
 func newStore(spec statebackend.OpenSpec) *store {
@@ -125,11 +129,13 @@ func (s *store) Value(spec statebackend.ValueSpec) (statebackend.ValueTable, err
 		return nil, err
 	}
 	if t != nil {
-		if err := fits(t.value.spec, spec); err != nil {
+		if err := s.declareValue(t, spec); err != nil {
 			return nil, err
 		}
-		t.declared = true
 		return t.value, nil
+	}
+	if err := checkFlags(spec.ID, spec.Columns, spec.Evolves); err != nil {
+		return nil, err
 	}
 	v, err := newValueTable(s, spec)
 	if err != nil {
@@ -214,17 +220,22 @@ func (s *store) List(spec statebackend.ListSpec) (statebackend.ListTable, error)
 		if t.list.spec.Redistribution != spec.Redistribution {
 			return nil, mismatch(spec.ID, "redistribution %d, in the snapshot %d", spec.Redistribution, t.list.spec.Redistribution)
 		}
-		t.declared = true
+		if err := s.declareEntries(t, spec.Entries, spec.Evolves); err != nil {
+			return nil, err
+		}
 		return t.list, nil
 	}
+	if err := checkEntries(spec.ID, spec.Entries, spec.Evolves); err != nil {
+		return nil, err
+	}
 	v := &listTable{spec: spec, store: s}
-	s.add(&table{id: spec.ID, shape: shapeList, declared: true, list: v})
+	s.add(&table{id: spec.ID, shape: shapeList, declared: true, list: v, entries: spec.Entries})
 	return v, nil
 }
 
 // Multimap implements statebackend.Store.
 func (s *store) Multimap(spec statebackend.MultimapSpec) (statebackend.MultimapTable, error) {
-	t, err := s.sorted(shapeMultimap, spec.ID, spec.Keys, spec.Columns)
+	t, err := s.sorted(shapeMultimap, spec.ID, spec.Keys, declared{spec.Columns, spec.Evolves, true})
 	if err != nil {
 		return nil, err
 	}
@@ -233,29 +244,28 @@ func (s *store) Multimap(spec statebackend.MultimapSpec) (statebackend.MultimapT
 
 // OrderedMap implements statebackend.Store.
 func (s *store) OrderedMap(spec statebackend.OrderedMapSpec) (statebackend.OrderedMapTable, error) {
-	t, err := s.sorted(shapeOrderedMap, spec.ID, spec.Keys, spec.Columns)
+	t, err := s.sorted(shapeOrderedMap, spec.ID, spec.Keys, declared{spec.Columns, spec.Evolves, true})
 	if err != nil {
 		return nil, err
 	}
 	return orderedMapTable{t}, nil
 }
 
-func (s *store) sorted(sh shape, id statebackend.TableID, keys []types.Type, columns []statebackend.ColumnSpec) (*sortedTable, error) {
+func (s *store) sorted(sh shape, id statebackend.TableID, keys []types.Type, d declared) (*sortedTable, error) {
 	t, err := s.declare(id, sh)
 	if err != nil {
 		return nil, err
 	}
 	if t != nil {
-		if err := keysFit(id, t.sorted.keys, keys); err != nil {
+		if err := s.declareSorted(t, keys, d); err != nil {
 			return nil, err
 		}
-		if err := columnsFit(id, t.sorted.columns, columns); err != nil {
-			return nil, err
-		}
-		t.declared = true
 		return t.sorted, nil
 	}
-	v, err := newSortedTable(s, sh, id, keys, columns)
+	if err := checkFlags(id, d.columns, d.evolves); err != nil {
+		return nil, err
+	}
+	v, err := newSortedTable(s, sh, id, keys, d.columns)
 	if err != nil {
 		return nil, err
 	}
@@ -270,14 +280,19 @@ func (s *store) Broadcast(spec statebackend.BroadcastSpec) (statebackend.Broadca
 		return nil, err
 	}
 	if t != nil {
-		t.declared = true
+		if err := s.declareEntries(t, spec.Entries, spec.Evolves); err != nil {
+			return nil, err
+		}
 		return t.broadcast, nil
+	}
+	if err := checkEntries(spec.ID, spec.Entries, spec.Evolves); err != nil {
+		return nil, err
 	}
 	b, err := newBroadcastTable(s, spec.ID)
 	if err != nil {
 		return nil, err
 	}
-	s.add(&table{id: spec.ID, shape: shapeBroadcast, declared: true, value: b.rows, broadcast: b})
+	s.add(&table{id: spec.ID, shape: shapeBroadcast, declared: true, value: b.rows, broadcast: b, entries: spec.Entries})
 	return b, nil
 }
 

@@ -35,6 +35,16 @@ type tiered struct {
 
 func openTiered(t *testing.T, bytesMax int64, tier statebackend.Tier, chain ...statebackend.File) *tiered {
 	t.Helper()
+	x, err := tryTiered(t, bytesMax, tier, wideSpec(), chain...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// tryTiered opens the store and declares the table; it returns the error of the latter.
+func tryTiered(t *testing.T, bytesMax int64, tier statebackend.Tier, table statebackend.ValueSpec, chain ...statebackend.File) (*tiered, error) {
+	t.Helper()
 	x := &tiered{t: t, budget: statebackend.NewBudget(bytesMax, "have more")}
 	spec := statebackend.OpenSpec{
 		Task: types.TaskID{Vertex: "v"}, KeyGroups: types.AllKeyGroups(groups), MaxParallelism: groups, Parallelism: 1,
@@ -47,10 +57,8 @@ func openTiered(t *testing.T, bytesMax int64, tier statebackend.Tier, chain ...s
 	if x.store, err = columnar.New().Open(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
-	if x.table, err = x.store.Value(wideSpec()); err != nil {
-		t.Fatal(err)
-	}
-	return x
+	x.table, err = x.store.Value(table)
+	return x, err
 }
 
 // count adds 1 to the rows of so many keys from one on, in a namespace.

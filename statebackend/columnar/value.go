@@ -27,6 +27,8 @@ type valueTable struct {
 	last    *part   // the part asked for last
 	empties []*part
 
+	former *recast // of rows in the tier that were there before the declaration; nil: they stay as they are
+
 	dropped []int64   // namespaces dropped since the last freeze, ascending
 	removed removeLog // keys deleted since the last freeze
 

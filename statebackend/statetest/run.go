@@ -19,6 +19,8 @@ func Run(t *testing.T, b statebackend.Backend) {
 	t.Run("bound", func(t *testing.T) { testBound(t, b) })
 	t.Run("churn", func(t *testing.T) { testChurn(t, b) })
 	t.Run("delta", func(t *testing.T) { testDelta(t, b) })
+	t.Run("evolution", func(t *testing.T) { testEvolution(t, b) })
+	t.Run("evolution of more", func(t *testing.T) { testEvolutionOnce(t, b) })
 }
 
 // RunSample runs the part of the suite that a slow backend can bear.
@@ -26,6 +28,7 @@ func RunSample(t *testing.T, b statebackend.Backend) {
 	t.Run("short", func(t *testing.T) { testSteps(t, b, 40) })
 	t.Run("declarations", func(t *testing.T) { testDeclarations(t, b) })
 	t.Run("delta", func(t *testing.T) { testDelta(t, b) })
+	t.Run("evolution of more", func(t *testing.T) { testEvolutionOnce(t, b) })
 }
 
 // rapidChoice draws from rapid, so that a failing sequence shrinks.

@@ -325,14 +325,19 @@ func (w *world) compare() {
 	}
 	w.compareShared()
 	for i, t := range w.tasks {
-		for list, want := range map[statebackend.ListTable][]string{t.split: w.now.split[i], t.list: w.now.union[i]} {
-			var got []string
-			for _, e := range list.Get() {
-				got = append(got, string(e))
-			}
-			if !slices.Equal(got, want) {
-				w.t.Fatalf("list of task %d is %q, want %q", i, got, want)
-			}
+		w.compareLists(t, i)
+	}
+}
+
+func (w *world) compareLists(t *task, i int) {
+	w.t.Helper()
+	for list, want := range map[statebackend.ListTable][]string{t.split: w.now.split[i], t.list: w.now.union[i]} {
+		var got []string
+		for _, e := range list.Get() {
+			got = append(got, string(e))
+		}
+		if !slices.Equal(got, want) {
+			w.t.Fatalf("list of task %d is %q, want %q", i, got, want)
 		}
 	}
 }
