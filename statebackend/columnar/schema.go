@@ -42,7 +42,7 @@ func (i *tableInfo) schema(o op) *arrow.Schema {
 	if o == opPut {
 		for _, c := range i.Columns {
 			t := c.Type.typ()
-			fields = append(fields, arrow.Field{Name: c.Name, Type: arrowType(t), Nullable: i.Shape.sorted(), Metadata: typeMetadata(t)})
+			fields = append(fields, arrow.Field{Name: c.Name, Type: arrowType(t), Nullable: i.Shape.sorted(), Metadata: columnMetadata(c)})
 		}
 	}
 	return arrow.NewSchema(fields, nil)
@@ -54,6 +54,17 @@ func (i *tableInfo) keyField() arrow.Field {
 		return arrow.Field{Name: "key", Type: arrow.BinaryTypes.Binary}
 	}
 	return arrow.Field{Name: "key", Type: arrowType(ts[0]), Nullable: true, Metadata: typeMetadata(ts[0])}
+}
+
+// NullOfKey is the key in an Arrow field's metadata under which stands the column of whose NULL it tells.
+const NullOfKey = "millrace.null-of"
+
+func columnMetadata(c columnInfo) arrow.Metadata {
+	m := typeMetadata(c.Type.typ())
+	if c.NullOf == "" {
+		return m
+	}
+	return arrow.NewMetadata(append(m.Keys(), NullOfKey), append(m.Values(), c.NullOf))
 }
 
 // typeMetadata carries the logical type, for people who look into a file.

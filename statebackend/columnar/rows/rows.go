@@ -1,7 +1,8 @@
 // Package rows writes the rows of state tables for people and other tools: as an
 // Arrow IPC stream, as JSON, one row a line, or as lines of a table. What it is
 // given are the Arrow streams of columnar.EachRows; the column that says what a row
-// does to its table is left out, since every row stands in it.
+// does to its table is left out, since every row stands in it, and a column that says
+// which values of another are NULL is shown as these NULLs.
 //
 // It starts no goroutine.
 package rows
@@ -61,7 +62,7 @@ func (w *Writer) Add(stream []byte) error {
 	}
 	defer r.Release()
 	for r.Next() {
-		if err := w.add(withoutOp(r.RecordBatch())); err != nil {
+		if err := w.add(withNulls(withoutOp(r.RecordBatch()))); err != nil {
 			return err
 		}
 	}
