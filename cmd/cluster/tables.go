@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
@@ -49,25 +50,22 @@ func (w *Wiring) fates(ctx context.Context, g *jobgraph.Graph, id types.VertexID
 	if err != nil {
 		return nil, err
 	}
-	left := make(map[statebackend.TableID]bool)
+	left, changes := make(map[statebackend.TableID]bool), make(map[statebackend.TableID][]string)
 	for _, t := range store.Undeclared() {
 		left[t] = true
+	}
+	for _, e := range store.Evolved() {
+		changes[e.ID] = e.Changes
 	}
 	var out []checkpoint.TableFate
 	known := make(map[statebackend.TableID]bool)
 	for _, t := range had.Tables {
 		known[t.ID] = true
-		switch {
-		case left[t.ID]:
+		if left[t.ID] {
 			out = append(out, droppedTables([]columnar.TableLayout{t}, "no operator of the vertex has it")...)
-		case had.Oldest < columnar.FormatVersion:
-			out = append(out, checkpoint.TableFate{
-				Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateMigrated,
-				Detail: fmt.Sprintf("from file format %d to %d", had.Oldest, columnar.FormatVersion),
-			})
-		default:
-			out = append(out, checkpoint.TableFate{Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateKept, Detail: t.Shape})
+			continue
 		}
+		out = append(out, keptTable(t, had.Oldest, changes[t.ID]))
 	}
 	for _, t := range declared {
 		if !known[t] {
@@ -75,6 +73,18 @@ func (w *Wiring) fates(ctx context.Context, g *jobgraph.Graph, id types.VertexID
 		}
 	}
 	return out, nil
+}
+
+// keptTable is the fate of a table that the graph has too, from files of which the oldest is of a version.
+func keptTable(t columnar.TableLayout, oldest int, changes []string) checkpoint.TableFate {
+	fate := checkpoint.TableFate{Operator: t.ID.Operator, Table: t.ID.Name, Fate: checkpoint.FateKept, Detail: t.Shape}
+	if oldest < columnar.FormatVersion {
+		changes = append([]string{fmt.Sprintf("from file format %d to %d", oldest, columnar.FormatVersion)}, changes...)
+	}
+	if len(changes) > 0 {
+		fate.Fate, fate.Detail = checkpoint.FateMigrated, strings.Join(changes, "; ")
+	}
+	return fate
 }
 
 func droppedTables(tables []columnar.TableLayout, why string) (out []checkpoint.TableFate) {

@@ -141,7 +141,11 @@ func writeVertex(w io.Writer, v *inspect.Vertex) error {
 		if !t.Exact {
 			rows = "at most " + rows
 		}
-		out = append(out, []string{"  table " + t.Name, "of " + t.Operator, t.Shape, rows + " rows", "key (" + strings.Join(t.Keys, ", ") + ")", strings.Join(t.Columns, ", ")})
+		columns := strings.Join(t.Columns, ", ")
+		if len(t.Entries) > 0 {
+			columns = "entries (" + strings.Join(t.Entries, ", ") + ")"
+		}
+		out = append(out, []string{"  table " + t.Name, "of " + t.Operator, t.Shape, rows + " rows", "key (" + strings.Join(t.Keys, ", ") + ")", columns})
 	}
 	for i, p := range v.Positions {
 		if i == positionsShown {

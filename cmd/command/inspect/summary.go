@@ -58,6 +58,7 @@ type Table struct {
 	Namespaced bool     `json:"namespaced,omitempty"`
 	Keys       []string `json:"keys,omitempty"`
 	Columns    []string `json:"columns,omitempty"` // name and type
+	Entries    []string `json:"entries,omitempty"` // what is in the bytes of a list or a broadcast map, where its operator says it
 	Rows       int64    `json:"rows"`
 	// Exact tells that Rows is no upper bound: no task has more than one file.
 	Exact bool `json:"exact"`
@@ -159,15 +160,34 @@ func (s *Source) addTables(ctx context.Context, v *Vertex, t *checkpointv1.TaskS
 			for _, k := range l.Keys {
 				of.Keys = append(of.Keys, k.String())
 			}
-			for _, c := range l.Columns {
-				of.Columns = append(of.Columns, c.Name+" "+c.Type.String())
-			}
+			of.Columns, of.Entries = texts(l.Columns), texts(l.Entries)
 			v.Tables = append(v.Tables, of)
 		}
 		v.Tables[i].Rows += rows[l.ID]
 		v.Tables[i].Exact = v.Tables[i].Exact && len(t.Files) == 1
 	}
 	return nil
+}
+
+// texts is columns for people. Those that tell of NULL stand in the types of others.
+func texts(columns []statebackend.ColumnSpec) (out []string) {
+	flagged, described := make(map[string]bool), false
+	for _, c := range columns {
+		flagged[c.NullOf] = true
+		described = described || c.NullOf != ""
+	}
+	for _, c := range columns {
+		switch {
+		case c.NullOf != "":
+			continue
+		case flagged[c.Name]:
+			c.Type = c.Type.AsNullable()
+		case described:
+			c.Type = c.Type.NotNull()
+		}
+		out = append(out, c.Name+" "+c.Type.String())
+	}
+	return out
 }
 
 // rows adds up what files put into tables: with one file that is what they hold.
