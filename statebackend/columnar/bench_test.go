@@ -66,3 +66,47 @@ func benchmarkUpsert(b *testing.B, n int) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
 }
+
+// BenchmarkEvolve restores a million rows into the table that they were written from, and into one of which a column is wider,
+// another one gone and two are new: evolve is what its declaration takes behind the restore.
+func BenchmarkEvolve(b *testing.B) {
+	const rows = 1 << 20
+	s := open(b, types.AllKeyGroups(groups))
+	v, err := s.Value(aggregate())
+	if err != nil {
+		b.Fatal(err)
+	}
+	slots, ks := make([]statebackend.Slot, 1024), make([]int64, 1024)
+	for from := range rows / 1024 {
+		for i := range ks {
+			ks[i] = int64(from*1024 + i)
+		}
+		if _, err := v.Part(0, true).Upsert(keys64(ks...), slots); err != nil {
+			b.Fatal(err)
+		}
+	}
+	file, _ := freeze(b, s, true)
+	spec := aggregate()
+	spec.Evolves = true
+	spec.Columns[2] = statebackend.ColumnSpec{Name: "mean", Type: types.Of(types.Double)}
+	spec.Columns = append(spec.Columns, statebackend.ColumnSpec{Name: "name", Type: types.StringType()})
+	for _, c := range []struct {
+		name string
+		spec statebackend.ValueSpec
+	}{{"same", aggregate()}, {"evolved", spec}} {
+		b.Run(c.name, func(b *testing.B) {
+			declared := int64(0)
+			for b.Loop() {
+				s := open(b, types.AllKeyGroups(groups), []statebackend.File{file})
+				from := b.Elapsed()
+				if _, err := s.Value(c.spec); err != nil {
+					b.Fatal(err)
+				}
+				declared += int64(b.Elapsed() - from)
+				_ = s.Close()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+			b.ReportMetric(float64(declared)/float64(b.N)/rows, "evolve-ns/row")
+		})
+	}
+}

@@ -27,14 +27,14 @@ type valueTable struct {
 	last    *part   // the part asked for last
 	empties []*part
 
-	former *recast // of rows in the tier that were there before the declaration; nil: they stay as they are
-
 	dropped []int64   // namespaces dropped since the last freeze, ascending
 	removed removeLog // keys deleted since the last freeze
 
 	// Scratch of a tile: entries of the index, keys.
 	first [tileRows]uint64
 	keys  [tileRows]int64
+
+	former *recast // of rows in the tier that were there before the declaration; nil: they stay as they are
 }
 
 func newValueTable(s *store, spec statebackend.ValueSpec) (*valueTable, error) {
