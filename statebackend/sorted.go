@@ -62,6 +62,9 @@ type OrderedMapSpec struct {
 	Keys    []types.Type
 	Columns []ColumnSpec
 	Evolves bool // as in a ValueSpec; a new column of a nullable type begins as NULL
+	// Orders says what the bytes of an order hold, in the caller's own encoding; nil says nothing. It stands in
+	// files. Like keys, orders never evolve: where files say something else the declaration is refused.
+	Orders []types.Type
 }
 
 // OrderedMapTable holds rows by (key, order), at most one for each such pair.
@@ -192,6 +195,8 @@ type BroadcastSpec struct {
 	// Entries says what the bytes of a value hold, as in a ListSpec.
 	Entries []ColumnSpec
 	Evolves bool
+	// Keys says what the bytes of a key hold, as the Orders of an OrderedMapSpec. They never evolve.
+	Keys []types.Type
 }
 
 // BroadcastTable maps bytes to bytes. It has no key groups: an operator changes

@@ -32,6 +32,8 @@ type tableInfo struct {
 	Redistribution statebackend.Redistribution `json:"redistribution,omitempty"`
 	// Entries says what is in the bytes of a list's entries, and of a broadcast map's values, where somebody said it.
 	Entries []columnInfo `json:"entries,omitempty"`
+	// Orders says the same of the orders of an ordered map, and of a broadcast map's keys.
+	Orders []typeInfo `json:"orders,omitempty"`
 	// Rows is how many rows the file puts into the table.
 	Rows int64 `json:"rows"`
 }
@@ -142,6 +144,9 @@ func describe(t *table) tableInfo {
 	if t.entries != nil {
 		info.Entries = columnInfos(t.entries)
 	}
+	for _, o := range t.orders {
+		info.Orders = append(info.Orders, typeInfoOf(o))
+	}
 	for _, k := range keys {
 		info.Keys = append(info.Keys, typeInfoOf(k))
 	}
@@ -177,6 +182,14 @@ func (i *tableInfo) entries() []statebackend.ColumnSpec {
 		return nil
 	}
 	return columnSpecs(i.Entries)
+}
+
+// orders returns what it says of orders, nil where it says nothing.
+func (i *tableInfo) orders() []types.Type {
+	if len(i.Orders) == 0 {
+		return nil
+	}
+	return typesOf(i.Orders)
 }
 
 func columnSpecs(columns []columnInfo) []statebackend.ColumnSpec {
@@ -224,7 +237,7 @@ func (i *tableInfo) check(version uint16) error {
 	if r := i.Redistribution; i.Shape == shapeList && r != statebackend.SplitEven && r != statebackend.Union {
 		return fmt.Errorf("redistribution %d", r)
 	}
-	for _, t := range i.Keys {
+	for _, t := range slices.Concat(i.Keys, i.Orders) {
 		if err := t.typ().Validate(); err != nil {
 			return err
 		}

@@ -66,7 +66,7 @@
 // them in this order. A drop holds for the key groups of the file. A delta has all entries of each list.
 //
 // A column's description may have nullOf, the column of whose NULL it tells; that of a list or a broadcast map entries, the columns
-// that somebody says are in the bytes of its entries or values. Files without them say nothing of it, and a
+// that somebody says are in the bytes of its entries or values; that of an ordered map or a broadcast map orders, the same of its orders or keys. Files without them say nothing of it, and a
 // program that does not know them reads files that have them.
 //
 // A reader checks each section before it applies it, into a store that nobody

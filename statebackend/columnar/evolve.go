@@ -168,6 +168,33 @@ func (s *store) declareEntries(t *table, entries []statebackend.ColumnSpec, evol
 	return nil
 }
 
+// declareOrders compares what the bytes of orders, or of a broadcast map's keys, hold, where both say it.
+func (t *table) declareOrders(what string, orders []types.Type) error {
+	if err := checkOrders(t.id, what, orders); err != nil {
+		return err
+	}
+	if t.orders != nil && orders != nil {
+		if err := typesFit(t.id, what, t.orders, orders); err != nil {
+			return err
+		}
+	}
+	t.orders = orders
+	return nil
+}
+
+// checkOrders tells what is wrong with a description of orders, or of a broadcast map's keys, which may have any types.
+func checkOrders(id statebackend.TableID, what string, orders []types.Type) error {
+	if len(orders) > columnsMax {
+		return failure.Userf("table %s of operator %s has a %s of %d columns, at most %d", id.Name, id.Operator, what, len(orders), columnsMax)
+	}
+	for i, o := range orders {
+		if err := o.Validate(); err != nil {
+			return failure.Userf("%s column %d of table %s of operator %s: %w", what, i, id.Name, id.Operator, err)
+		}
+	}
+	return nil
+}
+
 // checkEntries tells what is wrong with a description of entries, which may have any types.
 func checkEntries(id statebackend.TableID, entries []statebackend.ColumnSpec, evolves bool) error {
 	if len(entries) > columnsMax {

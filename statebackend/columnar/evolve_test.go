@@ -199,6 +199,46 @@ func TestWithoutEvolvesNothingDiffers(t *testing.T) {
 	}
 }
 
+// TestOrdersDoNotEvolve: what is in the bytes of an order, or of a broadcast map's key, stays, where anybody says what it is.
+func TestOrdersDoNotEvolve(t *testing.T) {
+	declare := func(s statebackend.Store, orders ...types.Type) error {
+		_, ordered := s.OrderedMap(statebackend.OrderedMapSpec{ID: evolvingID, Keys: oneKey, Orders: orders, Evolves: true})
+		_, shared := s.Broadcast(statebackend.BroadcastSpec{ID: statebackend.TableID{Operator: "counter", Name: "shared"}, Keys: orders, Evolves: true})
+		return errors.Join(ordered, shared)
+	}
+	for _, c := range []struct {
+		name      string
+		had, want []types.Type
+		ordered   string
+		shared    string
+	}{
+		{"the same", oneKey, oneKey, "", ""},
+		{"nobody said it", nil, oneKey, "", ""},
+		{"nobody says it", oneKey, nil, "", ""},
+		{"another type", []types.Type{intColumn.Type}, oneKey, "order column 0 is BIGINT, in the snapshot INT", "key column 0 is BIGINT, in the snapshot INT"},
+		{"one more", oneKey, append(oneKey, oneKey...), "its order has 2 columns, the snapshot's 1", "its key has 2 columns, the snapshot's 1"},
+		{"no type", oneKey, []types.Type{{}}, "order column 0 of table visits of operator counter: type is missing", "key column 0 of table shared of operator counter: type is missing"},
+	} {
+		s := newStore(sampleSpec())
+		if err := declare(s, c.had...); err != nil {
+			t.Fatal(err)
+		}
+		err := declare(restoreFiles(t, writeFrozen(t, s)), c.want...)
+		if c.ordered == "" {
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), c.ordered) || !strings.Contains(err.Error(), c.shared) || failure.ClassOf(err).Domain != failure.DomainUser {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	if err := declare(newStore(sampleSpec()), types.Type{}); failure.ClassOf(err).Domain != failure.DomainUser {
+		t.Errorf("no type, in a new store: %v", err)
+	}
+}
+
 // TestWrongFlags are the caller's bugs.
 func TestWrongFlags(t *testing.T) {
 	noBit := flagOf("amount")
@@ -361,6 +401,9 @@ func TestFormatDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.tables[0].list.Set([][]byte{[]byte("1")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.OrderedMap(statebackend.OrderedMapSpec{ID: statebackend.TableID{Operator: "counter", Name: "map"}, Keys: oneKey, Orders: []types.Type{intColumn.Type}}); err != nil {
 		t.Fatal(err)
 	}
 	entries := writeFrozen(t, s)

@@ -31,6 +31,8 @@ type TableLayout struct {
 	Columns    []statebackend.ColumnSpec
 	// Entries is what the bytes of a list's entries hold, and of a broadcast map's values, where the file says it.
 	Entries []statebackend.ColumnSpec
+	// Orders is what the bytes of an ordered map's orders hold, and of a broadcast map's keys, where the file says it.
+	Orders []types.Type
 }
 
 // ReadLayout reads the headers of a chain of files. It verifies the headers, and nothing behind them.
@@ -54,7 +56,7 @@ func ReadLayout(ctx context.Context, chain []statebackend.File) (Layout, error) 
 	for i := range last.Tables {
 		t := &last.Tables[i]
 		out.Tables = append(out.Tables, TableLayout{
-			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(), Entries: t.entries(),
+			ID: t.id(), Shape: t.Shape.String(), Namespaced: t.Namespaced, Keys: typesOf(t.Keys), Columns: t.columns(), Entries: t.entries(), Orders: t.orders(),
 		})
 	}
 	return out, nil

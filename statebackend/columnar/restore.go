@@ -208,7 +208,7 @@ func (r *restorer) table(info *tableInfo) (*table, error) {
 	if t := s.find(id); t != nil {
 		return t, r.same(t, info)
 	}
-	t := &table{id: id, shape: info.Shape, entries: info.entries()}
+	t := &table{id: id, shape: info.Shape, entries: info.entries(), orders: info.orders()}
 	var err error
 	switch info.Shape {
 	case shapeValue:
@@ -252,11 +252,23 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 	if err == nil && t.entries != nil && info.Entries != nil {
 		err = columnsFit(t.id, t.entries, info.entries())
 	}
+	if err == nil && t.orders != nil && info.Orders != nil {
+		err = typesFit(t.id, "order", t.orders, info.orders())
+	}
 	if err != nil {
 		return damaged("%v", err)
 	}
+	t.addDescription(info)
+	return nil
+}
+
+// addDescription takes over what only a later file says of a table.
+func (t *table) addDescription(info *tableInfo) {
 	if t.entries == nil {
 		t.entries = info.entries()
+	}
+	if t.orders == nil {
+		t.orders = info.orders()
 	}
 	switch {
 	case t.shape == shapeValue:
@@ -264,7 +276,6 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 	case t.shape.sorted():
 		describeNulls(t.sorted.columns, info.Columns)
 	}
-	return nil
 }
 
 // describeNulls takes over which columns tell of NULL, where only a later file says it.

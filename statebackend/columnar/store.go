@@ -74,6 +74,8 @@ type table struct {
 	broadcast *broadcastTable
 	// entries says what is in the entries of a list or broadcast map; nil: nobody said it.
 	entries []statebackend.ColumnSpec
+	// orders says what is in the orders of an ordered map, or in the keys of a broadcast map; nil: nobody said it.
+	orders []types.Type
 	// evolved is how the declaration differs from what was restored, nil where it does not.
 	evolved *statebackend.Evolution
 }
@@ -157,12 +159,17 @@ func fits(have, want statebackend.ValueSpec) error {
 }
 
 func keysFit(id statebackend.TableID, have, want []types.Type) error {
+	return typesFit(id, "key", have, want)
+}
+
+// typesFit tells whether a declared key, or an order, has the types of the restored one.
+func typesFit(id statebackend.TableID, what string, have, want []types.Type) error {
 	if len(have) != len(want) {
-		return mismatch(id, "its key has %d columns, the snapshot's %d", len(want), len(have))
+		return mismatch(id, "its %s has %d columns, the snapshot's %d", what, len(want), len(have))
 	}
 	for i := range have {
 		if !have[i].EqualIgnoringNull(want[i]) {
-			return mismatch(id, "key column %d is %s, in the snapshot %s", i, want[i], have[i])
+			return mismatch(id, "%s column %d is %s, in the snapshot %s", what, i, want[i], have[i])
 		}
 	}
 	return nil
@@ -235,7 +242,7 @@ func (s *store) List(spec statebackend.ListSpec) (statebackend.ListTable, error)
 
 // Multimap implements statebackend.Store.
 func (s *store) Multimap(spec statebackend.MultimapSpec) (statebackend.MultimapTable, error) {
-	t, err := s.sorted(shapeMultimap, spec.ID, spec.Keys, declared{spec.Columns, spec.Evolves, true})
+	t, err := s.sorted(shapeMultimap, spec.ID, spec.Keys, nil, declared{spec.Columns, spec.Evolves, true})
 	if err != nil {
 		return nil, err
 	}
@@ -244,32 +251,35 @@ func (s *store) Multimap(spec statebackend.MultimapSpec) (statebackend.MultimapT
 
 // OrderedMap implements statebackend.Store.
 func (s *store) OrderedMap(spec statebackend.OrderedMapSpec) (statebackend.OrderedMapTable, error) {
-	t, err := s.sorted(shapeOrderedMap, spec.ID, spec.Keys, declared{spec.Columns, spec.Evolves, true})
+	t, err := s.sorted(shapeOrderedMap, spec.ID, spec.Keys, spec.Orders, declared{spec.Columns, spec.Evolves, true})
 	if err != nil {
 		return nil, err
 	}
 	return orderedMapTable{t}, nil
 }
 
-func (s *store) sorted(sh shape, id statebackend.TableID, keys []types.Type, d declared) (*sortedTable, error) {
+func (s *store) sorted(sh shape, id statebackend.TableID, keys, orders []types.Type, d declared) (*sortedTable, error) {
 	t, err := s.declare(id, sh)
 	if err != nil {
 		return nil, err
 	}
 	if t != nil {
+		if err := t.declareOrders("order", orders); err != nil {
+			return nil, err
+		}
 		if err := s.declareSorted(t, keys, d); err != nil {
 			return nil, err
 		}
 		return t.sorted, nil
 	}
-	if err := checkFlags(id, d.columns, d.evolves); err != nil {
+	if err := cmp.Or(checkOrders(id, "order", orders), checkFlags(id, d.columns, d.evolves)); err != nil {
 		return nil, err
 	}
 	v, err := newSortedTable(s, sh, id, keys, d.columns)
 	if err != nil {
 		return nil, err
 	}
-	s.add(&table{id: id, shape: sh, declared: true, sorted: v})
+	s.add(&table{id: id, shape: sh, declared: true, sorted: v, orders: orders})
 	return v, nil
 }
 
@@ -280,19 +290,22 @@ func (s *store) Broadcast(spec statebackend.BroadcastSpec) (statebackend.Broadca
 		return nil, err
 	}
 	if t != nil {
+		if err := t.declareOrders("key", spec.Keys); err != nil {
+			return nil, err
+		}
 		if err := s.declareEntries(t, spec.Entries, spec.Evolves); err != nil {
 			return nil, err
 		}
 		return t.broadcast, nil
 	}
-	if err := checkEntries(spec.ID, spec.Entries, spec.Evolves); err != nil {
+	if err := cmp.Or(checkOrders(spec.ID, "key", spec.Keys), checkEntries(spec.ID, spec.Entries, spec.Evolves)); err != nil {
 		return nil, err
 	}
 	b, err := newBroadcastTable(s, spec.ID)
 	if err != nil {
 		return nil, err
 	}
-	s.add(&table{id: spec.ID, shape: shapeBroadcast, declared: true, value: b.rows, broadcast: b, entries: spec.Entries})
+	s.add(&table{id: spec.ID, shape: shapeBroadcast, declared: true, value: b.rows, broadcast: b, entries: spec.Entries, orders: spec.Keys})
 	return b, nil
 }
 
