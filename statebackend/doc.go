@@ -21,6 +21,13 @@
 // (Snapshot.Write) happens beside processing, on another goroutine. A delta applied to what it
 // follows gives the state at its barrier; Merge folds a chain of files into one.
 //
+// # Columns that change
+//
+// A restored table has the columns that it was written with, and a declaration names those that it is to have. Where the
+// spec does not say Evolves they are the same, or the declaration is refused. Where it does, Origins says which
+// becomes which; the table has the declared columns when the declaration returns, with every row. Evolved tells
+// of it, so that a job's submit can say so before the job runs.
+//
 // # Ownership and concurrency
 //
 // A Store and its tables belong to the task's goroutine. A Snapshot belongs to

@@ -166,7 +166,8 @@ type ColumnSpec struct {
 	Name string
 	Type types.Type // a fixed-width or bytes layout; Nullable is ignored
 	// NullOf makes a BOOLEAN column say whether the column of that name is NULL in the same row. To the backend it
-	// is a column as any other, but where the table evolves, and for who looks into files.
+	// is a column as any other, but where the table evolves, and for who looks into files: in a new row it is
+	// 0, like every column, and whoever wants NULL there sets it.
 	NullOf string
 }
 

@@ -1,6 +1,7 @@
 package columnar
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 
@@ -233,7 +234,7 @@ func (t *valueTable) recast(columns []statebackend.ColumnSpec, origins []stateba
 		}
 		if err != nil {
 			p.release()
-			return err
+			return noRoom(t.spec.ID, t.store.tier.explain(err))
 		}
 	}
 	t.spec.Columns, t.words, t.width = columns, has.words, has.width
@@ -282,6 +283,11 @@ func (p *part) tidy() {
 	}
 }
 
+// noRoom says what memory was wanted for.
+func noRoom(id statebackend.TableID, err error) error {
+	return fmt.Errorf("table %s of operator %s in its new columns: %w", id.Name, id.Operator, err)
+}
+
 // recast gives the rows of a sorted table other columns.
 func (t *sortedTable) recast(columns []statebackend.ColumnSpec, origins []statebackend.Origin) error {
 	had := layoutOfRows{columns: t.columns, front: sortedFront, nullWords: t.nullWords, words: t.words, width: t.width}
@@ -291,7 +297,7 @@ func (t *sortedTable) recast(columns []statebackend.ColumnSpec, origins []stateb
 	t.leave(c, &t.bytes)
 	if err := t.rows.recast(c); err != nil {
 		t.release()
-		return err
+		return noRoom(t.id, err)
 	}
 	t.columns, t.nullWords, t.words, t.width, t.byteWord = columns, has.nullWords, has.words, has.width, nil
 	for i, col := range columns {
