@@ -14,21 +14,20 @@ import (
 // (the key; of sorted tables the place in the order) stays as it is, so a row keeps its slot, and
 // indexes, trees and byte strings need no change.
 type recast struct {
-	front        int // words that stay
-	had, has     int // words of null bits behind them, of sorted tables
-	stride       int // words of a new row
-	cells        []cell
-	leftBehind   []int // words of old rows that are byte strings nobody has a column for
-	values       []int // of each column of bytes, which one it was among those of before, or -1
-	hadByteWords []int
-	hadStride    int
+	front             int // words that stay
+	stride, hadStride int // words of a new row, and of an old one
+	cells             []cell
+	// Byte strings: the words of old rows that are some, those of them that nobody has a column for any more, and for each new
+	// column of bytes which of the old ones it was, or -1.
+	hadByteWords, leftBehind []int
+	values                   []int
 }
 
 // cell is how a column comes about. Words count from the beginning of a row.
 type cell struct {
 	conversion
 	from, to         int // from is -1 for a new column
-	fromNull, toNull int // position of the null bit; -1 where there is none
+	fromNull, toNull int // position of the null bit: of a new column, if it begins as NULL; -1 where there is none
 	begins           uint64
 }
 
@@ -112,33 +111,22 @@ func (l *layoutOfRows) bytes() (words, which []int) {
 }
 
 func newRecast(had, has *layoutOfRows, origins []statebackend.Origin) *recast {
-	c := &recast{front: had.front, had: had.nullWords, has: has.nullWords, stride: has.stride(), hadStride: had.stride()}
+	c := &recast{front: had.front, stride: has.stride(), hadStride: had.stride()}
 	var which []int
 	c.hadByteWords, which = had.bytes()
 	kept := make([]bool, len(c.hadByteWords))
 	for i, o := range origins {
-		x := cell{from: -1, to: has.word(i), fromNull: -1, toNull: -1}
-		if has.nullWords > 0 {
-			x.toNull = i
-		}
 		value := -1
 		if o.Had >= 0 {
-			x.from, x.conversion = had.word(o.Had), conversionOf(had.columns[o.Had].Type, has.columns[i].Type)
-			if had.nullWords > 0 {
-				x.fromNull = o.Had
-			}
-			if value = which[o.Had]; value >= 0 {
-				kept[value] = true
-			}
-		} else if o.Null && has.columns[i].NullOf != "" {
-			x.begins, x.toNull = 1, -1
-		} else if !o.Null {
-			x.toNull = -1
+			value = which[o.Had]
+		}
+		if value >= 0 {
+			kept[value] = true
 		}
 		if has.columns[i].Type.Layout() == types.LayoutBytes {
 			c.values = append(c.values, value)
 		}
-		c.cells = append(c.cells, x)
+		c.cells = append(c.cells, cellOf(had, has, i, o))
 	}
 	for i, w := range c.hadByteWords {
 		if !kept[i] {
@@ -146,6 +134,23 @@ func newRecast(had, has *layoutOfRows, origins []statebackend.Origin) *recast {
 		}
 	}
 	return c
+}
+
+// cellOf says how column i comes about.
+func cellOf(had, has *layoutOfRows, i int, o statebackend.Origin) cell {
+	x := cell{from: -1, to: has.word(i), fromNull: -1, toNull: -1}
+	switch {
+	case o.Had >= 0:
+		x.from, x.conversion = had.word(o.Had), conversionOf(had.columns[o.Had].Type, has.columns[i].Type)
+		if had.nullWords > 0 {
+			x.fromNull, x.toNull = o.Had, i
+		}
+	case o.Null && has.columns[i].NullOf != "":
+		x.begins = 1
+	case o.Null:
+		x.toNull = i
+	}
+	return x
 }
 
 // row makes a row of another.
