@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"millrace/cmd/cluster"
 	"millrace/cmd/command/config"
@@ -13,6 +15,7 @@ import (
 	"millrace/internal/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
+	apiv1 "millrace/proto/millrace/api/v1"
 )
 
 func newSubmit(a *app) *cobra.Command {
@@ -117,16 +120,16 @@ func (a *app) runProgram(cmd *cobra.Command, args []string, f runFlags, keys map
 }
 
 // awaitBuild waits until a task manager of a cluster in this process is there that carries the program: they sign on beside.
-func (r *graphRun) awaitBuild() error {
+func (r *graphRun) awaitBuild(of apiv1.ClusterServiceClient) error {
 	if !r.graph.Natives() {
 		return nil
 	}
 	for range dryLook {
-		d, err := r.client.Cluster(r.cmd.Context())
-		if err != nil {
+		d, err := of.DescribeCluster(r.cmd.Context(), &apiv1.DescribeClusterRequest{})
+		if err != nil && status.Code(err) != codes.Unavailable { // nobody leads yet
 			return err
 		}
-		for _, tm := range d.TaskManagers {
+		for _, tm := range d.GetTaskManagers() {
 			if slices.Contains(tm.Builds, r.graph.Program.Build) {
 				return nil
 			}

@@ -1,6 +1,8 @@
 package datagen
 
 import (
+	"fmt"
+
 	"millrace/connectors"
 	"millrace/formats"
 	"millrace/internal/failure"
@@ -14,7 +16,8 @@ type reader struct {
 	source  *source
 	columns []column
 	out     *formats.Rows
-	rows    []row // of the batch at hand, reused
+	rows    []row      // of the batch at hand, reused
+	last    *readSplit // of the batch that was given last
 	rowsMax int
 	alarm   *connectors.Alarm
 
@@ -80,10 +83,19 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 		r.alarm.Set(max(r.source.at(s.start, s.next)-now, dueMillisMin))
 		return nil, connectors.Dry, nil
 	}
+	r.last = s
 	b := r.make()
 	b.Split = s.ordinal
 	r.end(s)
 	return b, connectors.More, nil
+}
+
+// Began implements connectors.Locator.
+func (r *reader) Began() string {
+	if r.last == nil || len(r.rows) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("split %s, row %d", r.last.id(), r.rows[0].number)
 }
 
 // at returns when a row is due.

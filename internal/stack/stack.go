@@ -31,7 +31,7 @@ func Panic(thrown any) string {
 	}
 	text = strings.ToValidUTF8(text, "")
 	for _, f := range shown(frames()) {
-		line := fmt.Sprintf("\n%s\n\t%s:%d", f.Function, f.File, f.Line)
+		line := fmt.Sprintf("\n%s\n    %s:%d", f.Function, f.File, f.Line)
 		if len(text)+len(line) > BytesMax {
 			break
 		}
@@ -60,9 +60,9 @@ func frames() (out []runtime.Frame) {
 	}
 }
 
-// shown cuts a stack behind the last function of the user's. What runs a task is the user's again in a test, and not meant.
+// shown cuts a stack behind the last function of the user's. What calls the engine is the user's again, a main or a test, and not meant.
 func shown(all []runtime.Frame) []runtime.Frame {
-	if i := slices.IndexFunc(all, func(f runtime.Frame) bool { return runsTasks(packageOf(f.Function)) }); i > 0 {
+	if i := slices.IndexFunc(all, func(f runtime.Frame) bool { return runs(packageOf(f.Function)) }); i > 0 {
 		all = all[:i]
 	}
 	for i := len(all) - 1; i >= 0; i-- {
@@ -74,7 +74,10 @@ func shown(all []runtime.Frame) []runtime.Frame {
 	return all[:min(len(all), shownMax)]
 }
 
-func runsTasks(p string) bool { return p == own+"/taskmanager" || p == own+"/taskmanager/task" }
+// runs tells whether a package calls what users write, while a task runs or while a job is described.
+func runs(p string) bool {
+	return p == own+"/taskmanager" || p == own+"/taskmanager/task" || p == own+"/cmd/command"
+}
 
 // users tells whether a function is neither the engine's nor the standard library's.
 func users(function string) bool {

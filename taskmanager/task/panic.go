@@ -41,7 +41,7 @@ func (t *Task) blamed(err error) error {
 	}
 	if t.Source != nil {
 		if where := t.Source.where(rows.Split); where != "" {
-			return &connectors.PositionError{Position: where, Err: err}
+			return &connectors.PositionError{Position: where, Err: fmt.Errorf("in %d rows from there on: %w", rows.Rows(), err)}
 		}
 	}
 	// The ledger goes on over restarts, so the numbers are those of the job.

@@ -118,10 +118,10 @@ func TestPanicsOfFunctions(t *testing.T) {
 		position string
 		text     string
 	}{
-		{name: "rows of a source", at: "process", position: "topic words, offset 0", text: "topic words, offset 0: operator bomb: panic: no such word\n"},
-		{name: "the second batch", at: "second process", position: "topic words, offset 2", text: "topic words, offset 2: operator bomb: "},
-		{name: "behind an operator", at: "process", behind: true, position: "topic words, offset 0", text: "topic words, offset 0: operator bomb: "},
-		{name: "a source that can't tell", at: "process", mute: true, position: "split b", text: "split b: operator bomb: "},
+		{name: "rows of a source", at: "process", position: "topic words, offset 0", text: "topic words, offset 0: in 2 rows from there on: operator bomb: panic: no such word\n"},
+		{name: "the second batch", at: "second process", position: "topic words, offset 2", text: "topic words, offset 2: in 2 rows from there on: operator bomb: "},
+		{name: "behind an operator", at: "process", behind: true, position: "topic words, offset 0", text: "topic words, offset 0: in 2 rows from there on: operator bomb: "},
+		{name: "a source that can't tell", at: "process", mute: true, position: "split b", text: "split b: in 2 rows from there on: operator bomb: "},
 		{name: "rows of an exchange", at: "second process", gate: true, text: "rows 3 to 4 of the task's input: operator bomb: "},
 		{name: "a timer", at: "wake", text: "operator bomb: panic: no such word\n"},
 		{name: "a flush", at: "flush", text: "operator bomb: panic: no such word\n"},
