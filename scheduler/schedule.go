@@ -41,6 +41,7 @@ type scheduling struct {
 	homes     []string // task managers that had free slots before any placement
 	refused   []string // task managers that don't count, and why
 	haveText  string   // what have returned
+	sparing   bool     // some of the managers are spared
 	uncarried string   // the program that no task manager carries; "" if it needs none or there is one
 }
 
@@ -48,6 +49,7 @@ type scheduling struct {
 type manager struct {
 	id     types.TaskManagerID
 	free   []int32 // ascending
+	spared bool    // it carries programs and the job has none: jobs of theirs can go nowhere else
 	shares int     // of this job
 }
 
@@ -75,7 +77,7 @@ func newScheduling(c Cluster, g *jobgraph.Graph, p Policy) *scheduling {
 		if s.byID[tm.ID] != nil {
 			continue
 		}
-		m := &manager{id: tm.ID}
+		m := &manager{id: tm.ID, spared: len(tm.Builds) > 0 && !g.Natives()}
 		s.byID[tm.ID] = m
 		if tm.Leaving {
 			s.refused = append(s.refused, fmt.Sprintf("%s is about to leave", tm.ID))
@@ -99,7 +101,7 @@ func newScheduling(c Cluster, g *jobgraph.Graph, p Policy) *scheduling {
 			}
 		}
 		s.free += len(m.free)
-		s.managers = append(s.managers, m)
+		s.managers, s.sparing = append(s.managers, m), s.sparing || m.spared
 	}
 	slices.SortFunc(s.managers, func(a, b *manager) int { return cmp.Compare(a.id, b.id) })
 	slices.Sort(s.refused)
@@ -186,18 +188,30 @@ func (s *scheduling) place(shares int, former []candidate) []place {
 }
 
 // emptiest returns the task manager with the fewest shares of the job that has
-// room, nil if none has.
+// room, nil if none has. One that is spared comes last.
 func (s *scheduling) emptiest() *manager {
 	var best *manager
 	for _, m := range s.managers {
 		if len(m.free) == 0 {
 			continue
 		}
-		if best == nil || m.shares < best.shares || (m.shares == best.shares && len(m.free) > len(best.free)) {
+		if best == nil || m.before(best) {
 			best = m
 		}
 	}
 	return best
+}
+
+// before tells whether the next share goes to m rather than to another with room.
+func (m *manager) before(o *manager) bool {
+	switch {
+	case m.spared != o.spared:
+		return o.spared
+	case m.shares != o.shares:
+		return m.shares < o.shares
+	default:
+		return len(m.free) > len(o.free)
+	}
 }
 
 // take takes the i-th of the free slots.

@@ -26,11 +26,20 @@ func (s *scheduling) explain(id types.TaskID, p place, prev Assignment, needed i
 	case p.why == nearby:
 		t.Reason = "its slot is gone, its task manager has another"
 	case ran:
-		t.Reason = fmt.Sprintf("%s is gone, %s had the fewest tasks of the job", before, p.slot.TaskManager)
+		t.Reason = fmt.Sprintf("%s is gone, %s", before, s.chosen(p.slot.TaskManager))
 	default:
-		t.Reason = fmt.Sprintf("%s had the fewest tasks of the job", p.slot.TaskManager)
+		t.Reason = s.chosen(p.slot.TaskManager)
 	}
 	return t
+}
+
+// chosen says why a share went to a task manager.
+func (s *scheduling) chosen(id types.TaskManagerID) string {
+	text := fmt.Sprintf("%s had the fewest tasks of the job", id)
+	if s.sparing && !s.byID[id].spared {
+		text += " of those without a program"
+	}
+	return text
 }
 
 func slotsOf(n int) string {

@@ -112,7 +112,7 @@ func TestFunctionsGoWrong(t *testing.T) {
 
 	p.taskManager("tm-3", "doubler", 1)
 	d = p.awaitJob(p.submit(with("--", "-panic", "300")...), "the panic", failed)
-	expect(t, "the failure", d.Summary.Failure, "poison record at split datagen-0/1, row ", "operator double, in ", "panic: 300 is an unlucky number",
+	expect(t, "the failure", d.Summary.Failure, "poison record at split datagen-0/1, row ", "operator double: panic: 300 is an unlucky number",
 		"main.(*operator).double\n", "operator.go:")
 	if strings.Contains(d.Summary.Failure, "millrace/taskmanager") {
 		t.Errorf("the failure shows frames of the engine:\n%s", d.Summary.Failure)
