@@ -7,7 +7,7 @@ import (
 
 // stamp prints a time of event time, from the epoch on, as Kafka's records have TIMESTAMP; local as they have TIMESTAMP_LTZ.
 func stamp(millis int64) string {
-	return time.UnixMilli(millis).UTC().Format("2006-01-02 15:04:05.000")
+	return time.UnixMilli(millis).UTC().Format("2006-01-02 15:04:05.999")
 }
 func local(millis int64) string { return stamp(millis) + "Z" }
 
