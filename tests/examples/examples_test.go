@@ -94,8 +94,9 @@ func (e *example) run(t *testing.T) {
 	written := platformtest.Write(ctx, p.Broker, e.topic, tap, slices.Repeat([]int64{e.perPart}, partitions), func(partition, offset int64) []byte {
 		return []byte(e.record(partition, offset))
 	})
-	tap.Raise(e.perPart / 2)
-	r.AwaitDescription(ctx, "half of the input", read(firsts+partitions*(e.perPart/2)))
+	begin := e.perPart / 3 // another number than the rest, or figures of before the restart pass for those behind it
+	tap.Raise(begin)
+	r.AwaitDescription(ctx, "a third of the input", read(firsts+partitions*begin))
 	behind("that")
 	p.TaskManagers[e.busy(ctx, r)].Kill() // and stays away: the third has a slot
 	tap.Raise(e.perPart)
@@ -103,7 +104,7 @@ func (e *example) run(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := r.AwaitDescription(ctx, "the rest of the input", func(d *apiv1.DescribeJobResponse) bool {
-		return d.Summary.Restarts > 0 && e.read(d) == partitions*(e.perPart-e.perPart/2) // since the restart
+		return d.Summary.Restarts > 0 && e.read(d) == partitions*(e.perPart-begin)
 	})
 	if _, err := p.Jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: r.ID, Drain: true}); err != nil {
 		t.Fatal(err)
