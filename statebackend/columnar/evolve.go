@@ -2,6 +2,7 @@ package columnar
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/internal/failure"
@@ -29,8 +30,7 @@ type declared struct {
 }
 
 // evolve compares the columns of a restored table with those declared, and notes what changes. Origins are nil
-// where every row stays as it is. A table that evolves begins its files anew, so that those of a
-// chain are of one layout.
+// where every row stays as it is.
 func (s *store) evolve(t *table, had []statebackend.ColumnSpec, d declared) ([]statebackend.Origin, error) {
 	if !d.evolves || sameColumns(had, d.columns) {
 		return nil, columnsFit(t.id, had, d.columns)
@@ -47,11 +47,16 @@ func (s *store) evolve(t *table, had []statebackend.ColumnSpec, d declared) ([]s
 		return nil, nil // but for a word of the description
 	}
 	t.evolved = &statebackend.Evolution{ID: t.id, Had: had, Changes: changes}
-	s.chained = false
 	if sameWords(had, d.columns, origins) {
 		return nil, nil
 	}
 	return origins, nil
+}
+
+// redescribe has the next file be a base, unless it says the same of a table as those before it: also where rows are what they were, and only
+// what is said of them differs, a chain says one thing.
+func (s *store) redescribe(same bool) {
+	s.chained = s.chained && same
 }
 
 // sameColumns tells whether nothing differs, not even NULL.
@@ -131,6 +136,7 @@ func (s *store) declareValue(t *table, spec statebackend.ValueSpec) error {
 	if err != nil {
 		return err
 	}
+	s.redescribe(sameColumns(had.Columns, spec.Columns))
 	t.value.spec.Columns, t.declared = spec.Columns, true
 	return nil
 }
@@ -143,13 +149,15 @@ func (s *store) declareSorted(t *table, keys []types.Type, d declared) error {
 	if err := checkColumns(t.id, keys, d.columns, d.evolves); err != nil {
 		return err
 	}
-	origins, err := s.evolve(t, t.sorted.columns, d)
+	had := t.sorted.columns
+	origins, err := s.evolve(t, had, d)
 	if err == nil && origins != nil {
 		err = t.sorted.recast(d.columns, origins)
 	}
 	if err != nil {
 		return err
 	}
+	s.redescribe(sameColumns(had, d.columns))
 	t.sorted.columns, t.declared = d.columns, true
 	return nil
 }
@@ -164,12 +172,13 @@ func (s *store) declareEntries(t *table, entries []statebackend.ColumnSpec, evol
 			return err
 		}
 	}
+	s.redescribe(sameColumns(t.entries, entries))
 	t.entries, t.declared = entries, true
 	return nil
 }
 
 // declareOrders compares what the bytes of orders, or of a broadcast map's keys, hold, where both say it.
-func (t *table) declareOrders(what string, orders []types.Type) error {
+func (s *store) declareOrders(t *table, what string, orders []types.Type) error {
 	if err := checkOrders(t.id, what, orders); err != nil {
 		return err
 	}
@@ -178,6 +187,7 @@ func (t *table) declareOrders(what string, orders []types.Type) error {
 			return err
 		}
 	}
+	s.redescribe(slices.EqualFunc(t.orders, orders, types.Type.Equal))
 	t.orders = orders
 	return nil
 }

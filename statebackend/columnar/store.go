@@ -264,7 +264,7 @@ func (s *store) sorted(sh shape, id statebackend.TableID, keys, orders []types.T
 		return nil, err
 	}
 	if t != nil {
-		if err := t.declareOrders("order", orders); err != nil {
+		if err := s.declareOrders(t, "order", orders); err != nil {
 			return nil, err
 		}
 		if err := s.declareSorted(t, keys, d); err != nil {
@@ -290,7 +290,7 @@ func (s *store) Broadcast(spec statebackend.BroadcastSpec) (statebackend.Broadca
 		return nil, err
 	}
 	if t != nil {
-		if err := t.declareOrders("key", spec.Keys); err != nil {
+		if err := s.declareOrders(t, "key", spec.Keys); err != nil {
 			return nil, err
 		}
 		if err := s.declareEntries(t, spec.Entries, spec.Evolves); err != nil {
