@@ -99,7 +99,12 @@ var (
 func TestEvolutionsAreTold(t *testing.T) {
 	list := func(c ...statebackend.ColumnSpec) []statebackend.ColumnSpec { return c }
 	for _, c := range []evolutionCase{
-		{"the same", shapeValue, list(intColumn, textColumn), list(intColumn, textColumn), ""},
+		{"the same", shapeValue, list(intColumn, textColumn, flagOf("text")), list(intColumn, textColumn, flagOf("text")), ""},
+		{"the same multimap", shapeMultimap, list(notNullInt, textColumn), list(notNullInt, textColumn), ""},
+		{"the same map", shapeOrderedMap, list(intColumn, textColumn), list(intColumn, textColumn), ""},
+		{"the same list", shapeList, list(intColumn, listOfInts), list(intColumn, listOfInts), ""},
+		{"the same list without a word", shapeList, nil, nil, ""},
+		{"the same broadcast map", shapeBroadcast, list(intColumn), list(intColumn), ""},
 		{"nullable is ignored", shapeValue, list(notNullInt), list(intColumn), ""},
 		{"added", shapeValue, list(intColumn), list(intColumn, textColumn), "column text added"},
 		{"left", shapeMultimap, list(intColumn, textColumn), list(intColumn), "column text left behind"},
