@@ -63,8 +63,8 @@ type OrderedMapSpec struct {
 	Columns []ColumnSpec
 	Evolves bool // as in a ValueSpec; a new column of a nullable type begins as NULL
 	// Orders says what the bytes of an order hold, in the caller's own encoding; nil says nothing. It stands in
-	// files. Like keys, orders never evolve: where files say something else the declaration is refused.
-	Orders []types.Type
+	// files. Like keys, orders never evolve: where files say something else, also of a name, the declaration is refused.
+	Orders []ColumnSpec
 }
 
 // OrderedMapTable holds rows by (key, order), at most one for each such pair.
@@ -196,7 +196,7 @@ type BroadcastSpec struct {
 	Entries []ColumnSpec
 	Evolves bool
 	// Keys says what the bytes of a key hold, as the Orders of an OrderedMapSpec. They never evolve.
-	Keys []types.Type
+	Keys []ColumnSpec
 }
 
 // BroadcastTable maps bytes to bytes. It has no key groups: an operator changes

@@ -33,7 +33,7 @@ type tableInfo struct {
 	// Entries says what is in the bytes of a list's entries, and of a broadcast map's values, where somebody said it.
 	Entries []columnInfo `json:"entries,omitempty"`
 	// Orders says the same of the orders of an ordered map, and of a broadcast map's keys.
-	Orders []typeInfo `json:"orders,omitempty"`
+	Orders []columnInfo `json:"orders,omitempty"`
 	// Rows is how many rows the file puts into the table.
 	Rows int64 `json:"rows"`
 }
@@ -144,8 +144,8 @@ func describe(t *table) tableInfo {
 	if t.entries != nil {
 		info.Entries = columnInfos(t.entries)
 	}
-	for _, o := range t.orders {
-		info.Orders = append(info.Orders, typeInfoOf(o))
+	if t.orders != nil {
+		info.Orders = columnInfos(t.orders)
 	}
 	for _, k := range keys {
 		info.Keys = append(info.Keys, typeInfoOf(k))
@@ -185,11 +185,11 @@ func (i *tableInfo) entries() []statebackend.ColumnSpec {
 }
 
 // orders returns what it says of orders, nil where it says nothing.
-func (i *tableInfo) orders() []types.Type {
+func (i *tableInfo) orders() []statebackend.ColumnSpec {
 	if len(i.Orders) == 0 {
 		return nil
 	}
-	return typesOf(i.Orders)
+	return columnSpecs(i.Orders)
 }
 
 func columnSpecs(columns []columnInfo) []statebackend.ColumnSpec {
@@ -237,12 +237,12 @@ func (i *tableInfo) check(version uint16) error {
 	if r := i.Redistribution; i.Shape == shapeList && r != statebackend.SplitEven && r != statebackend.Union {
 		return fmt.Errorf("redistribution %d", r)
 	}
-	for _, t := range slices.Concat(i.Keys, i.Orders) {
+	for _, t := range i.Keys {
 		if err := t.typ().Validate(); err != nil {
 			return err
 		}
 	}
-	for _, c := range slices.Concat(i.Columns, i.Entries) {
+	for _, c := range slices.Concat(i.Columns, i.Entries, i.Orders) {
 		if err := c.Type.typ().Validate(); err != nil {
 			return fmt.Errorf("column %s: %w", c.Name, err)
 		}

@@ -21,7 +21,7 @@ func TestFormatDescribed(t *testing.T) {
 	if err := s.tables[0].list.Set([][]byte{[]byte("1")}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.OrderedMap(statebackend.OrderedMapSpec{ID: statebackend.TableID{Operator: "counter", Name: "map"}, Keys: oneKey, Orders: []types.Type{intColumn.Type}}); err != nil {
+	if _, err := s.OrderedMap(statebackend.OrderedMapSpec{ID: statebackend.TableID{Operator: "counter", Name: "map"}, Keys: oneKey, Orders: []statebackend.ColumnSpec{intColumn}}); err != nil {
 		t.Fatal(err)
 	}
 	entries := writeFrozen(t, s)

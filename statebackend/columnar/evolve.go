@@ -2,7 +2,6 @@ package columnar
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"millrace/internal/failure"
@@ -178,41 +177,41 @@ func (s *store) declareEntries(t *table, entries []statebackend.ColumnSpec, evol
 }
 
 // declareOrders compares what the bytes of orders, or of a broadcast map's keys, hold, where both say it.
-func (s *store) declareOrders(t *table, what string, orders []types.Type) error {
-	if err := checkOrders(t.id, what, orders); err != nil {
+func (s *store) declareOrders(t *table, what string, orders []statebackend.ColumnSpec) error {
+	if err := checkEntries(t.id, orders, false); err != nil {
 		return err
 	}
-	if t.orders != nil && orders != nil {
-		if err := typesFit(t.id, what, t.orders, orders); err != nil {
-			return err
-		}
+	if err := ordersFit(t, what, orders); err != nil {
+		return err
 	}
-	s.redescribe(slices.EqualFunc(t.orders, orders, types.Type.Equal))
+	s.redescribe(sameColumns(t.orders, orders))
 	t.orders = orders
 	return nil
 }
 
-// checkOrders tells what is wrong with a description of orders, or of a broadcast map's keys, which may have any types.
-func checkOrders(id statebackend.TableID, what string, orders []types.Type) error {
-	if len(orders) > columnsMax {
-		return failure.Userf("table %s of operator %s has a %s of %d columns, at most %d", id.Name, id.Operator, what, len(orders), columnsMax)
+// ordersFit tells whether what is in orders, or in keys, is what was in those restored, where both are said.
+func ordersFit(t *table, what string, orders []statebackend.ColumnSpec) error {
+	if len(t.orders) == 0 || len(orders) == 0 || sameColumns(t.orders, orders) {
+		return nil
 	}
-	for i, o := range orders {
-		if err := o.Validate(); err != nil {
-			return failure.Userf("%s column %d of table %s of operator %s: %w", what, i, id.Name, id.Operator, err)
+	text := func(columns []statebackend.ColumnSpec) string {
+		var out []string
+		for _, c := range columns {
+			out = append(out, c.Name+" "+c.Type.String())
 		}
+		return "(" + strings.Join(out, ", ") + ")"
 	}
-	return nil
+	return mismatch(t.id, "its %s is %s, in the snapshot %s", what, text(orders), text(t.orders))
 }
 
-// checkEntries tells what is wrong with a description of entries, which may have any types.
+// checkEntries tells what is wrong with a description of entries, orders or keys, which may have any types.
 func checkEntries(id statebackend.TableID, entries []statebackend.ColumnSpec, evolves bool) error {
 	if len(entries) > columnsMax {
-		return failure.Userf("table %s of operator %s has entries of %d columns, at most %d", id.Name, id.Operator, len(entries), columnsMax)
+		return failure.Userf("table %s of operator %s has bytes of %d columns, at most %d", id.Name, id.Operator, len(entries), columnsMax)
 	}
 	for _, c := range entries {
 		if err := c.Type.Validate(); err != nil {
-			return failure.Userf("column %s in the entries of table %s of operator %s: %w", c.Name, id.Name, id.Operator, err)
+			return failure.Userf("column %s in the bytes of table %s of operator %s: %w", c.Name, id.Name, id.Operator, err)
 		}
 	}
 	return checkFlags(id, entries, evolves)

@@ -32,7 +32,7 @@ type TableLayout struct {
 	// Entries is what the bytes of a list's entries hold, and of a broadcast map's values, where the file says it.
 	Entries []statebackend.ColumnSpec
 	// Orders is what the bytes of an ordered map's orders hold, and of a broadcast map's keys, where the file says it.
-	Orders []types.Type
+	Orders []statebackend.ColumnSpec
 }
 
 // ReadLayout reads the headers of a chain of files. It verifies the headers, and nothing behind them.

@@ -252,8 +252,8 @@ func (r *restorer) same(t *table, info *tableInfo) error {
 	if err == nil && t.entries != nil && info.Entries != nil {
 		err = columnsFit(t.id, t.entries, info.entries())
 	}
-	if err == nil && t.orders != nil && info.Orders != nil {
-		err = typesFit(t.id, "order", t.orders, info.orders())
+	if err == nil {
+		err = ordersFit(t, "order", info.orders())
 	}
 	if err != nil {
 		return damaged("%v", err)

@@ -75,7 +75,7 @@ type table struct {
 	// entries says what is in the entries of a list or broadcast map; nil: nobody said it.
 	entries []statebackend.ColumnSpec
 	// orders says what is in the orders of an ordered map, or in the keys of a broadcast map; nil: nobody said it.
-	orders []types.Type
+	orders []statebackend.ColumnSpec
 	// evolved is how the declaration differs from what was restored, nil where it does not.
 	evolved *statebackend.Evolution
 }
@@ -159,17 +159,12 @@ func fits(have, want statebackend.ValueSpec) error {
 }
 
 func keysFit(id statebackend.TableID, have, want []types.Type) error {
-	return typesFit(id, "key", have, want)
-}
-
-// typesFit tells whether a declared key, or an order, has the types of the restored one.
-func typesFit(id statebackend.TableID, what string, have, want []types.Type) error {
 	if len(have) != len(want) {
-		return mismatch(id, "its %s has %d columns, the snapshot's %d", what, len(want), len(have))
+		return mismatch(id, "its key has %d columns, the snapshot's %d", len(want), len(have))
 	}
 	for i := range have {
 		if !have[i].EqualIgnoringNull(want[i]) {
-			return mismatch(id, "%s column %d is %s, in the snapshot %s", what, i, want[i], have[i])
+			return mismatch(id, "key column %d is %s, in the snapshot %s", i, want[i], have[i])
 		}
 	}
 	return nil
@@ -258,7 +253,7 @@ func (s *store) OrderedMap(spec statebackend.OrderedMapSpec) (statebackend.Order
 	return orderedMapTable{t}, nil
 }
 
-func (s *store) sorted(sh shape, id statebackend.TableID, keys, orders []types.Type, d declared) (*sortedTable, error) {
+func (s *store) sorted(sh shape, id statebackend.TableID, keys []types.Type, orders []statebackend.ColumnSpec, d declared) (*sortedTable, error) {
 	t, err := s.declare(id, sh)
 	if err != nil {
 		return nil, err
@@ -272,7 +267,7 @@ func (s *store) sorted(sh shape, id statebackend.TableID, keys, orders []types.T
 		}
 		return t.sorted, nil
 	}
-	if err := cmp.Or(checkOrders(id, "order", orders), checkFlags(id, d.columns, d.evolves)); err != nil {
+	if err := cmp.Or(checkEntries(id, orders, false), checkFlags(id, d.columns, d.evolves)); err != nil {
 		return nil, err
 	}
 	v, err := newSortedTable(s, sh, id, keys, d.columns)
@@ -298,7 +293,7 @@ func (s *store) Broadcast(spec statebackend.BroadcastSpec) (statebackend.Broadca
 		}
 		return t.broadcast, nil
 	}
-	if err := cmp.Or(checkOrders(spec.ID, "key", spec.Keys), checkEntries(spec.ID, spec.Entries, spec.Evolves)); err != nil {
+	if err := cmp.Or(checkEntries(spec.ID, spec.Keys, false), checkEntries(spec.ID, spec.Entries, spec.Evolves)); err != nil {
 		return nil, err
 	}
 	b, err := newBroadcastTable(s, spec.ID)
