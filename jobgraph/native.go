@@ -53,9 +53,13 @@ type NativeTable struct {
 	Shape NativeShape
 	// Namespaced values have a set of rows for each window.
 	Namespaced bool
-	// Columns are those of a row, or of what an entry holds.
+	// Columns are those of a row, or of what an entry holds. In an ordered map and a broadcast map, those of what rows are found by are
+	// called NativeKey, or that, a dot and the name of a field.
 	Columns []NativeColumn
 }
+
+// NativeKey is how the name of a column begins by which the rows of a map are found: it never evolves, as others may.
+const NativeKey = "key"
 
 // NativeColumn is a column of a table.
 type NativeColumn struct {

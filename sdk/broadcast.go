@@ -23,13 +23,13 @@ type BroadcastState[K comparable, V any] struct {
 func NewBroadcast[K comparable, V any](s *Setup, name string) *BroadcastState[K, V] {
 	b := &BroadcastState[K, V]{}
 	var columns []jobgraph.NativeColumn
-	for part, t := range map[string]reflect.Type{"key": reflect.TypeFor[K](), "value": reflect.TypeFor[V]()} {
+	for part, t := range map[string]reflect.Type{jobgraph.NativeKey: reflect.TypeFor[K](), "value": reflect.TypeFor[V]()} {
 		m, err := rows.StateOf(t)
 		if err != nil {
 			s.env.Problemf("the state %s: %s", name, err)
 			return b
 		}
-		if of := prefixed(part, columnsOfState(m)); part == "key" {
+		if of := prefixed(part, columnsOfState(m)); part == jobgraph.NativeKey {
 			columns = append(of, columns...)
 		} else {
 			columns = append(columns, of...)

@@ -46,7 +46,7 @@ func (m *MapState[K, V]) declare(s *Setup, name string) {
 	if keys == nil || values == nil {
 		return
 	}
-	columns := append(prefixed("key", columnsOfState(keys)), prefixed("value", columnsOfState(values))...)
+	columns := append(prefixed(jobgraph.NativeKey, columnsOfState(keys)), prefixed("value", columnsOfState(values))...)
 	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeOrderedMap, Columns: columns})
 	if s.core == nil {
 		return

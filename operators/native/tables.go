@@ -2,6 +2,7 @@ package native
 
 import (
 	"fmt"
+	"strings"
 
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -41,24 +42,43 @@ func (d *declaring) declare(t *jobgraph.NativeTable) (err error) {
 	id := statebackend.TableID{Operator: d.ctx.Operator, Name: t.Name}
 	columns := make([]statebackend.ColumnSpec, len(t.Columns))
 	for i, c := range t.Columns {
-		columns[i] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type}
+		columns[i] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type, NullOf: c.NullOf}
 	}
 	s, to := d.ctx.State, d.tables
 	switch t.Shape {
 	case jobgraph.NativeValue:
-		err = put(&to.Values, t.Name, s.Value, statebackend.ValueSpec{ID: id, Keys: d.keys, Namespaced: t.Namespaced, Columns: columns})
+		err = put(&to.Values, t.Name, s.Value, statebackend.ValueSpec{ID: id, Keys: d.keys, Namespaced: t.Namespaced, Columns: columns, Evolves: true})
 	case jobgraph.NativeMultimap:
-		err = put(&to.Multimaps, t.Name, s.Multimap, statebackend.MultimapSpec{ID: id, Keys: d.keys, Columns: columns})
+		err = put(&to.Multimaps, t.Name, s.Multimap, statebackend.MultimapSpec{ID: id, Keys: d.keys, Columns: columns, Evolves: true})
 	case jobgraph.NativeOrderedMap:
-		err = put(&to.OrderedMaps, t.Name, s.OrderedMap, statebackend.OrderedMapSpec{ID: id, Keys: d.keys, Columns: columns})
+		by, _ := parts(columns)
+		err = put(&to.OrderedMaps, t.Name, s.OrderedMap, statebackend.OrderedMapSpec{ID: id, Keys: d.keys, Columns: columns, Evolves: true, Orders: by})
 	case jobgraph.NativeTimers:
 		err = put(&to.Timers, t.Name, s.Timers, statebackend.TimerSpec{ID: id, Keys: d.keys})
-	case jobgraph.NativeList:
-		err = put(&to.Lists, t.Name, s.List, statebackend.ListSpec{ID: id, Redistribution: statebackend.SplitEven})
+	case jobgraph.NativeList: // its bytes are read as they are declared, and nobody converts them
+		err = put(&to.Lists, t.Name, s.List, statebackend.ListSpec{ID: id, Redistribution: statebackend.SplitEven, Entries: columns})
 	case jobgraph.NativeBroadcast:
-		err = put(&to.Broadcasts, t.Name, s.Broadcast, statebackend.BroadcastSpec{ID: id})
+		keys, values := parts(columns) // JSON, which is read by names whatever was written
+		err = put(&to.Broadcasts, t.Name, s.Broadcast, statebackend.BroadcastSpec{ID: id, Keys: keys, Entries: values, Evolves: true})
 	}
 	return err
+}
+
+// parts takes the columns of a map apart: those by which its rows are found, which never evolve, and the others. The former are called
+// jobgraph.NativeKey, or that and the name of a field behind a dot.
+func parts(columns []statebackend.ColumnSpec) (keys, values []statebackend.ColumnSpec) {
+	for _, c := range columns {
+		name := c.Name
+		if c.NullOf != "" {
+			name = c.NullOf
+		}
+		if name == jobgraph.NativeKey || strings.HasPrefix(name, jobgraph.NativeKey+".") {
+			keys = append(keys, c)
+		} else {
+			values = append(values, c)
+		}
+	}
+	return keys, values
 }
 
 // put declares a table and notes it under its name.
