@@ -314,6 +314,7 @@ func (d *driver) begin(r graphRead) {
 	d.regions = r.graph.Regions()
 	d.view.update(func(j *apiv1.DescribeJobResponse) {
 		j.Explanation, j.Attempt, j.RestoredFrom = jobgraph.Explain(r.graph), uint64(r.last), d.rec.RestoredFrom
+		j.Program = describeProgram(r.graph)
 		j.Savepoints = d.l.jm.describeSavepoints(r.savepoints)
 		if r.at != 0 {
 			j.LastCheckpoint = &apiv1.CheckpointDescription{CheckpointId: uint64(r.at)}

@@ -90,7 +90,7 @@ func (j *JobManager) recall(ctx context.Context, rec *checkpointv1.JobRecord, in
 	}
 	if p, err := s.graph(ctx, rec); err == nil {
 		if g, err := codec.FromProto(p); err == nil {
-			into.Explanation = jobgraph.Explain(g)
+			into.Explanation, into.Program = jobgraph.Explain(g), describeProgram(g)
 		}
 	}
 	into.RestoredFrom = rec.RestoredFrom

@@ -7,6 +7,7 @@ import (
 
 	"millrace/internal/failure"
 	"millrace/jobgraph"
+	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"
 )
 
@@ -33,6 +34,14 @@ func (l *leadership) canCarry(g *jobgraph.Graph) error {
 		Primary: "no task manager carries " + scheduler.ProgramName(g.Program), Detail: detail,
 		Hint: l.jm.startProgram(g.Program),
 	}
+}
+
+// describeProgram shows where a job's functions are; nil for a job without.
+func describeProgram(g *jobgraph.Graph) *apiv1.ProgramDescription {
+	if !g.Natives() {
+		return nil
+	}
+	return &apiv1.ProgramDescription{Name: g.Program.Name, Version: g.Program.Version, Build: g.Program.Build, Args: g.Program.Args}
 }
 
 // startProgram says how a task manager of a program is started.

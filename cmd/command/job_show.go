@@ -11,6 +11,7 @@ import (
 	"millrace/cmd/command/client"
 	"millrace/cmd/command/progress"
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/scheduler"
 )
 
 func newJobShow(a *app) *cobra.Command {
@@ -70,6 +71,9 @@ func writeOutcome(w io.Writer, d *apiv1.DescribeJobResponse) error {
 		if value != "" {
 			rows = append(rows, []string{name, value})
 		}
+	}
+	if p := d.Program; p != nil {
+		add("program", strings.TrimSpace(p.Name+" "+p.Version)+", build "+scheduler.ShortBuild(p.Build))
 	}
 	if c := d.LastCheckpoint; c != nil {
 		add("last checkpoint", lastCheckpoint(c))

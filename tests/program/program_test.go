@@ -45,6 +45,7 @@ func TestPrograms(t *testing.T) {
 	out := filepath.Join(p.dir, "out")
 	native := p.submit(with("--parallelism", "1", "--", "-out", out, "-rate", "2000")...)
 	p.awaitJob(native, "the program's job", runs)
+	expect(t, "job show", p.must("millrace", "job", "show", native, "--cluster", p.jobs), "doubler plain, build ")
 	plain := p.plain(4)
 	p.awaitJob(plain, "a job beside it", runs)
 	waits := p.plain(1)

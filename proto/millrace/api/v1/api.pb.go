@@ -1227,6 +1227,77 @@ func (x *PlacementReason) GetReason() string {
 	return ""
 }
 
+// ProgramDescription is the executable that has a job's functions.
+type ProgramDescription struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Name    string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The SHA-256 of the executable in hex.
+	Build string `protobuf:"bytes,3,opt,name=build,proto3" json:"build,omitempty"`
+	// What it was told about the job.
+	Args          []string `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProgramDescription) Reset() {
+	*x = ProgramDescription{}
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProgramDescription) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProgramDescription) ProtoMessage() {}
+
+func (x *ProgramDescription) ProtoReflect() protoreflect.Message {
+	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProgramDescription.ProtoReflect.Descriptor instead.
+func (*ProgramDescription) Descriptor() ([]byte, []int) {
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ProgramDescription) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ProgramDescription) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *ProgramDescription) GetBuild() string {
+	if x != nil {
+		return x.Build
+	}
+	return ""
+}
+
+func (x *ProgramDescription) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
 type JobSummary struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	JobId         string                 `protobuf:"bytes,1,opt,name=job_id,json=jobId,proto3" json:"job_id,omitempty"`
@@ -1242,7 +1313,7 @@ type JobSummary struct {
 
 func (x *JobSummary) Reset() {
 	*x = JobSummary{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1325,7 @@ func (x *JobSummary) String() string {
 func (*JobSummary) ProtoMessage() {}
 
 func (x *JobSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[15]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1338,7 @@ func (x *JobSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSummary.ProtoReflect.Descriptor instead.
 func (*JobSummary) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{15}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JobSummary) GetJobId() string {
@@ -1327,7 +1398,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1410,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[16]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1423,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{16}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
 }
 
 type ListJobsResponse struct {
@@ -1364,7 +1435,7 @@ type ListJobsResponse struct {
 
 func (x *ListJobsResponse) Reset() {
 	*x = ListJobsResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1447,7 @@ func (x *ListJobsResponse) String() string {
 func (*ListJobsResponse) ProtoMessage() {}
 
 func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[17]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1460,7 @@ func (x *ListJobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsResponse.ProtoReflect.Descriptor instead.
 func (*ListJobsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{17}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListJobsResponse) GetJobs() []*JobSummary {
@@ -1408,7 +1479,7 @@ type DescribeJobRequest struct {
 
 func (x *DescribeJobRequest) Reset() {
 	*x = DescribeJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1491,7 @@ func (x *DescribeJobRequest) String() string {
 func (*DescribeJobRequest) ProtoMessage() {}
 
 func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[18]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1504,7 @@ func (x *DescribeJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobRequest.ProtoReflect.Descriptor instead.
 func (*DescribeJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{18}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DescribeJobRequest) GetJobId() string {
@@ -1469,14 +1540,16 @@ type DescribeJobResponse struct {
 	// The last ones that are whole, oldest first.
 	Savepoints []*SavepointDescription `protobuf:"bytes,40,rep,name=savepoints,proto3" json:"savepoints,omitempty"`
 	// From which the job was started; empty if it was started without state.
-	RestoredFrom  string `protobuf:"bytes,41,opt,name=restored_from,json=restoredFrom,proto3" json:"restored_from,omitempty"`
+	RestoredFrom string `protobuf:"bytes,41,opt,name=restored_from,json=restoredFrom,proto3" json:"restored_from,omitempty"`
+	// Where the functions of its native operators are; none in a job without such.
+	Program       *ProgramDescription `protobuf:"bytes,42,opt,name=program,proto3" json:"program,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DescribeJobResponse) Reset() {
 	*x = DescribeJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1488,7 +1561,7 @@ func (x *DescribeJobResponse) String() string {
 func (*DescribeJobResponse) ProtoMessage() {}
 
 func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[19]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1501,7 +1574,7 @@ func (x *DescribeJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeJobResponse.ProtoReflect.Descriptor instead.
 func (*DescribeJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{19}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DescribeJobResponse) GetSummary() *JobSummary {
@@ -1616,6 +1689,13 @@ func (x *DescribeJobResponse) GetRestoredFrom() string {
 	return ""
 }
 
+func (x *DescribeJobResponse) GetProgram() *ProgramDescription {
+	if x != nil {
+		return x.Program
+	}
+	return nil
+}
+
 type TaskDescription struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	VertexId        string                 `protobuf:"bytes,1,opt,name=vertex_id,json=vertexId,proto3" json:"vertex_id,omitempty"`
@@ -1634,7 +1714,7 @@ type TaskDescription struct {
 
 func (x *TaskDescription) Reset() {
 	*x = TaskDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +1726,7 @@ func (x *TaskDescription) String() string {
 func (*TaskDescription) ProtoMessage() {}
 
 func (x *TaskDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[20]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +1739,7 @@ func (x *TaskDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskDescription.ProtoReflect.Descriptor instead.
 func (*TaskDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{20}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TaskDescription) GetVertexId() string {
@@ -1744,7 +1824,7 @@ type CheckpointDescription struct {
 
 func (x *CheckpointDescription) Reset() {
 	*x = CheckpointDescription{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1756,7 +1836,7 @@ func (x *CheckpointDescription) String() string {
 func (*CheckpointDescription) ProtoMessage() {}
 
 func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[21]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1769,7 +1849,7 @@ func (x *CheckpointDescription) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointDescription.ProtoReflect.Descriptor instead.
 func (*CheckpointDescription) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CheckpointDescription) GetCheckpointId() uint64 {
@@ -1844,7 +1924,7 @@ type CancelJobRequest struct {
 
 func (x *CancelJobRequest) Reset() {
 	*x = CancelJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1936,7 @@ func (x *CancelJobRequest) String() string {
 func (*CancelJobRequest) ProtoMessage() {}
 
 func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[22]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1949,7 @@ func (x *CancelJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobRequest.ProtoReflect.Descriptor instead.
 func (*CancelJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelJobRequest) GetJobId() string {
@@ -1887,7 +1967,7 @@ type CancelJobResponse struct {
 
 func (x *CancelJobResponse) Reset() {
 	*x = CancelJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1899,7 +1979,7 @@ func (x *CancelJobResponse) String() string {
 func (*CancelJobResponse) ProtoMessage() {}
 
 func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[23]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1912,7 +1992,7 @@ func (x *CancelJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJobResponse.ProtoReflect.Descriptor instead.
 func (*CancelJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 type StopJobRequest struct {
@@ -1928,7 +2008,7 @@ type StopJobRequest struct {
 
 func (x *StopJobRequest) Reset() {
 	*x = StopJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1940,7 +2020,7 @@ func (x *StopJobRequest) String() string {
 func (*StopJobRequest) ProtoMessage() {}
 
 func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[24]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1953,7 +2033,7 @@ func (x *StopJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobRequest.ProtoReflect.Descriptor instead.
 func (*StopJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StopJobRequest) GetJobId() string {
@@ -1985,7 +2065,7 @@ type StopJobResponse struct {
 
 func (x *StopJobResponse) Reset() {
 	*x = StopJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1997,7 +2077,7 @@ func (x *StopJobResponse) String() string {
 func (*StopJobResponse) ProtoMessage() {}
 
 func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[25]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2010,7 +2090,7 @@ func (x *StopJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopJobResponse.ProtoReflect.Descriptor instead.
 func (*StopJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 type FetchResultsRequest struct {
@@ -2027,7 +2107,7 @@ type FetchResultsRequest struct {
 
 func (x *FetchResultsRequest) Reset() {
 	*x = FetchResultsRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2119,7 @@ func (x *FetchResultsRequest) String() string {
 func (*FetchResultsRequest) ProtoMessage() {}
 
 func (x *FetchResultsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[26]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2132,7 @@ func (x *FetchResultsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchResultsRequest.ProtoReflect.Descriptor instead.
 func (*FetchResultsRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FetchResultsRequest) GetJobId() string {
@@ -2098,7 +2178,7 @@ type FetchResultsResponse struct {
 
 func (x *FetchResultsResponse) Reset() {
 	*x = FetchResultsResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2110,7 +2190,7 @@ func (x *FetchResultsResponse) String() string {
 func (*FetchResultsResponse) ProtoMessage() {}
 
 func (x *FetchResultsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[27]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2123,7 +2203,7 @@ func (x *FetchResultsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FetchResultsResponse.ProtoReflect.Descriptor instead.
 func (*FetchResultsResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FetchResultsResponse) GetParts() []*ResultPart {
@@ -2169,7 +2249,7 @@ type ResultPart struct {
 
 func (x *ResultPart) Reset() {
 	*x = ResultPart{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2261,7 @@ func (x *ResultPart) String() string {
 func (*ResultPart) ProtoMessage() {}
 
 func (x *ResultPart) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[28]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2274,7 @@ func (x *ResultPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultPart.ProtoReflect.Descriptor instead.
 func (*ResultPart) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResultPart) GetCheckpoint() uint64 {
@@ -2234,7 +2314,7 @@ type WatchJobRequest struct {
 
 func (x *WatchJobRequest) Reset() {
 	*x = WatchJobRequest{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2246,7 +2326,7 @@ func (x *WatchJobRequest) String() string {
 func (*WatchJobRequest) ProtoMessage() {}
 
 func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[29]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2259,7 +2339,7 @@ func (x *WatchJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobRequest.ProtoReflect.Descriptor instead.
 func (*WatchJobRequest) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchJobRequest) GetJobId() string {
@@ -2286,7 +2366,7 @@ type WatchJobResponse struct {
 
 func (x *WatchJobResponse) Reset() {
 	*x = WatchJobResponse{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2298,7 +2378,7 @@ func (x *WatchJobResponse) String() string {
 func (*WatchJobResponse) ProtoMessage() {}
 
 func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[30]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2311,7 +2391,7 @@ func (x *WatchJobResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchJobResponse.ProtoReflect.Descriptor instead.
 func (*WatchJobResponse) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchJobResponse) GetTime() *timestamppb.Timestamp {
@@ -2419,7 +2499,7 @@ type JobStateChanged struct {
 
 func (x *JobStateChanged) Reset() {
 	*x = JobStateChanged{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2431,7 +2511,7 @@ func (x *JobStateChanged) String() string {
 func (*JobStateChanged) ProtoMessage() {}
 
 func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[31]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2444,7 +2524,7 @@ func (x *JobStateChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobStateChanged.ProtoReflect.Descriptor instead.
 func (*JobStateChanged) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *JobStateChanged) GetState() JobState {
@@ -2471,7 +2551,7 @@ type CheckpointFailed struct {
 
 func (x *CheckpointFailed) Reset() {
 	*x = CheckpointFailed{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2483,7 +2563,7 @@ func (x *CheckpointFailed) String() string {
 func (*CheckpointFailed) ProtoMessage() {}
 
 func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[32]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2496,7 +2576,7 @@ func (x *CheckpointFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckpointFailed.ProtoReflect.Descriptor instead.
 func (*CheckpointFailed) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CheckpointFailed) GetCheckpointId() uint64 {
@@ -2523,7 +2603,7 @@ type Restarted struct {
 
 func (x *Restarted) Reset() {
 	*x = Restarted{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2535,7 +2615,7 @@ func (x *Restarted) String() string {
 func (*Restarted) ProtoMessage() {}
 
 func (x *Restarted) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[33]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2548,7 +2628,7 @@ func (x *Restarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restarted.ProtoReflect.Descriptor instead.
 func (*Restarted) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Restarted) GetAttempt() uint64 {
@@ -2582,7 +2662,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2594,7 +2674,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_millrace_api_v1_api_proto_msgTypes[34]
+	mi := &file_millrace_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2607,7 +2687,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_millrace_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Progress) GetSourceRecords() int64 {
@@ -2763,7 +2843,12 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\asubtask\x18\x02 \x01(\x05R\asubtask\x12&\n" +
 	"\x0ftask_manager_id\x18\x03 \x01(\tR\rtaskManagerId\x12\x12\n" +
 	"\x04slot\x18\x04 \x01(\x05R\x04slot\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x8a\x02\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"l\n" +
+	"\x12ProgramDescription\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05build\x18\x03 \x01(\tR\x05build\x12\x12\n" +
+	"\x04args\x18\x04 \x03(\tR\x04args\"\x8a\x02\n" +
 	"\n" +
 	"JobSummary\x12\x15\n" +
 	"\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n" +
@@ -2777,7 +2862,7 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\x10ListJobsResponse\x12/\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x1b.millrace.api.v1.JobSummaryR\x04jobs\"+\n" +
 	"\x12DescribeJobRequest\x12\x15\n" +
-	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\x80\x06\n" +
+	"\x06job_id\x18\x01 \x01(\tR\x05jobId\"\xbf\x06\n" +
 	"\x13DescribeJobResponse\x125\n" +
 	"\asummary\x18\x01 \x01(\v2\x1b.millrace.api.v1.JobSummaryR\asummary\x12\x18\n" +
 	"\aattempt\x18\x02 \x01(\x04R\aattempt\x126\n" +
@@ -2798,7 +2883,8 @@ const file_millrace_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"savepoints\x18( \x03(\v2%.millrace.api.v1.SavepointDescriptionR\n" +
 	"savepoints\x12#\n" +
-	"\rrestored_from\x18) \x01(\tR\frestoredFrom\"\xdf\x02\n" +
+	"\rrestored_from\x18) \x01(\tR\frestoredFrom\x12=\n" +
+	"\aprogram\x18* \x01(\v2#.millrace.api.v1.ProgramDescriptionR\aprogram\"\xdf\x02\n" +
 	"\x0fTaskDescription\x12\x1b\n" +
 	"\tvertex_id\x18\x01 \x01(\tR\bvertexId\x12\x1f\n" +
 	"\vvertex_name\x18\x02 \x01(\tR\n" +
@@ -2932,7 +3018,7 @@ func file_millrace_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_millrace_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_millrace_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_millrace_api_v1_api_proto_goTypes = []any{
 	(Fate)(0),                        // 0: millrace.api.v1.Fate
 	(JobState)(0),                    // 1: millrace.api.v1.JobState
@@ -2951,94 +3037,96 @@ var file_millrace_api_v1_api_proto_goTypes = []any{
 	(*SavepointDescription)(nil),     // 14: millrace.api.v1.SavepointDescription
 	(*Problem)(nil),                  // 15: millrace.api.v1.Problem
 	(*PlacementReason)(nil),          // 16: millrace.api.v1.PlacementReason
-	(*JobSummary)(nil),               // 17: millrace.api.v1.JobSummary
-	(*ListJobsRequest)(nil),          // 18: millrace.api.v1.ListJobsRequest
-	(*ListJobsResponse)(nil),         // 19: millrace.api.v1.ListJobsResponse
-	(*DescribeJobRequest)(nil),       // 20: millrace.api.v1.DescribeJobRequest
-	(*DescribeJobResponse)(nil),      // 21: millrace.api.v1.DescribeJobResponse
-	(*TaskDescription)(nil),          // 22: millrace.api.v1.TaskDescription
-	(*CheckpointDescription)(nil),    // 23: millrace.api.v1.CheckpointDescription
-	(*CancelJobRequest)(nil),         // 24: millrace.api.v1.CancelJobRequest
-	(*CancelJobResponse)(nil),        // 25: millrace.api.v1.CancelJobResponse
-	(*StopJobRequest)(nil),           // 26: millrace.api.v1.StopJobRequest
-	(*StopJobResponse)(nil),          // 27: millrace.api.v1.StopJobResponse
-	(*FetchResultsRequest)(nil),      // 28: millrace.api.v1.FetchResultsRequest
-	(*FetchResultsResponse)(nil),     // 29: millrace.api.v1.FetchResultsResponse
-	(*ResultPart)(nil),               // 30: millrace.api.v1.ResultPart
-	(*WatchJobRequest)(nil),          // 31: millrace.api.v1.WatchJobRequest
-	(*WatchJobResponse)(nil),         // 32: millrace.api.v1.WatchJobResponse
-	(*JobStateChanged)(nil),          // 33: millrace.api.v1.JobStateChanged
-	(*CheckpointFailed)(nil),         // 34: millrace.api.v1.CheckpointFailed
-	(*Restarted)(nil),                // 35: millrace.api.v1.Restarted
-	(*Progress)(nil),                 // 36: millrace.api.v1.Progress
-	nil,                              // 37: millrace.api.v1.TaskManagerDescription.LabelsEntry
-	nil,                              // 38: millrace.api.v1.RescaleJobRequest.VerticesEntry
-	(*timestamppb.Timestamp)(nil),    // 39: google.protobuf.Timestamp
-	(*v1.JobGraph)(nil),              // 40: millrace.job.v1.JobGraph
-	(v11.TaskState)(0),               // 41: millrace.control.v1.TaskState
-	(*v11.TaskProgress)(nil),         // 42: millrace.control.v1.TaskProgress
+	(*ProgramDescription)(nil),       // 17: millrace.api.v1.ProgramDescription
+	(*JobSummary)(nil),               // 18: millrace.api.v1.JobSummary
+	(*ListJobsRequest)(nil),          // 19: millrace.api.v1.ListJobsRequest
+	(*ListJobsResponse)(nil),         // 20: millrace.api.v1.ListJobsResponse
+	(*DescribeJobRequest)(nil),       // 21: millrace.api.v1.DescribeJobRequest
+	(*DescribeJobResponse)(nil),      // 22: millrace.api.v1.DescribeJobResponse
+	(*TaskDescription)(nil),          // 23: millrace.api.v1.TaskDescription
+	(*CheckpointDescription)(nil),    // 24: millrace.api.v1.CheckpointDescription
+	(*CancelJobRequest)(nil),         // 25: millrace.api.v1.CancelJobRequest
+	(*CancelJobResponse)(nil),        // 26: millrace.api.v1.CancelJobResponse
+	(*StopJobRequest)(nil),           // 27: millrace.api.v1.StopJobRequest
+	(*StopJobResponse)(nil),          // 28: millrace.api.v1.StopJobResponse
+	(*FetchResultsRequest)(nil),      // 29: millrace.api.v1.FetchResultsRequest
+	(*FetchResultsResponse)(nil),     // 30: millrace.api.v1.FetchResultsResponse
+	(*ResultPart)(nil),               // 31: millrace.api.v1.ResultPart
+	(*WatchJobRequest)(nil),          // 32: millrace.api.v1.WatchJobRequest
+	(*WatchJobResponse)(nil),         // 33: millrace.api.v1.WatchJobResponse
+	(*JobStateChanged)(nil),          // 34: millrace.api.v1.JobStateChanged
+	(*CheckpointFailed)(nil),         // 35: millrace.api.v1.CheckpointFailed
+	(*Restarted)(nil),                // 36: millrace.api.v1.Restarted
+	(*Progress)(nil),                 // 37: millrace.api.v1.Progress
+	nil,                              // 38: millrace.api.v1.TaskManagerDescription.LabelsEntry
+	nil,                              // 39: millrace.api.v1.RescaleJobRequest.VerticesEntry
+	(*timestamppb.Timestamp)(nil),    // 40: google.protobuf.Timestamp
+	(*v1.JobGraph)(nil),              // 41: millrace.job.v1.JobGraph
+	(v11.TaskState)(0),               // 42: millrace.control.v1.TaskState
+	(*v11.TaskProgress)(nil),         // 43: millrace.control.v1.TaskProgress
 }
 var file_millrace_api_v1_api_proto_depIdxs = []int32{
-	39, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
+	40, // 0: millrace.api.v1.DescribeClusterResponse.since:type_name -> google.protobuf.Timestamp
 	4,  // 1: millrace.api.v1.DescribeClusterResponse.task_managers:type_name -> millrace.api.v1.TaskManagerDescription
 	5,  // 2: millrace.api.v1.DescribeClusterResponse.waiting:type_name -> millrace.api.v1.WaitingJob
-	37, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
-	39, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
-	39, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
-	38, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
-	40, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
+	38, // 3: millrace.api.v1.TaskManagerDescription.labels:type_name -> millrace.api.v1.TaskManagerDescription.LabelsEntry
+	40, // 4: millrace.api.v1.TaskManagerDescription.joined:type_name -> google.protobuf.Timestamp
+	40, // 5: millrace.api.v1.TaskManagerDescription.last_heartbeat:type_name -> google.protobuf.Timestamp
+	39, // 6: millrace.api.v1.RescaleJobRequest.vertices:type_name -> millrace.api.v1.RescaleJobRequest.VerticesEntry
+	41, // 7: millrace.api.v1.SubmitJobRequest.graph:type_name -> millrace.job.v1.JobGraph
 	16, // 8: millrace.api.v1.SubmitJobResponse.placements:type_name -> millrace.api.v1.PlacementReason
 	15, // 9: millrace.api.v1.SubmitJobResponse.problems:type_name -> millrace.api.v1.Problem
 	11, // 10: millrace.api.v1.SubmitJobResponse.state:type_name -> millrace.api.v1.StateFate
 	0,  // 11: millrace.api.v1.StateFate.fate:type_name -> millrace.api.v1.Fate
 	14, // 12: millrace.api.v1.TriggerSavepointResponse.savepoint:type_name -> millrace.api.v1.SavepointDescription
-	39, // 13: millrace.api.v1.SavepointDescription.triggered:type_name -> google.protobuf.Timestamp
+	40, // 13: millrace.api.v1.SavepointDescription.triggered:type_name -> google.protobuf.Timestamp
 	1,  // 14: millrace.api.v1.JobSummary.state:type_name -> millrace.api.v1.JobState
-	39, // 15: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
-	39, // 16: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
-	17, // 17: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
-	17, // 18: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
-	22, // 19: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
-	23, // 20: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	40, // 15: millrace.api.v1.JobSummary.submitted:type_name -> google.protobuf.Timestamp
+	40, // 16: millrace.api.v1.JobSummary.ended:type_name -> google.protobuf.Timestamp
+	18, // 17: millrace.api.v1.ListJobsResponse.jobs:type_name -> millrace.api.v1.JobSummary
+	18, // 18: millrace.api.v1.DescribeJobResponse.summary:type_name -> millrace.api.v1.JobSummary
+	23, // 19: millrace.api.v1.DescribeJobResponse.tasks:type_name -> millrace.api.v1.TaskDescription
+	24, // 20: millrace.api.v1.DescribeJobResponse.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
 	14, // 21: millrace.api.v1.DescribeJobResponse.savepoints:type_name -> millrace.api.v1.SavepointDescription
-	41, // 22: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
-	42, // 23: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
-	39, // 24: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
-	30, // 25: millrace.api.v1.FetchResultsResponse.parts:type_name -> millrace.api.v1.ResultPart
-	1,  // 26: millrace.api.v1.FetchResultsResponse.state:type_name -> millrace.api.v1.JobState
-	39, // 27: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
-	33, // 28: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
-	23, // 29: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
-	34, // 30: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
-	35, // 31: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
-	36, // 32: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
-	1,  // 33: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
-	23, // 34: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
-	9,  // 35: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
-	18, // 36: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
-	20, // 37: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
-	24, // 38: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
-	26, // 39: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
-	12, // 40: millrace.api.v1.JobService.TriggerSavepoint:input_type -> millrace.api.v1.TriggerSavepointRequest
-	6,  // 41: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
-	28, // 42: millrace.api.v1.JobService.FetchResults:input_type -> millrace.api.v1.FetchResultsRequest
-	31, // 43: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
-	2,  // 44: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
-	10, // 45: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
-	19, // 46: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
-	21, // 47: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
-	25, // 48: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
-	27, // 49: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
-	13, // 50: millrace.api.v1.JobService.TriggerSavepoint:output_type -> millrace.api.v1.TriggerSavepointResponse
-	7,  // 51: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
-	29, // 52: millrace.api.v1.JobService.FetchResults:output_type -> millrace.api.v1.FetchResultsResponse
-	32, // 53: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
-	3,  // 54: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
-	45, // [45:55] is the sub-list for method output_type
-	35, // [35:45] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	17, // 22: millrace.api.v1.DescribeJobResponse.program:type_name -> millrace.api.v1.ProgramDescription
+	42, // 23: millrace.api.v1.TaskDescription.state:type_name -> millrace.control.v1.TaskState
+	43, // 24: millrace.api.v1.TaskDescription.progress:type_name -> millrace.control.v1.TaskProgress
+	40, // 25: millrace.api.v1.CheckpointDescription.triggered:type_name -> google.protobuf.Timestamp
+	31, // 26: millrace.api.v1.FetchResultsResponse.parts:type_name -> millrace.api.v1.ResultPart
+	1,  // 27: millrace.api.v1.FetchResultsResponse.state:type_name -> millrace.api.v1.JobState
+	40, // 28: millrace.api.v1.WatchJobResponse.time:type_name -> google.protobuf.Timestamp
+	34, // 29: millrace.api.v1.WatchJobResponse.state:type_name -> millrace.api.v1.JobStateChanged
+	24, // 30: millrace.api.v1.WatchJobResponse.checkpoint_completed:type_name -> millrace.api.v1.CheckpointDescription
+	35, // 31: millrace.api.v1.WatchJobResponse.checkpoint_failed:type_name -> millrace.api.v1.CheckpointFailed
+	36, // 32: millrace.api.v1.WatchJobResponse.restarted:type_name -> millrace.api.v1.Restarted
+	37, // 33: millrace.api.v1.WatchJobResponse.progress:type_name -> millrace.api.v1.Progress
+	1,  // 34: millrace.api.v1.JobStateChanged.state:type_name -> millrace.api.v1.JobState
+	24, // 35: millrace.api.v1.Progress.last_checkpoint:type_name -> millrace.api.v1.CheckpointDescription
+	9,  // 36: millrace.api.v1.JobService.SubmitJob:input_type -> millrace.api.v1.SubmitJobRequest
+	19, // 37: millrace.api.v1.JobService.ListJobs:input_type -> millrace.api.v1.ListJobsRequest
+	21, // 38: millrace.api.v1.JobService.DescribeJob:input_type -> millrace.api.v1.DescribeJobRequest
+	25, // 39: millrace.api.v1.JobService.CancelJob:input_type -> millrace.api.v1.CancelJobRequest
+	27, // 40: millrace.api.v1.JobService.StopJob:input_type -> millrace.api.v1.StopJobRequest
+	12, // 41: millrace.api.v1.JobService.TriggerSavepoint:input_type -> millrace.api.v1.TriggerSavepointRequest
+	6,  // 42: millrace.api.v1.JobService.RescaleJob:input_type -> millrace.api.v1.RescaleJobRequest
+	29, // 43: millrace.api.v1.JobService.FetchResults:input_type -> millrace.api.v1.FetchResultsRequest
+	32, // 44: millrace.api.v1.JobService.WatchJob:input_type -> millrace.api.v1.WatchJobRequest
+	2,  // 45: millrace.api.v1.ClusterService.DescribeCluster:input_type -> millrace.api.v1.DescribeClusterRequest
+	10, // 46: millrace.api.v1.JobService.SubmitJob:output_type -> millrace.api.v1.SubmitJobResponse
+	20, // 47: millrace.api.v1.JobService.ListJobs:output_type -> millrace.api.v1.ListJobsResponse
+	22, // 48: millrace.api.v1.JobService.DescribeJob:output_type -> millrace.api.v1.DescribeJobResponse
+	26, // 49: millrace.api.v1.JobService.CancelJob:output_type -> millrace.api.v1.CancelJobResponse
+	28, // 50: millrace.api.v1.JobService.StopJob:output_type -> millrace.api.v1.StopJobResponse
+	13, // 51: millrace.api.v1.JobService.TriggerSavepoint:output_type -> millrace.api.v1.TriggerSavepointResponse
+	7,  // 52: millrace.api.v1.JobService.RescaleJob:output_type -> millrace.api.v1.RescaleJobResponse
+	30, // 53: millrace.api.v1.JobService.FetchResults:output_type -> millrace.api.v1.FetchResultsResponse
+	33, // 54: millrace.api.v1.JobService.WatchJob:output_type -> millrace.api.v1.WatchJobResponse
+	3,  // 55: millrace.api.v1.ClusterService.DescribeCluster:output_type -> millrace.api.v1.DescribeClusterResponse
+	46, // [46:56] is the sub-list for method output_type
+	36, // [36:46] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_millrace_api_v1_api_proto_init() }
@@ -3046,7 +3134,7 @@ func file_millrace_api_v1_api_proto_init() {
 	if File_millrace_api_v1_api_proto != nil {
 		return
 	}
-	file_millrace_api_v1_api_proto_msgTypes[30].OneofWrappers = []any{
+	file_millrace_api_v1_api_proto_msgTypes[31].OneofWrappers = []any{
 		(*WatchJobResponse_State)(nil),
 		(*WatchJobResponse_CheckpointCompleted)(nil),
 		(*WatchJobResponse_CheckpointFailed)(nil),
@@ -3059,7 +3147,7 @@ func file_millrace_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_millrace_api_v1_api_proto_rawDesc), len(file_millrace_api_v1_api_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
