@@ -34,6 +34,19 @@ func (d *Declared) Signature(impl any) Signature {
 	}
 }
 
+// Takes returns which argument of these types is none that the function is called with, as a tree has it whose casts are explicit.
+func (d *Declared) Takes(args []types.Type) error {
+	if len(args) != len(d.Args) {
+		return fmt.Errorf("%s takes %d arguments, got %d", d.Name, len(d.Args), len(args))
+	}
+	for i, t := range args {
+		if !within(t, d.Args[i]) {
+			return fmt.Errorf("%s: %w", d.Name, refuse(i, t, d.Args[i].AsNullable().String()))
+		}
+	}
+	return nil
+}
+
 func (d *Declared) params(args []types.Type) ([]types.Type, error) {
 	out := make([]types.Type, len(args))
 	for i, t := range args {

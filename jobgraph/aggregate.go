@@ -27,6 +27,9 @@ type AggregateCall struct {
 	Offset    int64
 	Defaulted bool
 	Default   int
+	// Own is the function of the job's program that Func names; nil: a built-in one. A graph that is read finds it in its Program. It has one column of arguments: where it
+	// takes several, they are the fields of a ROW.
+	Own *expr.Declared
 }
 
 // CountStar is the Arg of COUNT(*), and of functions that go by the place of a row alone.
@@ -80,6 +83,8 @@ func (a *AggregateCall) field(in *types.Schema) (types.Field, error) {
 func (a *AggregateCall) Type(in *types.Schema) (types.Type, error) {
 	name := strings.ToUpper(a.Func)
 	switch {
+	case a.Own != nil:
+		return a.Own.Result, a.ownArgs(in)
 	case name == "PERCENT_RANK" || name == "CUME_DIST":
 		return types.Of(types.Double).NotNull(), nil
 	case GoesByPlace(name) && !shifts(name):
@@ -119,6 +124,7 @@ func (a *AggregateCall) shiftedType(arg types.Type, in *types.Schema) (types.Typ
 func (a *AggregateCall) same(b *AggregateCall) bool {
 	x, y := *a, *b
 	x.Func, y.Func, x.Name, y.Name = strings.ToUpper(x.Func), strings.ToUpper(y.Func), "", ""
+	x.Own, y.Own = nil, nil // of one name there is one
 	return x == y
 }
 
@@ -167,7 +173,7 @@ func (a *AggregateCall) text(in *types.Schema) string {
 // BringsCount tells whether partial rows have, behind the call's accumulator, the count of its values.
 func (a *AggregateCall) BringsCount(retract bool) bool {
 	fn := strings.ToUpper(a.Func)
-	return fn == "AVG" || Deviates(fn) || retract && fn != "COUNT"
+	return a.Own == nil && (fn == "AVG" || Deviates(fn) || retract && fn != "COUNT")
 }
 
 // partialFields returns the accumulator columns of partial rows, PartialRows behind them.
@@ -182,6 +188,10 @@ func partialFields(calls []AggregateCall, in *types.Schema, retract bool) (field
 		f, err := a.field(in)
 		if err != nil {
 			return nil, err
+		}
+		if a.Own != nil {
+			fields = append(fields, a.ownFields(i)...)
+			continue
 		}
 		fn := strings.ToUpper(a.Func)
 		f.Name, f.Type = fmt.Sprintf("%s$%d", strings.ToLower(a.Func), i), f.Type.AsNullable()
@@ -243,6 +253,7 @@ type callsCheck struct {
 	partial bool // first phase, whose partial rows have no values
 	place   bool // there are functions that go by the place of a row, over frames of all rows up to it
 	whole   bool // and those that need the rows behind it
+	bare    bool // functions of the program have no place
 }
 
 // aggregates checks the calls over an input, nil where it is not known.
@@ -259,6 +270,10 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	name := strings.ToUpper(a.Func)
 	if a.Name == "" {
 		c.addf(field+".name", "is empty")
+	}
+	if a.Own != nil {
+		c.own(field, &a, in, of)
+		return
 	}
 	switch placed := GoesByPlace(name); {
 	case !placed && !slices.Contains(aggregateNames, name):
@@ -283,11 +298,7 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	case of.partial && of.retract && (name == "MIN" || name == "MAX"):
 		c.addf(field+".func", "partial rows don't have the values: %s of rows that may be taken back needs one phase", name)
 	}
-	if a.Filtered && in != nil && c.column(c.id, c.at(field+".filter"), a.Filter, in) {
-		if f := in.Fields[a.Filter]; f.Type.Kind != types.Boolean {
-			c.addf(field+".filter", "column %s is %s, want BOOLEAN", f.Name, f.Type)
-		}
-	}
+	c.filter(field, &a, in)
 	if a.Arg == CountStar {
 		if name != "COUNT" && (shifts(name) || !GoesByPlace(name)) {
 			c.addf(field+".arg", "%s needs a column", name)

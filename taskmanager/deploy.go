@@ -139,7 +139,6 @@ func (b *builder) build(ctx context.Context) (t *task.Task, err error) {
 	if c := b.plan.graph.Checkpoint; c.Unaligned {
 		b.parts.Unaligned = task.Unaligned{Enabled: true, After: c.AlignedTimeout}
 	}
-	b.functions = b.m.Functions
 	b.parts.Time.Pass(b.m.Clock.NowMillis())
 	if b.parts.BufferTimeout == 0 {
 		b.parts.BufferTimeout = jobgraph.DefaultBufferTimeout
@@ -169,7 +168,11 @@ func (b *builder) keyGroups() types.KeyGroupRange {
 // body finds the functions of the job's program, also for a task that calls none: what the program would do otherwise is known before
 // anything runs.
 func (b *builder) body(context.Context) error {
-	_, err := b.a.functions(b.plan.graph)
+	functions, err := b.a.functions(b.plan.graph)
+	if err != nil {
+		return err
+	}
+	b.functions, err = callable(b.m.Functions, b.plan.graph.Program, functions)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
@@ -70,6 +71,18 @@ func another(what string) error {
 		Hint: "let the description depend on its arguments alone: ask for environment variables by env.Require, and use neither random numbers, " +
 			"the time, what a host has, nor the order of a map; then submit again",
 	})
+}
+
+// callable returns what expressions of a job may call: what the process has, and what the job's program adds.
+func callable(process *expr.Registry, p *jobgraph.ProgramSpec, functions operators.Functions) (*expr.Registry, error) {
+	if p == nil || len(p.Functions) == 0 {
+		return process, nil
+	}
+	of, ok := functions.(operators.Callable)
+	if !ok {
+		return nil, failure.Internal(errors.New("the program gives no functions for expressions"))
+	}
+	return p.Registry(process, of.Implementation)
 }
 
 // native makes an operator of the user's. What the user wrote may panic.

@@ -8,6 +8,7 @@ import (
 
 	"millrace/expr"
 	"millrace/internal/failure"
+	"millrace/internal/stack"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -247,5 +248,5 @@ func valueText(v *stream.Vector, row int) string {
 	return text
 }
 
-// Thrown says what a function threw, for the deferred function that recovered it.
-func Thrown(r any) string { return fmt.Sprintf("panic: %v", r) }
+// Thrown says what a function threw and where, for the deferred function that recovered it.
+func Thrown(r any) string { return stack.Panic(r) }

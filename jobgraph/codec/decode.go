@@ -65,6 +65,7 @@ func (d *decoder) graph(g *jobv1.JobGraph) *jobgraph.Graph {
 	for i, e := range g.Edges {
 		out.Edges = append(out.Edges, d.edge(fmt.Sprintf("edges[%d]", i), e))
 	}
+	out.BindFunctions()
 	return out
 }
 

@@ -16,6 +16,8 @@ func name(a *jobgraph.AggregateCall) string { return strings.ToUpper(a.Func) }
 func (p *planner) checkCall(a *jobgraph.AggregateCall) error {
 	fn := name(a)
 	switch {
+	case a.Own != nil:
+		return p.checkOwn(a)
 	case a.Arg != jobgraph.CountStar && (a.Arg < 0 || a.Arg >= p.Raw.Len()):
 		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
 	case a.Arg == jobgraph.CountStar && (fn != "COUNT" || a.Distinct) && (fn == "LAG" || fn == "LEAD" || !jobgraph.GoesByPlace(fn)):
@@ -73,6 +75,7 @@ type target struct {
 	squares  op
 	deviates bool
 	seen     int
+	own      *own // a function of the program; nil: a built-in one
 }
 
 // sourceOf returns where a call's values come from.
@@ -128,11 +131,15 @@ func (p *planner) countValues(s source) int {
 	return word
 }
 
-func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
+func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) (err error) {
+	if a.Own != nil {
+		t.own, err = p.own(i, a)
+		return err
+	}
 	fn, arg := name(a), p.argType(a.Arg)
 	t.counts = fn == "COUNT" || a.BringsCount(p.Retract)
 	if fn == "COUNT" {
-		return
+		return nil
 	}
 	t.has = true
 	label := fmt.Sprintf("%s$%d", strings.ToLower(fn), i)
@@ -168,6 +175,7 @@ func (p *planner) target(i int, a *jobgraph.AggregateCall, t *target) {
 	default:
 		t.op = p.sum(label, arg, fn == "AVG")
 	}
+	return nil
 }
 
 // wide adds a column of jobgraph.SumWords words.
@@ -243,6 +251,10 @@ func (p *planner) kept(label string, arg types.Type, kind opKind) op {
 
 // emitters adds what an aggregate gives, finally and in part.
 func (p *planner) emitters(a *jobgraph.AggregateCall, t target) {
+	if t.own != nil {
+		p.ownEmitters(t.own)
+		return
+	}
 	fn, arg := name(a), p.argType(a.Arg)
 	out, _ := a.Type(p.Raw) // checked
 	count := Emitter{kind: emitInt, t: types.Of(types.BigInt).NotNull(), word: t.seen, always: true}

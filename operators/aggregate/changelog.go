@@ -37,14 +37,19 @@ func newChangelog(ctx *operators.Context, keys []types.Type, emitters []Emitter,
 }
 
 // before takes the groups down as they are, where they are wanted.
-func (c *changelog) before(part statebackend.Part, t *touched, wanted bool) {
+func (c *changelog) before(part statebackend.Part, t *touched, wanted bool) error {
 	c.release()
 	if !wanted {
-		return
+		return nil
 	}
 	for i := range c.emitters {
-		c.old = append(c.old, c.emitters[i].Emit(c.ctx.Pool, part, t.slots))
+		v, err := c.emitters[i].Result(c.ctx.Pool, part, t.slots)
+		if err != nil {
+			return err
+		}
+		c.old = append(c.old, v)
 	}
+	return nil
 }
 
 // after begins the output. The slots are good until it is drained.
@@ -104,7 +109,12 @@ func (c *changelog) rows(t *touched, from, to int) (*stream.Batch, error) {
 	c.differ = slices.Grow(c.differ[:0], stream.Words(len(slots)))[:stream.Words(len(slots))]
 	clear(c.differ)
 	for i := range c.emitters {
-		b.Columns[c.nkeys+i] = c.column(i, slots, from)
+		v, err := c.column(i, slots, from)
+		if err != nil {
+			b.Release()
+			return nil, err
+		}
+		b.Columns[c.nkeys+i] = v
 	}
 	c.mark(b, t, from, to, each)
 	return b, nil
@@ -112,18 +122,18 @@ func (c *changelog) rows(t *touched, from, to int) (*stream.Batch, error) {
 
 // column returns an emitter's column, and marks the groups whose value is another
 // than before.
-func (c *changelog) column(i int, slots []statebackend.Slot, from int) stream.Vector {
-	v := c.emitters[i].Emit(c.ctx.Pool, c.part, slots)
-	if len(c.old) == 0 {
-		return v
+func (c *changelog) column(i int, slots []statebackend.Slot, from int) (stream.Vector, error) {
+	v, err := c.emitters[i].Result(c.ctx.Pool, c.part, slots)
+	if len(c.old) == 0 || err != nil {
+		return v, err
 	}
 	Compare(c.differ, &c.old[i], from, &v)
 	if !c.updateBefore {
-		return v
+		return v, nil
 	}
 	out := interleave(c.ctx.Pool, &c.old[i], from, &v)
 	v.Release()
-	return out
+	return out, nil
 }
 
 // mark gives the rows their kinds and selects those that are meant.

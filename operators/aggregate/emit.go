@@ -44,9 +44,18 @@ type Emitter struct {
 	// Of deviations: the first word of the squares, whether the root is meant, and whether the values are a sample.
 	squares      int
 	root, sample bool
+	own          *own // the function of the program that gives the values; nil: a built-in one
 }
 
-// Emit returns the column for the table's rows at slots.
+// Result returns the column for the table's rows at slots. An error is that of a function of the job's program.
+func (e *Emitter) Result(pool *stream.Pool, table Accumulators, slots []statebackend.Slot) (stream.Vector, error) {
+	if e.own != nil {
+		return e.own.result(pool, table, slots, e.t)
+	}
+	return e.Emit(pool, table, slots), nil
+}
+
+// Emit is Result of a built-in function.
 func (e *Emitter) Emit(pool *stream.Pool, table Accumulators, slots []statebackend.Slot) stream.Vector {
 	if e.kind == emitBytes {
 		return e.emitBytes(pool, table, slots)

@@ -55,6 +55,13 @@ func (f *Folder) Fold(table Accumulators, b *stream.Batch, from int, slots []sta
 	counted := !f.plan.countRows
 	for i := range f.plan.steps {
 		s := &f.plan.steps[i]
+		if s.own != nil {
+			if err := f.foldOwn(table, s, b, from, slots); err != nil {
+				return err
+			}
+			rows = table.Rows()
+			continue
+		}
 		if s.words() {
 			addWords(rows, s, b, from, slots)
 			continue

@@ -94,7 +94,7 @@ func (g *Groups) open(in *types.Schema) (err error) {
 		return failure.User(err)
 	}
 	g.plan, err = NewPlan(Input{
-		Calls: g.spec.Aggregates, Raw: raw, Merge: g.spec.Partial, MergeFrom: len(keys), Retract: g.spec.Retract, Empty: true,
+		Calls: g.spec.Aggregates, Raw: raw, Merge: g.spec.Partial, MergeFrom: len(keys), Retract: g.spec.Retract, Empty: true, Functions: g.ctx.Functions,
 	})
 	if err != nil {
 		return failure.User(err)
@@ -254,7 +254,7 @@ func (g *Groups) touch(part statebackend.Part, keys *stream.Keys) error {
 	}
 	g.touched.before(rows)
 	if !g.spec.FinalOnly {
-		g.output.before(part, &g.touched, g.spec.UpdateBefore || !g.expiry.On())
+		return g.output.before(part, &g.touched, g.spec.UpdateBefore || !g.expiry.On())
 	}
 	return nil
 }
@@ -418,7 +418,9 @@ func (g *Groups) final() (*stream.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	g.rows.Finish(b, part, g.slots[:n], len(g.spec.Keys))
+	if err := g.rows.Finish(b, part, g.slots[:n], len(g.spec.Keys)); err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 

@@ -87,7 +87,7 @@ func (l *Local) Open(ctx *operators.Context) error {
 	in := ctx.Inputs[0]
 	keys, err := KeyTypes(l.phase.Keys, in)
 	if err == nil {
-		l.plan, err = NewPlan(Input{Calls: l.phase.Calls, Raw: in, Retract: l.phase.Retract})
+		l.plan, err = NewPlan(Input{Calls: l.phase.Calls, Raw: in, Retract: l.phase.Retract, Functions: ctx.Functions})
 	}
 	if err == nil && len(l.plan.Counted) > 0 {
 		err = fmt.Errorf("an aggregate needs the values, which partial rows don't have")
@@ -255,7 +255,9 @@ func (l *Local) partial(slots []statebackend.Slot) (*stream.Batch, error) {
 		b.Columns[at] = spaces
 		at++
 	}
-	l.output.Finish(b, l.table, slots, at)
+	if err := l.output.Finish(b, l.table, slots, at); err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 

@@ -3,6 +3,7 @@ package aggregate
 import (
 	"slices"
 
+	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/types"
@@ -93,6 +94,9 @@ type step struct {
 	fused fused
 	// distinct tells, of partial rows, that the accumulators are those of DISTINCT calls.
 	distinct bool
+	// own is the function of the program that the values are for, nil: loops; merges tells that they are its accumulators, from column arg on.
+	own    *own
+	merges bool
 }
 
 // fused are loops over the same integers that run as one: a row's words share
@@ -133,6 +137,8 @@ type Plan struct {
 	plain bool
 	// Ranked tells that loops ask which rows are peers: Folder.Peers.
 	Ranked bool
+	// Unmerged tells that there is a function of the program that can't merge what was kept of parts of a group.
+	Unmerged bool
 	// Inexact tells that there are sums of floating-point numbers, of which something
 	// may be left when all rows were taken back.
 	Inexact bool
@@ -169,6 +175,8 @@ type Input struct {
 	Retract bool
 	// Empty says that accumulators are shown behind which there is no row.
 	Empty bool
+	// Functions has those of the job's program; nil: it has none.
+	Functions *expr.Registry
 }
 
 // planner makes a plan.
@@ -190,11 +198,15 @@ func NewPlan(in Input) (*Plan, error) {
 	}
 	targets := make([]target, len(in.Calls))
 	for i := range in.Calls {
-		targets[i].source = p.sourceOf(&in.Calls[i])
+		if targets[i].source = p.sourceOf(&in.Calls[i]); in.Calls[i].Own != nil {
+			continue // it counts for itself
+		}
 		targets[i].seen = p.countValues(targets[i].source)
 	}
 	for i := range in.Calls {
-		p.target(i, &in.Calls[i], &targets[i])
+		if err := p.target(i, &in.Calls[i], &targets[i]); err != nil {
+			return nil, err
+		}
 	}
 	for i := range in.Calls {
 		p.emitters(&in.Calls[i], targets[i])
@@ -207,7 +219,7 @@ func NewPlan(in Input) (*Plan, error) {
 	}
 	p.plain = true
 	for i := range p.steps {
-		p.plain = p.plain && p.steps[i].filter == noColumn
+		p.plain = p.plain && p.steps[i].filter == noColumn && p.steps[i].own == nil
 		p.steps[i].fuse(!in.Retract)
 	}
 	return &p.Plan, nil
@@ -245,6 +257,10 @@ func (s *step) fuse(may bool) {
 func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
 	for _, t := range targets {
+		if t.own != nil {
+			p.steps = append(p.steps, step{source: t.source, own: t.own})
+			continue
+		}
 		listed := p.Retract && t.kind >= opFirst
 		if listed {
 			p.listed(t.source, t.op)
@@ -302,6 +318,11 @@ func (p *planner) mergeSteps(targets []target) {
 	first := make([]int, len(targets)) // the column of each
 	for i, t := range targets {
 		first[i] = column
+		if t.own != nil {
+			p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, own: t.own, merges: true})
+			column += t.own.width
+			continue
+		}
 		if t.has {
 			column = merge(t.source, column, merged(t.op))
 		}

@@ -57,15 +57,19 @@ func (w *Writer) Begin(table Keyed, slots []statebackend.Slot) (*stream.Batch, e
 	return b, nil
 }
 
-// Finish fills the columns from column on.
-func (w *Writer) Finish(b *stream.Batch, table Keyed, slots []statebackend.Slot, column int) {
+// Finish fills the columns from column on. After an error the batch has been released.
+func (w *Writer) Finish(b *stream.Batch, table Keyed, slots []statebackend.Slot, column int) (err error) {
 	for i := range w.emitters {
-		b.Columns[column+i] = w.emitters[i].Emit(w.ctx.Pool, table, slots)
+		if b.Columns[column+i], err = w.emitters[i].Result(w.ctx.Pool, table, slots); err != nil {
+			b.Release()
+			return err
+		}
 	}
 	if w.variable {
 		row := max(b.SizeBytes()/len(slots), 1)
 		w.rows = min(max(stream.BatchBytesTarget/row, 1), w.ctx.RowsMax)
 	}
+	return nil
 }
 
 // Close gives back what is unfinished.

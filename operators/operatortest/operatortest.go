@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"millrace/expr"
 	"millrace/internal/testutil/matrix"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -25,6 +26,8 @@ type Case struct {
 	// Backend holds the state. Without one the operator has none, and freezes
 	// only try that nothing is held back.
 	Backend statebackend.Backend
+	// Functions are those that the program of the operator's job adds; nil: none.
+	Functions *expr.Registry
 
 	Script string
 	// Want and Late are the rows of the main output and of side output 1.

@@ -62,6 +62,7 @@ func (p *player) openTask(t *task, i, n int, restore [][]statebackend.File) {
 		Task: id, Operator: p.c.Spec.UID, Parallelism: n, MaxParallelism: maxParallelism, KeyGroups: t.groups,
 		Inputs: p.c.Inputs, Output: p.out.Schema, Sides: p.sides,
 		Pool: &p.pool, State: t.store, Watermark: p.watermark, Time: &p.time, RowsMax: p.v.RowsMax, Counts: &p.out.Counts,
+		Functions: p.c.Functions,
 	})
 	if err != nil {
 		p.Fatalf("open operator: %v", err)

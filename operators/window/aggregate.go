@@ -142,7 +142,7 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 	if a.types, err = aggregate.KeyTypes(a.keys, raw); err != nil {
 		return err
 	}
-	plan := aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: a.spec.Partial, MergeFrom: len(a.spec.Keys) + 1}
+	plan := aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: a.spec.Partial, MergeFrom: len(a.spec.Keys) + 1, Functions: a.ctx.Functions}
 	if a.plan, err = aggregate.NewPlan(plan); err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 		a.splitter.column, a.splitter.name, a.splitter.ends, a.splitter.zone = len(a.keys), jobgraph.WindowEnd, true, nil
 		a.weights = in.Len() - 1
 	}
-	switch a.splitter.each = len(a.plan.Counted) > 0; {
+	switch a.splitter.each = len(a.plan.Counted) > 0 || a.plan.Unmerged; {
 	case a.splitter.parts() > 1 && !a.splitter.each:
 		a.panes = &panes{}
 	case a.splitter.parts() == 1:
@@ -433,7 +433,9 @@ func (a *Aggregate) rows(part statebackend.Part, slots []statebackend.Slot, end 
 		b.Columns[at] = constantTime(a.ctx, at, a.splitter.start(end), len(slots))
 	}
 	b.Columns[at+1] = constantTime(a.ctx, at+1, end, len(slots))
-	a.output.Finish(b, part, slots, at+2)
+	if err := a.output.Finish(b, part, slots, at+2); err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 

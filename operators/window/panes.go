@@ -55,7 +55,7 @@ func (p *panes) open(a *Aggregate) (err error) {
 	if p.schema, err = jobgraph.PartialSchema(&local, raw); err != nil {
 		return err
 	}
-	if p.plan, err = aggregate.NewPlan(aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: true, MergeFrom: len(a.keys) + 1}); err != nil {
+	if p.plan, err = aggregate.NewPlan(aggregate.Input{Calls: a.spec.Aggregates, Raw: raw, Merge: true, MergeFrom: len(a.keys) + 1, Functions: a.ctx.Functions}); err != nil {
 		return err
 	}
 	p.folder.Use(p.plan)
@@ -172,7 +172,9 @@ func (p *panes) mergePane(pane int64, to statebackend.Part, code uint64) error {
 		}
 		at := p.keys
 		b.Columns[at] = constantTime(&p.ctx, at, pane, len(slots))
-		p.writer.Finish(b, part, slots, at+1)
+		if err := p.writer.Finish(b, part, slots, at+1); err != nil {
+			return err
+		}
 		err = p.fold(to, b)
 		b.Release()
 		if err != nil {

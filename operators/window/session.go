@@ -97,10 +97,10 @@ func (s *Sessions) bind(in *types.Schema) (err error) {
 	if s.splitter, err = newSplitter(&s.spec.Window, s.spec.Time, in, s.ctx.Time); err != nil {
 		return err
 	}
-	if s.plan, err = aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in}); err != nil {
+	if s.plan, err = aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in, Functions: s.ctx.Functions}); err != nil {
 		return err
 	}
-	merge, err := aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in, Merge: true, MergeFrom: 1, Disjoint: true})
+	merge, err := aggregate.NewPlan(aggregate.Input{Calls: s.spec.Aggregates, Raw: in, Merge: true, MergeFrom: 1, Disjoint: true, Functions: s.ctx.Functions})
 	if err != nil {
 		return err
 	}
@@ -365,7 +365,10 @@ func (s *Sessions) write(b *stream.Batch, late bool) error {
 		orders.Append(endOrder(x.end))
 	}
 	for i := range s.plan.Partial {
-		out.Columns[i+1] = s.plan.Partial[i].Emit(s.ctx.Pool, s.scratch, slots)
+		var err error
+		if out.Columns[i+1], err = s.plan.Partial[i].Result(s.ctx.Pool, s.scratch, slots); err != nil {
+			return err
+		}
 	}
 	if s.values != nil {
 		out.Columns[len(out.Columns)-1] = s.values.column()
@@ -503,12 +506,12 @@ func (s *Sessions) fire() (*stream.Batch, error) {
 		}
 	}
 	s.table.Delete(&s.due.Raw, &from, nil)
-	return s.rows(slots), nil
+	return s.rows(slots)
 }
 
 // rows returns final rows: keys, window_start, window_end, aggregates.
-func (s *Sessions) rows(slots []statebackend.Slot) *stream.Batch {
-	b := s.ctx.Pool.NewBatch(s.ctx.Output, len(slots))
+func (s *Sessions) rows(slots []statebackend.Slot) (b *stream.Batch, err error) {
+	b = s.ctx.Pool.NewBatch(s.ctx.Output, len(slots))
 	at := len(s.spec.Keys)
 	for i := range at {
 		b.Columns[i] = s.due.Keys.Finish(i)
@@ -519,9 +522,12 @@ func (s *Sessions) rows(slots []statebackend.Slot) *stream.Batch {
 	copy(stream.Values[int64](&b.Columns[at]), stream.Values[int64](&s.old.Columns[0]))
 	copy(stream.Values[int64](&b.Columns[at+1]), s.due.Times)
 	for i := range s.plan.Final {
-		b.Columns[at+2+i] = s.plan.Final[i].Emit(s.ctx.Pool, s.scratch, slots)
+		if b.Columns[at+2+i], err = s.plan.Final[i].Result(s.ctx.Pool, s.scratch, slots); err != nil {
+			b.Release()
+			return nil, err
+		}
 	}
-	return b
+	return b, nil
 }
 
 // ResumesAdvance is true: the sessions that are due are in the tables until their

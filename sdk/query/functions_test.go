@@ -3,6 +3,7 @@ package query_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,8 +11,10 @@ import (
 
 	"millrace/expr"
 	"millrace/expr/kernel"
+	"millrace/operators/aggregate"
 	"millrace/operators/correlate"
 	"millrace/sdk/query"
+	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"
 )
@@ -81,6 +84,175 @@ func functions() []expr.Signature {
 			}
 			return nil
 		})),
+		total("TOTAL", true, true), total("TOTAL_ONCE", false, false), longest(),
+	}
+}
+
+// total is SUM, which may be able to take values back and to merge.
+func total(name string, retracts, merges bool) expr.Signature {
+	d := &expr.Declared{
+		Name: name, Kind: expr.AggregateFunc, Args: []types.Type{bigint.NotNull()}, Result: bigint, Retracts: retracts, Merges: merges,
+		Accumulator: []types.Field{field("sum", bigint.NotNull()), field("n", bigint.NotNull())},
+	}
+	return d.Signature(aggregate.NewFunction(func() aggregate.Function {
+		switch {
+		case !merges:
+			return sums{}
+		default:
+			return struct {
+				sums
+				more
+			}{}
+		}
+	}))
+}
+
+// sums has the sum and the number of values in its words.
+type sums struct{}
+
+func (sums) add(to aggregate.Accumulators, slots []statebackend.Slot, args *stream.Batch, sign int64) error {
+	for i, s := range slots {
+		x := stream.Value[int64](&args.Columns[0], args.Row(i))
+		if x == -13 {
+			panic("thirteen")
+		}
+		w := to.Rows().At(s)
+		w[0], w[1] = w[0]+uint64(sign*x), w[1]+uint64(sign)
+	}
+	return nil
+}
+
+func (s sums) Accumulate(to aggregate.Accumulators, slots []statebackend.Slot, args *stream.Batch) error {
+	return s.add(to, slots, args, 1)
+}
+
+func (sums) Result(of aggregate.Accumulators, slots []statebackend.Slot, out *stream.Builder) error {
+	for _, s := range slots {
+		if w := of.Rows().At(s); w[1] == 0 {
+			out.AppendNull()
+		} else {
+			out.AppendInt64(int64(w[0]))
+		}
+	}
+	return nil
+}
+
+// more is what sums may be able to do.
+type more struct{}
+
+func (more) Retract(from aggregate.Accumulators, slots []statebackend.Slot, args *stream.Batch) error {
+	return sums{}.add(from, slots, args, -1)
+}
+
+func (more) Merge(into aggregate.Accumulators, slots []statebackend.Slot, parts aggregate.Accumulators, of []statebackend.Slot) error {
+	for i, s := range slots {
+		w, p := into.Rows().At(s), parts.Rows().At(of[i])
+		w[0], w[1] = w[0]+p[0], w[1]+p[1]
+	}
+	return nil
+}
+
+// longest gives the longest text, of several the first by the alphabet, with a number behind it: of two arguments one may be NULL.
+func longest() expr.Signature {
+	d := &expr.Declared{
+		Name: "LONGEST", Kind: expr.AggregateFunc, Args: []types.Type{text.NotNull(), bigint}, Result: text, Merges: true,
+		Accumulator: []types.Field{field("some", types.Of(types.Boolean).NotNull()), field("text", text.NotNull()), field("wide", types.DecimalOf(38, 0).NotNull())},
+	}
+	return d.Signature(aggregate.NewFunction(func() aggregate.Function { return texts{} }))
+}
+
+type texts struct{}
+
+func (texts) offer(to aggregate.Accumulators, s statebackend.Slot, x []byte, number int64) error {
+	w, have := to.Rows().At(s), to.Bytes(1, s)
+	if w[0] != 0 && (len(have) > len(x) || len(have) == len(x) && bytes.Compare(have, x) <= 0) {
+		return nil
+	}
+	w[0], w[2], w[3] = 1, uint64(number), uint64(number>>63)
+	return to.SetBytes(1, s, x)
+}
+
+func (t texts) Accumulate(to aggregate.Accumulators, slots []statebackend.Slot, args *stream.Batch) error {
+	for i, s := range slots {
+		row, number := args.Row(i), int64(-1)
+		if !args.Columns[1].IsNull(row) {
+			number = stream.Value[int64](&args.Columns[1], row)
+		}
+		if err := t.offer(to, s, args.Columns[0].Bytes(row), number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t texts) Merge(into aggregate.Accumulators, slots []statebackend.Slot, parts aggregate.Accumulators, of []statebackend.Slot) error {
+	for i, s := range slots {
+		if p := parts.Rows().At(of[i]); p[0] != 0 {
+			if err := t.offer(into, s, parts.Bytes(1, of[i]), int64(p[2])); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (texts) Result(of aggregate.Accumulators, slots []statebackend.Slot, out *stream.Builder) error {
+	for _, s := range slots {
+		w := of.Rows().At(s)
+		if w[0] == 0 {
+			out.AppendNull()
+			continue
+		}
+		out.AppendString(fmt.Sprintf("%s %d", of.Bytes(1, s), int64(w[2])))
+	}
+	return nil
+}
+
+// TestAggregateFunctions: an aggregate function of the program gives what a built-in one does, in one phase and in two, where rows are taken back, and in windows of every kind.
+func TestAggregateFunctions(t *testing.T) {
+	world := newWorld(t, functions()...)
+	bids := query.View{Schema: schemas["bids"], Rowtime: 4, Bounded: true, Parallelism: 2}
+	window := func(kind, of string) string {
+		return "SELECT channel, window_end, " + of + " FROM TABLE(" + kind + ") GROUP BY channel, window_start, window_end"
+	}
+	const tumble, hop = "TUMBLE(TABLE bids, DESCRIPTOR(moment), INTERVAL '10' SECOND)", "HOP(TABLE bids, DESCRIPTOR(moment), INTERVAL '5' SECOND, INTERVAL '15' SECOND)"
+	const cumulate, session = "CUMULATE(TABLE bids, DESCRIPTOR(moment), INTERVAL '5' SECOND, INTERVAL '20' SECOND)", "SESSION(TABLE bids PARTITION BY channel, DESCRIPTOR(moment), INTERVAL '4' SECOND)"
+	const first = "(SELECT channel, COUNT(*) AS n FROM bids GROUP BY channel)"
+	for _, c := range []struct{ name, text, same string }{
+		{"all rows", "SELECT TOTAL(price) FROM bids", "SELECT SUM(price) FROM bids"},
+		{"groups", "SELECT channel, total(price), COUNT(*), TOTAL(bidder) FROM bids GROUP BY channel", "SELECT channel, SUM(price), COUNT(*), SUM(bidder) FROM bids GROUP BY channel"},
+		{"one phase", "SELECT channel, TOTAL_ONCE(price), COUNT(*) FROM bids GROUP BY channel", "SELECT channel, SUM(price), COUNT(*) FROM bids GROUP BY channel"},
+		{"filter", "SELECT channel, TOTAL(price) FILTER (WHERE price > 130) FROM bids GROUP BY channel", "SELECT channel, SUM(price) FILTER (WHERE price > 130) FROM bids GROUP BY channel"},
+		{"nothing", "SELECT channel, TOTAL(price) FILTER (WHERE price < 0) FROM bids GROUP BY channel", "SELECT channel, SUM(price) FILTER (WHERE price < 0) FROM bids GROUP BY channel"},
+		{"of changes", "SELECT TOTAL(n) FROM " + first, "SELECT SUM(n) FROM " + first},
+		{"beside DISTINCT", "SELECT auction, TOTAL(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction", "SELECT auction, SUM(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction"},
+		{"sets", "SELECT channel, auction, TOTAL(price) FROM bids GROUP BY ROLLUP (channel, auction)", "SELECT channel, auction, SUM(price) FROM bids GROUP BY ROLLUP (channel, auction)"},
+		{"tumble", window(tumble, "TOTAL(price)"), window(tumble, "SUM(price)")},
+		{"tumble, one phase", window(tumble, "TOTAL_ONCE(price)"), window(tumble, "SUM(price)")},
+		{"hop", window(hop, "TOTAL(price), COUNT(*)"), window(hop, "SUM(price), COUNT(*)")},
+		{"hop, one phase", window(hop, "TOTAL_ONCE(price), COUNT(*)"), window(hop, "SUM(price), COUNT(*)")},
+		{"cumulate", window(cumulate, "TOTAL(price)"), window(cumulate, "SUM(price)")},
+		{"cumulate, one phase", window(cumulate, "TOTAL_ONCE(price)"), window(cumulate, "SUM(price)")},
+		{"session", window(session, "TOTAL(price), COUNT(*)"), window(session, "SUM(price), COUNT(*)")},
+		{
+			"two arguments", "SELECT auction, LONGEST(CONCAT(channel, channel), bidder) FROM bids GROUP BY auction",
+			"SELECT auction, CONCAT(MIN(channel), MIN(channel), ' ', CAST(MIN(bidder) FILTER (WHERE channel = 'a') AS STRING)) FROM bids WHERE price < 112 GROUP BY auction",
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got [2][]string
+			for i, text := range []string{c.text, c.same} {
+				if strings.Contains(c.name, "two arguments") {
+					text = strings.Replace(text, "FROM bids GROUP", "FROM bids WHERE price < 112 GROUP", 1)
+				}
+				w := world.again(t)
+				w.source(t, "bids", bids, bidRows()...)
+				got[i] = w.rows(t, w.query(t, "q", text))
+			}
+			if diff := cmp.Diff(got[1], got[0]); diff != "" {
+				t.Errorf("by built-in functions (-), by those of the program (+):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -135,6 +307,7 @@ func TestFunctionsThatFail(t *testing.T) {
 		{"panic", "SELECT REFUSES(n, note) FROM notes WHERE n = 8", "function REFUSES(8, 'long long"},
 		{"panic, its value", "SELECT REFUSES(n, note) FROM notes WHERE n = 8", "panic: it is eight"},
 		{"table", "SELECT word FROM notes, LATERAL TABLE(WORDS(note)) WHERE n = 9", "function WORDS('a bad word'): a bad word"},
+		{"aggregate", "SELECT TOTAL(n - 22) FROM notes", "function TOTAL: panic: thirteen"},
 		{"number of results", "SELECT FEW(n) FROM notes", "FEW gave 0 values for"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

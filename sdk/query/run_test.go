@@ -1,8 +1,11 @@
 package query_test
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +16,8 @@ import (
 	"millrace/expr"
 	"millrace/expr/kernel"
 	"millrace/jobgraph"
+	"millrace/jobgraph/codec"
+	"millrace/operators"
 	"millrace/sdk/query"
 	"millrace/sql/physical"
 	"millrace/sql/session"
@@ -27,6 +32,78 @@ type world struct {
 	*query.Planner
 	graph   *jobgraph.Graph
 	streams map[string]end
+	program *program
+}
+
+// program has the jobs of a test, and their functions.
+type program struct {
+	functions []expr.Signature
+	mu        struct {
+		sync.Mutex
+		jobs []*jobgraph.Graph
+	}
+}
+
+func (*program) Build() string   { return strings.Repeat("ab", jobgraph.BuildBytes) }
+func (*program) Name() string    { return "test" }
+func (*program) Version() string { return "1" }
+
+// Describe returns the job whose number is its argument.
+func (p *program) Describe(args []string, _ map[string]string) (*jobgraph.Graph, operators.Functions, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.mu.jobs[n], p, nil
+}
+
+// Native implements operators.Functions.
+func (*program) Native(spec *jobgraph.OperatorSpec) (operators.Operator, error) {
+	return nil, fmt.Errorf("no operator %s", spec.UID)
+}
+
+// Implementation implements operators.Callable.
+func (p *program) Implementation(f *jobgraph.FunctionSpec) any {
+	for _, s := range p.functions {
+		if s.Name == f.Name {
+			return s.Impl
+		}
+	}
+	return nil
+}
+
+// own makes a job one of the program.
+func (p *program) own(t *testing.T, g *jobgraph.Graph) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	spec := &jobgraph.ProgramSpec{Name: p.Name(), Version: p.Version(), Build: p.Build(), Args: []string{strconv.Itoa(len(p.mu.jobs))}}
+	for _, s := range p.functions {
+		spec.Functions = append(spec.Functions, specOf(s.Declared))
+	}
+	g.Program = spec
+	digest, err := codec.Digest(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec.Digest = digest
+	p.mu.jobs = append(p.mu.jobs, g)
+}
+
+func specOf(d *expr.Declared) jobgraph.FunctionSpec {
+	kinds := map[expr.FuncKind]jobgraph.FunctionKind{
+		expr.ScalarFunc: jobgraph.ScalarFunction, expr.AggregateFunc: jobgraph.AggregateFunction, expr.TableFunc: jobgraph.TableFunction,
+	}
+	f := jobgraph.FunctionSpec{
+		Name: d.Name, Kind: kinds[d.Kind], Args: d.Args, Result: d.Result, Deterministic: !d.Varies,
+		Accumulator: d.Accumulator, Retracts: d.Retracts, Merges: d.Merges,
+	}
+	if f.Kind == jobgraph.TableFunction {
+		f.Result, f.Columns = types.Type{}, d.Result.Fields
+	}
+	return f
 }
 
 // end is where a stream leaves a vertex.
@@ -38,10 +115,8 @@ type end struct {
 func newWorld(t *testing.T, functions ...expr.Signature) *world {
 	t.Helper()
 	w := cluster.NewWiring(nil)
-	if err := w.Functions.Register(functions...); err != nil {
-		t.Fatal(err)
-	}
-	c, err := sqltest.Start(t.Context(), cluster.Options{Wiring: w, Slots: 2})
+	p := &program{functions: functions}
+	c, err := sqltest.Start(t.Context(), cluster.Options{Wiring: w, Slots: 2, Program: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,19 +125,24 @@ func newWorld(t *testing.T, functions ...expr.Signature) *world {
 			t.Error(err)
 		}
 	})
-	return (&world{Cluster: c}).again(t)
+	c.Ready(t)
+	return (&world{Cluster: c, program: p}).again(t)
 }
 
 // again begins another job on the cluster.
 func (w *world) again(t *testing.T) *world {
 	t.Helper()
-	p, err := query.New(query.Config{Connectors: w.Wiring.Catalog(), Functions: w.Wiring.Functions, Options: map[string]string{
+	known, err := w.Wiring.Functions.With(w.program.functions...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := query.New(query.Config{Connectors: w.Wiring.Catalog(), Functions: known, Options: map[string]string{
 		"parallelism.default": "2", "restart-strategy.type": "none",
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := &world{Cluster: w.Cluster, Planner: p, streams: make(map[string]end), graph: p.Graph()}
+	out := &world{Cluster: w.Cluster, program: w.program, Planner: p, streams: make(map[string]end), graph: p.Graph()}
 	out.graph.Name = "job"
 	return out
 }
@@ -137,6 +217,9 @@ func (w *world) run(t *testing.T, o *query.Output) ([]string, error) {
 	texts, err := script.NewTexts(o.Schema, w.Wiring.Functions, kernel.Session{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if len(w.program.functions) > 0 {
+		w.program.own(t, w.graph)
 	}
 	count := make(map[string]int)
 	q := w.Begin(t, &session.Job{Job: &physical.Job{Graph: w.graph}, Query: o.Schema}, func(b *stream.Batch) error {

@@ -44,7 +44,7 @@ func (b *binder) callOf(c *ast.Call) (expr.Expr, error) {
 	switch {
 	case name == "GROUPING" || name == "GROUPING_ID" || name == "GROUP_ID":
 		return b.grouping(c, name)
-	case isAggregate(name):
+	case isAggregate(name) || b.ownAggregate(name) != nil:
 		return b.aggregateValue(c, name)
 	case rankType(name) != nil || name == "LAG" || name == "LEAD":
 		return nil, b.failf(c, "%s needs OVER (...)", name)

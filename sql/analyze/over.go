@@ -106,6 +106,8 @@ func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
 			return nil, b.failf(c, "%s takes no arguments", name)
 		}
 		return &slot{t: *t, call: plan.Call{Func: name, Filter: noColumn, Name: "EXPR$"}}, nil
+	case b.ownAggregate(name) != nil:
+		return nil, b.hinted(c, "aggregate in GROUP BY, or by windows", "%s is a function of the program, and OVER takes built-in ones alone", name)
 	case isAggregate(name):
 		return b.aggregate(c, name, b.allow&aggregates)
 	default:

@@ -139,6 +139,12 @@ func (b *binder) aggregate(c *ast.Call, name string, inside allowed) (*slot, err
 	if n.args, err = inner.bindAll(args); err != nil {
 		return nil, err
 	}
+	if own := b.ownAggregate(name); own != nil {
+		if err := b.ownCall(c, n, own); err != nil {
+			return nil, err
+		}
+		return n, inner.filterOf(c, n)
+	}
 	for i, x := range n.args {
 		if x.Type().Kind == types.Null {
 			return nil, b.failf(args[i], "the type of NULL is not known; CAST it")
@@ -147,13 +153,44 @@ func (b *binder) aggregate(c *ast.Call, name string, inside allowed) (*slot, err
 	if n.t, err = aggregateType(name, n.args); err != nil {
 		return nil, b.wrap(c, err)
 	}
+	return n, inner.filterOf(c, n)
+}
+
+// filterOf binds FILTER of an aggregate call.
+func (b *binder) filterOf(c *ast.Call, n *slot) (err error) {
 	if c.Filter != nil {
-		inner.clause = "FILTER"
-		if n.filter, err = inner.condition(c.Filter); err != nil {
-			return nil, err
-		}
+		b.clause = "FILTER"
+		n.filter, err = b.condition(c.Filter)
 	}
-	return n, nil
+	return err
+}
+
+// ownAggregate returns the aggregate function of the program that has a name; nil: there is none.
+func (b *binder) ownAggregate(name string) *expr.Signature {
+	if sig, ok := b.Functions.Callable(name); ok && sig.Kind == expr.AggregateFunc {
+		return &sig
+	}
+	return nil
+}
+
+// ownCall makes a slot that of a function of the program. Several arguments become one, a ROW of them.
+func (b *binder) ownCall(c *ast.Call, n *slot, own *expr.Signature) error {
+	if n.call.Distinct {
+		return b.failf(c, "%s takes each value as often as it comes: it has no DISTINCT", own.Name)
+	}
+	call, err := expr.NewCall(b.Functions, own.Name, n.args...)
+	if err != nil {
+		return b.wrap(c, err)
+	}
+	n.args, n.t = call.Args, call.T
+	if len(n.args) > 1 {
+		row, err := expr.NewCall(b.Functions, "ROW", n.args...)
+		if err != nil {
+			return b.wrap(c, err)
+		}
+		n.args = []expr.Expr{row}
+	}
+	return nil
 }
 
 // aggregateArgs returns the arguments that are columns; the others go into the slot's call.

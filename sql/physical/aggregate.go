@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 	"millrace/types"
@@ -90,6 +91,9 @@ func (p *planner) grouped(n *plan.Aggregate, in *step, keys []int, of []plan.Cal
 	if !ok {
 		return nil
 	}
+	if !p.ownTakes(n, calls, in) {
+		return nil
+	}
 	g := &groupAggregate{keys: keys, calls: calls, retract: !in.appends(), final: p.settings.batch, ttl: p.ttls(n.Hints, "input")[0]}
 	s := &step{operator: g, of: n, inputs: []*step{in}, paired: true, upsert: [][]int{plan.Counted(len(keys))}}
 	s.changes = g.changes()
@@ -98,6 +102,18 @@ func (p *planner) grouped(n *plan.Aggregate, in *step, keys []int, of []plan.Cal
 		s.inputs = []*step{p.add(&step{operator: &localAggregate{keys: keys, calls: calls, retract: g.retract}, of: n, inputs: []*step{in}, paired: true})}
 	}
 	return p.add(s)
+}
+
+// ownTakes refuses functions of the program over rows that take others back, which they can't.
+func (p *planner) ownTakes(n plan.Node, calls []jobgraph.AggregateCall, in *step) bool {
+	for i := range calls {
+		if d := calls[i].Own; d != nil && !d.Retracts && !in.appends() {
+			p.refuse("give the function what takes a value back, or aggregate by windows first, whose results are final",
+				"%s can't take values back, and rows that take others back are produced by %s: %s", d.Name, p.blame(in), plan.Line(n))
+			return false
+		}
+	}
+	return true
 }
 
 // changes are those of a result: none where it is given once, and none where rows can only be new.
@@ -122,6 +138,9 @@ func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (o
 	}
 	for _, c := range calls {
 		a := jobgraph.AggregateCall{Func: c.Func, Arg: jobgraph.CountStar, Name: unique(c.Name, taken), Distinct: c.Distinct, Separator: c.Text}
+		if sig, _ := p.Functions.Lookup(c.Func); sig.Kind == expr.AggregateFunc {
+			a.Own = sig.Declared
+		}
 		switch {
 		case c.Func == "LAG", c.Func == "LEAD", c.Func == "NTILE":
 			a.Offset = c.Offset
@@ -168,6 +187,9 @@ func (p *planner) twoPhases(g *groupAggregate, in *step) bool {
 
 // partial tells whether an aggregate can be made of partial rows.
 func partial(a *jobgraph.AggregateCall, retract bool) bool {
+	if a.Own != nil {
+		return a.Own.Merges && !retract
+	}
 	ends := a.Func == "MIN" || a.Func == "MAX"
 	return !jobgraph.GoesByOrder(a.Func) && !a.NeedsDistinct() && (!retract || !ends)
 }

@@ -109,6 +109,9 @@ func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 	if !ok {
 		return nil
 	}
+	if !p.ownInSession(n, calls) {
+		return nil
+	}
 	spec := jobgraph.WindowAggregateSpec{Keys: n.Keys, Time: n.Window.Time, Aggregates: calls, Window: p.windowSpec(n.Window, n.Input.Schema())}
 	if n.Window.Kind == plan.Attached {
 		spec.Time, spec.Start = n.Window.End, n.Window.Start
@@ -122,6 +125,17 @@ func (p *planner) windowAggregate(n *plan.Aggregate) *step {
 	s.upsert = [][]int{plan.Counted(len(n.Keys) + 2)} // a window has one row a key
 	p.add(s)
 	return p.properties(n, s)
+}
+
+// ownInSession refuses functions of the program that can't merge, for sessions become one.
+func (p *planner) ownInSession(n *plan.Aggregate, calls []jobgraph.AggregateCall) bool {
+	for i := range calls {
+		if d := calls[i].Own; n.Window.Kind == plan.Session && d != nil && !d.Merges {
+			p.refuse("give the function what merges two accumulators", "%s can't merge, and two sessions become one where a row comes between: %s", d.Name, plan.Line(n))
+			return false
+		}
+	}
+	return true
 }
 
 // windowTakes refuses updates: rows of a window leave once, when it is closed.

@@ -9,6 +9,8 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/cmd/command/client"
+	"millrace/internal/clock"
+	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/types"
 )
 
@@ -34,6 +36,23 @@ func Start(ctx context.Context, o cluster.Options) (*Cluster, error) {
 	}
 	c.Client = client.Over(c.Jobs())
 	return c, nil
+}
+
+// Ready waits until the task managers have registered: a job of a program is refused while none of them carries it.
+func (c *Cluster) Ready(t *testing.T) {
+	t.Helper()
+	deadline := clock.System().After(Patience)
+	for {
+		d, err := c.Describe().DescribeCluster(t.Context(), &apiv1.DescribeClusterRequest{})
+		if err == nil && len(d.TaskManagers) == c.TaskManagers {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatalf("not within %s: %d task managers: %v, %v", Patience, c.TaskManagers, d, err)
+		case <-clock.System().After(Again):
+		}
+	}
 }
 
 // CrashOne kills the task manager that has been there longest, and starts another.

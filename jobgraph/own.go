@@ -1,0 +1,115 @@
+package jobgraph
+
+import (
+	"fmt"
+	"strings"
+
+	"millrace/expr"
+	"millrace/types"
+)
+
+// ownArgs reports arguments that a function of the program does not take.
+func (a *AggregateCall) ownArgs(in *types.Schema) error {
+	if a.Arg < 0 || a.Arg >= in.Len() {
+		return fmt.Errorf("%s needs a column", a.Own.Name)
+	}
+	args := []types.Type{in.Fields[a.Arg].Type}
+	if len(a.Own.Args) > 1 {
+		if args[0].Kind != types.Row {
+			return fmt.Errorf("%s takes %d arguments, which are the fields of a ROW, not %s", a.Own.Name, len(a.Own.Args), args[0])
+		}
+		args = args[0].Children()
+	}
+	return a.Own.Takes(args)
+}
+
+// ownFields returns the columns of partial rows that have what a function of the program keeps: its words, and its texts.
+func (a *AggregateCall) ownFields(number int) (fields []types.Field) {
+	for _, f := range a.Own.Accumulator {
+		label := fmt.Sprintf("%s$%d$%s", strings.ToLower(a.Own.Name), number, f.Name)
+		t := types.Of(types.BigInt).NotNull()
+		if f.Type.Layout() == types.LayoutBytes {
+			t = types.BytesType().NotNull()
+		}
+		fields = append(fields, types.Field{Name: label, Type: t})
+		if f.Type.Layout() == types.LayoutInt128 {
+			fields = append(fields, types.Field{Name: label + "$high", Type: t})
+		}
+	}
+	return fields
+}
+
+// own checks a call of a function of the program.
+func (c *operatorCheck) own(field string, a *AggregateCall, in *types.Schema, of callsCheck) {
+	d := a.Own
+	known, ok := c.calls.Lookup(d.Name)
+	switch {
+	case !ok || known.Kind != expr.AggregateFunc:
+		c.addf(field+".func", "the job's program has no aggregate function %s", d.Name)
+	case of.bare:
+		c.addf(field+".func", "%s is a function of the program, which has no place in an over aggregate", d.Name)
+	case a.Distinct:
+		c.addf(field+".distinct", "%s takes each value as often as it comes", d.Name)
+	case of.retract && !d.Retracts:
+		c.addf(field+".func", "%s can't take values back", d.Name)
+	case of.partial && (of.retract || !d.Merges):
+		c.addf(field+".func", "%s can't merge what was kept of parts of a group, and needs one phase", d.Name)
+	}
+	c.filter(field, a, in)
+	if in == nil {
+		return
+	}
+	if err := a.ownArgs(in); err != nil {
+		c.addf(field+".arg", "%s", err)
+	}
+}
+
+// filter checks the column that a call goes by.
+func (c *operatorCheck) filter(field string, a *AggregateCall, in *types.Schema) {
+	if a.Filtered && in != nil && c.column(c.id, c.at(field+".filter"), a.Filter, in) {
+		if f := in.Fields[a.Filter]; f.Type.Kind != types.Boolean {
+			c.addf(field+".filter", "column %s is %s, want BOOLEAN", f.Name, f.Type)
+		}
+	}
+}
+
+// BindFunctions has the aggregate calls of a graph know the functions of its program.
+func (g *Graph) BindFunctions() {
+	if g.Program == nil {
+		return
+	}
+	own := make(map[string]*expr.Declared)
+	for i := range g.Program.Functions {
+		if f := &g.Program.Functions[i]; f.Kind == AggregateFunction {
+			own[f.Name] = f.Declared()
+		}
+	}
+	if len(own) == 0 {
+		return
+	}
+	for i := range g.Vertices {
+		for k := range g.Vertices[i].Operators {
+			for n, calls := 0, callsOf(g.Vertices[i].Operators[k].Body); n < len(calls); n++ {
+				calls[n].Own = own[strings.ToUpper(calls[n].Func)]
+			}
+		}
+	}
+}
+
+// callsOf returns the aggregate calls of an operator.
+func callsOf(body OperatorBody) []AggregateCall {
+	switch s := body.(type) {
+	case *GroupAggregateSpec:
+		return s.Aggregates
+	case *LocalGroupAggregateSpec:
+		return s.Aggregates
+	case *WindowAggregateSpec:
+		return s.Aggregates
+	case *LocalAggregateSpec:
+		return s.Aggregates
+	case *OverAggregateSpec:
+		return s.Aggregates
+	default:
+		return nil
+	}
+}
