@@ -23,6 +23,7 @@ type Env struct {
 	nodes    []*node
 	counts   map[string]int // of operators without a uid, by what they are
 	problems failure.Problems
+	sql      *sql // nil: the job has no SQL yet
 }
 
 // Job is what a job is as a whole. Zero fields leave it to the configuration, as they do in SQL.

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 
@@ -30,6 +31,11 @@ func (e *Env) Describe() (*jobgraph.Graph, operators.Functions, error) {
 		a.place(n)
 	}
 	a.edges()
+	if e.sql != nil {
+		if err := e.sql.planner.Settle(a.graph); err != nil {
+			return nil, nil, err
+		}
+	}
 	return a.graph, a.functions(), nil
 }
 
@@ -60,7 +66,7 @@ func (a *assembly) count() {
 // ends finds rows that go nowhere. Where a side output is all that is read of a node, the rest of it is meant to go nowhere.
 func (a *assembly) ends() {
 	for _, n := range a.env.nodes {
-		if n.sink != nil || a.ports[n][0] {
+		if n.sink != nil || n.meant || a.ports[n][0] {
 			continue
 		}
 		if a.consumers[n] == 0 {
@@ -142,7 +148,7 @@ func (a *assembly) append(v int, n *node) {
 		x.Sink = n.sink
 		x.Sink.UID = n.uid
 	default:
-		x.Operators = append(x.Operators, jobgraph.OperatorSpec{UID: n.uid, Name: n.name, Body: n.body})
+		x.Operators = append(x.Operators, jobgraph.OperatorSpec{UID: n.uid, Name: cmp.Or(n.operator, n.name), Body: n.body})
 	}
 }
 
@@ -166,25 +172,47 @@ func (a *assembly) edges() {
 }
 
 func (a *assembly) functions() functions {
-	out := make(functions)
+	out := functions{natives: make(map[types.OperatorUID]func() native.Function), calls: make(map[string]any)}
 	for _, n := range a.env.nodes {
 		if n.make != nil {
-			out[n.uid] = n.make
+			out.natives[n.uid] = n.make
+		}
+	}
+	if a.env.sql != nil {
+		for _, f := range a.env.sql.added {
+			out.calls[f.spec.Name] = f.impl
 		}
 	}
 	return out
 }
 
-// functions implements operators.Functions.
-type functions map[types.OperatorUID]func() native.Function
+// functions implements operators.Functions and operators.Callable.
+type functions struct {
+	natives map[types.OperatorUID]func() native.Function
+	calls   map[string]any // by the names that SQL calls them
+}
+
+// Implementation implements operators.Callable.
+func (f functions) Implementation(spec *jobgraph.FunctionSpec) any { return f.calls[spec.Name] }
 
 // Native implements operators.Functions.
 func (f functions) Native(spec *jobgraph.OperatorSpec) (operators.Operator, error) {
-	make, ok := f[spec.UID]
+	make, ok := f.natives[spec.UID]
 	if !ok {
 		return nil, failure.Internalf("the program has no function %s", spec.UID)
 	}
 	return native.New(spec.Body.(*jobgraph.NativeSpec), make()), nil
+}
+
+// Functions are the signatures of what the job's SQL may call beside the engine's own, for jobgraph.ProgramSpec.
+func (e *Env) Functions() (out []jobgraph.FunctionSpec) {
+	if e.sql == nil {
+		return nil
+	}
+	for _, f := range e.sql.added {
+		out = append(out, f.spec)
+	}
+	return out
 }
 
 // Environment returns what the description asked its environment for.

@@ -16,6 +16,7 @@ type node struct {
 	uid         types.OperatorUID
 	named       bool // the user gave the uid
 	name        string
+	operator    string // the operator's, where it is another than the name
 	parallelism int
 	group       string // slot sharing
 	at          string // where it was made
@@ -28,6 +29,7 @@ type node struct {
 	make       func() native.Function // of a NativeSpec
 	sides      []*sideInfo            // of a NativeSpec, by port from 1
 	late       any                    // the stream of late rows
+	meant      bool                   // that its rows go nowhere was said otherwise
 	inputs     []input
 }
 

@@ -51,10 +51,10 @@ func (p *program) Describe(args []string, env map[string]string) (*jobgraph.Grap
 	if g.Name == "" {
 		g.Name = p.Name()
 	}
-	if !g.Natives() { // what calls no function runs anywhere
+	if !g.Natives() && len(e.Functions()) == 0 { // what calls no function runs anywhere
 		return g, functions, nil
 	}
-	g.Program = &jobgraph.ProgramSpec{Name: p.Name(), Version: p.version, Build: p.Build(), Args: args, Env: e.Environment()}
+	g.Program = &jobgraph.ProgramSpec{Name: p.Name(), Version: p.version, Build: p.Build(), Args: args, Env: e.Environment(), Functions: e.Functions()}
 	if g.Program.Digest, err = codec.Digest(g); err != nil {
 		return nil, nil, err
 	}

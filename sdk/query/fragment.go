@@ -49,8 +49,8 @@ type Output struct {
 	// Key are columns by which rows that follow one another are told apart: changes of one key keep their order where rows are dealt out by them. It is nil where
 	// none are known, and has no columns where there is one row at all.
 	Key []int
-	// Rowtime is the column that is event time, NoColumn where none is; of several it is the first.
-	Rowtime int
+	// Rowtimes are the columns that are event time: by each of them no row is older than the watermarks in front of it, but for late ones.
+	Rowtimes []int
 }
 
 // outputConnector is that of the sink that stands in a plan for the Output.
@@ -129,7 +129,7 @@ func (s *splicer) vertex(v *jobgraph.Vertex) error {
 	s.take(v, titles)
 	if output {
 		s.out.Output = &Output{
-			Vertex: v.ID, Parallelism: v.Parallelism, Schema: s.rows.Schema, Changelog: s.rows.Changelog, Key: s.rows.Key, Rowtime: s.rows.Time,
+			Vertex: v.ID, Parallelism: v.Parallelism, Schema: s.rows.Schema, Changelog: s.rows.Changelog, Key: s.rows.Key, Rowtimes: s.rows.Times,
 		}
 	}
 	return nil

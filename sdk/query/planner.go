@@ -38,6 +38,7 @@ type Planner struct {
 	store   *memory.Store
 	tables  *tables
 	names   []string // of fragments
+	unset   options.Values
 	// zone is the time zone of the first fragment, which is that of the job.
 	zone *string
 }
@@ -49,7 +50,8 @@ func New(c Config) (*Planner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Planner{session: s, store: memory.New(), tables: t}, nil
+	unset, err := options.Parse(session.Spec, nil)
+	return &Planner{session: s, store: memory.New(), tables: t, unset: unset}, err
 }
 
 // AddView makes a stream a temporary table of the default database.
@@ -71,6 +73,45 @@ func (p *Planner) Options() options.Values { return p.session.Options() }
 
 // Graph returns a graph without vertices that has what the session's options say of the whole job.
 func (p *Planner) Graph() *jobgraph.Graph { return physical.Bare(p.session.Options()) }
+
+// Settle has a graph say what the options say of the whole job that were set, where it says nothing itself; and the time zone of the queries, which must be its own: the error is the
+// user's.
+func (p *Planner) Settle(g *jobgraph.Graph) error {
+	set, bare := p.Graph(), physical.Bare(p.unset)
+	fill(&g.Name, set.Name, bare.Name)
+	fill(&g.Parallelism, set.Parallelism, bare.Parallelism)
+	fill(&g.MaxParallelism, set.MaxParallelism, bare.MaxParallelism)
+	fill(&g.BufferTimeout, set.BufferTimeout, bare.BufferTimeout)
+	fill(&g.WatermarkInterval, set.WatermarkInterval, bare.WatermarkInterval)
+	fill(&g.Restart, set.Restart, bare.Restart)
+	c, of, without := &g.Checkpoint, &set.Checkpoint, &bare.Checkpoint
+	fill(&c.Interval, of.Interval, without.Interval)
+	fill(&c.MinPause, of.MinPause, without.MinPause)
+	fill(&c.Timeout, of.Timeout, without.Timeout)
+	fill(&c.TolerableFailures, of.TolerableFailures, without.TolerableFailures)
+	fill(&c.Retained, of.Retained, without.Retained)
+	fill(&c.Unaligned, of.Unaligned, without.Unaligned)
+	fill(&c.AlignedTimeout, of.AlignedTimeout, without.AlignedTimeout)
+	if p.zone == nil {
+		return nil
+	}
+	if g.Zone != "" && shown(g.Zone) != shown(*p.zone) {
+		return failure.User(failure.Message{
+			Primary: fmt.Sprintf("the time zone of the job is %s, and its queries were planned in %s", g.Zone, shown(*p.zone)),
+			Hint:    "say it in front of the first query",
+		})
+	}
+	g.Zone = *p.zone
+	return nil
+}
+
+// fill sets what says nothing to what an option says that was set.
+func fill[T comparable](to *T, set, bare T) {
+	var nothing T
+	if *to == nothing && set != bare {
+		*to = set
+	}
+}
 
 // Execute carries out the statements of a text that neither read nor write rows: CREATE, DROP, ALTER, USE, SET and RESET. Warnings are what options
 // that were set have to say.
@@ -141,6 +182,32 @@ func (p *Planner) Insert(name, text string) (*Fragment, error) {
 	default:
 		return nil, refuse(text, s, "a query goes with Query, CREATE and SET go with Execute", "this writes no table")
 	}
+}
+
+// Script carries out the statements of a text: those that Execute takes, and those that Insert takes, for which name makes names.
+func (p *Planner) Script(text string, name func() string) (out []*Fragment, warnings []string, err error) {
+	for _, s := range parser.ParseScript(text) {
+		if s.Err != nil {
+			return out, warnings, s.Err
+		}
+		switch s.Statement.(type) {
+		case *ast.Insert, *ast.StatementSet:
+			f, err := p.plan(name(), text, s.Statement)
+			if err != nil {
+				return out, warnings, err
+			}
+			out = append(out, f)
+			continue
+		}
+		warning, err := p.execute(text, s.Statement)
+		if err != nil {
+			return out, warnings, err
+		}
+		if warning != "" {
+			warnings = append(warnings, warning)
+		}
+	}
+	return out, warnings, nil
 }
 
 func (p *Planner) plan(name, text string, s ast.Statement) (*Fragment, error) {

@@ -195,7 +195,7 @@ func (p *planned) show(t *testing.T, name string, f *query.Fragment, err error) 
 		if o.Key != nil {
 			key = fmt.Sprintf("key %v", o.Key)
 		}
-		fmt.Fprintf(&b, "output of %s: %s %s, %s, rowtime %d\n", o.Vertex, o.Schema, changes, key, o.Rowtime)
+		fmt.Fprintf(&b, "output of %s: %s %s, %s, rowtimes %v\n", o.Vertex, o.Schema, changes, key, o.Rowtimes)
 	}
 	for _, tap := range f.Taps {
 		fmt.Fprintf(&b, "tap of %s to %s, input %d, by %s %v\n", tap.View, tap.To, tap.Input, tap.Kind, tap.Keys)

@@ -194,7 +194,10 @@ func (w *world) query(t *testing.T, name, text string) *query.Output {
 	t.Helper()
 	f, err := w.Query(name, text)
 	o := w.add(t, f, err)
-	v := query.View{Schema: o.Schema, Rowtime: o.Rowtime, Changelog: o.Changelog, PrimaryKey: o.Key, Bounded: true, Parallelism: o.Parallelism}
+	v := query.View{Schema: o.Schema, Rowtime: query.NoColumn, Changelog: o.Changelog, PrimaryKey: o.Key, Bounded: true, Parallelism: o.Parallelism}
+	if len(o.Rowtimes) > 0 {
+		v.Rowtime = o.Rowtimes[0]
+	}
 	w.view(t, name, v, end{o.Vertex, o.Parallelism})
 	return o
 }

@@ -170,8 +170,15 @@ func (m *Mapping) Cells() *Cells {
 	return c
 }
 
+// Row is what cells need of the table that has them: a statebackend.Part has it.
+type Row interface {
+	Rows() statebackend.Rows
+	Bytes(column int, slot statebackend.Slot) []byte
+	SetBytes(column int, slot statebackend.Slot, value []byte) error
+}
+
 // Load reads the row of a slot into the value at p, which is of the mapping's type. What it reads of bytes is copied.
-func (c *Cells) Load(part statebackend.Part, s statebackend.Slot, p unsafe.Pointer) error {
+func (c *Cells) Load(part Row, s statebackend.Slot, p unsafe.Pointer) error {
 	words := part.Rows().At(s)
 	for i := range c.cells {
 		x := &c.cells[i]
@@ -195,7 +202,7 @@ func (c *Cells) Load(part statebackend.Part, s statebackend.Slot, p unsafe.Point
 }
 
 // Store writes the value at p, of the mapping's type, into the row of a slot, which must count as changed already.
-func (c *Cells) Store(part statebackend.Part, s statebackend.Slot, p unsafe.Pointer) error {
+func (c *Cells) Store(part Row, s statebackend.Slot, p unsafe.Pointer) error {
 	words := part.Rows().At(s)
 	for i := range c.cells {
 		x := &c.cells[i]
@@ -215,7 +222,7 @@ func (c *Cells) Store(part statebackend.Part, s statebackend.Slot, p unsafe.Poin
 	return nil
 }
 
-func (x *cell) store(part statebackend.Part, s statebackend.Slot, of *codec, at unsafe.Pointer, words []uint64) error {
+func (x *cell) store(part Row, s statebackend.Slot, of *codec, at unsafe.Pointer, words []uint64) error {
 	if of.store != nil {
 		return of.store(at, words[x.word:])
 	}

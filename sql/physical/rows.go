@@ -1,8 +1,6 @@
 package physical
 
 import (
-	"slices"
-
 	"millrace/catalog"
 	"millrace/sql/plan"
 	"millrace/types"
@@ -15,8 +13,8 @@ type Rows struct {
 	Changelog catalog.Changelog
 	// Key are columns by which rows that follow one another are told apart; nil where none are known, and none at all where there is one row.
 	Key []int
-	// Time is the first column that is event time, plan.NoColumn where none is.
-	Time int
+	// Times are the columns that are event time.
+	Times []int
 }
 
 // Rows returns what the job's query gives; ok is false where the job only writes tables.
@@ -27,7 +25,12 @@ func (j *Job) Rows() (out Rows, ok bool) {
 			continue
 		}
 		in := s.inputs[0]
-		out = Rows{Schema: in.out, Time: slices.IndexFunc(n.Schema(), func(c plan.Column) bool { return c.Time == plan.EventTime })}
+		out = Rows{Schema: in.out}
+		for i, c := range n.Schema() {
+			if c.Time == plan.EventTime {
+				out.Times = append(out.Times, i)
+			}
+		}
 		if !in.appends() {
 			out.Changelog = catalog.Retract
 		}
