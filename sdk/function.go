@@ -3,6 +3,7 @@ package sdk
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"unsafe"
@@ -185,17 +186,46 @@ func ScalarBatch[Args, R any](e *Env, name string, f func(args *Batch, out []R) 
 	}
 	spec := jobgraph.FunctionSpec{Name: name, Kind: jobgraph.ScalarFunction, Args: typesOf(in), Result: out.Schema.Fields[0].Type}
 	e.declareFunction(spec, func(d *expr.Declared) any {
+		pool := sync.Pool{New: func() any { return new([]R) }}
 		return kernel.NewBatches(d.Strict(), func(args *stream.Batch, to *stream.Builder) error {
 			b := &Batch{b: args, pool: args.Pool()}
 			defer b.release()
-			results := make([]R, args.Rows())
+			kept := pool.Get().(*[]R)
+			defer pool.Put(kept)
+			*kept = slices.Grow((*kept)[:0], args.Rows())
+			results := (*kept)[:args.Rows()]
+			clear(results)
 			if err := f(b, results); err != nil {
 				return err
+			}
+			if appendNumbers(to, results) {
+				return nil
 			}
 			wrapped := unsafe.Slice((*value[R])(unsafe.Pointer(unsafe.SliceData(results))), len(results))
 			return rows.Append(out, wrapped, unsafe.Slice(to, 1))
 		})
 	}, options)
+}
+
+// appendNumbers appends values that lie in Go as they do in a column.
+func appendNumbers[R any](to *stream.Builder, values []R) bool {
+	switch xs := any(values).(type) {
+	case []int8:
+		stream.AppendAll(to, xs)
+	case []int16:
+		stream.AppendAll(to, xs)
+	case []int32:
+		stream.AppendAll(to, xs)
+	case []int64:
+		stream.AppendAll(to, xs)
+	case []float32:
+		stream.AppendAll(to, xs)
+	case []float64:
+		stream.AppendAll(to, xs)
+	default:
+		return false
+	}
+	return true
 }
 
 // Argument returns a column of the arguments of a ScalarBatch function, by its place.
