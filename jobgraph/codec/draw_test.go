@@ -41,6 +41,7 @@ func drawGraph(t *rapid.T) *jobgraph.Graph {
 			},
 		})
 	}
+	g.BindFunctions() // as whoever describes a job does
 	return g
 }
 
