@@ -2,6 +2,7 @@ package jobgraph
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/expr"
@@ -104,6 +105,7 @@ func (s *CorrelateSpec) checkColumns(c *operatorCheck) {
 		c.addf(fmt.Sprintf("columns[%d]", last), "is %s, but an ordinality is %s", s.Columns[last].Type, Ordinal)
 	}
 	if s.Func != Unnest {
+		s.checkDeclared(c)
 		return
 	}
 	if len(s.Args) != 1 {
@@ -126,6 +128,32 @@ func (s *CorrelateSpec) checkColumns(c *operatorCheck) {
 		if !f.Type.EqualIgnoringNull(want[i]) || want[i].Nullable && !f.Type.Nullable {
 			c.addf(fmt.Sprintf("columns[%d]", i), "column %s is %s, but UNNEST gives %s", f.Name, f.Type, want[i])
 		}
+	}
+}
+
+// checkDeclared compares arguments and columns with what a function of the job's program declares. Others are known where they run.
+func (s *CorrelateSpec) checkDeclared(c *operatorCheck) {
+	known, ok := c.calls.Lookup(s.Func)
+	if !ok || known.Declared == nil {
+		return
+	}
+	if known.Kind != expr.TableFunc {
+		c.addf("func", "%s is no table function", known.Name)
+		return
+	}
+	args := make([]types.Type, len(s.Args))
+	for i, a := range s.Args {
+		args[i] = a.Type()
+	}
+	if err := known.Declared.Takes(args); err != nil {
+		c.addf("args", "%s", err)
+	}
+	want := known.Declared.Result.Fields
+	if s.Ordinality {
+		want = append(slices.Clone(want), types.Field{Type: Ordinal})
+	}
+	if !slices.EqualFunc(want, s.Columns, func(f, g types.Field) bool { return f.Type.EqualIgnoringNull(g.Type) }) {
+		c.addf("columns", "are %s, but %s gives %s", types.NewSchema(s.Columns...), known.Name, known.Declared.Result)
 	}
 }
 

@@ -16,6 +16,7 @@ func TestFunctionsOfAProgram(t *testing.T) {
 	keeps := jobgraph.FunctionSpec{
 		Name: "TALLY", Kind: jobgraph.AggregateFunction, Args: []types.Type{number}, Result: number, Accumulator: []types.Field{{Name: "n", Type: number.NotNull()}},
 	}
+	makes := jobgraph.FunctionSpec{Name: "PARTS", Kind: jobgraph.TableFunction, Args: []types.Type{number}, Columns: []types.Field{{Name: "part", Type: types.StringType()}}}
 	with := func(change func(f *jobgraph.FunctionSpec), f jobgraph.FunctionSpec) jobgraph.FunctionSpec {
 		change(&f)
 		return f
@@ -26,6 +27,9 @@ func TestFunctionsOfAProgram(t *testing.T) {
 	}{
 		"there":                {[]jobgraph.FunctionSpec{scalar, keeps}, ""},
 		"missing":              {nil, `no function "NEARBY"`},
+		"rows of others":       {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Columns = []types.Field{{Name: "part", Type: number}} }, makes)}, "but PARTS gives ROW<`part` BIGINT>"},
+		"rows of no argument":  {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Args = nil }, makes)}, "PARTS takes 0 arguments, got 1"},
+		"no rows":              {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Name = "PARTS" }, scalar)}, "PARTS is no table function"},
 		"of other arguments":   {[]jobgraph.FunctionSpec{with(func(f *jobgraph.FunctionSpec) { f.Args = []types.Type{types.StringType()} }, scalar)}, "want STRING"},
 		"an aggregate":         {[]jobgraph.FunctionSpec{with(func(f *jobgraph.FunctionSpec) { f.Name = "NEARBY" }, keeps)}, "no function of the values of one row"},
 		"a name that is taken": {[]jobgraph.FunctionSpec{scalar, with(func(f *jobgraph.FunctionSpec) { f.Name = "ABS" }, scalar)}, "there is a function ABS already"},
@@ -44,7 +48,9 @@ func TestFunctionsOfAProgram(t *testing.T) {
 					ID: "v", Source: &jobgraph.SourceSpec{UID: "s", Connector: "nexmark", Schema: types.NewSchema(types.Field{Name: "n", Type: number})},
 					Operators: []jobgraph.OperatorSpec{{UID: "c", Body: &jobgraph.CalcSpec{Columns: []jobgraph.Projection{
 						{Name: "m", Expr: &expr.Call{Func: "NEARBY", Args: []expr.Expr{column}, T: number}},
-					}}}},
+					}}}, {UID: "parts", Body: &jobgraph.CorrelateSpec{
+						Func: "PARTS", Args: []expr.Expr{&expr.Column{Index: 0, Name: "m", T: number}}, Columns: []types.Field{{Name: "part", Type: types.StringType()}},
+					}}},
 					Sink: &jobgraph.SinkSpec{UID: "k", Connector: "print"},
 				}},
 				Program: &jobgraph.ProgramSpec{Name: "p", Build: strings.Repeat("00", jobgraph.BuildBytes), Digest: strings.Repeat("00", jobgraph.BuildBytes), Functions: c.functions},
