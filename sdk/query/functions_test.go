@@ -16,6 +16,7 @@ import (
 	"millrace/sdk/query"
 	"millrace/statebackend"
 	"millrace/stream"
+	"millrace/tests/sqltest"
 	"millrace/types"
 )
 
@@ -321,5 +322,29 @@ func TestFunctionsThatFail(t *testing.T) {
 				t.Errorf("the message has %d bytes", len(err.Error()))
 			}
 		})
+	}
+}
+
+// TestFunctionsOverFailures: what functions of the program keep comes back with a checkpoint, in another process that has the program.
+func TestFunctionsOverFailures(t *testing.T) {
+	w := newWorld(t, functions()...)
+	_, err := w.Execute(`SET 'execution.checkpointing.interval' = '20 ms'; SET 'restart-strategy.type' = 'fixed-delay'; SET 'restart-strategy.fixed-delay.delay' = '10 ms';
+		SET 'restart-strategy.fixed-delay.attempts' = '100';
+		CREATE TABLE numbers (k BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '1500', 'fields.k.kind' = 'sequence', 'fields.k.start' = '1', 'fields.k.end' = '3000')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := w.query(t, "q", "SELECT k % 3 AS part, TOTAL(k) AS total, TOTAL_ONCE(TWICE(k)) AS twice, LONGEST(CAST(k % 1000 AS STRING), k % 3) AS longest FROM numbers GROUP BY k % 3")
+	w.graph = settled(w)
+	got, err := w.runWith(t, o, func(q *sqltest.Query) {
+		q.UntilCheckpoint(t, "a crash")
+		w.CrashOne(t)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"0 1501500 3003000 100 0", "1 1499500 2999000 100 1", "2 1500500 3001000 100 2"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }

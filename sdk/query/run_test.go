@@ -212,8 +212,21 @@ func (w *world) rows(t *testing.T, o *query.Output) []string {
 	return out
 }
 
+// settled returns the job with what options say that were set since it was begun.
+func settled(w *world) *jobgraph.Graph {
+	g := w.Graph()
+	g.Name, g.Vertices, g.Edges = w.graph.Name, w.graph.Vertices, w.graph.Edges
+	return g
+}
+
 // run is rows, for a job that may fail.
 func (w *world) run(t *testing.T, o *query.Output) ([]string, error) {
+	t.Helper()
+	return w.runWith(t, o, func(*sqltest.Query) {})
+}
+
+// runWith is run, with what is done while the job runs.
+func (w *world) runWith(t *testing.T, o *query.Output, meanwhile func(*sqltest.Query)) ([]string, error) {
 	t.Helper()
 	w.graph.Vertices = append(w.graph.Vertices, jobgraph.Vertex{ID: "out", Name: "out", Parallelism: o.Parallelism, Sink: &jobgraph.SinkSpec{UID: "out", Connector: collect.Name}})
 	w.graph.Edges = append(w.graph.Edges, jobgraph.Edge{From: o.Vertex, Port: o.Port, To: "out"})
@@ -242,6 +255,7 @@ func (w *world) run(t *testing.T, o *query.Output) ([]string, error) {
 		})
 	})
 	defer q.Drop()
+	meanwhile(q)
 	if err := q.End(t); err != nil {
 		return nil, err
 	}
