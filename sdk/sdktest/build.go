@@ -1,0 +1,272 @@
+package sdktest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"millrace/checkpoint"
+	"millrace/connectors"
+	"millrace/exchange"
+	"millrace/expr"
+	"millrace/internal/failure"
+	"millrace/internal/metrics"
+	"millrace/jobgraph"
+	"millrace/operators"
+	"millrace/operators/watermark"
+	"millrace/statebackend"
+	"millrace/stream"
+	"millrace/taskmanager/task"
+	"millrace/taskmanager/upload"
+	"millrace/types"
+)
+
+// builder makes a task, as a task manager does, with the pipeline's readers and writers.
+type builder struct {
+	a      *attempt
+	p      *Pipeline
+	t      *running
+	vertex *jobgraph.Vertex
+	flow   *jobgraph.Flow
+	width  int
+	plan   checkpoint.TaskPlan
+	parts  task.Parts
+	closes []func()
+}
+
+// build makes all tasks.
+func (a *attempt) build(plan *checkpoint.Plan) error {
+	g := a.p.program.graph
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		width := a.p.program.width(v)
+		for subtask := range width {
+			t := &running{
+				a: a, id: types.TaskID{Vertex: v.ID, Subtask: int32(subtask)}, source: v.Source != nil, box: task.NewMailbox(), awake: true,
+				groups: types.KeyGroupRangeOf(subtask, width, g.KeyGroups()),
+			}
+			b := &builder{
+				a: a, p: a.p, t: t, vertex: v, flow: a.p.program.flows[v.ID], width: width, plan: plan.Vertices[v.ID].Tasks[subtask],
+			}
+			if err := b.build(); err != nil {
+				return fmt.Errorf("task %s: %w", t.id, err)
+			}
+			a.tasks = append(a.tasks, t)
+		}
+	}
+	return nil
+}
+
+func (b *builder) build() (err error) {
+	defer func() {
+		if err != nil {
+			for _, undo := range slices.Backward(b.closes) {
+				undo()
+			}
+		}
+	}()
+	b.parts = task.Parts{
+		ID: b.t.id, Report: b.t, Uploads: b.t, Metrics: &metrics.Task{}, Clock: b.p.clock, Time: new(operators.Time), FullSnapshot: true,
+		Watermarks: make(map[types.OperatorUID]stream.Watermark), Ledger: b.plan.Ledger,
+		// Without a buffer timeout nothing is held back for company: a row goes as far as it can at once.
+		BufferTimeout: 0,
+	}
+	b.parts.Time.Pass(b.p.clock.NowMillis())
+	for _, w := range b.plan.Watermarks {
+		b.parts.Watermarks[types.OperatorUID(w.Uid)] = stream.Watermark(w.Watermark)
+	}
+	for _, step := range []func() error{b.state, b.head, b.chain, b.tail} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	b.t.task = task.New(b.parts, b.t.box)
+	return nil
+}
+
+func (b *builder) onFailure(undo func()) { b.closes = append(b.closes, undo) }
+
+func (b *builder) state() (err error) {
+	spec := statebackend.OpenSpec{
+		Task: b.t.id, Parallelism: b.width, KeyGroups: b.t.groups, MaxParallelism: b.p.program.graph.KeyGroups(), Pool: &b.p.pool,
+	}
+	for _, files := range b.plan.Chains {
+		spec.Restore = append(spec.Restore, upload.Files(b.p.store, nil, files))
+	}
+	if b.parts.Store, err = b.p.backend.Open(context.Background(), spec); err != nil {
+		return fmt.Errorf("restore state: %w", err)
+	}
+	b.onFailure(func() { _ = b.parts.Store.Close() })
+	return nil
+}
+
+// head makes the source, or the gate.
+func (b *builder) head() (err error) {
+	if b.vertex.Source != nil {
+		return b.source()
+	}
+	var channels []exchange.GateChannel
+	for i, e := range b.p.program.graph.Edges {
+		if e.To != b.vertex.ID {
+			continue
+		}
+		for from := range b.p.program.width(b.p.program.graph.Vertex(e.From)) {
+			if e.Kind == jobgraph.Forward && from != int(b.t.id.Subtask) {
+				continue
+			}
+			channels = append(channels, exchange.GateChannel{
+				Input: e.Input, ID: b.channel(i, int32(from), b.t.id.Subtask), CreditBytes: b.credit(), InOrder: exchange.InOrder(e.Kind),
+			})
+		}
+	}
+	if b.parts.Gate, err = exchange.OpenGate(b.p.network, channels, b.t); err != nil {
+		return err
+	}
+	b.onFailure(b.parts.Gate.Close)
+	return nil
+}
+
+func (b *builder) channel(edge int, from, to int32) exchange.ChannelID {
+	return exchange.ChannelID{Region: region, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
+}
+
+// credit is how many bytes a channel takes; 0 is the default.
+func (b *builder) credit() int {
+	if b.p.chance != nil {
+		return seededCredit
+	}
+	return 0
+}
+
+func (b *builder) source() (err error) {
+	spec := b.vertex.Source
+	s := b.p.sources[string(spec.UID)]
+	r := &reader{source: s, pool: &b.p.pool, waker: b.t}
+	s.readers = append(s.readers, r)
+	of, column := connectors.Reader(r), 0
+	if of, err = b.computed(of); err != nil {
+		return err
+	}
+	// Watermarks come whenever there is nothing to read. To look for idle splits in between is all that the interval is for.
+	interval := time.Hour
+	if w := spec.Watermark; w != nil {
+		if r.generator, err = watermark.New(w, spec.Output()); err != nil {
+			return err
+		}
+		column = w.Column
+		if w.IdleTimeout > 0 {
+			interval = w.IdleTimeout
+		}
+	}
+	b.parts.Source = task.NewSource(of, r.generator, column, interval.Milliseconds())
+	b.parts.Dead = task.NewDeadLetters(&b.p.pool, b.parts.Metrics)
+	return nil
+}
+
+// computed returns a reader of the columns that the source gives.
+func (b *builder) computed(r connectors.Reader) (connectors.Reader, error) {
+	spec := b.vertex.Source
+	if len(spec.Computed) == 0 {
+		return r, nil
+	}
+	columns := make([]expr.Expr, len(spec.Computed))
+	for i, c := range spec.Computed {
+		columns[i] = c.Expr
+	}
+	session := (&operators.Context{Task: b.t.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.p.program.zone}).Session()
+	projection, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.p.wiring.Functions)
+	if err != nil {
+		return nil, failure.User(err)
+	}
+	return task.Computed(r, projection, &b.p.pool), nil
+}
+
+// chain opens the operators.
+func (b *builder) chain() error {
+	in := b.flow.Inputs
+	if b.vertex.Source != nil {
+		in = []*types.Schema{b.vertex.Source.Output()}
+	}
+	for i := range b.vertex.Operators {
+		spec := &b.vertex.Operators[i]
+		op, err := b.operator(spec)
+		if err != nil {
+			return err
+		}
+		ctx := &operators.Context{
+			Task: b.t.id, Operator: spec.UID, Parallelism: b.width, MaxParallelism: b.p.program.graph.KeyGroups(), KeyGroups: b.t.groups,
+			Inputs: in, Output: b.flow.Operators[i], Pool: &b.p.pool, State: b.parts.Store, Watermark: stream.NoWatermark, Time: b.parts.Time,
+			Zone: b.p.program.zone, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{},
+		}
+		if w, ok := b.parts.Watermarks[spec.UID]; ok {
+			ctx.Watermark = w
+		}
+		if i == len(b.vertex.Operators)-1 {
+			ctx.Sides = b.flow.Sides
+		}
+		b.onFailure(func() { _ = op.Close() })
+		if err := op.Open(ctx); err != nil {
+			return fmt.Errorf("open operator %s: %w", spec.UID, err)
+		}
+		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts})
+		in = []*types.Schema{b.flow.Operators[i]}
+	}
+	return nil
+}
+
+func (b *builder) operator(spec *jobgraph.OperatorSpec) (operators.Operator, error) {
+	if spec.Kind() == jobgraph.KindNative {
+		return b.p.program.functions.Native(spec)
+	}
+	return b.p.wiring.Operators.New(spec)
+}
+
+// tail makes the sink, or the outlets.
+func (b *builder) tail() error {
+	if b.vertex.Sink != nil {
+		b.parts.Sink = &writer{sink: b.p.sinks[string(b.vertex.Sink.UID)], subtask: b.t.id.Subtask}
+	}
+	for i, e := range b.p.program.graph.Edges {
+		if e.From != b.vertex.ID {
+			continue
+		}
+		o, err := b.outlet(i, e)
+		if err != nil {
+			return err
+		}
+		b.onFailure(o.Close)
+		if e.Port == jobgraph.DeadLetterPort {
+			b.parts.DeadOutlets = append(b.parts.DeadOutlets, o)
+			continue
+		}
+		for len(b.parts.Outlets) <= e.Port {
+			b.parts.Outlets = append(b.parts.Outlets, nil)
+		}
+		b.parts.Outlets[e.Port] = append(b.parts.Outlets[e.Port], o)
+	}
+	return nil
+}
+
+func (b *builder) outlet(edge int, e jobgraph.Edge) (o exchange.Outlet, err error) {
+	var senders []exchange.Sender
+	defer func() {
+		if err != nil {
+			for _, s := range senders {
+				s.Close()
+			}
+		}
+	}()
+	for to := range b.p.program.width(b.p.program.graph.Vertex(e.To)) {
+		if e.Kind == jobgraph.Forward && to != int(b.t.id.Subtask) {
+			continue
+		}
+		s, err := b.p.network.Sender(b.channel(edge, b.t.id.Subtask, int32(to)), "", b.credit(), b.t)
+		if err != nil {
+			return nil, err
+		}
+		senders = append(senders, s)
+	}
+	schema := b.flow.Output(b.vertex.Source, e.Port)
+	return exchange.NewOutlet(e.Partitioning, schema, senders, &b.p.pool, b.p.program.graph.KeyGroups(), exchange.OutletOptions{})
+}

@@ -1,0 +1,196 @@
+package sdktest
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"millrace/sdk"
+	"millrace/sdk/rows"
+	"millrace/stream"
+)
+
+// Change is a row, and what it does to the table that a stream with updates describes.
+type Change[R any] struct {
+	Kind sdk.Kind
+	Row  R
+}
+
+// String prints the change as Flink does: +I{...}.
+func (c Change[R]) String() string { return fmt.Sprintf("%s%+v", c.Kind, c.Row) }
+
+// Push has rows come in at the source of a uid, by its first split.
+func Push[R any](p *Pipeline, source string, in ...R) {
+	p.t.Helper()
+	push(p, source, 0, in, nil)
+}
+
+// PushSplit has rows come in by a split of choice, from 0 on: see Options.Splits. Event time is that of the split that is the furthest behind.
+func PushSplit[R any](p *Pipeline, source string, split int, in ...R) {
+	p.t.Helper()
+	push(p, source, split, in, nil)
+}
+
+// PushChanges has rows come in that may be updates and deletions of others.
+func PushChanges[R any](p *Pipeline, source string, in ...Change[R]) {
+	p.t.Helper()
+	var all []R
+	var kinds []stream.RowKind
+	for _, c := range in {
+		all, kinds = append(all, c.Row), append(kinds, stream.RowKind(c.Kind))
+	}
+	push(p, source, 0, all, kinds)
+}
+
+func push[R any](p *Pipeline, source string, split int, in []R, kinds []stream.RowKind) {
+	p.t.Helper()
+	s := p.source(source)
+	if s == nil || len(in) == 0 {
+		return
+	}
+	if split < 0 || split >= len(s.splits) {
+		p.t.Fatalf("the source %q has %d splits, and none is %d: say in Options.Splits how many there are", source, len(s.splits), split)
+		return
+	}
+	m, err := rows.Of(reflect.TypeFor[R]())
+	if err != nil {
+		p.t.Fatalf("%v", err)
+		return
+	}
+	if !m.Schema.Equal(s.spec.Schema) {
+		p.t.Fatalf("the source %q reads %s, not %s as %s has it", source, s.spec.Schema, m.Schema, m.Go)
+		return
+	}
+	n := 0
+	for from := 0; from < len(in); from += p.rowsMax() {
+		to := min(from+p.rowsMax(), len(in))
+		b, err := batchOf(&p.pool, m, in[from:to])
+		if err != nil {
+			p.t.Fatalf("a row can't come in at %q: %v", source, err)
+			return
+		}
+		if kinds != nil {
+			copy(b.MakeKinds(), kinds[from:to])
+		}
+		s.splits[split].items = append(s.splits[split].items, item{batch: b})
+		n++
+	}
+	p.happen(moment{source: s, split: split, items: n})
+}
+
+// batchOf returns rows as a batch, which is the caller's.
+func batchOf[R any](pool *stream.Pool, m *rows.Mapping, in []R) (*stream.Batch, error) {
+	builders := make([]stream.Builder, m.Schema.Len())
+	for i, f := range m.Schema.Fields {
+		builders[i].Init(pool, f.Type, len(in))
+		defer builders[i].Close()
+	}
+	if err := rows.Append(m, in, builders); err != nil {
+		return nil, err
+	}
+	b := pool.NewBatch(m.Schema, len(in))
+	for i := range builders {
+		b.Columns[i] = builders[i].Finish()
+	}
+	return b, nil
+}
+
+// Rows returns all rows that the sink of a uid has, in the order in which they were written: those that are committed, and those that the next checkpoint will commit. Of a
+// sink that has taken updates, Changes tells more; here they fail the test.
+func Rows[R any](p *Pipeline, sink string) []R {
+	p.t.Helper()
+	return inserted(p, sink, Changes[R](p, sink))
+}
+
+// Committed returns the rows that are committed: what a reader of the outside sees.
+func Committed[R any](p *Pipeline, sink string) []R {
+	p.t.Helper()
+	s := p.sink(sink)
+	if s == nil {
+		return nil
+	}
+	return inserted(p, sink, changes[R](p, s, func(w *written) bool { return w.committed }))
+}
+
+// Take returns the rows of Rows that no Take has returned. What a Crash has dropped comes again when it is written again.
+func Take[R any](p *Pipeline, sink string) []R {
+	p.t.Helper()
+	s, all := p.sink(sink), Rows[R](p, sink)
+	if s == nil {
+		return nil
+	}
+	if s.taken >= len(all) {
+		return nil
+	}
+	out := all[s.taken:]
+	s.taken = len(all)
+	return out
+}
+
+// Changes returns all rows that the sink of a uid has, with their kinds.
+func Changes[R any](p *Pipeline, sink string) []Change[R] {
+	p.t.Helper()
+	s := p.sink(sink)
+	if s == nil {
+		return nil
+	}
+	return changes[R](p, s, func(*written) bool { return true })
+}
+
+func (p *Pipeline) sink(uid string) *sink {
+	p.t.Helper()
+	s := p.sinks[uid]
+	if s == nil {
+		var names []string
+		for name := range p.sinks {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		p.t.Fatalf("the job has no sink %q: it has %v", uid, names)
+	}
+	return s
+}
+
+func inserted[R any](p *Pipeline, sink string, in []Change[R]) (out []R) {
+	p.t.Helper()
+	for _, c := range in {
+		if c.Kind != sdk.Insert {
+			p.t.Fatalf("the sink %q has taken %v, which is an update of another row: look at it by sdktest.Changes", sink, c)
+			return nil
+		}
+		out = append(out, c.Row)
+	}
+	return out
+}
+
+func changes[R any](p *Pipeline, s *sink, which func(*written) bool) (out []Change[R]) {
+	p.t.Helper()
+	m, err := rows.Of(reflect.TypeFor[R]())
+	if err != nil {
+		p.t.Fatalf("%v", err)
+		return nil
+	}
+	for i := range s.written {
+		w := &s.written[i]
+		if !which(w) {
+			continue
+		}
+		over, at, err := m.Over(w.batch.Schema)
+		if err != nil {
+			p.t.Fatalf("what the sink has: %v", err)
+			return nil
+		}
+		tile := rows.NewTile[R](over, at)
+		for from := 0; from < w.batch.Rows(); from += rows.TileRows {
+			some, err := tile.Read(w.batch, from, min(from+rows.TileRows, w.batch.Rows()))
+			if err != nil {
+				p.t.Fatalf("what the sink has: %v", err)
+				return nil
+			}
+			for k, row := range some {
+				out = append(out, Change[R]{Kind: sdk.Kind(w.batch.Kind(w.batch.Row(from + k))), Row: row})
+			}
+		}
+	}
+	return out
+}
