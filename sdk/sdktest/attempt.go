@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
@@ -37,8 +38,8 @@ type running struct {
 	source  bool
 	box     *task.Mailbox
 	task    *task.Task
-	awake   bool
-	due     int64 // when it wants to be stepped; 0: never
+	awake   atomic.Bool // functions that wait for others may wake a task from outside
+	due     int64       // when it wants to be stepped; 0: never
 	chain   []*checkpointv1.StateFile
 	written int
 }
@@ -167,13 +168,13 @@ func (p *Pipeline) close() {
 }
 
 // Wake implements exchange.Waker.
-func (t *running) Wake() { t.awake = true }
+func (t *running) Wake() { t.awake.Store(true) }
 
 func (t *running) post(c task.Command) {
 	if err := t.box.Post(c); err != nil {
 		t.a.failed = err.Error()
 	}
-	t.awake = true
+	t.Wake()
 }
 
 // settle steps tasks until nothing moves.
@@ -200,7 +201,7 @@ func (a *attempt) settle() error {
 func (a *attempt) next() *running {
 	var awake []*running
 	for _, t := range a.tasks {
-		if !t.awake {
+		if !t.awake.Load() {
 			continue
 		}
 		if a.p.chance == nil {
@@ -215,13 +216,15 @@ func (a *attempt) next() *running {
 }
 
 func (t *running) step(now int64) error {
-	t.awake = false
+	t.awake.Store(false)
 	progress, wakeAt, err := t.task.Step(now)
 	if err != nil {
 		return err
 	}
 	t.due = wakeAt
-	t.awake = t.awake || progress == task.Worked || wakeAt != 0 && wakeAt <= now
+	if progress == task.Worked || wakeAt != 0 && wakeAt <= now {
+		t.Wake()
+	}
 	return nil
 }
 
@@ -238,7 +241,9 @@ func (a *attempt) advance(to int64) error {
 		a.p.clock.Advance(millis(max(at-now, 0)))
 		now = max(at, now)
 		for _, t := range a.tasks {
-			t.awake = t.awake || t.due != 0 && t.due <= now
+			if t.due != 0 && t.due <= now {
+				t.Wake()
+			}
 		}
 		if err := a.settle(); err != nil || now >= to {
 			return err

@@ -43,9 +43,10 @@ func (a *attempt) build(plan *checkpoint.Plan) error {
 		width := a.p.program.width(v)
 		for subtask := range width {
 			t := &running{
-				a: a, id: types.TaskID{Vertex: v.ID, Subtask: int32(subtask)}, source: v.Source != nil, box: task.NewMailbox(), awake: true,
+				a: a, id: types.TaskID{Vertex: v.ID, Subtask: int32(subtask)}, source: v.Source != nil, box: task.NewMailbox(),
 				groups: types.KeyGroupRangeOf(subtask, width, g.KeyGroups()),
 			}
+			t.Wake()
 			b := &builder{
 				a: a, p: a.p, t: t, vertex: v, flow: a.p.program.flows[v.ID], width: width, plan: plan.Vertices[v.ID].Tasks[subtask],
 			}

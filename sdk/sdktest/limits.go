@@ -3,7 +3,7 @@ package sdktest
 // Bounds of a pipeline.
 const (
 	// stepsMax is how many steps tasks may take before nothing moves any more: a job that takes more never comes to rest.
-	stepsMax = 5_000_000
+	stepsMax = 500_000
 	// chainMax is how many files the state of a task may have before it is written as a whole.
 	chainMax = 8
 	// splitsMax bounds the splits of a source.
