@@ -176,7 +176,7 @@ func (b *builder) computed(r connectors.Reader) (connectors.Reader, error) {
 		columns[i] = c.Expr
 	}
 	session := (&operators.Context{Task: b.t.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.p.program.zone}).Session()
-	projection, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.p.wiring.Functions)
+	projection, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.p.program.callable)
 	if err != nil {
 		return nil, failure.User(err)
 	}
@@ -198,7 +198,7 @@ func (b *builder) chain() error {
 		ctx := &operators.Context{
 			Task: b.t.id, Operator: spec.UID, Parallelism: b.width, MaxParallelism: b.p.program.graph.KeyGroups(), KeyGroups: b.t.groups,
 			Inputs: in, Output: b.flow.Operators[i], Pool: &b.p.pool, State: b.parts.Store, Watermark: stream.NoWatermark, Time: b.parts.Time,
-			Zone: b.p.program.zone, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{},
+			Zone: b.p.program.zone, Functions: b.p.program.callable, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{},
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w
@@ -210,7 +210,7 @@ func (b *builder) chain() error {
 		if err := op.Open(ctx); err != nil {
 			return fmt.Errorf("open operator %s: %w", spec.UID, err)
 		}
-		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts})
+		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts, Native: spec.Kind() == jobgraph.KindNative})
 		in = []*types.Schema{b.flow.Operators[i]}
 	}
 	return nil

@@ -73,7 +73,12 @@ func TestVerdicts(t *testing.T) {
 		}, []string{`source "in" has ended`}},
 		"a job that fails": {func(t sdktest.T) {
 			sdktest.Push(sdktest.Start(t, picky, sdktest.Options{}), "in", int64(1), int64(-1))
-		}, []string{"the job fails", "map picky (calls_test.go:", "no negative numbers", "row -1"}},
+		}, []string{"the job fails", "map picky (calls_test.go:", "no negative numbers", "row -1", "source in, split 0, row 0"}},
+		"a function that panics": {func(t sdktest.T) {
+			sdktest.Push(sdktest.Start(t, func(e *sdk.Env) {
+				sdk.Map(sdk.From[int64](e, "in", anywhere), func(n *int64) (int64, error) { return 1 / *n, nil }).To("out", anywhere)
+			}, sdktest.Options{}), "in", int64(0))
+		}, []string{"the job fails", "divide by zero", "calls_test.go:"}},
 		"a job that does not fail": {func(t sdktest.T) {
 			p := sdktest.Start(t, picky, sdktest.Options{})
 			_ = p.Failure(func() { sdktest.Push(p, "in", int64(1)) })
@@ -157,3 +162,11 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// tester stands for the *testing.T that an example has not.
+type tester struct{}
+
+func (tester) Helper()                           {}
+func (tester) Cleanup(func())                    {}
+func (tester) Errorf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
+func (tester) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"millrace/checkpoint"
+	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
@@ -21,6 +22,7 @@ type program struct {
 	graph     *jobgraph.Graph
 	flows     map[types.VertexID]*jobgraph.Flow
 	functions operators.Functions
+	callable  *expr.Registry // what expressions may call
 	zone      *time.Location // nil: UTC
 }
 
@@ -47,7 +49,11 @@ func (p *Pipeline) describe(job func(*sdk.Env)) (*program, error) {
 	if g.Name == "" {
 		g.Name = "test"
 	}
-	g.Program = &jobgraph.ProgramSpec{Name: "test", Build: noSum, Digest: noSum, Args: p.o.Args, Env: env.Environment()}
+	program := jobgraph.ProgramSpec{Name: "test", Build: noSum, Digest: noSum, Args: p.o.Args, Env: env.Environment()}
+	if g.Program != nil {
+		program.Functions = g.Program.Functions
+	}
+	g.Program = &program
 	if err := jobgraph.Validate(g, known{p.wiring.Known(), g}); err != nil {
 		return nil, err
 	}
@@ -55,6 +61,12 @@ func (p *Pipeline) describe(job func(*sdk.Env)) (*program, error) {
 		if out.zone, err = types.LoadZone(g.Zone); err != nil {
 			return nil, failure.User(err)
 		}
+	}
+	out.callable, err = g.Program.Registry(p.wiring.Functions, func(f *jobgraph.FunctionSpec) any {
+		return functions.(operators.Callable).Implementation(f)
+	})
+	if err != nil {
+		return nil, err
 	}
 	out.flows, err = jobgraph.Derive(g)
 	return out, err

@@ -72,7 +72,7 @@ func push[R any](p *Pipeline, source string, split int, in []R, kinds []stream.R
 		if kinds != nil {
 			copy(b.MakeKinds(), kinds[from:to])
 		}
-		s.splits[split].items = append(s.splits[split].items, item{batch: b})
+		s.splits[split].push(b)
 		n++
 	}
 	p.happen(moment{source: s, split: split, items: n})

@@ -102,6 +102,7 @@ func (*writer) CheckpointAborted(types.CheckpointID) {}
 func (*writer) Close() error { return nil }
 
 var (
-	_ connectors.Writer = (*writer)(nil)
-	_ connectors.Reader = (*reader)(nil)
+	_ connectors.Writer  = (*writer)(nil)
+	_ connectors.Reader  = (*reader)(nil)
+	_ connectors.Locator = (*reader)(nil)
 )

@@ -26,11 +26,19 @@ type source struct {
 type split struct {
 	items    []item
 	released int
+	rows     int // of all items
+}
+
+// push adds a batch, which the split takes over.
+func (s *split) push(b *stream.Batch) {
+	s.items = append(s.items, item{batch: b, first: s.rows})
+	s.rows += b.Rows()
 }
 
 // item is a batch, or event time.
 type item struct {
 	batch *stream.Batch // the split's
+	first int           // how many rows of the split are in front of it
 	at    int64         // without a batch: event time, in milliseconds
 }
 
@@ -99,6 +107,7 @@ type reader struct {
 	told      []bool               // that the split is at its end
 	turn      int
 	noMore    bool
+	began     string
 }
 
 // Assign implements connectors.Reader.
@@ -137,6 +146,7 @@ func (r *reader) Read() (*stream.Batch, connectors.ReadStatus, error) {
 		}
 		b := i.batch.Share()
 		b.Split = int32(ordinal)
+		r.began = fmt.Sprintf("source %s, split %d, row %d", r.source.spec.UID, at.split, i.first)
 		return b, connectors.More, nil
 	}
 	if r.source.ended && r.noMore {
@@ -156,6 +166,9 @@ func (r *reader) advance(ordinal int32, at int64) error {
 	_, err := r.generator.Cut(ordinal, &v, nil, 0)
 	return err
 }
+
+// Began implements connectors.Locator.
+func (r *reader) Began() string { return r.began }
 
 // Finished implements connectors.Reader.
 func (r *reader) Finished() (out []int32) {
