@@ -239,3 +239,85 @@ func TestUpgrade(t *testing.T) {
 	sdktest.Push(p, "clicks", click{"ann", 1, at(1)})
 	same(t, "totals", sdktest.Rows[total](p, "out"), []total{{"ann", 1}, {"ann", 2}, {"ann", 12}, {"ann", 22}})
 }
+
+// What a function keeps in a variable is lost in a crash, and its test shows that.
+func TestCrashFindsVariables(t *testing.T) {
+	numbered := func(e *sdk.Env) {
+		in := sdk.From[int64](e, "in", anywhere)
+		sdk.Process(in, func(*sdk.Setup) func(*sdk.Context[struct{}, int64], *int64) error {
+			var n int64
+			return func(c *sdk.Context[struct{}, int64], _ *int64) error {
+				n++
+				c.Collect(n)
+				return nil
+			}
+		}).To("out", anywhere)
+	}
+	p := sdktest.Start(t, numbered, sdktest.Options{})
+	sdktest.Push(p, "in", int64(7), int64(7))
+	p.Checkpoint()
+	sdktest.Push(p, "in", int64(7))
+	same(t, "rows", sdktest.Rows[int64](p, "out"), []int64{1, 2, 3})
+	p.Crash()
+	same(t, "behind a crash", sdktest.Rows[int64](p, "out"), []int64{1, 2, 1})
+}
+
+// A job that has ended may be upgraded, and reads on.
+func TestUpgradeBehindTheEnd(t *testing.T) {
+	p := sdktest.Start(t, sessions, sdktest.Options{})
+	sdktest.Push(p, "clicks", click{"ann", 1, at(1)})
+	p.End()
+	same(t, "sessions", sdktest.Take[session](p, "out"), []session{{"ann", 1, "1"}})
+	p.Upgrade(sessions)
+	sdktest.Push(p, "clicks", click{"ann", 2, at(2)})
+	p.End()
+	same(t, "sessions", sdktest.Take[session](p, "out"), []session{{"ann", 1, "2"}})
+	same(t, "late", sdktest.Rows[click](p, "late"), nil)
+}
+
+func TestChanges(t *testing.T) {
+	p := sdktest.Start(t, doubled, sdktest.Options{})
+	in := []sdktest.Change[int64]{{Kind: sdk.Insert, Row: 1}, {Kind: sdk.UpdateBefore, Row: 1}, {Kind: sdk.UpdateAfter, Row: 2}}
+	want := []sdktest.Change[int64]{{Kind: sdk.Insert, Row: 2}, {Kind: sdk.UpdateBefore, Row: 2}, {Kind: sdk.UpdateAfter, Row: 4}}
+	sdktest.PushChanges(p, "in", in...)
+	same(t, "changes", sdktest.TakeChanges[int64](p, "out"), want)
+	same(t, "changes", sdktest.TakeChanges[int64](p, "out"), nil)
+	same(t, "changes", sdktest.Changes[int64](p, "out"), want)
+}
+
+// What can't be is refused, and the job runs on.
+func TestRescaleRefused(t *testing.T) {
+	p := sdktest.Start(t, charges, sdktest.Options{})
+	if err := p.Failure(func() { p.Rescale(1000) }); err == nil || !strings.Contains(err.Error(), "parallelism 1000") {
+		t.Error(err)
+	}
+	sdktest.Push(p, "web", click{"ann", 1, at(1)})
+	same(t, "charges", sdktest.Rows[charge](p, "out"), []charge{{"ann", 0}})
+}
+
+type visit struct {
+	User  string
+	Pages int64
+}
+
+// Windows of the SDK run as they are.
+func TestWindows(t *testing.T) {
+	p := sdktest.Start(t, func(e *sdk.Env) {
+		clicks := sdk.From[click](e, "clicks", anywhere, sdk.Watermark(2*time.Second))
+		windows := sdk.Windows(sdk.KeyByFields[string](clicks, "user"), sdk.Tumble(10*time.Second))
+		sdk.Aggregate(windows, "visits", sdk.Aggregator[string, click, int64, visit]{
+			Add:    func(n *int64, _ *click) error { *n++; return nil },
+			Result: func(w sdk.WindowOf[string], n *int64) (visit, error) { return visit{w.Key, *n}, nil },
+		}).To("out", anywhere)
+	}, sdktest.Options{Parallelism: 3})
+	sdktest.Push(p, "clicks", click{"ann", 1, at(1)}, click{"bob", 1, at(9)}, click{"ann", 2, at(11)})
+	p.Checkpoint()
+	p.Crash()
+	p.Rescale(2)
+	same(t, "visits", sdktest.Take[visit](p, "out"), nil)
+	sdktest.Push(p, "clicks", click{"ann", 3, at(12)})
+	same(t, "visits", sorted(sdktest.Take[visit](p, "out")), []visit{{"ann", 1}, {"bob", 1}})
+	p.Crash()
+	p.End()
+	same(t, "visits", sorted(sdktest.Committed[visit](p, "out")), []visit{{"ann", 1}, {"ann", 2}, {"bob", 1}})
+}

@@ -110,6 +110,12 @@ func Refused(t T, job func(*sdk.Env), o Options) error {
 }
 
 func newPipeline(t T, o Options) *Pipeline {
+	t.Helper()
+	for source, n := range o.Splits {
+		if n < 1 || n > splitsMax {
+			t.Fatalf("Options.Splits: the source %q can't have %d splits, but 1 to %d", source, n, splitsMax)
+		}
+	}
 	if o.Now.IsZero() {
 		o.Now = beginning
 	}
@@ -173,24 +179,24 @@ func (p *Pipeline) Checkpoint() {
 // brings back a job that has failed.
 func (p *Pipeline) Crash() {
 	p.t.Helper()
-	if p.failed == nil {
-		p.halt()
-	}
+	p.halt()
 	p.failed, p.ended = nil, false
 	p.restart()
 }
 
-// Rescale takes a checkpoint and goes on from it with another parallelism, of operators that name none.
+// Rescale takes a checkpoint and goes on from it with another parallelism, of operators that name none. One at which the job can't run is refused.
 func (p *Pipeline) Rescale(parallelism int) {
 	p.t.Helper()
 	if !p.runs() {
 		return
 	}
 	if p.ended {
-		p.t.Fatalf("the input of the job has ended")
+		p.t.Fatalf("the job has ended")
+		return
 	}
 	if parallelism < 1 {
 		p.t.Fatalf("a job can't run with parallelism %d", parallelism)
+		return
 	}
 	if !p.check(p.attempt.checkpoint(checkpoint.Periodic)) {
 		return
@@ -200,7 +206,7 @@ func (p *Pipeline) Rescale(parallelism int) {
 	again, err := p.describe(p.program.job)
 	if err != nil {
 		p.o.Parallelism = was
-		p.fail(fmt.Errorf("the job can't run with parallelism %d: %w", parallelism, err))
+		p.refuse(fmt.Errorf("the job can't run with parallelism %d: %w", parallelism, err))
 		return
 	}
 	p.halt()
@@ -209,7 +215,7 @@ func (p *Pipeline) Rescale(parallelism int) {
 }
 
 // Failure makes calls of which one is to make the job fail, and returns the error; that none does fails the test. The calls behind that one do nothing. A job that has failed
-// stands still until Crash; one that refused an Upgrade runs on.
+// stands still until Crash; one that refused an Upgrade, or a Rescale, runs on.
 func (p *Pipeline) Failure(calls func()) error {
 	p.t.Helper()
 	p.expecting = true

@@ -112,19 +112,10 @@ func Committed[R any](p *Pipeline, sink string) []R {
 	return inserted(p, sink, changes[R](p, s, func(w *written) bool { return w.committed }))
 }
 
-// Take returns the rows of Rows that no Take has returned. What a Crash has dropped comes again when it is written again.
+// Take returns the rows of Rows that no Take or TakeChanges has returned. What a Crash has dropped comes again when it is written again.
 func Take[R any](p *Pipeline, sink string) []R {
 	p.t.Helper()
-	s, all := p.sink(sink), Rows[R](p, sink)
-	if s == nil {
-		return nil
-	}
-	if s.taken >= len(all) {
-		return nil
-	}
-	out := all[s.taken:]
-	s.taken = len(all)
-	return out
+	return inserted(p, sink, TakeChanges[R](p, sink))
 }
 
 // Changes returns all rows that the sink of a uid has, with their kinds.
@@ -135,6 +126,18 @@ func Changes[R any](p *Pipeline, sink string) []Change[R] {
 		return nil
 	}
 	return changes[R](p, s, func(*written) bool { return true })
+}
+
+// TakeChanges returns the rows of Changes that no Take or TakeChanges has returned.
+func TakeChanges[R any](p *Pipeline, sink string) []Change[R] {
+	p.t.Helper()
+	s, all := p.sink(sink), Changes[R](p, sink)
+	if s == nil || s.taken >= len(all) {
+		return nil
+	}
+	out := all[s.taken:]
+	s.taken = len(all)
+	return out
 }
 
 func (p *Pipeline) sink(uid string) *sink {

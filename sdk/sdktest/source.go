@@ -48,7 +48,7 @@ func (p *Pipeline) useSource(spec *jobgraph.SourceSpec) {
 	if s == nil {
 		s = &source{}
 		p.sources[uid] = s
-		for range min(max(p.o.Splits[uid], 1), splitsMax) {
+		for range max(p.o.Splits[uid], 1) {
 			s.splits = append(s.splits, &split{})
 		}
 	}

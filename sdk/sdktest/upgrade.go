@@ -14,7 +14,8 @@ import (
 func millis(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
 // Upgrade takes a savepoint and starts another job from it, as a submit does: state is found by uids and names, and is kept, converted or, where that can't be, refused, with an error that
-// names it. State for which the new job has no place is refused, too, but with Options.AllowDropped. Sources and sinks of one uid are the same ones.
+// names it. State for which the new job has no place is refused, too, but with Options.AllowDropped. Sources and sinks of one uid are the same ones. Input that had ended goes on, as it
+// does for a job that starts where another was drained.
 func (p *Pipeline) Upgrade(job func(*sdk.Env)) {
 	p.t.Helper()
 	if !p.runs() {
@@ -35,6 +36,9 @@ func (p *Pipeline) Upgrade(job func(*sdk.Env)) {
 	}
 	p.halt()
 	p.latest.manifest, p.ended = m, false
+	for i := range p.moments {
+		p.moments[i].ends = false // as behind a drain
+	}
 	p.use(next)
 	p.restart()
 }
