@@ -179,7 +179,7 @@ func (t *running) post(c task.Command) {
 
 // settle steps tasks until nothing moves.
 func (a *attempt) settle() error {
-	for range stepsMax {
+	for range a.p.steps {
 		if len(a.events) > 0 {
 			e := a.events[0]
 			a.events = a.events[1:]
@@ -194,7 +194,7 @@ func (a *attempt) settle() error {
 			return fmt.Errorf("task %s: %w", t.id, err)
 		}
 	}
-	return failure.Userf("the job does not come to rest: its tasks took %d steps, and there is more to do; does a timer set itself again for a time that has come?", stepsMax)
+	return failure.Userf("the job does not come to rest: its tasks took %d steps, and there is more to do; does a timer set itself again for a time that has come?", a.p.steps)
 }
 
 // next returns the task whose turn it is; nil: nothing is to be done.

@@ -63,6 +63,7 @@ type Pipeline struct {
 	moments []moment
 	attempt *attempt // nil: the job has failed
 	number  types.Attempt
+	steps   int // after how many a job is taken for one that never comes to rest
 	latest  complete
 	ended   bool // the last checkpoint is complete
 
@@ -121,7 +122,7 @@ func newPipeline(t T, o Options) *Pipeline {
 	}
 	p := &Pipeline{
 		t: t, o: o, clock: clock.NewManual(o.Now), backend: columnar.New(), network: local.NewNetwork(), wiring: cluster.NewWiring(nil),
-		sources: make(map[string]*source), sinks: make(map[string]*sink),
+		sources: make(map[string]*source), sinks: make(map[string]*sink), steps: stepsMax,
 	}
 	p.store = memory.New(p.clock)
 	if o.Seed != 0 {
