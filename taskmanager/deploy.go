@@ -8,7 +8,6 @@ import (
 
 	"millrace/blobstore"
 	"millrace/connectors"
-	"millrace/exchange"
 	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
@@ -21,6 +20,7 @@ import (
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/statebackend"
 	"millrace/stream"
+	"millrace/taskmanager/channels"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
@@ -233,23 +233,7 @@ func (b *builder) head(context.Context) error {
 	if b.vertex.Source != nil {
 		return b.source()
 	}
-	var channels []exchange.GateChannel
-	for i, e := range b.plan.graph.Edges {
-		if e.To != b.id.Vertex {
-			continue
-		}
-		for from := range b.plan.widths[e.From] {
-			if e.Kind == jobgraph.Forward && from != int(b.id.Subtask) {
-				continue
-			}
-			channels = append(channels, exchange.GateChannel{
-				Input: e.Input, ID: b.channel(i, int32(from), b.id.Subtask),
-				Producer:    b.plan.placements[types.TaskID{Vertex: e.From, Subtask: int32(from)}],
-				CreditBytes: b.m.CreditBytes, InOrder: exchange.InOrder(e.Kind),
-			})
-		}
-	}
-	g, err := exchange.OpenGate(b.m.Network, channels, b.running.box)
+	g, err := b.channels().Gate(b.id, b.running.box)
 	if err != nil {
 		return err
 	}
@@ -258,8 +242,11 @@ func (b *builder) head(context.Context) error {
 	return nil
 }
 
-func (b *builder) channel(edge int, from, to int32) exchange.ChannelID {
-	return exchange.ChannelID{Region: b.a.region, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
+func (b *builder) channels() *channels.Channels {
+	return &channels.Channels{
+		Graph: b.plan.graph, Flows: b.plan.flows, Widths: b.plan.widths, Placements: b.plan.placements, Region: b.a.region, Attempt: b.a.number,
+		Network: b.m.Network, Pool: b.m.Pool, CreditBytes: b.m.CreditBytes,
+	}
 }
 
 func (b *builder) source() error {
@@ -363,24 +350,12 @@ func (b *builder) tail(context.Context) error {
 			return err
 		}
 	}
-	for i, e := range b.plan.graph.Edges {
-		if e.From != b.id.Vertex {
-			continue
-		}
-		o, err := b.outlet(i, e)
-		if err != nil {
-			return err
-		}
-		b.closes = append(b.closes, o.Close)
-		if e.Port == jobgraph.DeadLetterPort {
-			b.parts.DeadOutlets = append(b.parts.DeadOutlets, o)
-			continue
-		}
-		for len(b.parts.Outlets) <= e.Port {
-			b.parts.Outlets = append(b.parts.Outlets, nil)
-		}
-		b.parts.Outlets[e.Port] = append(b.parts.Outlets[e.Port], o)
+	out, err := b.channels().Outlets(b.id, b.running.box)
+	if err != nil {
+		return err
 	}
+	b.closes = append(b.closes, out.Close)
+	b.parts.Outlets, b.parts.DeadOutlets = out.Ports, out.Dead
 	return nil
 }
 
@@ -401,31 +376,4 @@ func (b *builder) sink() error {
 	b.closes = append(b.closes, func() { _ = w.Close() })
 	b.parts.Sink = w
 	return nil
-}
-
-func (b *builder) outlet(edge int, e jobgraph.Edge) (exchange.Outlet, error) {
-	var senders []exchange.Sender
-	fail := func(err error) (exchange.Outlet, error) {
-		for _, s := range senders {
-			s.Close()
-		}
-		return nil, err
-	}
-	for to := range b.plan.widths[e.To] {
-		if e.Kind == jobgraph.Forward && to != int(b.id.Subtask) {
-			continue
-		}
-		consumer := b.plan.placements[types.TaskID{Vertex: e.To, Subtask: int32(to)}]
-		s, err := b.m.Network.Sender(b.channel(edge, b.id.Subtask, int32(to)), consumer, b.m.CreditBytes, b.running.box)
-		if err != nil {
-			return fail(err)
-		}
-		senders = append(senders, s)
-	}
-	schema := b.flow.Output(b.vertex.Source, e.Port)
-	o, err := exchange.NewOutlet(e.Partitioning, schema, senders, b.m.Pool, b.plan.graph.KeyGroups(), exchange.OutletOptions{})
-	if err != nil {
-		return fail(err)
-	}
-	return o, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"millrace/checkpoint"
 	"millrace/connectors"
-	"millrace/exchange"
 	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/internal/metrics"
@@ -17,6 +16,7 @@ import (
 	"millrace/operators/watermark"
 	"millrace/statebackend"
 	"millrace/stream"
+	"millrace/taskmanager/channels"
 	"millrace/taskmanager/task"
 	"millrace/taskmanager/upload"
 	"millrace/types"
@@ -107,37 +107,25 @@ func (b *builder) head() (err error) {
 	if b.vertex.Source != nil {
 		return b.source()
 	}
-	var channels []exchange.GateChannel
-	for i, e := range b.p.program.graph.Edges {
-		if e.To != b.vertex.ID {
-			continue
-		}
-		for from := range b.p.program.width(b.p.program.graph.Vertex(e.From)) {
-			if e.Kind == jobgraph.Forward && from != int(b.t.id.Subtask) {
-				continue
-			}
-			channels = append(channels, exchange.GateChannel{
-				Input: e.Input, ID: b.channel(i, int32(from), b.t.id.Subtask), CreditBytes: b.credit(), InOrder: exchange.InOrder(e.Kind),
-			})
-		}
-	}
-	if b.parts.Gate, err = exchange.OpenGate(b.p.network, channels, b.t); err != nil {
+	if b.parts.Gate, err = b.a.channels().Gate(b.t.id, b.t); err != nil {
 		return err
 	}
 	b.onFailure(b.parts.Gate.Close)
 	return nil
 }
 
-func (b *builder) channel(edge int, from, to int32) exchange.ChannelID {
-	return exchange.ChannelID{Region: region, Attempt: b.a.number, Edge: int32(edge), From: from, To: to}
-}
-
-// credit is how many bytes a channel takes; 0 is the default.
-func (b *builder) credit() int {
-	if b.p.chance != nil {
-		return seededCredit
+func (a *attempt) channels() *channels.Channels {
+	p := a.p.program
+	c := &channels.Channels{
+		Graph: p.graph, Flows: p.flows, Widths: make(map[types.VertexID]int), Region: region, Attempt: a.number, Network: a.p.network, Pool: &a.p.pool,
 	}
-	return 0
+	for i := range p.graph.Vertices {
+		c.Widths[p.graph.Vertices[i].ID] = p.width(&p.graph.Vertices[i])
+	}
+	if a.p.chance != nil {
+		c.CreditBytes = seededCredit
+	}
+	return c
 }
 
 func (b *builder) source() (err error) {
@@ -228,46 +216,11 @@ func (b *builder) tail() error {
 	if b.vertex.Sink != nil {
 		b.parts.Sink = &writer{sink: b.p.sinks[string(b.vertex.Sink.UID)], subtask: b.t.id.Subtask}
 	}
-	for i, e := range b.p.program.graph.Edges {
-		if e.From != b.vertex.ID {
-			continue
-		}
-		o, err := b.outlet(i, e)
-		if err != nil {
-			return err
-		}
-		b.onFailure(o.Close)
-		if e.Port == jobgraph.DeadLetterPort {
-			b.parts.DeadOutlets = append(b.parts.DeadOutlets, o)
-			continue
-		}
-		for len(b.parts.Outlets) <= e.Port {
-			b.parts.Outlets = append(b.parts.Outlets, nil)
-		}
-		b.parts.Outlets[e.Port] = append(b.parts.Outlets[e.Port], o)
+	out, err := b.a.channels().Outlets(b.t.id, b.t)
+	if err != nil {
+		return err
 	}
+	b.onFailure(out.Close)
+	b.parts.Outlets, b.parts.DeadOutlets = out.Ports, out.Dead
 	return nil
-}
-
-func (b *builder) outlet(edge int, e jobgraph.Edge) (o exchange.Outlet, err error) {
-	var senders []exchange.Sender
-	defer func() {
-		if err != nil {
-			for _, s := range senders {
-				s.Close()
-			}
-		}
-	}()
-	for to := range b.p.program.width(b.p.program.graph.Vertex(e.To)) {
-		if e.Kind == jobgraph.Forward && to != int(b.t.id.Subtask) {
-			continue
-		}
-		s, err := b.p.network.Sender(b.channel(edge, b.t.id.Subtask, int32(to)), "", b.credit(), b.t)
-		if err != nil {
-			return nil, err
-		}
-		senders = append(senders, s)
-	}
-	schema := b.flow.Output(b.vertex.Source, e.Port)
-	return exchange.NewOutlet(e.Partitioning, schema, senders, &b.p.pool, b.p.program.graph.KeyGroups(), exchange.OutletOptions{})
 }
