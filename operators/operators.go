@@ -30,13 +30,33 @@
 // before. The operator must be the first of its chain: one in front of it could
 // hold rows back, and they could not be flushed through it in its drain.
 //
+// # Rows that wait
+//
+// An operator may keep rows until somebody outside of the task answers (async
+// functions do). It is drained all the same, so barriers and later rows pass it;
+// when the answer is there, Context.Wake has the task look again, a Clocked
+// operator says that its time has come, and the rows leave. Four things see to it
+// that nothing overtakes them wrongly and that nothing is lost:
+//
+//   - Holder: a watermark, a status and the end come behind rows, and leave behind
+//     them. The operator keeps them and gives them by Next, as Output.Signal.
+//   - Bounded: an operator that is full is given no rows, but for those that stand
+//     in the way of a barrier: it must take these.
+//   - Keeper: when the store is about to be frozen, what waits goes into tables.
+//   - Context.Watermark of the operators behind it is that of the last watermark
+//     that it gave; its own is that of the last Advance. What it held at the
+//     checkpoint it gives again, at the latest when all rows have left that came
+//     from the checkpoint. One that its successor has had already is dropped there.
+//
 // # Ownership
 //
 // The batch given to Process is borrowed until the operator is drained; Retain
 // it to keep it longer. A batch returned by Next is given away.
 //
 // One goroutine owns an operator; it takes no locks, starts no goroutines,
-// never blocks and has no clock of its own. Errors are returned once a batch.
+// never blocks and has no clock of its own. Errors are returned once a batch. One that
+// calls what may block does so in goroutines that it owns, bounds, and has ended when
+// Close returns; of what is here they may call Context.Wake alone.
 package operators
 
 import (
@@ -67,7 +87,8 @@ type Operator interface {
 	// It precedes barriers and the end of input, and comes when the latency
 	// budget is spent.
 	Flush() error
-	// Next returns the next pending output; a nil Batch means drained.
+	// Next returns the next pending output, which is none when the operator is
+	// drained (Output.Drained).
 	Next() (Output, error)
 	// Close gives back what the operator holds, drained or not.
 	Close() error
@@ -77,7 +98,12 @@ type Operator interface {
 type Output struct {
 	Port  int // MainPort, or a side output's ordinal from 1
 	Batch *stream.Batch
+	// Signal is a signal that a Holder held. It leaves by every port, behind the batches before it, and comes without one.
+	Signal stream.Element
 }
+
+// Drained tells that there is no output, and none will be before the next call of something else.
+func (o *Output) Drained() bool { return o.Batch == nil && o.Signal.Kind == 0 }
 
 // MainPort is the port that leads to the next operator of the chain.
 const MainPort = 0
@@ -100,6 +126,26 @@ type WatermarkMapper interface {
 	// MapWatermark returns the watermark to forward after Advance(w) is
 	// drained; NoWatermark forwards none.
 	MapWatermark(w stream.Watermark) stream.Watermark
+}
+
+// Holder is an operator in which rows wait, so that what came behind them must wait too.
+type Holder interface {
+	// Hold is asked of a watermark, a status or the end that is about to go on behind the operator, which was told it (Advance,
+	// Finish) and is drained. With true the operator keeps it, and Next gives it later, in the order in which signals came. A later
+	// watermark may take the place of one behind which no row came, and a later status that of such a status.
+	Hold(signal stream.Element) bool
+}
+
+// Bounded is an operator that can have enough rows for now.
+type Bounded interface {
+	// Full tells that no rows should be given to the operator until it was woken. It is asked when the operator is drained.
+	Full() bool
+}
+
+// Keeper is an operator that keeps rows beside its tables while nobody needs them there.
+type Keeper interface {
+	// Keep puts them into the tables. It comes when Flush is drained, in front of a freeze, and nothing else comes before that.
+	Keep() error
 }
 
 // Clocked is an operator that acts on processing time where no input comes.
@@ -142,6 +188,9 @@ type Context struct {
 	Watermark stream.Watermark
 	// Time is never nil.
 	Time *Time
+	// Wake has the task ask the operator for its WakeAt soon. Any goroutine may call it, until Close returns; it never blocks.
+	// It is nil where nobody could be woken: in the simulator and in harnesses that do not say otherwise.
+	Wake func()
 	// Zone is the time zone of the job's expressions; nil is UTC.
 	Zone *time.Location
 	// Functions are those that the job's program adds to what expressions and aggregates may call, on top of those of the process; nil: none.

@@ -318,7 +318,7 @@ func (b *builder) chain(context.Context) error {
 			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
 			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
 			Watermark: stream.NoWatermark, Time: b.parts.Time, Zone: b.plan.zone, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
-			Functions: b.functions,
+			Functions: b.functions, Wake: b.running.box.Wake,
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w

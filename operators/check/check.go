@@ -65,6 +65,9 @@ type Operator struct {
 	watermark stream.Watermark // of the last Advance
 	forwarded stream.Watermark // of the last Advance that is drained
 	finished  bool
+	held      []stream.Element // signals that the operator has to give
+	again     bool             // it may give the watermark of the checkpoint again
+	ended     bool             // the end has left
 }
 
 type phase uint8
@@ -86,6 +89,9 @@ var (
 	_ operators.WatermarkMapper = (*Operator)(nil)
 	_ operators.Clocked         = (*Operator)(nil)
 	_ operators.Resumable       = (*Operator)(nil)
+	_ operators.Holder          = (*Operator)(nil)
+	_ operators.Bounded         = (*Operator)(nil)
+	_ operators.Keeper          = (*Operator)(nil)
 )
 
 // Wrap returns an operator that does what inner does, and checks. It has every
@@ -100,6 +106,8 @@ func (o *Operator) Open(ctx *operators.Context) error {
 		return invariant.Failedf("operator %s: Open when %s", ctx.Operator, o.phase)
 	}
 	o.ctx, o.phase, o.watermark = ctx, pending, ctx.Watermark
+	_, holds := o.inner.(operators.Holder)
+	o.again = holds && ctx.Watermark != stream.NoWatermark
 	return o.inner.Open(ctx)
 }
 
@@ -216,12 +224,17 @@ func (o *Operator) Next() (operators.Output, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.Batch == nil {
+	if out.Drained() {
 		o.phase, o.forwarded = drained, o.watermark
 		return out, nil
 	}
-	if o.phase == drained {
+	switch {
+	case o.phase == drained:
 		return out, o.failed("output after it was drained, without input")
+	case o.ended:
+		return out, o.failed("output behind the end that it gave")
+	case out.Signal.Kind != 0:
+		return out, o.signal(out)
 	}
 	return out, o.output(out)
 }

@@ -36,6 +36,10 @@ type (
 	Finisher interface {
 		Finish() (done bool, err error)
 	}
+	// Holder, Bounded and Keeper are those of package operators. What is held is given by Runtime.Signal.
+	Holder  = operators.Holder
+	Bounded = operators.Bounded
+	Keeper  = operators.Keeper
 )
 
 // Runtime is where a function runs.
@@ -59,6 +63,14 @@ func (r *Runtime) Give(port int, b *stream.Batch) {
 		return
 	}
 	r.queue = cut(r.queue, port, b, r.RowsMax)
+}
+
+// Signal gives a signal that the function held, behind all rows of all ports.
+func (r *Runtime) Signal(e stream.Element) {
+	for _, o := range r.outs {
+		r.queue = o.take(r.queue, r.RowsMax)
+	}
+	r.queue = append(r.queue, operators.Output{Signal: e})
 }
 
 // Enough tells whether as many rows wait to leave as fill a batch: whoever has more to give should return.
@@ -146,6 +158,26 @@ func (o *Operator) Finish() error {
 	return nil
 }
 
+// Hold asks the function whether it holds a signal.
+func (o *Operator) Hold(signal stream.Element) bool {
+	f, ok := o.f.(Holder)
+	return ok && f.Hold(signal)
+}
+
+// Full asks it whether it has enough rows.
+func (o *Operator) Full() bool {
+	f, ok := o.f.(Bounded)
+	return ok && f.Full()
+}
+
+// Keep has it put what waits into its tables.
+func (o *Operator) Keep() error {
+	if f, ok := o.f.(Keeper); ok {
+		return f.Keep()
+	}
+	return nil
+}
+
 // WakeAt asks the function when processing time matters to it.
 func (o *Operator) WakeAt() (at int64, ok bool) {
 	if f, is := o.f.(Waker); is {
@@ -198,7 +230,7 @@ func (o *Operator) collect(all bool) {
 // Close closes the function.
 func (o *Operator) Close() error {
 	for _, out := range o.rt.queue[o.left:] {
-		out.Batch.Release()
+		out.Batch.Release() // nil, and nothing to do, of a signal
 	}
 	o.rt.queue, o.left = nil, 0
 	for _, out := range o.rt.outs {

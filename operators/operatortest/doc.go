@@ -10,6 +10,9 @@
 // maybe in another number of tasks, to which rows are dealt out by key group as
 // an exchange does. Output is asked for a batch at a time.
 //
+// An operator in which rows wait for something outside (operators.Holder) is woken when it asks for that: at the
+// end of the script until its end has left, and wherever time passes. A freeze finds what waits in its tables.
+//
 // Every run goes through operators/check, ends with all memory given back, and
 // balances what the operator counts.
 //

@@ -2,6 +2,7 @@ package operatortest
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"millrace/jobgraph"
@@ -40,6 +41,7 @@ type player struct {
 	tasks     []*task
 	watermark stream.Watermark
 	time      operators.Time
+	woken     chan struct{} // one place: an operator wants to be asked for its WakeAt
 	sides     []*types.Schema
 	out       Outcome
 }
@@ -48,7 +50,7 @@ type player struct {
 // contract, leaks or does not balance ends the test.
 func Play(t TB, c *Case, v Variant) *Outcome {
 	t.Helper()
-	p := &player{TB: t, c: c, v: v, r: rand.New(rand.NewPCG(v.Seed, 1)), watermark: stream.NoWatermark}
+	p := &player{TB: t, c: c, v: v, r: rand.New(rand.NewPCG(v.Seed, 1)), watermark: stream.NoWatermark, woken: make(chan struct{}, 1)}
 	schema, err := jobgraph.OutputSchema(c.Spec, c.Inputs)
 	if err != nil {
 		t.Fatalf("output schema: %v", err)
@@ -83,6 +85,7 @@ func (p *player) play(e event) {
 		p.watermark = e.watermark
 		p.each("advance", func(t *task) error { return t.op.Advance(e.watermark) })
 		p.drain(true)
+		p.each("hold", func(t *task) error { t.op.Hold(stream.WatermarkOf(e.watermark)); return nil })
 		p.maybeFreeze()
 	case timeEvent:
 		p.time.Pass(e.time)
@@ -95,6 +98,27 @@ func (p *player) play(e event) {
 	case endEvent:
 		p.each("finish", func(t *task) error { return t.op.Finish() })
 		p.drain(false)
+		p.each("hold", func(t *task) error { t.ending = t.op.Hold(stream.End()); return nil })
+		p.await()
+	}
+}
+
+// wakeUp has the player wake the operators. They call it, in whatever goroutine.
+func (p *player) wakeUp() {
+	select {
+	case p.woken <- struct{}{}:
+	default:
+	}
+}
+
+// await wakes the operators, whenever they ask for it, until the end has left all of them.
+func (p *player) await() {
+	for {
+		p.wake()
+		if !slices.ContainsFunc(p.tasks, func(t *task) bool { return t.ending }) {
+			return
+		}
+		<-p.woken
 	}
 }
 
@@ -218,8 +242,12 @@ func (p *player) next(t *task) bool {
 	if err != nil {
 		p.Fatalf("next: %v", err)
 	}
-	if out.Batch == nil {
+	switch {
+	case out.Drained():
 		return false
+	case out.Batch == nil:
+		t.ending = t.ending && out.Signal.Kind != stream.EndElement
+		return true
 	}
 	p.out.Rows[out.Port] = append(p.out.Rows[out.Port], streamtest.Rows(out.Batch)...)
 	out.Batch.Release()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 
+	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/check"
 	"millrace/statebackend"
@@ -19,16 +20,17 @@ type task struct {
 	store  statebackend.Store
 	groups types.KeyGroupRange
 	chain  []statebackend.File // what restores it
+	ending bool                // the operator holds the end
 }
 
-// open makes n tasks and restores each from the chains that it overlaps.
+// open makes n tasks and restores each from the chains that it overlaps, or from all where they have lists to deal out.
 func (p *player) open(n int, former []*task) {
 	p.tasks = nil
 	for i := range n {
 		t := &task{groups: types.KeyGroupRangeOf(i, n, maxParallelism)}
 		var restore [][]statebackend.File
 		for _, f := range former {
-			if f.groups.Overlaps(t.groups) && len(f.chain) > 0 {
+			if (f.groups.Overlaps(t.groups) || len(former) != n && p.lists()) && len(f.chain) > 0 {
 				restore = append(restore, f.chain)
 			}
 		}
@@ -38,6 +40,12 @@ func (p *player) open(n int, former []*task) {
 		p.openTask(t, i, n, restore)
 		p.tasks = append(p.tasks, t)
 	}
+}
+
+// lists tells whether the operator has lists.
+func (p *player) lists() bool {
+	n, ok := p.c.Spec.Body.(*jobgraph.NativeSpec)
+	return ok && slices.ContainsFunc(n.Tables, func(t jobgraph.NativeTable) bool { return t.Shape == jobgraph.NativeList })
 }
 
 func (p *player) openTask(t *task, i, n int, restore [][]statebackend.File) {
@@ -63,6 +71,7 @@ func (p *player) openTask(t *task, i, n int, restore [][]statebackend.File) {
 		Inputs: p.c.Inputs, Output: p.out.Schema, Sides: p.sides,
 		Pool: &p.pool, State: t.store, Watermark: p.watermark, Time: &p.time, RowsMax: p.v.RowsMax, Counts: &p.out.Counts,
 		Functions: p.c.Functions,
+		Wake: p.wakeUp,
 	})
 	if err != nil {
 		p.Fatalf("open operator: %v", err)
@@ -88,6 +97,9 @@ func (p *player) freeze() {
 	}
 	former := p.tasks
 	for _, t := range former {
+		if err := t.op.Keep(); err != nil {
+			p.Fatalf("keep: %v", err)
+		}
 		p.freezeTask(t)
 		p.closeTask(t)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"millrace/operators"
 	"millrace/stream"
+	"millrace/types"
 )
 
 // signal is something that passes through the chain behind all rows before it:
@@ -12,9 +13,13 @@ import (
 // drained before the next one is.
 type signal struct {
 	element stream.Element
+	from    int  // the operator that held it and gives it now; outside for one of the input
 	at      int  // the next operator to tell
 	flush   bool // only asks operators for what they hold back
 }
+
+// outside is in front of all operators.
+const outside = -1
 
 // terminal is what stands behind the last operator: a sink or outlets.
 type terminal interface {
@@ -32,20 +37,35 @@ type chain struct {
 	clocked []int // those that act on processing time
 	end     terminal
 	held    []*stream.Batch // what each operator was given and may still look at
-	calls   int             // the operator that is being called; -1: none
+	kept    []*stream.Batch // what each operator is given when it is no longer full
+	deepest int             // the deepest level that may have output; -1 when all are drained
+	calls   int             // the operator that is being called; outside: none
+	aside   int             // the operator that was woken in the middle of rows, which are no concern of its; outside: none
 	// panicked is the failure of what an operator threw, failed that of what it returned.
 	panicked func(thrown any) error
 	failed   func(error) error
-	deepest  int // the deepest level that may have output; -1 when all are drained
-	signal   *signal
-	store    signal // the one signal that there can be
-	ledger   *ledger
-	arrived  func(stream.Element) (bool, error)
+	// signals are on their way: the first is one of the input, where any is; those behind it were given by operators meanwhile,
+	// each further down than the one before, and go first.
+	signals []signal
+	// watermarks are the event times of the operators: those of their last Advance.
+	watermarks []stream.Watermark
+	ledger     *ledger
+	arrived    func(e stream.Element, whole bool) error
+	now        int64
+	// urgent lets rows go to operators that are full: a barrier presses.
+	urgent bool
+	// waits tells that the chain can't go on because an operator is full.
+	waits bool
 }
 
-func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(stream.Element) (bool, error)) *chain {
-	c := &chain{ops: ops, end: end, ledger: l, held: make([]*stream.Batch, len(ops)), deepest: -1, calls: -1, arrived: arrived}
+// newChain returns a chain. arrived takes what comes out of it behind the rows; whole tells that it came from the input, so that every
+// operator was told and has given what it held back.
+func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(e stream.Element, whole bool) error) *chain {
+	c := &chain{ops: ops, end: end, ledger: l, deepest: outside, calls: outside, aside: outside, arrived: arrived}
+	c.held, c.kept = make([]*stream.Batch, len(ops)), make([]*stream.Batch, len(ops))
+	c.watermarks = make([]stream.Watermark, len(ops))
 	for i, op := range ops {
+		c.watermarks[i] = stream.NoWatermark
 		if _, ok := op.(operators.Clocked); ok {
 			c.clocked = append(c.clocked, i)
 		}
@@ -53,8 +73,34 @@ func newChain(ops []operators.Operator, end terminal, l *ledger, arrived func(st
 	return c
 }
 
+// restore says where event time stands in the operators. One of which nothing is known begins anew, as it was told when it was opened.
+func (c *chain) restore(links []Link, restored map[types.OperatorUID]stream.Watermark) {
+	for i, l := range links {
+		if w, ok := restored[l.UID]; ok {
+			c.watermarks[i] = w
+		}
+	}
+}
+
 // idle tells that nothing is under way: the chain can take the next element.
-func (c *chain) idle() bool { return c.deepest < 0 && c.signal == nil }
+func (c *chain) idle() bool { return c.deepest == outside && len(c.signals) == 0 }
+
+// full tells that the operator of a level should be given no rows.
+func (c *chain) full(level int) bool {
+	if level >= len(c.ops) {
+		return false
+	}
+	b, ok := c.ops[level].(operators.Bounded)
+	return ok && b.Full()
+}
+
+// barrier returns the barrier that is under way.
+func (c *chain) barrier() (stream.Barrier, bool) {
+	if len(c.signals) == 0 || c.signals[0].element.Kind != stream.BarrierElement {
+		return stream.Barrier{}, false
+	}
+	return c.signals[0].element.Barrier, true
+}
 
 // process gives the chain a batch, taking it over. The chain must be idle and,
 // without operators, the terminal ready.
@@ -84,13 +130,15 @@ func (c *chain) give(level, input int, b *stream.Batch) error {
 
 // send starts a signal. The chain must be idle.
 func (c *chain) send(e stream.Element) {
-	c.store = signal{element: e}
-	c.signal = &c.store
+	c.signals = append(c.signals, signal{element: e, from: outside})
 }
 
-// wake wakes the first operator whose time has come. The chain must be idle.
-func (c *chain) wake(now int64) (woke bool, err error) {
+// wake wakes the first operator from a level on whose time has come. The operators from there on must be drained.
+func (c *chain) wake(now int64, from int) (woke bool, err error) {
 	for _, i := range c.clocked {
+		if i < from {
+			continue
+		}
 		op := c.ops[i].(operators.Clocked)
 		if at, ok := op.WakeAt(); ok && at <= now {
 			c.deepest, c.calls = i, i
@@ -100,9 +148,12 @@ func (c *chain) wake(now int64) (woke bool, err error) {
 	return false, nil
 }
 
-// wakeAt returns when an operator must be woken, 0 where none must.
-func (c *chain) wakeAt() (first int64) {
+// wakeAt returns when an operator from a level on must be woken, 0 where none must.
+func (c *chain) wakeAt(from int) (first int64) {
 	for _, i := range c.clocked {
+		if i < from {
+			continue
+		}
 		if at, ok := c.ops[i].(operators.Clocked).WakeAt(); ok {
 			first = earlier(first, max(at, 1))
 		}
@@ -112,16 +163,21 @@ func (c *chain) wakeAt() (first int64) {
 
 // flush asks every operator for what it holds back. The chain must be idle.
 func (c *chain) flush() {
-	c.store = signal{flush: true}
-	c.signal = &c.store
+	c.signals = append(c.signals, signal{flush: true, from: outside})
 }
 
 // pump moves the chain until it is idle, a batch has left it, or it can't go
-// on. It tells whether anything happened; not so while the terminal is not ready.
-func (c *chain) pump() (worked bool, err error) {
+// on. It tells whether anything happened; not so while the terminal is not ready
+// or, as waits says, an operator is full.
+func (c *chain) pump(now int64, urgent bool) (worked bool, err error) {
+	c.now, c.urgent, c.waits = now, urgent, false
 	for {
+		drainedTo := outside
+		if n := len(c.signals); n > 0 {
+			drainedTo = c.signals[n-1].from
+		}
 		switch {
-		case c.deepest >= 0:
+		case c.deepest > drainedTo:
 			left, stuck, err := c.pull()
 			if stuck || err != nil {
 				return worked, err
@@ -130,13 +186,9 @@ func (c *chain) pump() (worked bool, err error) {
 			if left {
 				return true, nil
 			}
-		case c.signal != nil:
-			done, err := c.deliver()
-			if err != nil {
+		case len(c.signals) > 0:
+			if err := c.deliver(); err != nil {
 				return worked, err
-			}
-			if !done {
-				return worked, nil
 			}
 			worked = true
 		default:
@@ -146,12 +198,15 @@ func (c *chain) pump() (worked bool, err error) {
 }
 
 // pull asks the deepest pending operator for its next batch. left tells that a
-// batch went to the terminal, stuck that the terminal is not ready for one.
+// batch went to the terminal, stuck that the chain can't go on.
 func (c *chain) pull() (left, stuck bool, err error) {
 	i := c.deepest
 	last := i == len(c.ops)-1
-	if last && !c.end.ready() {
+	switch {
+	case last && !c.end.ready():
 		return false, true, nil
+	case !last && c.kept[i+1] != nil:
+		return c.giveKept(i + 1)
 	}
 	c.calls = i
 	out, err := c.ops[i].Next()
@@ -159,8 +214,11 @@ func (c *chain) pull() (left, stuck bool, err error) {
 	switch {
 	case err != nil:
 		return false, false, err
-	case out.Batch == nil:
+	case out.Drained():
 		c.drained(i)
+		return false, false, nil
+	case out.Signal.Kind != 0:
+		c.signals = append(c.signals, signal{element: out.Signal, from: i, at: i + 1})
 		return false, false, nil
 	case out.Port != operators.MainPort:
 		return true, false, c.end.rows(out.Port, out.Batch)
@@ -169,9 +227,30 @@ func (c *chain) pull() (left, stuck bool, err error) {
 	switch {
 	case last:
 		return true, false, c.end.rows(out.Port, out.Batch)
+	case c.full(i + 1):
+		c.kept[i+1] = out.Batch
+		return false, false, nil
 	default:
 		return false, false, c.give(i+1, 0, out.Batch)
 	}
+}
+
+// giveKept gives an operator the batch that waits for it, if it is not full any more or a barrier stands behind the rows. Otherwise
+// it, and those behind it, may have something to do meanwhile.
+func (c *chain) giveKept(level int) (left, stuck bool, err error) {
+	if _, barrier := c.barrier(); barrier || c.urgent || !c.full(level) {
+		b := c.kept[level]
+		c.kept[level] = nil
+		return false, false, c.give(level, 0, b)
+	}
+	c.aside = level
+	woke, err := c.wake(c.now, level)
+	if c.waits = !woke; woke {
+		c.aside = c.deepest
+	} else {
+		c.aside = outside
+	}
+	return false, c.waits, err
 }
 
 func (c *chain) drained(level int) {
@@ -180,44 +259,67 @@ func (c *chain) drained(level int) {
 		c.held[level] = nil
 	}
 	c.deepest = level - 1
+	if level == c.aside {
+		c.aside = outside
+	}
 }
 
-// deliver brings the signal to the next operator, or out of the chain. done is
-// false when it can't leave yet.
-func (c *chain) deliver() (done bool, err error) {
-	s := c.signal
-	if s.at < len(c.ops) {
-		c.calls = s.at
-		err := c.called(c.tell(s))
-		c.deepest = s.at
-		s.at++
-		return true, err
+// deliver brings the foremost signal to the next operator, or out of the chain.
+func (c *chain) deliver() error {
+	s := &c.signals[len(c.signals)-1]
+	if passed := s.at - 1; passed > s.from && !s.flush {
+		if goes, err := c.behind(passed, s); !goes || err != nil {
+			c.done()
+			return err
+		}
 	}
-	if s.flush {
-		c.signal = nil
-		_, err := c.arrived(stream.Element{})
-		return true, err
+	if s.at == len(c.ops) {
+		e, whole := s.element, s.from == outside
+		c.done()
+		return c.arrived(e, whole)
 	}
-	out, err := c.arrived(s.element)
-	if out {
-		c.signal = nil
+	at := s.at
+	if s.element.Kind == stream.WatermarkElement {
+		if s.from != outside && s.element.Watermark <= c.watermarks[at] {
+			c.done() // it was held at the checkpoint for all that the operator knew, and had left
+			return nil
+		}
+		c.watermarks[at] = s.element.Watermark
 	}
-	return out, err
+	s.at++
+	c.deepest, c.calls = at, at
+	return c.called(c.tell(c.ops[at], s))
 }
 
-func (c *chain) tell(s *signal) error {
-	op := c.ops[s.at]
+// done forgets the foremost signal.
+func (c *chain) done() { c.signals = c.signals[:len(c.signals)-1] }
+
+// behind lets an operator that was told of a signal change it, or keep it for later.
+func (c *chain) behind(level int, s *signal) (goes bool, err error) {
+	op := c.ops[level]
+	switch s.element.Kind {
+	case stream.BarrierElement:
+		if k, ok := op.(operators.Keeper); ok {
+			c.calls = level
+			return true, c.called(k.Keep())
+		}
+		return true, nil
+	case stream.WatermarkElement:
+		s.element.Watermark = mapWatermark(op, s.element.Watermark)
+		if s.element.Watermark == stream.NoWatermark {
+			return false, nil
+		}
+	}
+	h, ok := op.(operators.Holder)
+	return !ok || !h.Hold(s.element), nil
+}
+
+func (c *chain) tell(op operators.Operator, s *signal) error {
 	if s.flush {
 		return op.Flush()
 	}
 	switch s.element.Kind {
 	case stream.WatermarkElement:
-		if s.at > 0 {
-			s.element.Watermark = mapWatermark(c.ops[s.at-1], s.element.Watermark)
-		}
-		if s.element.Watermark == stream.NoWatermark {
-			return nil
-		}
 		return op.Advance(s.element.Watermark)
 	case stream.BarrierElement:
 		return op.Flush()
@@ -231,16 +333,8 @@ func (c *chain) tell(s *signal) error {
 	}
 }
 
-// leaving returns the watermark of a signal behind the last operator.
-func (c *chain) leaving(w stream.Watermark) stream.Watermark {
-	if n := len(c.ops); n > 0 {
-		return mapWatermark(c.ops[n-1], w)
-	}
-	return w
-}
-
 func mapWatermark(op operators.Operator, w stream.Watermark) stream.Watermark {
-	if m, ok := op.(operators.WatermarkMapper); ok {
+	if m, ok := op.(operators.WatermarkMapper); ok && w != stream.NoWatermark {
 		return m.MapWatermark(w)
 	}
 	return w
@@ -262,14 +356,16 @@ func (c *chain) closeOperator(i int, op operators.Operator) (err error) {
 func (c *chain) close() error {
 	var first error
 	for i, op := range c.ops {
-		if b := c.held[i]; b != nil {
-			b.Release()
-			c.held[i] = nil
+		for _, under := range [][]*stream.Batch{c.held, c.kept} {
+			if b := under[i]; b != nil {
+				b.Release()
+				under[i] = nil
+			}
 		}
 		if err := c.closeOperator(i, op); err != nil && first == nil {
 			first = fmt.Errorf("close operator %d: %w", i, err)
 		}
 	}
-	c.deepest, c.signal = -1, nil
+	c.deepest, c.signals = outside, nil
 	return first
 }

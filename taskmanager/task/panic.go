@@ -36,7 +36,7 @@ func (t *Task) failed(err error) error {
 // blamed adds where the rows stand that the chain is about.
 func (t *Task) blamed(err error) error {
 	rows := t.chain.held[0]
-	if rows == nil { // a watermark or a timer: no row is to blame
+	if rows == nil || t.chain.aside != outside { // a watermark, a timer or an answer: no row that is at hand is to blame
 		return err
 	}
 	if t.Source != nil {

@@ -44,10 +44,13 @@ func (t *Task) Run(ctx context.Context) (err error) {
 		case <-timer.C():
 		}
 		now = t.Clock.Now()
-		if p == Congested {
-			t.Metrics.BackPressuredNanos.Add(int64(now.Sub(mark)))
-		} else {
-			t.Metrics.IdleNanos.Add(int64(now.Sub(mark)))
+		switch took := int64(now.Sub(mark)); p {
+		case Congested:
+			t.Metrics.BackPressuredNanos.Add(took)
+		case Waiting: // it is what holds up those in front of it
+			t.Metrics.BusyNanos.Add(took)
+		default:
+			t.Metrics.IdleNanos.Add(took)
 		}
 		mark = now
 	}

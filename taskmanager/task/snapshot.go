@@ -116,10 +116,8 @@ func (t *Task) state() *checkpointv1.TaskState {
 		}
 	}
 	s.Watermarks = append(s.Watermarks, &checkpointv1.OperatorWatermark{Uid: string(t.ID.Vertex), Watermark: int64(t.input)})
-	w := t.input
-	for _, l := range t.Chain {
-		s.Watermarks = append(s.Watermarks, &checkpointv1.OperatorWatermark{Uid: string(l.UID), Watermark: int64(w)})
-		w = mapWatermark(l.Operator, w)
+	for i, l := range t.Chain {
+		s.Watermarks = append(s.Watermarks, &checkpointv1.OperatorWatermark{Uid: string(l.UID), Watermark: int64(t.chain.watermarks[i])})
 	}
 	return s
 }

@@ -28,6 +28,8 @@ const (
 	Starved
 	// Congested: there is output that nobody takes now.
 	Congested
+	// Waiting: an operator is full, and waits for something outside of the engine.
+	Waiting
 	// Finished: the task is over; Close it.
 	Finished
 )
@@ -147,6 +149,7 @@ func New(p Parts, box *Mailbox) *Task {
 	t.ledger = newLedger(p.Chain, p.Ledger)
 	t.chain = newChain(ops, t, t.ledger, t.arrived)
 	t.chain.panicked, t.chain.failed = t.panicked, t.failed
+	t.chain.restore(p.Chain, p.Watermarks)
 	return t
 }
 
@@ -165,7 +168,7 @@ func (m *Mailbox) Post(c Command) error {
 	return nil
 }
 
-// Step does a bounded amount of work. With Starved and Congested the task wants
+// Step does a bounded amount of work. With Starved, Congested and Waiting the task wants
 // to be called again after a wake-up, or at the time wakeAt (milliseconds of
 // the engine's clock) where that is not 0. After an error the task is only good
 // to be closed.
@@ -203,14 +206,7 @@ func (t *Task) Step(now int64) (p Progress, wakeAt int64, err error) {
 func (t *Task) advance() (Progress, int64, error) {
 	t.urgent = t.pressing()
 	if !t.chain.idle() {
-		worked, err := t.chain.pump()
-		if err != nil {
-			return Finished, 0, err
-		}
-		if worked {
-			return Worked, 0, nil
-		}
-		return Congested, t.overtakeAt(), nil
+		return t.pump()
 	}
 	if t.finishing && len(t.pending) == 0 {
 		return Finished, 0, nil
@@ -224,12 +220,15 @@ func (t *Task) advance() (Progress, int64, error) {
 		t.chain.flush()
 		return Worked, 0, nil
 	}
-	if woke, err := t.chain.wake(t.now); woke || err != nil {
+	if woke, err := t.chain.wake(t.now, 0); woke || err != nil {
 		t.given()
 		return Worked, 0, err
 	}
 	if len(t.Chain) == 0 && !t.ready() {
 		return Congested, t.overtakeAt(), nil
+	}
+	if t.chain.full(0) && len(t.triggers) == 0 { // what a source has cut must go in front of the barrier that it was asked for
+		return Waiting, t.wakeAt(0), nil
 	}
 	took, wakeAt, err := t.take()
 	if err != nil {
@@ -239,6 +238,24 @@ func (t *Task) advance() (Progress, int64, error) {
 		return Worked, 0, nil
 	}
 	return Starved, t.wakeAt(wakeAt), nil
+}
+
+// pump moves the chain.
+func (t *Task) pump() (Progress, int64, error) {
+	worked, err := t.chain.pump(t.now, t.urgent)
+	switch {
+	case err != nil:
+		return Finished, 0, err
+	case worked:
+		return Worked, 0, nil
+	case !t.chain.waits:
+		return Congested, t.overtakeAt(), nil
+	}
+	if t.flushDue() { // operators can't be asked in the middle of something, but what has left them need not wait
+		t.unflushedAt = t.now
+		t.eachOutlet(exchange.Outlet.Flush)
+	}
+	return Waiting, t.wakeAt(0), nil
 }
 
 // take gives the chain the next element of the input.
@@ -318,7 +335,7 @@ func (t *Task) flushDue() bool {
 // wakeAt is the earliest of what the source and the operators asked for, the flush, and when a barrier
 // overtakes.
 func (t *Task) wakeAt(source int64) int64 {
-	at := earlier(earlier(source, t.overtakeAt()), t.chain.wakeAt())
+	at := earlier(earlier(source, t.overtakeAt()), t.chain.wakeAt(t.chain.deepest+1))
 	if t.unflushed {
 		at = earlier(at, t.unflushedAt+t.BufferTimeout.Milliseconds())
 	}
@@ -372,27 +389,23 @@ func (t *Task) rows(port int, b *stream.Batch) error {
 	return outlets[0].Rows(b)
 }
 
-// arrived takes what comes out of the chain behind the rows; false keeps it
-// waiting there.
-func (t *Task) arrived(e stream.Element) (bool, error) {
+// arrived takes what comes out of the chain behind the rows; whole says that it went through all of it.
+func (t *Task) arrived(e stream.Element, whole bool) error {
 	t.publishCounts()
+	if whole && e.Kind != stream.StatusElement {
+		t.unflushed = false
+	}
 	switch e.Kind {
 	case 0:
-		t.unflushed = false
 		t.eachOutlet(exchange.Outlet.Flush)
 	case stream.WatermarkElement:
-		t.unflushed = false
-		if w := t.chain.leaving(e.Watermark); w != stream.NoWatermark {
-			t.Metrics.OutputWatermark.Set(int64(w))
-			t.control(stream.WatermarkOf(w))
-			// Operators that give rows at the end of the input give them behind the last watermark, and there may be a checkpoint between.
-			t.tellSink(min(w, stream.MaxWatermark-1))
-		}
+		t.Metrics.OutputWatermark.Set(int64(e.Watermark))
+		t.control(e)
+		// Operators that give rows at the end of the input give them behind the last watermark, and there may be a checkpoint between.
+		t.tellSink(min(e.Watermark, stream.MaxWatermark-1))
 	case stream.BarrierElement:
-		t.unflushed = false
-		return true, t.snapshot(e.Barrier)
+		return t.snapshot(e.Barrier)
 	case stream.EndElement:
-		t.unflushed = false
 		t.control(e)
 		t.tellSink(stream.MaxWatermark)
 		t.ended = true
@@ -400,7 +413,7 @@ func (t *Task) arrived(e stream.Element) (bool, error) {
 	default:
 		t.control(e)
 	}
-	return true, nil
+	return nil
 }
 
 // tellSink tells a sink that asks for it how far event time is.

@@ -67,9 +67,10 @@ func (t *Task) pressing() bool {
 
 // waitingBarrier returns the barrier that is furthest on its way through the task.
 func (t *Task) waitingBarrier() (stream.Barrier, bool) {
+	b, passing := t.chain.barrier()
 	switch {
-	case t.chain.signal != nil && t.chain.signal.element.Kind == stream.BarrierElement:
-		return t.chain.signal.element.Barrier, true
+	case passing:
+		return b, true
 	case t.Source == nil:
 		return t.Gate.Coming()
 	case len(t.triggers) > 0:
