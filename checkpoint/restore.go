@@ -22,6 +22,8 @@ type RestoreSpec struct {
 	// Lists names the vertices with operator lists: after a rescale each of their tasks is given the files of every former
 	// task, whatever its key groups.
 	Lists map[types.VertexID]bool
+	// BehindLists names the operators to which rows of such lists go (BehindLists).
+	BehindLists map[types.OperatorUID]bool
 	// Hears names the vertices each of whose tasks hears every task before it (Hears).
 	Hears map[types.VertexID]bool
 }
@@ -129,7 +131,11 @@ func restoreVertex(v *checkpointv1.VertexState, parallelism int, id types.Vertex
 			InFlight: inFlight(v.GetTasks(), i, parallelism, maxParallelism),
 		}
 		if spec.Hears[id] && watermarks != nil {
-			p.Tasks[i].Watermarks = leastWatermarks(predecessors(v.GetTasks(), i, parallelism, maxParallelism))
+			own := leastWatermarks(predecessors(v.GetTasks(), i, parallelism, maxParallelism))
+			if lists && len(v.GetTasks()) != parallelism {
+				own = withLeast(own, watermarks, spec.BehindLists)
+			}
+			p.Tasks[i].Watermarks = own
 		}
 	}
 	if v != nil {
@@ -203,9 +209,11 @@ func leastWatermarks(former []*checkpointv1.TaskState) (out []*checkpointv1.Oper
 			out = append(out, &checkpointv1.OperatorWatermark{Uid: uid, Watermark: least[uid]})
 		}
 	}
-	slices.SortFunc(out, func(a, b *checkpointv1.OperatorWatermark) int { return cmp.Compare(a.Uid, b.Uid) })
+	slices.SortFunc(out, byUID)
 	return out
 }
+
+func byUID(a, b *checkpointv1.OperatorWatermark) int { return cmp.Compare(a.Uid, b.Uid) }
 
 // String prints what each task reads, for scripts and logs.
 func (p *VertexPlan) String() string {

@@ -75,7 +75,10 @@ func (d *driver) restorePlan(before types.CheckpointID, widths map[types.VertexI
 			}
 		}
 	}
-	spec := checkpoint.RestoreSpec{Parallelism: widths, MaxParallelism: d.graph.KeyGroups(), Hears: checkpoint.Hears(d.graph)}
+	spec := checkpoint.RestoreSpec{
+		Parallelism: widths, MaxParallelism: d.graph.KeyGroups(), Hears: checkpoint.Hears(d.graph),
+		Lists: checkpoint.Lists(d.graph), BehindLists: checkpoint.BehindLists(d.graph),
+	}
 	r.plan, err = checkpoint.Restore(m, spec)
 	return r, err
 }
