@@ -368,3 +368,20 @@ func TestAsyncRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestAsyncGraph: the graph says what waits, whatever its type; and the function stands where its rows are.
+func TestAsyncGraph(t *testing.T) {
+	type item struct {
+		Name  string
+		Price *float64
+	}
+	type basket struct {
+		ID    int64
+		Items []item
+		Notes map[string]string
+	}
+	env := sdk.NewEnv(nil, nil)
+	baskets := sdk.From[basket](env, "baskets", sdk.Kafka{Topic: "baskets", Brokers: "localhost:9092"})
+	sdk.Async(baskets, "prices", func(_ context.Context, b basket) (int64, error) { return b.ID, nil }, sdk.Calls[basket, int64]{}).To("out", nowhere)
+	checkGraph(t, env, "async")
+}
