@@ -178,7 +178,7 @@ var taskFigures = []figure[Task]{
 	counted(NumRecordsExpired, "Rows whose state was too old.", func(t *Task) *Counter { return &t.Expired }),
 	counted(NumRecordsSkipped, "Records that could not be used and were skipped.", func(t *Task) *Counter { return &t.Skipped }),
 	counted(NumDeadLetters, "Records that could not be used and were put aside.", func(t *Task) *Counter { return &t.DeadLetters }),
-	millis(AccumulateBusyTimeMs, "Time spent working.", func(t *Task) *Counter { return &t.BusyNanos }),
+	millis(AccumulateBusyTimeMs, "Time spent working, or waiting for the services of async functions.", func(t *Task) *Counter { return &t.BusyNanos }),
 	millis(AccumulateIdleTimeMs, "Time spent without input.", func(t *Task) *Counter { return &t.IdleNanos }),
 	millis(AccumulateBackPressuredTimeMs, "Time spent without credit.", func(t *Task) *Counter { return &t.BackPressuredNanos }),
 	gauged(CurrentInputWatermark, "Watermark received, milliseconds since the epoch.", func(t *Task) *Gauge { return &t.InputWatermark }),
