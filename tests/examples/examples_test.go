@@ -43,7 +43,7 @@ func (e *example) total() (n int64) {
 // String names the case.
 func (e *example) String() string { return strings.Join(append([]string{e.name}, e.args...), "") }
 
-var examples = []*example{bids("bids"), bids("bids", "-columns"), fraud(), routing(), enrichment()}
+var examples = []*example{bids("bids"), bids("bids", "-columns"), sessions(), enrichment(), fraud(), routing()}
 
 // TestExamples runs each program, kills a task manager in its middle, and compares what it committed.
 func TestExamples(t *testing.T) {
