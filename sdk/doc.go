@@ -35,6 +35,11 @@
 // type of a state changes, added fields are zero, removed ones are dropped and widened
 // ones are converted; anything else is refused before the job starts.
 //
+// # Tests
+//
+// Package sdktest runs a job in a test of its program, with rows, time, checkpoints and crashes
+// as calls.
+//
 // # Concurrency
 //
 // A function is called by one goroutine at a time, the task's; several tasks run the same
