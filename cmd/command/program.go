@@ -13,7 +13,6 @@ import (
 	"millrace/cmd/command/config"
 	"millrace/internal/clock"
 	"millrace/internal/failure"
-	"millrace/internal/stack"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
@@ -89,16 +88,8 @@ func fileOrProgram(usage string) cobra.PositionalArgs {
 }
 
 // describe has the program describe its job. It is the user's code: what it throws is the user's to mend.
-func (a *app) describe(args []string) (g *jobgraph.Graph, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = failure.Userf("describe the job: %s", stack.Panic(r))
-		}
-	}()
-	g, _, err = a.program.Describe(args, nil)
-	if err == nil && g == nil {
-		err = failure.Userf("the program describes no job")
-	}
+func (a *app) describe(args []string) (*jobgraph.Graph, error) {
+	g, _, err := a.describeWith(args)
 	return g, err
 }
 
@@ -120,23 +111,23 @@ func (a *app) runProgram(cmd *cobra.Command, args []string, f runFlags, keys map
 }
 
 // awaitBuild waits until a task manager of a cluster in this process is there that carries the program: they sign on beside.
-func (r *graphRun) awaitBuild(of apiv1.ClusterServiceClient) error {
-	if !r.graph.Natives() {
+func awaitBuild(ctx context.Context, g *jobgraph.Graph, of apiv1.ClusterServiceClient) error {
+	if !g.Natives() {
 		return nil
 	}
 	for range dryLook {
-		d, err := of.DescribeCluster(r.cmd.Context(), &apiv1.DescribeClusterRequest{})
+		d, err := of.DescribeCluster(ctx, &apiv1.DescribeClusterRequest{})
 		if err != nil && status.Code(err) != codes.Unavailable { // nobody leads yet
 			return err
 		}
 		for _, tm := range d.GetTaskManagers() {
-			if slices.Contains(tm.Builds, r.graph.Program.Build) {
+			if slices.Contains(tm.Builds, g.Program.Build) {
 				return nil
 			}
 		}
 		select {
-		case <-r.cmd.Context().Done():
-			return context.Cause(r.cmd.Context())
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		case <-clock.System().After(dryLookMS * 1e6):
 		}
 	}

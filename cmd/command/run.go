@@ -162,7 +162,7 @@ func (r *graphRun) here(c config.Config) error {
 		}
 		fmt.Fprintf(r.cmd.ErrOrStderr(), "a cluster in this process: jobs %s, metrics http://%s/metrics\n", s.Address(), s.AdminAddress())
 	}
-	if err := r.awaitBuild(s.Describe()); err != nil {
+	if err := awaitBuild(r.cmd.Context(), r.graph, s.Describe()); err != nil {
 		return errors.Join(err, s.Close())
 	}
 	return errors.Join(r.submit(), s.Close())

@@ -38,6 +38,8 @@ type sqlFlags struct {
 	stay, dryRun bool
 	// options are set before the first statement.
 	options map[string]string
+	// args are those of the program's job, whose functions statements may call.
+	args []string
 }
 
 func newSQL(a *app) *cobra.Command {
@@ -50,6 +52,10 @@ func newSQL(a *app) *cobra.Command {
 			"-D NAME=value gives ${NAME} in the text its value; other keys are those of the session (as SET has them) or of the configuration.",
 		Args: exactly(0, "sql [-f FILE | -e TEXT] [flags]"),
 	}
+	if a.program != nil {
+		cmd.Use, cmd.Args = "sql [flags] [-- ARGUMENT...]", cobra.ArbitraryArgs
+		cmd.Long += "\n\nStatements may call the functions that the program's job has for SQL, whose arguments stand behind --."
+	}
 	keys := clusterFlags(cmd)
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "file with the statements, - for the standard input")
 	cmd.Flags().StringVarP(&f.text, "execute", "e", "", "the statements themselves")
@@ -57,7 +63,10 @@ func newSQL(a *app) *cobra.Command {
 	outputFlag(cmd, &f.form, outputCSV)
 	cmd.Flags().Int("parallelism", 0, "parallelism of jobs that name none")
 	keys["parallelism"] = config.Parallelism
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.sql(cmd, f, keys) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		f.args = args
+		return a.sql(cmd, f, keys)
+	}
 	return cmd
 }
 
@@ -169,6 +178,7 @@ type sqlRun struct {
 	options map[string]string
 	config  config.Config
 	keys    map[string]string
+	calls   calls
 }
 
 // there runs the script on a cluster that is elsewhere.
@@ -215,6 +225,9 @@ func (s *sqlRun) here() (err error) {
 		},
 		Ready: func(ctx context.Context, g *jobgraph.Graph) (*jobgraph.Graph, error) {
 			g = config.WithBrokers(c.Complete(g), local.Brokers())
+			if err := awaitBuild(ctx, g, local.Describe()); err != nil {
+				return nil, err
+			}
 			if s.flags.dryRun {
 				return g, nil
 			}
@@ -254,8 +267,13 @@ func (s *sqlRun) loadWith(more string) (config.Config, error) {
 // run carries the script out by a runner that knows its cluster.
 func (s *sqlRun) run(brokers string, r *script.Runner) (err error) {
 	wiring := cluster.NewWiring(nil)
+	functions, err := s.functions(wiring.Functions, s.flags.args)
+	if err != nil {
+		return err
+	}
+	s.calls.owned(r)
 	r.Session, err = script.OpenSession(
-		config.KafkaDefaults(wiring.Catalog(), brokers), wiring.Functions, &jobgraph.SinkSpec{Connector: collect.Name}, s.options,
+		config.KafkaDefaults(wiring.Catalog(), brokers), functions, &jobgraph.SinkSpec{Connector: collect.Name}, s.options,
 	)
 	if err != nil {
 		return err
