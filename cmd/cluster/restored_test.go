@@ -270,7 +270,7 @@ func writable(t *testing.T, path string) string {
 
 // The committed sample of a savepoint is restored, at another parallelism: all bids are counted, those before it and behind.
 func TestSampleSavepointIsRestored(t *testing.T) {
-	const samples = "../millrace/inspect/testdata/savepoint-v2"
+	const samples = "../command/inspect/testdata/savepoint-v2"
 	out := t.TempDir()
 	text, err := os.ReadFile(filepath.Join(samples, "graph.json"))
 	if err != nil {
