@@ -147,6 +147,9 @@ func (f *async[T, U]) call(ctx context.Context, c *asyncCall[T, U], row T) {
 	returned = true
 }
 
+// Awaits implements native.Awaiter.
+func (f *async[T, U]) Awaits() int { return len(f.live) }
+
 // WakeAt implements native.Waker.
 func (f *async[T, U]) WakeAt() (at int64, ok bool) {
 	if f.due() {

@@ -32,6 +32,10 @@ type (
 	Flusher interface {
 		Flush() (done bool, err error)
 	}
+	// Awaiter waits for what goes on beside the task, and is woken (Context.Wake) when some of it is done: it says how much there is.
+	Awaiter interface {
+		Awaits() int
+	}
 	// Finisher gives what is left at the end of bounded input.
 	Finisher interface {
 		Finish() (done bool, err error)
@@ -184,6 +188,14 @@ func (o *Operator) WakeAt() (at int64, ok bool) {
 		return f.WakeAt()
 	}
 	return 0, false
+}
+
+// Awaits returns for how many things beside the task the function waits.
+func (o *Operator) Awaits() int {
+	if f, ok := o.f.(Awaiter); ok {
+		return f.Awaits()
+	}
+	return 0
 }
 
 // Wake has it act on processing time.

@@ -5,12 +5,15 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
 	"millrace/checkpoint/codec"
 	"millrace/connectors"
+	"millrace/internal/clock"
 	"millrace/internal/failure"
+	"millrace/operators/native"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend"
@@ -28,6 +31,7 @@ type attempt struct {
 	events      []checkpoint.Event // that tasks have told
 	failed      string             // why a checkpoint was not taken
 	done        types.CheckpointID // the last that is complete
+	woken       chan struct{}      // a call has returned
 }
 
 // running is a task and what steps it.
@@ -57,7 +61,7 @@ func (p *Pipeline) deploy() error {
 		return err
 	}
 	p.number++
-	p.attempt = &attempt{p: p, number: p.number, done: p.latest.ID}
+	p.attempt = &attempt{p: p, number: p.number, done: p.latest.ID, woken: make(chan struct{}, 1)}
 	p.recover(plan)
 	if err := p.attempt.build(plan); err != nil {
 		return err
@@ -170,6 +174,46 @@ func (p *Pipeline) close() {
 // Wake implements exchange.Waker.
 func (t *running) Wake() { t.awake.Store(true) }
 
+// wakeLater wakes the task from another goroutine, that of a call.
+func (t *running) wakeLater() {
+	t.awake.Store(true)
+	select {
+	case t.a.woken <- struct{}{}:
+	default: // somebody else's is there, and settle looks at all tasks
+	}
+}
+
+// awaits returns how many calls are under way.
+func (a *attempt) awaits() (n int) {
+	for _, t := range a.tasks {
+		for _, link := range t.task.Chain {
+			if of, ok := link.Operator.(native.Awaiter); ok {
+				n += of.Awaits()
+			}
+		}
+	}
+	return n
+}
+
+// callsLimit is how long calls of async functions may take, in real time.
+const callsLimit = 30 * time.Second
+
+// returned waits until some call has returned; false: none is under way.
+func (a *attempt) returned() (bool, error) {
+	n := a.awaits()
+	if n == 0 {
+		return false, nil
+	}
+	limit := clock.System().NewTimer(callsLimit)
+	defer limit.Stop()
+	select {
+	case <-a.woken:
+		return true, nil
+	case <-limit.C():
+		return false, failure.Userf("%d calls of async functions have not returned within %s: in a test they are waited for, whatever their timeout", n, callsLimit)
+	}
+}
+
 func (t *running) post(c task.Command) {
 	if err := t.box.Post(c); err != nil {
 		t.a.failed = err.Error()
@@ -188,7 +232,10 @@ func (a *attempt) settle() error {
 		}
 		t := a.next()
 		if t == nil {
-			return nil
+			if some, err := a.returned(); !some || err != nil {
+				return err
+			}
+			continue
 		}
 		if err := t.step(a.p.clock.NowMillis()); err != nil {
 			return fmt.Errorf("task %s: %w", t.id, err)

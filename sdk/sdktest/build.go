@@ -186,7 +186,7 @@ func (b *builder) chain() error {
 		ctx := &operators.Context{
 			Task: b.t.id, Operator: spec.UID, Parallelism: b.width, MaxParallelism: b.p.program.graph.KeyGroups(), KeyGroups: b.t.groups,
 			Inputs: in, Output: b.flow.Operators[i], Pool: &b.p.pool, State: b.parts.Store, Watermark: stream.NoWatermark, Time: b.parts.Time,
-			Zone: b.p.program.zone, Functions: b.p.program.callable, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{},
+			Zone: b.p.program.zone, Functions: b.p.program.callable, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{}, Wake: b.t.wakeLater,
 		}
 		if w, ok := b.parts.Watermarks[spec.UID]; ok {
 			ctx.Watermark = w

@@ -1,0 +1,96 @@
+package docs_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// walked are pages that walk through an example.
+var walked = []string{"bids", "enrichment", "fraud", "routing", "sessions"}
+
+// TestGoStandsInExamples: the Go that the pages of examples show is theirs, word for word, so it compiles and is run by their tests.
+func TestGoStandsInExamples(t *testing.T) {
+	for _, name := range walked {
+		page, err := os.ReadFile(filepath.Join("sdk", name+".md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program, err := os.ReadFile(filepath.Join(root, "examples", name, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(string(page), "```go\n")[1:]
+		if len(parts) == 0 {
+			t.Errorf("the page of %s shows nothing of it", name)
+		}
+		for _, part := range parts {
+			if code, _, _ := strings.Cut(part, "```"); !strings.Contains(string(program), code) {
+				t.Errorf("the page of %s shows what is not in it:\n%s", name, code)
+			}
+		}
+		if lines := strings.Count(string(program), "\n"); lines >= 100 {
+			t.Errorf("%s has %d lines, and an example should have less than 100", name, lines)
+		}
+	}
+}
+
+var (
+	ofSDK     = regexp.MustCompile(`\bsdk\.([A-Z]\w*)`)
+	ofSDKTest = regexp.MustCompile(`\bsdktest\.([A-Z]\w*)`)
+)
+
+// TestNamesOfTheSDKAreThere: what pages call sdk.X and sdktest.X is exported.
+func TestNamesOfTheSDKAreThere(t *testing.T) {
+	for of, names := range map[*regexp.Regexp][]string{ofSDK: exported(t, "sdk"), ofSDKTest: exported(t, "sdk/sdktest")} {
+		for _, p := range pages(t) {
+			if p.isPlan() {
+				continue
+			}
+			for _, m := range of.FindAllStringSubmatch(p.text, -1) {
+				if !slices.Contains(names, m[1]) {
+					t.Errorf("%s: there is no %s", p.name, m[0])
+				}
+			}
+		}
+	}
+}
+
+// exported returns the names that a package exports.
+func exported(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				names = append(names, d.Name.Name)
+			case *ast.GenDecl:
+				for _, s := range d.Specs {
+					switch s := s.(type) {
+					case *ast.TypeSpec:
+						names = append(names, s.Name.Name)
+					case *ast.ValueSpec:
+						for _, n := range s.Names {
+							names = append(names, n.Name)
+						}
+					}
+				}
+			}
+		}
+	}
+	return names
+}
