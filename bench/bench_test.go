@@ -96,6 +96,27 @@ func TestMainJobOverKafkaIsMeasured(t *testing.T) {
 	}
 }
 
+// The main job as SQL and from Go gives the same, and is measured in turns.
+func TestSDKIsMeasured(t *testing.T) {
+	var out bytes.Buffer
+	args := []string{"-scenario", "sdk", "-sdk-bids", "50000", "-sdk-rounds", "1", "-parallelism", "2", "-checkpoint-interval", "1s"}
+	if err := bench(t.Context(), args, &out, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	var r sdkResult
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Ways) != len(ways) || r.Events < 50_000 {
+		t.Errorf("%s", out.String())
+	}
+	for _, w := range r.Ways {
+		if w.EventsPerCPUSecond <= 0 || w.OfSQL <= 0 {
+			t.Errorf("%+v", w)
+		}
+	}
+}
+
 // The direct computation is itself compared with one that reads what the job
 // reads, row by row.
 func TestExpectedEqualsRowByRow(t *testing.T) {

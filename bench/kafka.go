@@ -91,7 +91,7 @@ func (j *measuredJob) executeKafka(ctx context.Context, dir, brokers string) (er
 	if err != nil {
 		return err
 	}
-	if err := runJob(ctx, jobs, j.readBack(brokers), ignore); err != nil {
+	if err := runJob(ctx, jobs, j.readBack(brokers, outTopic), ignore); err != nil {
 		return fmt.Errorf("read the output: %w", err)
 	}
 	return nil
@@ -152,17 +152,17 @@ func (r run) overKafka(brokers string) *jobgraph.Graph {
 }
 
 // readBack gives what the job committed to the checked sink.
-func (r run) readBack(brokers string) *jobgraph.Graph {
+func (r run) readBack(brokers, topic string) *jobgraph.Graph {
 	number, at := types.Of(types.BigInt), types.TimestampOf(3)
 	schema := types.NewSchema(
 		types.Field{Name: "auction", Type: number}, types.Field{Name: jobgraph.WindowStart, Type: at},
 		types.Field{Name: jobgraph.WindowEnd, Type: at}, types.Field{Name: "bids", Type: number},
 		types.Field{Name: "total", Type: number}, types.Field{Name: "highest", Type: number})
 	return &jobgraph.Graph{
-		Name: "read back", Parallelism: 1, Restart: jobgraph.RestartSpec{Strategy: jobgraph.RestartNone},
+		Name: "read back " + topic, Parallelism: 1, Restart: jobgraph.RestartSpec{Strategy: jobgraph.RestartNone},
 		Vertices: []jobgraph.Vertex{{
 			ID: "output", Source: &jobgraph.SourceSpec{
-				UID: "topic", Connector: "kafka", Schema: schema, Options: kafkaOptions(brokers, outTopic, map[string]string{
+				UID: "topic", Connector: "kafka", Schema: schema, Options: kafkaOptions(brokers, topic, map[string]string{
 					"scan.startup.mode": "earliest-offset", "scan.bounded.mode": "latest-offset",
 				}),
 			},

@@ -85,6 +85,7 @@ var scenarios = []scenario{
 		r.interval, r.checkpoints = s.pressureInterval, s.pressureCheckpoints
 	}},
 	{"kafka", "main job from a topic of a real broker", run.measureKafka, func(r *run, s *sizes) { r.bids = s.kafkaBids }},
+	{"sdk", "main job as SQL and from Go, by column and by row", run.measureSDK, func(r *run, s *sizes) { r.bids, r.rounds = s.sdkBids, s.sdkRounds }},
 	{"refusals", "texts that are no SQL", run.measureRefusals, func(r *run, _ *sizes) { r.alone = true }},
 }
 
@@ -99,6 +100,8 @@ func scenarioNames() string {
 // sizes are the flags that only some scenarios have.
 type sizes struct {
 	kafkaBids, crossingBids, keys          int64
+	sdkBids                                int64
+	sdkRounds                              int
 	keysInterval                           time.Duration
 	recoveryBids, recoveryRate, stateBytes int64
 	recoveryInterval                       time.Duration
@@ -121,6 +124,7 @@ type run struct {
 	crossing       bool  // every row goes from a process to another
 	stateBytes     int64 // at which a task manager is killed
 	tier           tierSizes
+	rounds         int  // of jobs that take turns
 	checkpoints    int  // that are measured with a slow sink
 	alone          bool // there is one run, of no job
 }
@@ -141,6 +145,8 @@ func parse(args []string) ([]run, error) {
 	f.Int64Var(&r.bids, "bids", 1_200_000_000, "bids of a run from prepared bids")
 	var own sizes
 	f.Int64Var(&own.kafkaBids, "kafka-bids", 30_000_000, "bids of a run from a broker")
+	f.Int64Var(&own.sdkBids, "sdk-bids", 10_000_000, "bids of each run of sdk")
+	f.IntVar(&own.sdkRounds, "sdk-rounds", 5, "rounds of sdk, in each of which every way has its turn")
 	f.Int64Var(&own.crossingBids, "crossing-bids", 120_000_000, "bids of a run of crossing")
 	f.Int64Var(&own.keys, "keys", 1_000_000, "distinct auctions of a run of keys")
 	f.Int64Var(&own.recoveryBids, "recovery-bids", 200_000_000, "most bids of a run of recovery")
@@ -151,7 +157,7 @@ func parse(args []string) ([]run, error) {
 	own.tier.flags(f)
 	f.DurationVar(&own.pressureInterval, "backpressure-checkpoint-interval", time.Second, "time between checkpoints of a run of backpressure")
 	f.IntVar(&own.pressureCheckpoints, "backpressure-checkpoints", 5, "checkpoints that a run of backpressure measures each way")
-	names := f.String("scenario", "keys,prepared,crossing,recovery,backpressure,kafka,refusals", "what to run: "+scenarioNames())
+	names := f.String("scenario", "keys,prepared,crossing,recovery,backpressure,kafka,sdk,refusals", "what to run: "+scenarioNames())
 	f.Int64Var(&r.distinct, "distinct", 2_000_000, "distinct bids")
 	f.Int64Var(&r.rate, "rate", 1_000_000, "events a second of event time; of 50 events 46 are bids")
 	f.DurationVar(&r.interval, "checkpoint-interval", 10*time.Second, "time between checkpoints")
@@ -173,6 +179,8 @@ func parse(args []string) ([]run, error) {
 		of.scenario.sizes(&of, &own)
 		matrix := func() ([]run, error) { return of.matrix(*parallelism, *preAggregation) }
 		switch {
+		case of.rounds > 0:
+			matrix = func() ([]run, error) { return of.matrix(*parallelism, "on") }
 		case of.alone:
 			matrix = func() ([]run, error) { return []run{of}, nil }
 		case of.tier.state > 0:
