@@ -42,6 +42,9 @@ func (g *guard) recovered(err *error) {
 
 // provenance says of which row of which task.
 func (g *guard) provenance() (text string) {
+	if g.task == "" { // it is being described
+		return ""
+	}
 	text = "\n  in task " + g.task
 	if g.row == nil {
 		return text

@@ -88,7 +88,7 @@ func KeyByFields[K, T any](s *Stream[T], columns ...string) *Keyed[K, T] {
 			return none
 		}
 		if is, want := s.schema.Fields[s.column(at)].Type, keys.Schema.Fields[i].Type; !is.EqualIgnoringNull(want) {
-			s.env.Problemf("column %s is %s, but %s of the key is %s", name, is, keys.Names()[i], want)
+			s.env.Problemf("column %s is %s, but the key %s has %s there", name, is, keys.Go, want)
 			return none
 		}
 		k.by = append(k.by, s.column(at))
@@ -186,6 +186,9 @@ func (*keyBy[K, T]) Close() error { return nil }
 func pointer[T any](p *T) unsafe.Pointer { return unsafe.Pointer(p) }
 
 func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
 	out := ""
 	for i, n := range names {
 		if i > 0 {

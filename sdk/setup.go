@@ -172,6 +172,7 @@ func declare[P any](n *node, spec *jobgraph.NativeSpec, keyed bool, make func(*S
 	}()
 	if err != nil {
 		n.env.problem(failure.Message{Primary: err.Error()})
+		n.meant = true
 		return p, false
 	}
 	n.sides = s.sides

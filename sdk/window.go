@@ -51,6 +51,7 @@ func Windows[K, T any](k *Keyed[K, T], w Window) *Windowed[K, T] {
 	out := &Windowed[K, T]{Keyed: k, window: w}
 	if k.ok() && k.rowtime() < 0 {
 		k.env.problem(failure.Message{Primary: fmt.Sprintf("%s has no event time, and windows go by it", k.mapping.Go), Hint: "tag its time.Time with `millrace:\",rowtime\"`"})
+		k.node.meant = true
 		out.Keyed = &Keyed[K, T]{Stream: broken[T](k.env)}
 	}
 	return out

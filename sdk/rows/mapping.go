@@ -54,7 +54,7 @@ func Of(t reflect.Type) (*Mapping, error) {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
 		m.columns = []column{{name: ValueColumn, path: t.String(), goType: t, codec: c}}
-	} else if err := m.fields(t, t.Name(), 0, 0); err != nil {
+	} else if err := m.fields(t, nameOf(t), 0, 0); err != nil {
 		return nil, err
 	}
 	if len(m.columns) == 0 {
@@ -69,6 +69,14 @@ func Of(t reflect.Type) (*Mapping, error) {
 		return nil, fmt.Errorf("%s: %w", t, err)
 	}
 	return m, nil
+}
+
+// nameOf is what people call a struct.
+func nameOf(t reflect.Type) string {
+	if t.Name() == "" {
+		return "struct"
+	}
+	return t.Name()
 }
 
 // fields adds the fields of a struct that begins at the offset.

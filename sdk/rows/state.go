@@ -25,7 +25,7 @@ func StateOf(t reflect.Type) (*Mapping, error) {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
 		m.columns = []column{{name: ValueColumn, path: t.String(), codec: c}}
-	} else if err := m.cells(t, "", t.Name(), 0, 0); err != nil {
+	} else if err := m.cells(t, "", nameOf(t), 0, 0); err != nil {
 		return nil, err
 	}
 	fields := make([]types.Field, len(m.columns))

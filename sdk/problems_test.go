@@ -1,0 +1,64 @@
+package sdk_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"millrace/sdk"
+)
+
+// Everything that is wrong with a description is said at once, with the line of its call.
+func TestProblems(t *testing.T) {
+	env := sdk.NewEnv(nil, func(string) (string, bool) { return "", false })
+	in := clicks(env)
+	env.Require("TOKEN")
+	sdk.From[struct{ C chan int }](env, "channels", nowhere).To("a", nowhere)
+	list := sdk.KeyBy(in, func(c *click) []string { return []string{c.User} })
+	sdk.KeyedProcess(list, "by-list", func(*sdk.Setup) sdk.Processor[[]string, click, string] { panic("is not called") }).To("b", nowhere)
+	user := sdk.KeyByFields[string](in, "user")
+	sdk.KeyByFields[int64](in, "user")
+	sdk.KeyByFields[string](in, "usr")
+	sdk.KeyedProcess(user, "", func(s *sdk.Setup) sdk.Processor[string, click, string] {
+		sdk.NewValue[int64](s, "seen")
+		sdk.NewValue[string](s, "seen")
+		sdk.NewValue[func()](s, "what")
+		return sdk.Processor[string, click, string]{}
+	}).To("out", nowhere)
+	sdk.KeyedProcess(user, "throws", func(*sdk.Setup) sdk.Processor[string, click, string] { explode(1); panic("behind") }).To("c", nowhere)
+	sdk.Map(in, func(*click) (int64, error) { return 0, nil }, sdk.UID("clicks"), sdk.Watermark(time.Second)).To("d", nowhere)
+	numbers := sdk.Map(in, func(*click) (int64, error) { return 0, nil })
+	sdk.Windows(sdk.KeyBy(numbers, func(n *int64) int64 { return *n }), sdk.Tumble(time.Second))
+	sdk.SideOutput[string](numbers, "late").To("e", nowhere)
+	_, _, err := env.Describe()
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		if i := strings.Index(line, "problems_test.go:"); i == 2 {
+			_, rest, _ := strings.Cut(line[i:], ": ")
+			got = append(got, strings.TrimSpace(rest))
+		}
+	}
+	want := []string{
+		"the environment has no TOKEN; hint: set it where the job is submitted",
+		"struct.C: a chan int has no type in SQL: leave the field out with `millrace:\"-\"`",
+		"the key []string has no canonical form: value is ARRAY<STRING NOT NULL> NOT NULL; hint: a key is a number, a text, bytes, a time, or a struct of such: make a text of lists and maps",
+		"column user is STRING NOT NULL, but the key int64 has BIGINT NOT NULL there",
+		`sdk_test.click has no column "usr"; hint: its columns are user, page, at`,
+		"the process has an empty uid; hint: give it a name that stays the same when the job changes",
+		`two states are called "seen"; hint: a name is that of one state of the function`,
+		"the state what: func(): a func() has no type in SQL: leave the field out with `millrace:\"-\"`",
+		"process throws (problems_test.go:30): panic: boom 1",
+		"the option Watermark has no meaning for the map clicks; hint: it is for a source whose type has a field tagged `millrace:\",rowtime\"`",
+		`the uid "clicks" is that of the source at sdk_test.go:59 too; hint: a uid names one operator`,
+		"int64 has no event time, and windows go by it; hint: tag its time.Time with `millrace:\",rowtime\"`",
+		`the map map-1 has no side output "late" of string; hint: it has none`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%s", diff, err)
+	}
+}
