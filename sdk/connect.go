@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"millrace/cmd/cluster"
+	"millrace/connectors"
 	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -130,6 +132,21 @@ func (s *Stream[T]) To(uid string, c Connector, options ...Option) {
 			continue
 		}
 		spec.PrimaryKey = append(spec.PrimaryKey, at)
+	}
+	if plain.changes {
+		n.takesUpdates(name, given)
+	}
+}
+
+// takesUpdates refuses a sink that does not take the updates of its stream. A connector that is not known here says so itself.
+func (n *node) takesUpdates(connector string, given map[string]string) {
+	traits, err := cluster.NewWiring(nil).Connectors.SinkTraits(connector, given)
+	switch {
+	case err != nil:
+	case traits.Changelog == connectors.AppendOnly:
+		n.refuse("the stream has updates, and a sink of "+connector+" takes rows that only come", "use a sink that takes them, or make rows of them by their kinds in a Process")
+	case traits.Changelog == connectors.Upsert && len(n.primaryKey) == 0:
+		n.refuse("the stream has updates, and a sink of "+connector+" tells rows apart by their key", "name its columns: sdk.PrimaryKey(...)")
 	}
 }
 

@@ -42,7 +42,8 @@
 //
 // # Concurrency
 //
-// A function is called by one goroutine at a time, the task's; several tasks run the same
-// description beside each other, each with what its constructor made for it (Setup). It must not
+// What a constructor makes (Setup) is one task's, called by one goroutine at a time. Functions
+// without one (Map, Filter, KeyBy, Aggregate, Join) are those of the description: several tasks
+// call them at once, so they must not change variables that they share. No function may
 // block: use Async for calls that wait.
 package sdk

@@ -62,3 +62,21 @@ func TestProblems(t *testing.T) {
 		t.Errorf("%s\n%s", diff, err)
 	}
 }
+
+// A stream with updates goes where they are understood.
+func TestUpdatesNeedAPlace(t *testing.T) {
+	env := sdk.NewEnv(nil, nil)
+	env.View("clicks", clicks(env))
+	type count struct {
+		User string
+		N    int64
+	}
+	counts := sdk.Query[count](env, "counts", "SELECT `user`, COUNT(*) AS n FROM clicks GROUP BY `user`")
+	counts.To("appends", sdk.Kafka{Topic: "t", Brokers: "localhost:9092"})
+	counts.To("upserts", sdk.Connect{Name: "blackhole"})
+	_, _, err := env.Describe()
+	want := "the stream has updates, and a sink of kafka takes rows that only come; hint: "
+	if err == nil || strings.Count(err.Error(), want) != 1 || strings.Contains(err.Error(), "blackhole") {
+		t.Errorf("%v, want %s", err, want)
+	}
+}

@@ -49,6 +49,12 @@ type Windowed[K, T any] struct {
 // Windows cuts a keyed stream into windows, which close when event time has passed their end. Rows that come later are counted and dropped, or kept aside by KeepLate.
 func Windows[K, T any](k *Keyed[K, T], w Window) *Windowed[K, T] {
 	out := &Windowed[K, T]{Keyed: k, window: w}
+	if k.ok() && k.changes {
+		k.env.problem(failure.Message{Primary: "windows take rows that only come, and the stream has updates", Hint: "aggregate it in SQL, or in a KeyedProcess by the rows' kinds"})
+		k.node.meant = true
+		out.Keyed = &Keyed[K, T]{Stream: broken[T](k.env)}
+		return out
+	}
 	if k.ok() && k.rowtime() < 0 {
 		k.env.problem(failure.Message{Primary: fmt.Sprintf("%s has no event time, and windows go by it", k.mapping.Go), Hint: "tag its time.Time with `millrace:\",rowtime\"`"})
 		k.node.meant = true
