@@ -23,15 +23,16 @@ func (o *Operator) Full() bool {
 	return ok && b.Full()
 }
 
-// Keep checks the order of calls.
+// Keep checks the order of calls. Who keeps nothing may be frozen in the middle of a drain.
 func (o *Operator) Keep() error {
+	k, ok := o.inner.(operators.Keeper)
+	if !ok {
+		return nil
+	}
 	if err := o.ready("Keep"); err != nil {
 		return err
 	}
-	if k, ok := o.inner.(operators.Keeper); ok {
-		return k.Keep()
-	}
-	return nil
+	return k.Keep()
 }
 
 // signal checks one that the operator gives: it was held, and those of its kind that were held before it have left or have no more to say.
