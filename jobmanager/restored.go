@@ -122,7 +122,10 @@ func (j *JobManager) tables(ctx context.Context, g *jobgraph.Graph, m *checkpoin
 		case err == nil:
 			out[id] = fates
 		case failure.ClassOf(err).Domain == failure.DomainUser:
-			problems.AddError(err)
+			var of failure.Problems
+			of.AddError(err)
+			of.Within(string(id))
+			problems.AddError(of.Err())
 		case worthWaiting(err):
 			return nil, err
 		default:

@@ -21,6 +21,7 @@ type tally struct {
 	operators.Operator
 	book   *tallyBook
 	second bool
+	third  bool // which nobody can become
 
 	ctx   *operators.Context
 	keys  *stream.KeyReader
@@ -31,7 +32,8 @@ type tally struct {
 // tallyBook is what the tasks of a job have counted, when they had read everything.
 type tallyBook struct {
 	mu     sync.Mutex
-	second bool                              // which version runs
+	second bool // which version runs
+	third  bool
 	totals map[int32]struct{ all, mine int } // by subtask
 }
 
@@ -41,13 +43,22 @@ func (b *tallyBook) set(second bool) {
 	b.second, b.totals = second, map[int32]struct{ all, mine int }{}
 }
 
+func (b *tallyBook) setThird(third bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.third = third
+}
+
 func (b *tallyBook) factory(*jobgraph.OperatorSpec) (operators.Operator, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return &tally{book: b, second: b.second}, nil
+	return &tally{book: b, second: b.second, third: b.third}, nil
 }
 
 func (o *tally) columns() []statebackend.ColumnSpec {
+	if o.third {
+		return []statebackend.ColumnSpec{{Name: "rows", Type: types.StringType()}}
+	}
 	if !o.second {
 		return []statebackend.ColumnSpec{{Name: "rows", Type: types.Of(types.Int)}, {Name: "note", Type: types.StringType()}}
 	}
@@ -140,6 +151,14 @@ func TestAnotherVersionOfAType(t *testing.T) {
 		w.Connectors.RegisterSink("collected", newCollect().factory())
 	})
 	path := stopInto(t, c, submit(t, c, b.graph()), false)
+
+	book.setThird(true)
+	_, err := tryFrom(t, c, b.graph(), &apiv1.SubmitJobRequest{FromSavepoint: path})
+	const refused = "vertex windows: state of table tally of operator window can't become what is declared: column rows is STRING, in the snapshot INT, which does not widen to it"
+	if err == nil || !strings.Contains(err.Error(), refused) {
+		t.Errorf("a version of another type: %v\nwant %s", err, refused)
+	}
+	book.setThird(false)
 
 	book.set(true)
 	b.parallelism = 3
