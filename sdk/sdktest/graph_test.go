@@ -238,6 +238,63 @@ func TestUpgrade(t *testing.T) {
 	same(t, "totals", sdktest.Rows[total](p, "out"), []total{{"ann", 1}, {"ann", 2}, {"ann", 12}, {"ann", 22}})
 }
 
+// What is kept of a user, in one version of a program and the next.
+type (
+	narrow struct {
+		Old   string
+		Clubs []string
+		Count int32
+		Least int64
+	}
+	wide struct {
+		Since *int64 // added
+		Count int64  // wider
+		Least *int64 // may be nil
+		Mine  int16  // added
+		Clubs []string
+	}
+)
+
+// Fields that were added begin at nothing, and those that became wider have their values: at another parallelism, too, and behind a crash. There is no way back.
+func TestUpgradeOfFields(t *testing.T) {
+	first := totals("total", func(n *narrow) int64 {
+		n.Count, n.Least, n.Old, n.Clubs = n.Count+1, 7, "left behind", append(n.Clubs, "club")
+		return int64(n.Count)
+	})
+	second := totals("total", func(w *wide) int64 {
+		w.Count, w.Mine = w.Count+1, w.Mine+1
+		if w.Since == nil {
+			since := w.Count
+			w.Since = &since
+		}
+		if w.Least == nil {
+			w.Least = new(int64)
+		}
+		return w.Count*10000 + int64(w.Mine)*1000 + *w.Since*100 + *w.Least*10 + int64(len(w.Clubs))
+	})
+	p := sdktest.Start(t, first, sdktest.Options{Parallelism: 2})
+	ann, bob := click{"ann", 1, at(1)}, click{"bob", 1, at(1)}
+	sdktest.Push(p, "clicks", ann, ann)
+	same(t, "the first version", sdktest.Take[total](p, "out"), []total{{"ann", 1}, {"ann", 2}})
+	p.Upgrade(second)
+	sdktest.Push(p, "clicks", ann, bob)
+	want := []total{{"ann", 3_1_3_7_2}, {"bob", 1_1_1_0_0}}
+	same(t, "the second version", sorted(sdktest.Take[total](p, "out")), want)
+	p.Crash()
+	p.Rescale(3)
+	sdktest.Push(p, "clicks", ann, bob)
+	same(t, "behind a crash", sorted(sdktest.Rows[total](p, "out"))[2:], []total{{"ann", 3_1_3_7_2}, {"ann", 4_2_3_7_2}, {"bob", 1_1_1_0_0}, {"bob", 2_2_1_0_0}})
+	err := p.Failure(func() { p.Upgrade(first) })
+	for _, want := range []string{
+		"state of table total of operator totals", "column count is INT, in the snapshot BIGINT, which does not widen to it",
+		"column least is NOT NULL, in the snapshot it may be NULL",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nhas no %q", err, want)
+		}
+	}
+}
+
 // State is left behind where the test allows that.
 func TestUpgradeDrops(t *testing.T) {
 	p := sdktest.Start(t, totals("total", func(n *int64) int64 { *n++; return *n }), sdktest.Options{AllowDropped: true})
