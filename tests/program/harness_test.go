@@ -25,11 +25,14 @@ import (
 // testLimit bounds a case that hangs.
 const testLimit = 2 * time.Minute
 
-// The binaries: millrace's own, the program, and the program as it was built at another time.
+// The binaries: millrace's own, the program, the program as it was built at another time, and three editions of another program.
 var binaries = map[string][]string{
 	"millrace": {"-ldflags", "-X main.version=test", "millrace/cmd/millrace"},
 	"doubler":  {"-ldflags", "-X millrace/cmd/command.version=test", "millrace/tests/program/doubler"},
 	"other":    {"-ldflags", "-X millrace/cmd/command.version=test -X main.flavour=other", "millrace/tests/program/doubler"},
+	"first":    {"-ldflags", "-X millrace/cmd/command.version=test", "millrace/tests/program/tally"},
+	"second":   {"-ldflags", "-X millrace/cmd/command.version=test -X main.edition=second", "millrace/tests/program/tally"},
+	"third":    {"-ldflags", "-X millrace/cmd/command.version=test -X main.edition=third", "millrace/tests/program/tally"},
 }
 
 // built is the folder with them.
