@@ -122,7 +122,7 @@ func widens(from, to types.Type) bool {
 		d := asDecimal(from)
 		return d.Scale <= to.Scale && d.Precision-d.Scale <= to.Precision-to.Scale
 	case isNumber(from) && isFloat(to):
-		return !(from.Kind == types.Double && to.Kind == types.Float)
+		return from.Kind != types.Double || to.Kind != types.Float
 	case isText(from) && isText(to), isBinary(from) && isBinary(to):
 		return from.Length <= to.Length
 	case from.Kind == types.Date, from.Kind == types.Timestamp:

@@ -104,7 +104,7 @@ type aggregate[K, T, Acc, Out any] struct {
 
 func (a *aggregate[K, T, Acc, Out]) Open(rt *native.Runtime) (err error) {
 	a.rt, a.table, a.watermark = rt, rt.Tables.Values[windowsTable], int64(rt.Watermark)
-	a.guard.open(rt.Context)
+	a.open(rt.Context)
 	a.out.out = rt.Out(operators.MainPort)
 	a.slots, a.ends = make([]statebackend.Slot, rows.TileRows), make([]int64, rows.TileRows)
 	types := rt.Spec.KeyTypes()

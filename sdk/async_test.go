@@ -202,7 +202,7 @@ func TestAsyncPanics(t *testing.T) {
 			func(_ context.Context, c click) (string, error) { return "", explodes(c.Page) },
 			[]string{"async ask (async", "): panic: boom 5\n", "millrace/sdk_test.explodes\n", "\n  in task v/0, row {User:u Page:5 "},
 		},
-		"nil": {func(context.Context, click) (string, error) { panic(nil) }, []string{"): panic: ", "row {User:u Page:5 "}},
+		"nil": {func(context.Context, click) (string, error) { panic(nil) }, []string{"): panic: ", "row {User:u Page:5 "}}, //nolint:govet // that it is nil is the case
 		"goexit": {
 			func(context.Context, click) (string, error) { runtime.Goexit(); return "", nil },
 			[]string{"): the function has ended its goroutine (runtime.Goexit)\n  in task v/0, row {User:u Page:5 "},

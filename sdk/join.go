@@ -126,7 +126,7 @@ type pairs[L, R, Out any] struct {
 
 func (p *pairs[L, R, Out]) Open(rt *native.Runtime) error {
 	p.rt, p.out.out = rt, rt.Out(operators.MainPort)
-	p.guard.open(rt.Context)
+	p.open(rt.Context)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package sdk
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"unsafe"
 
 	"millrace/internal/failure"
@@ -84,7 +85,7 @@ func KeyByFields[K, T any](s *Stream[T], columns ...string) *Keyed[K, T] {
 	for i, name := range columns {
 		at := s.mapping.Column(name)
 		if at < 0 {
-			s.env.problem(failure.Message{Primary: fmt.Sprintf("%s has no column %q", s.mapping.Go, name), Hint: fmt.Sprintf("its columns are %s", list(s.mapping.Names()))})
+			s.env.problem(failure.Message{Primary: fmt.Sprintf("%s has no column %q", s.mapping.Go, name), Hint: "its columns are " + list(s.mapping.Names())})
 			return none
 		}
 		if is, want := s.schema.Fields[s.column(at)].Type, keys.Schema.Fields[i].Type; !is.EqualIgnoringNull(want) {
@@ -189,12 +190,5 @@ func list(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
-	out := ""
-	for i, n := range names {
-		if i > 0 {
-			out += ", "
-		}
-		out += n
-	}
-	return out
+	return strings.Join(names, ", ")
 }

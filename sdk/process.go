@@ -232,7 +232,7 @@ func newProcess[K, Out any](n *node, m *rows.Mapping, keys *rows.Mapping, make f
 
 // Open has the user's function made for this task.
 func (p *process[K, Out]) Open(rt *native.Runtime) (err error) {
-	if err := p.core.open(rt); err != nil {
+	if err := p.begin(rt); err != nil {
 		return err
 	}
 	p.ctx.out = rt.Out(operators.MainPort)
@@ -310,7 +310,7 @@ func (p *process[K, Out]) fire(timers *native.Timers, upTo int64, clock bool) (d
 
 // Close implements native.Function.
 func (p *process[K, Out]) Close() error {
-	p.core.close()
+	p.end()
 	return nil
 }
 

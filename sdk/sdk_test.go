@@ -196,14 +196,14 @@ func TestKeyedProcess(t *testing.T) {
 
 func TestFailuresNameFunctionAndRow(t *testing.T) {
 	for name, f := range map[string]struct {
-		map_ func(*click) (int64, error)
-		want []string
+		mapping func(*click) (int64, error)
+		want    []string
 	}{
 		"error": {func(*click) (int64, error) { return 0, errors.New("no such page") }, []string{"map m (sdk_test.go:", "): no such page\n  in task v/0, row {User:a Page:1 At:1970-01-01"}},
 		"panic": {func(c *click) (int64, error) { return explode(c.Page), nil }, []string{"map m (sdk_test.go:", "): panic: boom 1\nmillrace/sdk_test.explode\n", "\n  in task v/0, row {User:a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := one(t, "m", func(e *sdk.Env) { sdk.Map(clicks(e), f.map_, sdk.UID("m")).To("out", nowhere) })
+			c := one(t, "m", func(e *sdk.Env) { sdk.Map(clicks(e), f.mapping, sdk.UID("m")).To("out", nowhere) })
 			err := runOne(t, c, "'a' 1 1970-01-01 00:00:00.001")
 			for _, want := range f.want {
 				if err == nil || !strings.Contains(err.Error(), want) {

@@ -179,10 +179,10 @@ func declare[P any](n *node, spec *jobgraph.NativeSpec, keyed bool, make func(*S
 	return p, true
 }
 
-// open makes the core of a function that runs.
-func (c *core) open(rt *native.Runtime) error {
+// begin makes the core of a function that runs.
+func (c *core) begin(rt *native.Runtime) error {
 	c.rt, c.watermark = rt, rt.Watermark
-	c.guard.open(rt.Context)
+	c.open(rt.Context)
 	keys := rt.Spec.KeyTypes()
 	for name, to := range map[string]**native.Timers{eventTimers: &c.events, clockTimers: &c.clock} {
 		if table, ok := rt.Tables.Timers[name]; ok {
@@ -195,7 +195,7 @@ func (c *core) open(rt *native.Runtime) error {
 	return nil
 }
 
-func (c *core) close() {
+func (c *core) end() {
 	for _, t := range []*native.Timers{c.events, c.clock} {
 		if t != nil {
 			t.Close()

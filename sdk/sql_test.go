@@ -137,7 +137,8 @@ func functions(e *sdk.Env) {
 	sdk.ScalarFunc(e, "shown", func(row struct {
 		K int64
 		S string
-	}) (*string, error) {
+	},
+	) (*string, error) {
 		if row.K > 2 {
 			return nil, nil
 		}
@@ -169,7 +170,8 @@ func functions(e *sdk.Env) {
 		Add: func(acc *tally, v struct {
 			K    int64
 			Name *string
-		}) error {
+		},
+		) error {
 			if v.K == 2000 {
 				return errors.New("enough")
 			}

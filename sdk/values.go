@@ -6,11 +6,11 @@ import (
 	"millrace/sdk/rows"
 )
 
-// Date is a DATE, Decimal a DECIMAL: a field of it needs its digits, `type:"DECIMAL(10, 2)"`.
-type (
-	Date    = rows.Date
-	Decimal = rows.Decimal
-)
+// Date is a DATE.
+type Date = rows.Date
+
+// Decimal is a DECIMAL. A field of it needs its digits: `type:"DECIMAL(10, 2)"`.
+type Decimal = rows.Decimal
 
 // DateOf returns the date of a time, in that time's own zone.
 func DateOf(t time.Time) Date { return rows.DateOf(t) }

@@ -92,7 +92,7 @@ func (l *laying) add(c ColumnSpec) {
 	case !id.flag:
 		l.changes = append(l.changes, fmt.Sprintf("column %s added", c.Name))
 	case target:
-		l.changes = append(l.changes, fmt.Sprintf("%s may be NULL", c.NullOf))
+		l.changes = append(l.changes, c.NullOf+" may be NULL")
 	}
 	null := id.flag && !target || !id.flag && l.nulls && c.Type.Nullable
 	l.origins = append(l.origins, Origin{Had: -1, Null: null})

@@ -73,15 +73,19 @@ func TestDescribeAgain(t *testing.T) {
 			return described(t), nothing{}, nil
 		}},
 		{name: "another executable", program: &plans{build: strings.Repeat("cd", jobgraph.BuildBytes)}, class: internal, says: "does not carry it"},
-		{name: "a panic", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) { panic("no such word") },
-			class: never, says: "describe the job again, as at its submit: panic: no such word"},
+		{
+			name: "a panic", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) { panic("no such word") },
+			class: never, says: "describe the job again, as at its submit: panic: no such word",
+		},
 		{name: "an error", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) {
 			return nil, nil, failure.Userf("no such topic")
 		}, class: never, says: "no such topic"},
-		{name: "no job", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) {
-			return nil, nothing{}, nil
+		{
+			name: "no job", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) {
+				return nil, nothing{}, nil
+			},
+			class: never, says: "the job graph is missing",
 		},
-			class: never, says: "the job graph is missing"},
 		{name: "another job", describe: func([]string, map[string]string) (*jobgraph.Graph, operators.Functions, error) {
 			g := described(t)
 			g.Vertices[0].Operators[0].Body = &jobgraph.NativeSpec{What: "filter"}

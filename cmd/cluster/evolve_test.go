@@ -63,7 +63,8 @@ func (o *tally) columns() []statebackend.ColumnSpec {
 		return []statebackend.ColumnSpec{{Name: "rows", Type: types.Of(types.Int)}, {Name: "note", Type: types.StringType()}}
 	}
 	return []statebackend.ColumnSpec{
-		{Name: "mine", Type: types.Of(types.Int)}, {Name: "mine_null", Type: types.Of(types.Boolean), NullOf: "mine"},
+		{Name: "mine", Type: types.Of(types.Int)},
+		{Name: "mine_null", Type: types.Of(types.Boolean), NullOf: "mine"},
 		{Name: "rows", Type: types.Of(types.BigInt)},
 	}
 }

@@ -72,7 +72,7 @@ func behindDash(usage string) cobra.PositionalArgs {
 		if dash := cmd.ArgsLenAtDash(); len(args) == 0 || dash == 0 {
 			return nil
 		}
-		return failure.Message{Primary: fmt.Sprintf("%s is no argument of this command's", args[0]), Hint: "usage: " + usage}
+		return failure.Message{Primary: args[0] + " is no argument of this command's", Hint: "usage: " + usage}
 	}
 }
 

@@ -65,8 +65,8 @@ func shown(all []runtime.Frame) []runtime.Frame {
 	if i := slices.IndexFunc(all, func(f runtime.Frame) bool { return runs(packageOf(f.Function)) }); i > 0 {
 		all = all[:i]
 	}
-	for i := len(all) - 1; i >= 0; i-- {
-		if users(all[i].Function) {
+	for i, f := range slices.Backward(all) {
+		if users(f.Function) {
 			all = all[:i+1]
 			break
 		}

@@ -382,10 +382,13 @@ var errElsewhere = failure.Internalf("the aggregate function is one of a program
 func (elsewhere) Accumulate(Accumulators, []statebackend.Slot, *stream.Batch) error {
 	return errElsewhere
 }
+
 func (elsewhere) Retract(Accumulators, []statebackend.Slot, *stream.Batch) error { return errElsewhere }
+
 func (elsewhere) Result(Accumulators, []statebackend.Slot, *stream.Builder) error {
 	return errElsewhere
 }
+
 func (elsewhere) Merge(Accumulators, []statebackend.Slot, Accumulators, []statebackend.Slot) error {
 	return errElsewhere
 }

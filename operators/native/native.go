@@ -17,7 +17,7 @@ type Function interface {
 	Close() error
 }
 
-// A Function may be more. What returns done is called again until it is true, each time when what was given has left.
+// The functions that can do more. What returns done is called again until it is true, each time when what was given has left.
 type (
 	// Firer acts on event time, which is w now.
 	Firer interface {
@@ -40,10 +40,12 @@ type (
 	Finisher interface {
 		Finish() (done bool, err error)
 	}
-	// Holder, Bounded and Keeper are those of package operators. What is held is given by Runtime.Signal.
-	Holder  = operators.Holder
+	// Holder is that of operators. What it holds it gives by Runtime.Signal.
+	Holder = operators.Holder
+	// Bounded is that of operators.
 	Bounded = operators.Bounded
-	Keeper  = operators.Keeper
+	// Keeper is that of operators.
+	Keeper = operators.Keeper
 )
 
 // Runtime is where a function runs.

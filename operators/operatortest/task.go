@@ -71,7 +71,7 @@ func (p *player) openTask(t *task, i, n int, restore [][]statebackend.File) {
 		Inputs: p.c.Inputs, Output: p.out.Schema, Sides: p.sides,
 		Pool: &p.pool, State: t.store, Watermark: p.watermark, Time: &p.time, RowsMax: p.v.RowsMax, Counts: &p.out.Counts,
 		Functions: p.c.Functions,
-		Wake: p.wakeUp,
+		Wake:      p.wakeUp,
 	})
 	if err != nil {
 		p.Fatalf("open operator: %v", err)

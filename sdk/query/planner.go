@@ -146,10 +146,8 @@ func (p *Planner) execute(text string, s ast.Statement) (warning string, err err
 	case *session.Done:
 		return o.Warning, nil
 	case *session.Changes:
-		for _, c := range o.List {
-			if touchesView(c) {
-				return "", refuseView(text, s)
-			}
+		if slices.ContainsFunc(o.List, touchesView) {
+			return "", refuseView(text, s)
 		}
 		return "", placed(text, s, p.apply(o.List...))
 	default:
@@ -253,7 +251,7 @@ func (p *Planner) checkName(name string) error {
 		})
 	case slices.Contains(p.names, name):
 		return failure.User(failure.Message{
-			Primary: fmt.Sprintf("two queries are named %s", name), Hint: "give each another: the state of its operators is found by it",
+			Primary: "two queries are named " + name, Hint: "give each another: the state of its operators is found by it",
 		})
 	default:
 		return nil

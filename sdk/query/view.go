@@ -1,7 +1,6 @@
 package query
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -162,7 +161,7 @@ func (t *tables) Sink(of *catalog.Table) (catalog.SinkTraits, error) {
 
 func reserved() error {
 	return failure.User(failure.Message{
-		Field: connectorOption, Primary: fmt.Sprintf("%s is for the views of the program alone", viewConnector), Hint: "take another connector, or read the view",
+		Field: connectorOption, Primary: viewConnector + " is for the views of the program alone", Hint: "take another connector, or read the view",
 	})
 }
 

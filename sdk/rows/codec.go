@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -92,11 +93,12 @@ func choice(t reflect.Type, want types.Type, own types.Type, others ...types.Kin
 	return want, fmt.Errorf("a %s is no %s: it can be %s%s", t, want.AsNullable(), own.Kind, orKinds(others))
 }
 
-func orKinds(kinds []types.Kind) (out string) {
+func orKinds(kinds []types.Kind) string {
+	var out strings.Builder
 	for _, k := range kinds {
-		out += " or " + k.String()
+		out.WriteString(" or " + k.String())
 	}
-	return out
+	return out.String()
 }
 
 // basic returns the codec of a type without parts; nil for another.
@@ -135,7 +137,7 @@ func basic(t reflect.Type, want types.Type) (*codec, error) {
 }
 
 func ofKind(t reflect.Type) (c *codec, own types.Type, others []types.Kind) {
-	switch t.Kind() {
+	switch t.Kind() { //nolint:exhaustive // the others have no type of their own in SQL
 	case reflect.Bool:
 		return boolCodec(), types.Of(types.Boolean), nil
 	case reflect.Int8:

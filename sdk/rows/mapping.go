@@ -84,8 +84,7 @@ func (m *Mapping) fields(t reflect.Type, path string, offset uintptr, depth int)
 	if depth > types.MaxTypeDepth {
 		return fmt.Errorf("%s contains itself", t)
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, err := tagOf(&f)
 		at := path + "." + f.Name
 		switch {

@@ -41,8 +41,7 @@ func (m *Mapping) cells(t reflect.Type, prefix, path string, offset uintptr, dep
 	if depth > types.MaxTypeDepth {
 		return fmt.Errorf("%s contains itself", t)
 	}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		tag, err := tagOf(&f)
 		at := path + "." + f.Name
 		if err != nil {

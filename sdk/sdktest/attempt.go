@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -403,7 +404,7 @@ func (t *running) Submit(id types.CheckpointID, s statebackend.Snapshot) {
 	if f.Kind == uint32(statebackend.Base) {
 		t.chain = nil
 	}
-	t.chain = append(t.chain[:len(t.chain):len(t.chain)], f)
+	t.chain = append(slices.Clip(t.chain), f)
 	if len(t.chain) >= chainMax {
 		t.post(task.Rewrite{})
 	}

@@ -421,5 +421,5 @@ func (t multimapTable) appendAny(keys *stream.Keys, b *stream.Batch) error {
 	for range keys.Len() {
 		orders.Append([]byte("o"))
 	}
-	return orderedMapTable{t.sortedTable}.Put(keys, &orders, b)
+	return orderedMapTable(t).Put(keys, &orders, b)
 }

@@ -17,7 +17,9 @@ func TestEndsMeet(t *testing.T) {
 	g := &jobgraph.Graph{
 		Vertices: []jobgraph.Vertex{
 			{ID: "source", Source: &jobgraph.SourceSpec{UID: "source", Schema: schema}},
-			{ID: "equal", Sink: &jobgraph.SinkSpec{UID: "equal"}}, {ID: "keyed", Sink: &jobgraph.SinkSpec{UID: "keyed"}}, {ID: "dead", Sink: &jobgraph.SinkSpec{UID: "dead"}},
+			{ID: "equal", Sink: &jobgraph.SinkSpec{UID: "equal"}},
+			{ID: "keyed", Sink: &jobgraph.SinkSpec{UID: "keyed"}},
+			{ID: "dead", Sink: &jobgraph.SinkSpec{UID: "dead"}},
 		},
 		Edges: []jobgraph.Edge{
 			{From: "source", To: "equal"},

@@ -297,7 +297,7 @@ func (c *chain) done() { c.signals = c.signals[:len(c.signals)-1] }
 // behind lets an operator that was told of a signal change it, or keep it for later.
 func (c *chain) behind(level int, s *signal) (goes bool, err error) {
 	op := c.ops[level]
-	switch s.element.Kind {
+	switch s.element.Kind { //nolint:exhaustive // the others go on as they are, or are held
 	case stream.BarrierElement:
 		if k, ok := op.(operators.Keeper); ok {
 			c.calls = level

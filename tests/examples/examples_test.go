@@ -3,6 +3,7 @@ package examples
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"slices"
@@ -104,13 +105,13 @@ func (e *example) run(t *testing.T) {
 	if err := written.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	d := r.AwaitDescription(ctx, "the rest of the input", func(d *apiv1.DescribeJobResponse) bool {
+	r.AwaitDescription(ctx, "the rest of the input", func(d *apiv1.DescribeJobResponse) bool {
 		return d.Summary.Restarts > 0 && e.read(d) == partitions*(e.perPart-begin)
 	})
 	if _, err := p.Jobs.StopJob(ctx, &apiv1.StopJobRequest{JobId: r.ID, Drain: true}); err != nil {
 		t.Fatal(err)
 	}
-	d = r.AwaitDescription(ctx, "the end", platformtest.Ended)
+	d := r.AwaitDescription(ctx, "the end", platformtest.Ended)
 	if d.Summary.State != apiv1.JobState_JOB_STATE_STOPPED && d.Summary.State != apiv1.JobState_JOB_STATE_FINISHED {
 		t.Fatalf("the job ended as %s: %v", d.Summary.State, d)
 	}
@@ -135,7 +136,7 @@ func (e *example) submit(ctx context.Context, t *testing.T, p *platformtest.Plat
 	out, err := command.Output()
 	if err != nil {
 		said := ""
-		if exit, is := err.(*exec.ExitError); is {
+		if exit, is := errors.AsType[*exec.ExitError](err); is {
 			said = string(exit.Stderr)
 		}
 		t.Fatalf("submit: %v: %s", err, said)

@@ -3,6 +3,7 @@ package rows_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"testing"
 
@@ -86,7 +87,7 @@ func TestFlagsAreNulls(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := columnar.EachRows(t.Context(), data, flagged.ID, w.Add); err != nil && err != rows.ErrEnough {
+		if err := columnar.EachRows(t.Context(), data, flagged.ID, w.Add); err != nil && !errors.Is(err, rows.ErrEnough) {
 			t.Fatal(err)
 		}
 		if err := w.Close(); err != nil {

@@ -32,7 +32,7 @@ func (program) Version() string { return flavour }
 
 // settings are what the job was told.
 type settings struct {
-	out, source     string
+	out             string
 	rows, rate      int
 	panicAt, exitAt int64
 	factor          int64
