@@ -49,11 +49,7 @@ func (p *Pipeline) describe(job func(*sdk.Env)) (*program, error) {
 	if g.Name == "" {
 		g.Name = "test"
 	}
-	program := jobgraph.ProgramSpec{Name: "test", Build: noSum, Digest: noSum, Args: p.o.Args, Env: env.Environment()}
-	if g.Program != nil {
-		program.Functions = g.Program.Functions
-	}
-	g.Program = &program
+	g.Program = &jobgraph.ProgramSpec{Name: "test", Build: noSum, Digest: noSum, Args: p.o.Args, Env: env.Environment(), Functions: env.Functions()}
 	if err := jobgraph.Validate(g, known{p.wiring.Known(), g}); err != nil {
 		return nil, err
 	}
