@@ -3,6 +3,7 @@ package jobgraph
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"millrace/expr"
 	"millrace/internal/failure"
@@ -23,6 +24,8 @@ type ProgramSpec struct {
 	Digest string
 	// Functions are what expressions of the job may call beside what every cluster has.
 	Functions []FunctionSpec
+	// Sources and Sinks are the connectors that the job has and only the program knows, by their names.
+	Sources, Sinks []string
 }
 
 // FunctionKind tells what a function of a program is to expressions.
@@ -89,7 +92,7 @@ func (p *ProgramSpec) Registry(process *expr.Registry, impl func(*FunctionSpec) 
 // BuildBytes is the length of builds and digests: they are SHA-256.
 const BuildBytes = 32
 
-// Natives tells whether the job has operators that call functions of its program.
+// Natives tells whether tasks of the job need its program: for functions, or for sources and sinks that nobody else has.
 func (g *Graph) Natives() bool {
 	for i := range g.Vertices {
 		for k := range g.Vertices[i].Operators {
@@ -98,7 +101,30 @@ func (g *Graph) Natives() bool {
 			}
 		}
 	}
-	return g.Program != nil && len(g.Program.Functions) > 0
+	p := g.Program
+	return p != nil && (len(p.Functions) > 0 || len(p.Sources) > 0 || len(p.Sinks) > 0)
+}
+
+// Connectors returns which of some sources and sinks the job has, sorted.
+func (g *Graph) Connectors(sources, sinks []string) (ofSources, ofSinks []string) {
+	add := func(to []string, of []string, name string) []string {
+		if slices.Contains(of, name) && !slices.Contains(to, name) {
+			to = append(to, name)
+		}
+		return to
+	}
+	for i := range g.Vertices {
+		v := &g.Vertices[i]
+		if v.Source != nil {
+			ofSources = add(ofSources, sources, v.Source.Connector)
+		}
+		if v.Sink != nil {
+			ofSinks = add(ofSinks, sinks, v.Sink.Connector)
+		}
+	}
+	slices.Sort(ofSources)
+	slices.Sort(ofSinks)
+	return ofSources, ofSinks
 }
 
 // program checks who has the job's functions.
@@ -119,7 +145,31 @@ func (v *validator) program() {
 	if v.atMost("", "program.functions", len(p.Functions), FunctionsMax) {
 		v.functions(p.Functions)
 	}
+	v.own("sources", "source", p.Sources, v.known.Sources())
+	v.own("sinks", "sink", p.Sinks, v.known.Sinks())
 }
+
+// own checks the names of connectors that only the program has.
+func (v *validator) own(list, what string, names, known []string) {
+	if !v.atMost("", "program."+list, len(names), VerticesMax) {
+		return
+	}
+	for i, name := range names {
+		field := fmt.Sprintf("program.%s[%d]", list, i)
+		v.word("", field, name)
+		if contains(known, name) {
+			v.add("", field, "there is a %s connector %s already", what, name)
+		}
+	}
+}
+
+// HasSource tells whether a source connector is the program's own.
+func (p *ProgramSpec) HasSource(connector string) bool {
+	return p != nil && contains(p.Sources, connector)
+}
+
+// HasSink tells whether a sink connector is the program's own.
+func (p *ProgramSpec) HasSink(connector string) bool { return p != nil && contains(p.Sinks, connector) }
 
 func (v *validator) sum(field, text string) {
 	if b, err := hex.DecodeString(text); err != nil || len(b) != BuildBytes {

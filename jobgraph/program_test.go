@@ -62,3 +62,41 @@ func TestFunctionsOfAProgram(t *testing.T) {
 		})
 	}
 }
+
+// TestConnectorsOfAProgram: what only the program has needs no check here, and tasks of the job need the program.
+func TestConnectorsOfAProgram(t *testing.T) {
+	for name, c := range map[string]struct {
+		sources, sinks []string
+		want           string // "" stands
+	}{
+		"there":            {[]string{"feed"}, []string{"ledger"}, ""},
+		"no source":        {nil, []string{"ledger"}, `no source connector is named "feed"`},
+		"no sink":          {[]string{"feed"}, nil, `no sink connector is named "ledger"`},
+		"one that is here": {[]string{"feed", "kafka"}, []string{"ledger"}, "program.sources[1]: there is a source connector kafka already"},
+		"a sink too":       {[]string{"feed"}, []string{"ledger", "print"}, "program.sinks[1]: there is a sink connector print already"},
+		"no name":          {[]string{"feed", ""}, []string{"ledger"}, "program.sources[1]: is empty"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sum := strings.Repeat("00", jobgraph.BuildBytes)
+			g := &jobgraph.Graph{
+				Name: "own",
+				Vertices: []jobgraph.Vertex{{
+					ID:     "v",
+					Source: &jobgraph.SourceSpec{UID: "s", Connector: "feed", Options: map[string]string{"bad": ""}, Schema: types.NewSchema(types.Field{Name: "n", Type: types.Of(types.BigInt)})},
+					Sink:   &jobgraph.SinkSpec{UID: "k", Connector: "ledger", Options: map[string]string{"bad": ""}},
+				}},
+				Program: &jobgraph.ProgramSpec{Name: "p", Build: sum, Digest: sum, Sources: c.sources, Sinks: c.sinks},
+			}
+			err := jobgraph.Validate(g, cluster{})
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			if sources, sinks := g.Connectors(c.sources, c.sinks); !g.Natives() || len(sources) > 1 || len(sinks) > 1 {
+				t.Errorf("the job needs its program: %t, for %v and %v", g.Natives(), sources, sinks)
+			}
+		})
+	}
+	if (&jobgraph.Graph{Program: &jobgraph.ProgramSpec{}}).Natives() {
+		t.Error("a job without any needs its program")
+	}
+}

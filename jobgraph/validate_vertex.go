@@ -98,7 +98,7 @@ func (v *validator) inputSchemas(i int, x *Vertex) []*types.Schema {
 func (v *validator) source(x *Vertex) *types.Schema {
 	s := x.Source
 	found := contains(v.known.Sources(), s.Connector)
-	if !found {
+	if !found && !v.g.Program.HasSource(s.Connector) { // the program has checked the options of its own
 		v.unknown(x.ID, "source.connector", "source connector", s.Connector, v.known.Sources())
 	}
 	if !v.schema(x.ID, "source.schema", s.Schema) {
@@ -132,12 +132,15 @@ func (v *validator) vertexInterval(vertex types.VertexID, field string, d int64)
 }
 
 func (v *validator) sink(x *Vertex, in *types.Schema) {
-	if !contains(v.known.Sinks(), x.Sink.Connector) {
+	found := contains(v.known.Sinks(), x.Sink.Connector)
+	if !found && !v.g.Program.HasSink(x.Sink.Connector) {
 		v.unknown(x.ID, "sink.connector", "sink connector", x.Sink.Connector, v.known.Sinks())
 		return
 	}
 	if in != nil {
 		v.tableColumns(x.ID, "sink", x.Sink.PrimaryKey, x.Sink.Metadata, in)
+	}
+	if in != nil && found {
 		v.foreign(x.ID, "sink", v.known.CheckSink(x.Sink, in))
 	}
 }

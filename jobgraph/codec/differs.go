@@ -81,6 +81,8 @@ func outsideVertices(now, before *jobv1.JobGraph) string {
 		return "its name or version differs"
 	case !proto.Equal(&jobv1.ProgramSpec{Functions: n.GetFunctions()}, &jobv1.ProgramSpec{Functions: b.GetFunctions()}):
 		return "the functions for SQL differ"
+	case !proto.Equal(&jobv1.ProgramSpec{Sources: n.GetSources(), Sinks: n.GetSinks()}, &jobv1.ProgramSpec{Sources: b.GetSources(), Sinks: b.GetSinks()}):
+		return "it has other sources and sinks of the program's own"
 	case !proto.Equal(&jobv1.ProgramSpec{Env: n.GetEnv()}, &jobv1.ProgramSpec{Env: b.GetEnv()}):
 		return "it asks for other environment variables"
 	default:

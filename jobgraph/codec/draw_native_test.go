@@ -44,6 +44,12 @@ func drawProgram(t *rapid.T) *jobgraph.ProgramSpec {
 	for range rapid.IntRange(0, 2).Draw(t, "args") {
 		p.Args = append(p.Args, rapid.String().Draw(t, "arg"))
 	}
+	for range rapid.IntRange(0, 2).Draw(t, "own sources") {
+		p.Sources = append(p.Sources, rapid.String().Draw(t, "source"))
+	}
+	for range rapid.IntRange(0, 2).Draw(t, "own sinks") {
+		p.Sinks = append(p.Sinks, rapid.String().Draw(t, "sink"))
+	}
 	for range rapid.IntRange(0, 2).Draw(t, "functions") {
 		f := jobgraph.FunctionSpec{
 			Name: rapid.String().Draw(t, "name"), Kind: jobgraph.FunctionKind(rapid.IntRange(1, 3).Draw(t, "kind")),

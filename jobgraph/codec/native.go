@@ -79,7 +79,7 @@ func (e *encoder) program(p *jobgraph.ProgramSpec) *jobv1.ProgramSpec {
 	}
 	out := &jobv1.ProgramSpec{
 		Name: p.Name, Version: p.Version, Build: e.sum("program.build", p.Build), Digest: e.sum("program.digest", p.Digest),
-		Args: p.Args, Env: copyTexts(p.Env),
+		Args: p.Args, Env: copyTexts(p.Env), Sources: p.Sources, Sinks: p.Sinks,
 	}
 	for i := range p.Functions {
 		out.Functions = append(out.Functions, e.function(fmt.Sprintf("program.functions[%d]", i), &p.Functions[i]))
@@ -112,6 +112,7 @@ func (d *decoder) program(p *jobv1.ProgramSpec) *jobgraph.ProgramSpec {
 		Env: copyTexts(p.Env),
 	}
 	out.Args = append(out.Args, p.Args...)
+	out.Sources, out.Sinks = append(out.Sources, p.Sources...), append(out.Sinks, p.Sinks...)
 	for i, f := range p.Functions {
 		out.Functions = append(out.Functions, d.function(fmt.Sprintf("program.functions[%d]", i), f))
 	}

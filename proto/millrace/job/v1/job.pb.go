@@ -3854,8 +3854,11 @@ type ProgramSpec struct {
 	Args  []string          `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
 	Env   map[string]string `protobuf:"bytes,5,rep,name=env,proto3" json:"env,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// SHA-256 of the graph as the program described it.
-	Digest        []byte          `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
-	Functions     []*FunctionSpec `protobuf:"bytes,7,rep,name=functions,proto3" json:"functions,omitempty"`
+	Digest    []byte          `protobuf:"bytes,6,opt,name=digest,proto3" json:"digest,omitempty"`
+	Functions []*FunctionSpec `protobuf:"bytes,7,rep,name=functions,proto3" json:"functions,omitempty"`
+	// The names of connectors that the job has and only the program knows.
+	Sources       []string `protobuf:"bytes,8,rep,name=sources,proto3" json:"sources,omitempty"`
+	Sinks         []string `protobuf:"bytes,9,rep,name=sinks,proto3" json:"sinks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3935,6 +3938,20 @@ func (x *ProgramSpec) GetDigest() []byte {
 func (x *ProgramSpec) GetFunctions() []*FunctionSpec {
 	if x != nil {
 		return x.Functions
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetSources() []string {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *ProgramSpec) GetSinks() []string {
+	if x != nil {
+		return x.Sinks
 	}
 	return nil
 }
@@ -5561,7 +5578,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\fNativeColumn\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
 	"\x04type\x18\x02 \x01(\v2\x15.millrace.job.v1.TypeR\x04type\x12\x17\n" +
-	"\anull_of\x18\x03 \x01(\tR\x06nullOf\"\xab\x02\n" +
+	"\anull_of\x18\x03 \x01(\tR\x06nullOf\"\xdb\x02\n" +
 	"\vProgramSpec\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
@@ -5569,7 +5586,9 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x04args\x18\x04 \x03(\tR\x04args\x127\n" +
 	"\x03env\x18\x05 \x03(\v2%.millrace.job.v1.ProgramSpec.EnvEntryR\x03env\x12\x16\n" +
 	"\x06digest\x18\x06 \x01(\fR\x06digest\x12;\n" +
-	"\tfunctions\x18\a \x03(\v2\x1d.millrace.job.v1.FunctionSpecR\tfunctions\x1a6\n" +
+	"\tfunctions\x18\a \x03(\v2\x1d.millrace.job.v1.FunctionSpecR\tfunctions\x12\x18\n" +
+	"\asources\x18\b \x03(\tR\asources\x12\x14\n" +
+	"\x05sinks\x18\t \x03(\tR\x05sinks\x1a6\n" +
 	"\bEnvEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xf7\x02\n" +
