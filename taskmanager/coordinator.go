@@ -53,7 +53,7 @@ func (m *TaskManager) deployCoordinators(d *controlv1.DeployCoordinators) {
 			run = func(ctx context.Context) error { return k.commit(ctx, requests) }
 		}
 		m.wait.Go(func() {
-			if err := run(a.ctx); err != nil && a.ctx.Err() == nil {
+			if err := k.guarded(a.ctx, run); err != nil && a.ctx.Err() == nil {
 				k.failed(err)
 			}
 		})
@@ -103,6 +103,18 @@ type coordinator struct {
 		assigned  *controlv1.EnumeratorAssigned
 		committed types.CheckpointID // by the committer, what it recovered included
 	}
+}
+
+// guarded runs a part of a connector. What one of the job's program throws is the user's failure.
+func (k *coordinator) guarded(ctx context.Context, run func(context.Context) error) (err error) {
+	p, v := k.plan.graph.Program, k.plan.graph.Vertex(k.vertex)
+	switch {
+	case k.d.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER && p.HasSink(v.Sink.Connector):
+		defer userPanic(&err, "sink", v.Sink.UID)
+	case k.d.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_ENUMERATOR && p.HasSource(v.Source.Connector):
+		defer userPanic(&err, "source", v.Source.UID)
+	}
+	return run(ctx)
 }
 
 func (k *coordinator) ready() {

@@ -249,8 +249,11 @@ func (b *builder) channels() *channels.Channels {
 	}
 }
 
-func (b *builder) source() error {
+func (b *builder) source() (err error) {
 	spec := b.vertex.Source
+	if b.plan.graph.Program.HasSource(spec.Connector) {
+		defer userPanic(&err, "source", spec.UID)
+	}
 	src, err := b.m.Connectors.Source(spec.Connector, spec.Options, spec.Schema)
 	if err != nil {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
@@ -359,8 +362,11 @@ func (b *builder) tail(context.Context) error {
 	return nil
 }
 
-func (b *builder) sink() error {
+func (b *builder) sink() (err error) {
 	spec, schema := b.vertex.Sink, b.flow.Output(b.vertex.Source, operators.MainPort)
+	if b.plan.graph.Program.HasSink(spec.Connector) {
+		defer userPanic(&err, "sink", spec.UID)
+	}
 	snk, err := b.m.Connectors.Sink(spec, schema)
 	if err != nil {
 		return fmt.Errorf("sink %s: %w", spec.UID, err)

@@ -12,6 +12,7 @@ import (
 	"millrace/jobgraph/codec"
 	"millrace/operators"
 	"millrace/taskmanager/task"
+	"millrace/types"
 )
 
 // body is what the program of this process has for an attempt: described once, by whichever of its tasks comes first. Attempts
@@ -109,4 +110,11 @@ func (b *builder) open(spec *jobgraph.OperatorSpec, op operators.Operator, ctx *
 		}()
 	}
 	return op.Open(ctx)
+}
+
+// userPanic is to be deferred where a connector of the job's program is called: what it throws is the failure of the user's.
+func userPanic(err *error, what string, uid types.OperatorUID) {
+	if r := recover(); r != nil {
+		*err = failure.With(fmt.Errorf("%s %s: %s", what, uid, stack.Panic(r)), failure.Class{Domain: failure.DomainUser, Retry: failure.Restart})
+	}
 }

@@ -3,10 +3,12 @@ package taskmanager
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"io"
 	"os"
 	"sync"
 
+	"millrace/connectors"
 	"millrace/jobgraph"
 	"millrace/operators"
 )
@@ -23,6 +25,26 @@ type Program interface {
 	// is this process's environment, and the graph's Program notes it. With one it is the body, of a job that was submitted before: there
 	// is nothing else. It may call anything that the user wrote: a panic comes out as an error of the user's, with the stack (stack.Panic).
 	Describe(args []string, env map[string]string) (*jobgraph.Graph, operators.Functions, error)
+}
+
+// Connected is a Program that has sources and sinks of its own.
+type Connected interface {
+	Program
+	// Connectors are these, and no others.
+	Connectors() *connectors.Registry
+}
+
+// WithProgram returns the connectors of a process and those of its program. The error, of the user, is about a name that is taken.
+func WithProgram(process *connectors.Registry, p Program) (*connectors.Registry, error) {
+	c, ok := p.(Connected)
+	if !ok {
+		return process, nil
+	}
+	all, err := process.With(c.Connectors())
+	if err != nil {
+		return nil, fmt.Errorf("connectors of %s: %w", p.Name(), err)
+	}
+	return all, nil
 }
 
 // builds are the programs that this process carries.

@@ -34,9 +34,13 @@ type TaskManager struct {
 }
 
 // StartTaskManager starts a task manager among the job managers at some addresses.
-// It fills JobManager and Incarnation of the options, and closes the tier among them at
+// It fills JobManager and Incarnation of the options, adds the program's connectors, and closes the tier among them at
 // the end, also when it could not start.
 func StartTaskManager(jobManagers []string, o taskmanager.Options) (*TaskManager, error) {
+	var err error
+	if o.Connectors, err = taskmanager.WithProgram(o.Connectors, o.Program); err != nil {
+		return nil, errors.Join(err, closeTier(&o))
+	}
 	finder, err := leader.New(jobManagers)
 	if err != nil {
 		return nil, errors.Join(err, closeTier(&o))
