@@ -12,7 +12,11 @@ import (
 
 // TestMain makes the test binary a program: scripts run it as mini.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mini": func() { sdk.Main(mini) }})
+	testscript.Main(m, map[string]func(){"mini": func() {
+		g := newGate()
+		close(g.open)
+		sdk.Main(mini, own(g, newLedger())...)
+	}})
 }
 
 // mini is a job with functions for SQL, whose argument is the least number that one of them takes.

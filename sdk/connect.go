@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"millrace/cmd/cluster"
 	"millrace/connectors"
 	"millrace/expr"
 	"millrace/internal/failure"
@@ -140,7 +139,7 @@ func (s *Stream[T]) To(uid string, c Connector, options ...Option) {
 
 // takesUpdates refuses a sink that does not take the updates of its stream. A connector that is not known here says so itself.
 func (n *node) takesUpdates(connector string, given map[string]string) {
-	traits, err := cluster.NewWiring(nil).Connectors.SinkTraits(connector, given)
+	traits, err := n.env.own.wiring().Connectors.SinkTraits(connector, given)
 	switch {
 	case err != nil:
 	case traits.Changelog == connectors.AppendOnly:

@@ -24,6 +24,7 @@ type Env struct {
 	counts   map[string]int // of operators without a uid, by what they are
 	problems failure.Problems
 	sql      *sql // nil: the job has no SQL yet
+	own      *connected
 }
 
 // Job is what a job is as a whole. Zero fields leave it to the configuration, as they do in SQL.
@@ -50,9 +51,15 @@ type Job struct {
 	Labels map[string]string
 }
 
-// NewEnv returns an empty job that was given arguments. getenv is asked by Require.
-func NewEnv(args []string, getenv func(string) (string, bool)) *Env {
-	return &Env{args: args, getenv: getenv, asked: make(map[string]string), counts: make(map[string]int)}
+// NewEnv returns an empty job that was given arguments. getenv is asked by Require. Of the options, which are Main's, it takes the sources and sinks.
+func NewEnv(args []string, getenv func(string) (string, bool), options ...MainOption) *Env {
+	var o mainOptions
+	for _, set := range options {
+		set(&o)
+	}
+	e := &Env{args: args, getenv: getenv, asked: make(map[string]string), counts: make(map[string]int), own: new(connected)}
+	e.connect(&o.own)
+	return e
 }
 
 // Args are the arguments of the job: what stands behind -- on the command line. They travel with the job: whoever runs a task of it gets them too.

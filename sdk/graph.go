@@ -36,6 +36,9 @@ func (e *Env) Describe() (*jobgraph.Graph, operators.Functions, error) {
 			return nil, nil, err
 		}
 	}
+	if err := a.checkOwn(); err != nil {
+		return nil, nil, err
+	}
 	return a.graph, a.functions(), nil
 }
 

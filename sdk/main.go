@@ -7,17 +7,16 @@ import "millrace/cmd/command"
 //
 // The job may be described many times in a process; see the package comment on what it may depend on.
 func Main(job func(*Env), options ...MainOption) {
-	var o mainOptions
-	for _, set := range options {
-		set(&o)
-	}
-	command.Main(command.Options{Program: ProgramOf(o.version, job)})
+	command.Main(command.Options{Program: ProgramOf("", job, options...)})
 }
 
 // MainOption says something of the program.
 type MainOption func(*mainOptions)
 
-type mainOptions struct{ version string }
+type mainOptions struct {
+	version string
+	own     connected
+}
 
 // Version is what the program says of itself, for people.
 func Version(text string) MainOption { return func(o *mainOptions) { o.version = text } }

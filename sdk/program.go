@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"millrace/connectors"
 	"millrace/internal/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
@@ -13,16 +14,20 @@ import (
 	"millrace/taskmanager"
 )
 
-// program implements taskmanager.Program: the executable that has a job.
+// program implements taskmanager.Connected: the executable that has a job.
 type program struct {
-	version string
-	job     func(*Env)
+	mainOptions
+	job func(*Env)
 }
 
 // ProgramOf returns the running executable as one that describes a job. Main is what a program calls; this is for those who run a job in their own process.
-func ProgramOf(version string, job func(*Env)) taskmanager.Program {
+func ProgramOf(version string, job func(*Env), options ...MainOption) taskmanager.Program {
 	go taskmanager.OwnBuild() // whoever asks for it first should not have to wait
-	return &program{version, job}
+	p := &program{mainOptions{version: version}, job}
+	for _, set := range options {
+		set(&p.mainOptions)
+	}
+	return p
 }
 
 // Build implements taskmanager.Program.
@@ -34,6 +39,9 @@ func (*program) Name() string { return strings.TrimSuffix(filepath.Base(os.Args[
 // Version implements taskmanager.Program.
 func (p *program) Version() string { return p.version }
 
+// Connectors implements taskmanager.Connected.
+func (p *program) Connectors() *connectors.Registry { return &p.own.registry }
+
 // Describe implements taskmanager.Program.
 func (p *program) Describe(args []string, env map[string]string) (*jobgraph.Graph, operators.Functions, error) {
 	getenv := os.LookupEnv
@@ -41,6 +49,7 @@ func (p *program) Describe(args []string, env map[string]string) (*jobgraph.Grap
 		getenv = func(name string) (value string, ok bool) { value, ok = env[name]; return value, ok }
 	}
 	e := NewEnv(args, getenv)
+	e.connect(&p.own)
 	if err := call(p.job, e); err != nil {
 		return nil, nil, err
 	}
@@ -51,10 +60,11 @@ func (p *program) Describe(args []string, env map[string]string) (*jobgraph.Grap
 	if g.Name == "" {
 		g.Name = p.Name()
 	}
-	if !g.Natives() && len(e.Functions()) == 0 { // what calls no function runs anywhere
+	if !g.Natives() && len(e.Functions()) == 0 && p.own.empty() { // it runs anywhere, and so does all SQL
 		return g, functions, nil
 	}
 	g.Program = &jobgraph.ProgramSpec{Name: p.Name(), Version: p.version, Build: p.Build(), Args: args, Env: e.Environment(), Functions: e.Functions()}
+	g.Program.Sources, g.Program.Sinks = g.Connectors(p.own.registry.Sources(), p.own.registry.Sinks())
 	if g.Program.Digest, err = codec.Digest(g); err != nil {
 		return nil, nil, err
 	}

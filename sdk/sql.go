@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"millrace/catalog"
-	"millrace/cmd/cluster"
 	"millrace/expr"
 	"millrace/internal/failure"
 	"millrace/jobgraph"
@@ -35,7 +34,7 @@ func (e *Env) language() *sql {
 	if e.sql != nil {
 		return e.sql
 	}
-	w := cluster.NewWiring(nil)
+	w := e.own.wiring()
 	functions, err := w.Functions.With()
 	if err == nil {
 		given := make(map[string]string)

@@ -54,7 +54,7 @@ func newSQL(a *app) *cobra.Command {
 	}
 	if a.program != nil {
 		cmd.Use, cmd.Args = "sql [flags] [-- ARGUMENT...]", cobra.ArbitraryArgs
-		cmd.Long += "\n\nStatements may call the functions that the program's job has for SQL, whose arguments stand behind --."
+		cmd.Long += "\n\nStatements may call the functions that the program's job has for SQL, whose arguments stand behind --, and name the program's connectors."
 	}
 	keys := clusterFlags(cmd)
 	cmd.Flags().StringVarP(&f.file, "file", "f", "", "file with the statements, - for the standard input")
@@ -269,6 +269,9 @@ func (s *sqlRun) run(brokers string, r *script.Runner) (err error) {
 	wiring := cluster.NewWiring(nil)
 	functions, err := s.functions(wiring.Functions, s.flags.args)
 	if err != nil {
+		return err
+	}
+	if wiring.Connectors, err = s.connectors(wiring.Connectors); err != nil {
 		return err
 	}
 	s.calls.owned(r)

@@ -159,6 +159,11 @@ func (t *tables) Sink(of *catalog.Table) (catalog.SinkTraits, error) {
 	return catalog.SinkTraits{}, failure.User(failure.Message{Primary: "a view of the program is read and not written", Hint: "write to a table of CREATE TABLE"})
 }
 
+// Reserved tells whether a connector's name is the planner's.
+func Reserved(connector string) bool {
+	return connector == viewConnector || connector == outputConnector
+}
+
 func reserved() error {
 	return failure.User(failure.Message{
 		Field: connectorOption, Primary: viewConnector + " is for the views of the program alone", Hint: "take another connector, or read the view",

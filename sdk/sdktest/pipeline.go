@@ -31,6 +31,8 @@ type Options struct {
 	// Args are the arguments of the job, Env what Require finds.
 	Args []string
 	Env  map[string]string
+	// Program are the options of the program whose job it is: SQL knows its sources and sinks by their names. They are replaced as all others are.
+	Program []sdk.MainOption
 	// Parallelism is that of operators that name none; 0 is the job's, and where it names none, 1.
 	Parallelism int
 	// Splits says how many splits a source has, by its uid: 1 where it is not named. Push fills the first.

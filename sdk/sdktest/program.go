@@ -31,7 +31,7 @@ func (p *Pipeline) describe(job func(*sdk.Env)) (*program, error) {
 	env := sdk.NewEnv(p.o.Args, func(name string) (value string, ok bool) {
 		value, ok = p.o.Env[name]
 		return value, ok
-	})
+	}, p.o.Program...)
 	job(env)
 	described, functions, err := env.Describe()
 	if err != nil {
