@@ -33,21 +33,11 @@ const (
 // count; the topic is filled before the clock starts, and what the job wrote is
 // read back, read_committed, and compared.
 func (r run) measureKafka(ctx context.Context) (line, error) {
-	dir, err := os.MkdirTemp("", "millrace-bench-")
+	dir, broker, end, err := launch(ctx, inTopic, outTopic)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	broker, err := realkafka.Launch(ctx, filepath.Join(dir, "kafka"))
-	if err != nil {
-		return nil, fmt.Errorf("start the broker: %w", err)
-	}
-	defer broker.Close()
-	for _, topic := range []string{inTopic, outTopic} {
-		if err := broker.CreateTopic(ctx, topic, partitions); err != nil {
-			return nil, err
-		}
-	}
+	defer end()
 	job := &measuredJob{run: r, sink: &checkedSink{}}
 	if err := job.executeKafka(ctx, dir, broker.Addr()); err != nil {
 		return nil, err
@@ -62,6 +52,27 @@ func (r run) measureKafka(ctx context.Context) (line, error) {
 	out := job.result(ctx)
 	out.Scenario = "kafka-json"
 	return out, nil
+}
+
+// launch starts a broker with topics, in a folder that end removes with it.
+func launch(ctx context.Context, topics ...string) (dir string, broker *realkafka.Broker, end func(), err error) {
+	if dir, err = os.MkdirTemp("", "millrace-bench-"); err != nil {
+		return "", nil, nil, err
+	}
+	if broker, err = realkafka.Launch(ctx, filepath.Join(dir, "kafka")); err != nil {
+		return "", nil, nil, errors.Join(fmt.Errorf("start the broker: %w", err), os.RemoveAll(dir))
+	}
+	end = func() {
+		broker.Close()
+		_ = os.RemoveAll(dir)
+	}
+	for _, topic := range topics {
+		if err := broker.CreateTopic(ctx, topic, partitions); err != nil {
+			end()
+			return "", nil, nil, err
+		}
+	}
+	return dir, broker, end, nil
 }
 
 // executeKafka fills the topic, runs the measured job, and reads its output back.

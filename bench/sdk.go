@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -113,19 +112,11 @@ func (r run) describe(env *sdk.Env) {
 
 // measureSDK runs the main job as SQL, and from Go by column and by row, over one topic of a real broker, in turns.
 func (r run) measureSDK(ctx context.Context) (line, error) {
-	dir, err := os.MkdirTemp("", "millrace-bench-")
+	dir, broker, end, err := launch(ctx, inTopic)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	broker, err := realkafka.Launch(ctx, filepath.Join(dir, "kafka"))
-	if err != nil {
-		return nil, fmt.Errorf("start the broker: %w", err)
-	}
-	defer broker.Close()
-	if err := broker.CreateTopic(ctx, inTopic, partitions); err != nil {
-		return nil, err
-	}
+	defer end()
 	want, err := r.expectedWhole(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("direct computation: %w", err)
