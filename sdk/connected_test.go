@@ -162,7 +162,7 @@ func TestOwnConnectorsThatAreWrong(t *testing.T) {
 	}, sdk.Source("kafka", g.source()), sdk.Source("print", g.source()), sdk.Sink("program-view", l.sink()), sdk.Source("counter", g.source()),
 		sdk.Sink("", l.sink()), sdk.Sink("a table", l.sink()), sdk.Sink("empty", connectors.SinkFactory{}))
 	bad := described(func(e *sdk.Env) {
-		in := sdk.From[int64](e, "untold", sdk.Connect{Name: "counter", Options: map[string]string{"untill": "3"}})
+		in := sdk.From[int64](e, "untold", sdk.Connect{Name: "counter", Options: map[string]string{"untl": "3"}})
 		in.To("marked", sdk.Connect{Name: "ledger", Options: map[string]string{"page": "1"}})
 		texts := sdk.From[string](e, "texts", sdk.Connect{Name: "counter", Options: map[string]string{"until": "3"}})
 		sdk.Map(texts, func(*string) (wide, error) { return wide{}, nil }).To("wide", sdk.Connect{Name: "ledger"})
@@ -172,7 +172,7 @@ func TestOwnConnectorsThatAreWrong(t *testing.T) {
 		sdk.Query[int64](e, "sum", "SELECT COUNT(*) AS `value` FROM (VALUES (1)) AS t (k)").To("sum-out", sdk.Connect{Name: "ledger"})
 	})
 	options := described(func(e *sdk.Env) {
-		in := sdk.From[int64](e, "untold", sdk.Connect{Name: "counter", Options: map[string]string{"untill": "3"}})
+		in := sdk.From[int64](e, "untold", sdk.Connect{Name: "counter", Options: map[string]string{"untl": "3"}})
 		in.To("marked", sdk.Connect{Name: "ledger", Options: map[string]string{"page": "1"}})
 		texts := sdk.From[string](e, "texts", sdk.Connect{Name: "counter", Options: map[string]string{"until": "3"}})
 		sdk.Map(texts, func(*string) (wide, error) { return wide{}, nil }).To("wide", sdk.Connect{Name: "ledger"})
@@ -189,7 +189,7 @@ func TestOwnConnectorsThatAreWrong(t *testing.T) {
 			"connected_test.go:", "the stream has updates, and a sink of ledger takes rows that only come", "field until: 0 is less than 1",
 		}},
 		{options, []string{
-			"connected_test.go:", "the source untold: untill: unknown option", "the sink marked: page: unknown option", "the source texts: it gives one column BIGINT",
+			"connected_test.go:", "the source untold: untl: unknown option", "the sink marked: page: unknown option", "the source texts: it gives one column BIGINT",
 			"the sink wide: panic: it has four columns",
 		}},
 	} {

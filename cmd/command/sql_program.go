@@ -25,7 +25,7 @@ type calls struct {
 
 // connectors returns what tables may have: the connectors of the process, and of the program where functions found that it describes a job.
 func (s *sqlRun) connectors(process *connectors.Registry) (*connectors.Registry, error) {
-	c, ok := s.app.program.(taskmanager.Connected)
+	c, ok := s.program.(taskmanager.Connected)
 	if !ok || s.calls.program == nil {
 		return process, nil
 	}
