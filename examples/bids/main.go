@@ -1,6 +1,6 @@
 // Command bids counts the bids of each auction in windows of ten seconds: the main job, from Go.
 //
-//	bids run                                    on a cluster in this process, with a broker of its own
+//	bids run                                    on a cluster in this process, over a broker at localhost:9092
 //	bids submit --cluster ... -- -columns       on a cluster that has task managers of this binary
 package main
 
