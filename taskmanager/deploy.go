@@ -268,7 +268,8 @@ func (b *builder) source() (err error) {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
 	}
 	b.closes = append(b.closes, func() { _ = reader.Close() })
-	if reader, err = b.computed(reader, spec); err != nil {
+	ctx := &operators.Context{Task: b.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.plan.zone, Functions: b.functions, Pool: b.m.Pool}
+	if reader, err = task.Computed(reader, spec, ctx); err != nil {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
 	}
 	var g *watermark.Generator
@@ -288,53 +289,22 @@ func (b *builder) source() (err error) {
 	return nil
 }
 
-// computed returns a reader of the columns that the source gives.
-func (b *builder) computed(r connectors.Reader, spec *jobgraph.SourceSpec) (connectors.Reader, error) {
-	if len(spec.Computed) == 0 {
-		return r, nil
-	}
-	columns := make([]expr.Expr, len(spec.Computed))
-	for i, p := range spec.Computed {
-		columns[i] = p.Expr
-	}
-	session := (&operators.Context{Task: b.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.plan.zone}).Session()
-	p, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.functions)
-	if err != nil {
-		return nil, failure.User(err)
-	}
-	return task.Computed(r, p, b.m.Pool), nil
-}
-
 // chain opens the operators.
 func (b *builder) chain(context.Context) error {
-	in := b.flow.Inputs
-	if b.vertex.Source != nil {
-		in = []*types.Schema{b.vertex.Source.Output()}
+	common := operators.Context{
+		Task: b.id, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(), KeyGroups: b.keyGroups(), Pool: b.m.Pool,
+		State: b.parts.Store, Time: b.parts.Time, Zone: b.plan.zone, RowsMax: b.m.RowsMax, Functions: b.functions, Wake: b.running.box.Wake,
 	}
-	for i := range b.vertex.Operators {
-		spec := &b.vertex.Operators[i]
+	for spec, ctx := range operators.Contexts(b.vertex, b.flow, common, b.parts.Watermarks) {
 		op, err := b.operator(spec)
 		if err != nil {
 			return err
-		}
-		ctx := &operators.Context{
-			Task: b.id, Operator: spec.UID, Parallelism: b.parallelism(), MaxParallelism: b.plan.graph.KeyGroups(),
-			KeyGroups: b.keyGroups(), Inputs: in, Output: b.flow.Operators[i], Pool: b.m.Pool, State: b.parts.Store,
-			Watermark: stream.NoWatermark, Time: b.parts.Time, Zone: b.plan.zone, RowsMax: b.m.RowsMax, Counts: &operators.Counts{},
-			Functions: b.functions, Wake: b.running.box.Wake,
-		}
-		if w, ok := b.parts.Watermarks[spec.UID]; ok {
-			ctx.Watermark = w
-		}
-		if i == len(b.vertex.Operators)-1 {
-			ctx.Sides = b.flow.Sides
 		}
 		if err := b.open(spec, op, ctx); err != nil {
 			return fmt.Errorf("open operator %s: %w", spec.UID, err)
 		}
 		b.closes = append(b.closes, func() { _ = op.Close() })
 		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts, Native: spec.Kind() == jobgraph.KindNative})
-		in = []*types.Schema{b.flow.Operators[i]}
 	}
 	return nil
 }

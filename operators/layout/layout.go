@@ -32,30 +32,19 @@ func Declared(r *operators.Registry, functions *expr.Registry, g *jobgraph.Graph
 	if flow == nil {
 		return nil, failure.Internalf("vertex %s has no flow", v.ID)
 	}
-	in := flow.Inputs
-	if v.Source != nil {
-		in = []*types.Schema{v.Source.Output()}
-	}
 	if functions, err = g.Program.Registry(functions, func(*jobgraph.FunctionSpec) any { return kernel.Elsewhere{} }); err != nil {
 		return nil, err
 	}
 	recorder := &recorder{Store: store}
 	var pool stream.Pool
-	for i := range v.Operators {
-		spec := &v.Operators[i]
-		ctx := &operators.Context{
-			Task: types.TaskID{Vertex: v.ID}, Operator: spec.UID, Parallelism: 1, MaxParallelism: g.KeyGroups(),
-			KeyGroups: types.KeyGroupRangeOf(0, 1, g.KeyGroups()), Inputs: in, Output: flow.Operators[i], Pool: &pool, State: recorder,
-			Watermark: stream.NoWatermark, Time: new(operators.Time), RowsMax: stream.RowsMax, Counts: &operators.Counts{},
-			Functions: functions,
-		}
-		if i == len(v.Operators)-1 {
-			ctx.Sides = flow.Sides
-		}
+	common := operators.Context{
+		Task: types.TaskID{Vertex: v.ID}, Parallelism: 1, MaxParallelism: g.KeyGroups(), KeyGroups: types.KeyGroupRangeOf(0, 1, g.KeyGroups()),
+		Pool: &pool, State: recorder, Time: new(operators.Time), RowsMax: stream.RowsMax, Functions: functions,
+	}
+	for spec, ctx := range operators.Contexts(v, flow, common, nil) {
 		if err := open(r, spec, ctx); err != nil {
 			return nil, fmt.Errorf("vertex %s: %w", v.ID, err)
 		}
-		in = []*types.Schema{flow.Operators[i]}
 	}
 	return recorder.declared, nil
 }

@@ -8,8 +8,6 @@ import (
 
 	"millrace/checkpoint"
 	"millrace/connectors"
-	"millrace/expr"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/operators"
@@ -134,7 +132,8 @@ func (b *builder) source() (err error) {
 	r := &reader{source: s, pool: &b.p.pool, waker: b.t}
 	s.readers = append(s.readers, r)
 	of, column := connectors.Reader(r), 0
-	if of, err = b.computed(of); err != nil {
+	ctx := &operators.Context{Task: b.t.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.p.program.zone, Functions: b.p.program.callable, Pool: &b.p.pool}
+	if of, err = task.Computed(of, spec, ctx); err != nil {
 		return err
 	}
 	// Watermarks come whenever there is nothing to read. To look for idle splits in between is all that the interval is for.
@@ -153,53 +152,22 @@ func (b *builder) source() (err error) {
 	return nil
 }
 
-// computed returns a reader of the columns that the source gives.
-func (b *builder) computed(r connectors.Reader) (connectors.Reader, error) {
-	spec := b.vertex.Source
-	if len(spec.Computed) == 0 {
-		return r, nil
-	}
-	columns := make([]expr.Expr, len(spec.Computed))
-	for i, c := range spec.Computed {
-		columns[i] = c.Expr
-	}
-	session := (&operators.Context{Task: b.t.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.p.program.zone}).Session()
-	projection, err := session.CompileProjection(columns, spec.Schema, spec.Output(), b.p.program.callable)
-	if err != nil {
-		return nil, failure.User(err)
-	}
-	return task.Computed(r, projection, &b.p.pool), nil
-}
-
 // chain opens the operators.
 func (b *builder) chain() error {
-	in := b.flow.Inputs
-	if b.vertex.Source != nil {
-		in = []*types.Schema{b.vertex.Source.Output()}
+	common := operators.Context{
+		Task: b.t.id, Parallelism: b.width, MaxParallelism: b.p.program.graph.KeyGroups(), KeyGroups: b.t.groups, Pool: &b.p.pool,
+		State: b.parts.Store, Time: b.parts.Time, Zone: b.p.program.zone, Functions: b.p.program.callable, RowsMax: b.p.rowsMax(), Wake: b.t.wakeLater,
 	}
-	for i := range b.vertex.Operators {
-		spec := &b.vertex.Operators[i]
+	for spec, ctx := range operators.Contexts(b.vertex, b.flow, common, b.parts.Watermarks) {
 		op, err := b.operator(spec)
 		if err != nil {
 			return err
-		}
-		ctx := &operators.Context{
-			Task: b.t.id, Operator: spec.UID, Parallelism: b.width, MaxParallelism: b.p.program.graph.KeyGroups(), KeyGroups: b.t.groups,
-			Inputs: in, Output: b.flow.Operators[i], Pool: &b.p.pool, State: b.parts.Store, Watermark: stream.NoWatermark, Time: b.parts.Time,
-			Zone: b.p.program.zone, Functions: b.p.program.callable, RowsMax: b.p.rowsMax(), Counts: &operators.Counts{}, Wake: b.t.wakeLater,
-		}
-		if w, ok := b.parts.Watermarks[spec.UID]; ok {
-			ctx.Watermark = w
-		}
-		if i == len(b.vertex.Operators)-1 {
-			ctx.Sides = b.flow.Sides
 		}
 		b.onFailure(func() { _ = op.Close() })
 		if err := op.Open(ctx); err != nil {
 			return fmt.Errorf("open operator %s: %w", spec.UID, err)
 		}
 		b.parts.Chain = append(b.parts.Chain, task.Link{UID: spec.UID, Operator: op, Counts: ctx.Counts, Native: spec.Kind() == jobgraph.KindNative})
-		in = []*types.Schema{b.flow.Operators[i]}
 	}
 	return nil
 }

@@ -2,7 +2,11 @@ package task
 
 import (
 	"millrace/connectors"
+	"millrace/expr"
 	"millrace/expr/kernel"
+	"millrace/internal/failure"
+	"millrace/jobgraph"
+	"millrace/operators"
 	"millrace/stream"
 )
 
@@ -14,9 +18,21 @@ type computed struct {
 	pool    *stream.Pool
 }
 
-// Computed returns a reader that gives the columns of p, computed of those that r gives. It takes r over.
-func Computed(r connectors.Reader, p *kernel.Projection, pool *stream.Pool) connectors.Reader {
-	return &computed{Reader: r, columns: p, pool: pool}
+// Computed returns a reader of the columns that a source gives, computed of those that r reads, or r where it gives what it reads. It takes r over. Of the
+// context it needs what expressions go by: task, operator, time, zone, functions and pool.
+func Computed(r connectors.Reader, spec *jobgraph.SourceSpec, ctx *operators.Context) (connectors.Reader, error) {
+	if len(spec.Computed) == 0 {
+		return r, nil
+	}
+	columns := make([]expr.Expr, len(spec.Computed))
+	for i, c := range spec.Computed {
+		columns[i] = c.Expr
+	}
+	p, err := ctx.Session().CompileProjection(columns, spec.Schema, spec.Output(), ctx.Functions)
+	if err != nil {
+		return nil, failure.User(err)
+	}
+	return &computed{Reader: r, columns: p, pool: ctx.Pool}, nil
 }
 
 // Began implements connectors.Locator.
