@@ -9,6 +9,7 @@ import (
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/native"
+	"millrace/operators/window"
 	"millrace/sdk/rows"
 	"millrace/statebackend"
 	"millrace/stream"
@@ -42,8 +43,8 @@ func Aggregate[K, T, Acc, Out any](w *Windowed[K, T], uid string, of Aggregator[
 	if w.window.spec.Kind == jobgraph.Session {
 		w.env.Problemf("windows that are sessions have no row-level aggregate: use AggregateColumns, or KeyedProcess with a timer")
 	}
-	if w.window.spec.Parts() < 1 || w.window.spec.Size < time.Millisecond || w.window.spec.Size%time.Millisecond != 0 {
-		w.env.Problemf("windows have a size of whole milliseconds, at least one slide, not %s", w.window.spec.Size)
+	if err := window.Check(&w.window.spec); err != nil {
+		w.env.Problemf("%s", err)
 		return broken[Out](w.env)
 	}
 	if m == nil || acc == nil {
@@ -60,7 +61,7 @@ func Aggregate[K, T, Acc, Out any](w *Windowed[K, T], uid string, of Aggregator[
 	n := w.env.stateful("aggregate", uid, options, w.hash())
 	n.native(spec, func() native.Function {
 		return &aggregate[K, T, Acc, Out]{
-			guard: guardOf(n), windows: w, of: of, cells: cells, tile: w.tile(), keys: rows.NewTile[K](w.keys, nil), out: newCollector[Out](m),
+			guard: guardOf(n), windows: w, shape: window.ShapeOf(&w.window.spec), of: of, cells: cells, tile: w.tile(), keys: rows.NewTile[K](w.keys, nil), out: newCollector[Out](m),
 		}
 	})
 	w.keepLate(n)
@@ -74,6 +75,7 @@ const windowsTable = "windows"
 type aggregate[K, T, Acc, Out any] struct {
 	guard
 	windows *Windowed[K, T]
+	shape   window.Shape
 	of      Aggregator[K, T, Acc, Out]
 	cells   *rows.Cells
 	tile    *rows.Tile[T]
@@ -87,7 +89,8 @@ type aggregate[K, T, Acc, Out any] struct {
 	all       *stream.Keys // of the batch
 	watermark int64
 
-	ends      []int64 // of the rows of a tile
+	firsts    []int64 // the ends of the first windows of the rows of a tile
+	ends      []int64 // of those under way
 	distinct  []int64
 	positions []int32 // of the rows of a tile in one window
 	some      stream.Keys
@@ -106,7 +109,7 @@ func (a *aggregate[K, T, Acc, Out]) Open(rt *native.Runtime) (err error) {
 	a.rt, a.table, a.watermark = rt, rt.Tables.Values[windowsTable], int64(rt.Watermark)
 	a.open(rt.Context)
 	a.out.out = rt.Out(operators.MainPort)
-	a.slots, a.ends = make([]statebackend.Slot, rows.TileRows), make([]int64, rows.TileRows)
+	a.slots, a.firsts, a.ends = make([]statebackend.Slot, rows.TileRows), make([]int64, rows.TileRows), make([]int64, rows.TileRows)
 	types := rt.Spec.KeyTypes()
 	a.builder = stream.NewKeyBuilder(rt.Pool, types, rows.TileRows)
 	a.vectors = make([]stream.Vector, len(types))
@@ -140,39 +143,34 @@ func (a *aggregate[K, T, Acc, Out]) Rows(_ int, b *stream.Batch, from int) (to i
 
 // add adds a tile to each of the windows that its rows are in: the last window of each row, then the one before it, and so on.
 func (a *aggregate[K, T, Acc, Out]) add(b *stream.Batch, tile []T, from int) error {
-	w := &a.windows.window.spec
 	times := &b.Columns[a.windows.rowtime()]
-	for back := range w.Parts() {
-		ends := a.ends[:len(tile)]
-		for i := range ends {
-			ends[i] = windowEnd(w, stream.Value[int64](times, b.Row(from+i)), back)
-		}
-		if err := a.addTo(tile, ends, from); err != nil {
-			return err
-		}
-	}
-	a.noteLate(b, w, times, len(tile), from)
-	return nil
-}
-
-// noteLate finds the rows that were late for all of their windows.
-func (a *aggregate[K, T, Acc, Out]) noteLate(b *stream.Batch, w *jobgraph.WindowSpec, times *stream.Vector, n, from int) {
-	if a.watermark == int64(stream.NoWatermark) {
-		a.rt.Counts.Folded += int64(n)
-		return
-	}
-	for i := range n {
-		row := b.Row(from + i)
-		if windowEnd(w, stream.Value[int64](times, row), 0)-1 <= a.watermark {
-			a.late = append(a.late, int32(row))
+	firsts, ends := a.firsts[:len(tile)], a.ends[:len(tile)]
+	for i := range ends {
+		firsts[i] = a.shape.End(stream.Value[int64](times, b.Row(from+i)))
+		ends[i] = a.shape.Last(firsts[i])
+		if ends[i]-1 <= a.watermark {
+			a.late = append(a.late, int32(b.Row(from+i)))
 		} else {
 			a.rt.Counts.Folded++
 		}
 	}
+	for range a.shape.Parts() {
+		if err := a.addTo(tile, ends, from); err != nil {
+			return err
+		}
+		for i, end := range ends {
+			if end == firsts[i] || end == noWindow {
+				ends[i] = noWindow
+			} else {
+				ends[i] = end - a.shape.Pane()
+			}
+		}
+	}
+	return nil
 }
 
-// noWindow stands for the end of a window that is none.
-const noWindow = -1 << 63
+// noWindow stands for the end of a window that is none: no watermark is behind it.
+const noWindow = int64(stream.NoWatermark)
 
 // addTo adds each row of a tile to the window that ends at a time, but for those of windows that are closed.
 func (a *aggregate[K, T, Acc, Out]) addTo(tile []T, ends []int64, from int) error {
@@ -223,33 +221,6 @@ func (a *aggregate[K, T, Acc, Out]) addRows(end int64, tile []T, from int) error
 	return nil
 }
 
-// windowEnd returns the end, in milliseconds, of the window that a time is in as its last one but back; noWindow where it is in none.
-func windowEnd(w *jobgraph.WindowSpec, at, back int64) int64 {
-	size, slide := w.Size.Milliseconds(), w.Slide.Milliseconds()
-	switch w.Kind {
-	case jobgraph.Hopping:
-		start := floor(at, slide, w.Offset.Milliseconds()) - back*slide
-		return start + size
-	case jobgraph.Cumulating:
-		start := floor(at, size, w.Offset.Milliseconds())
-		if end := start + size - back*slide; end > at {
-			return end
-		}
-		return noWindow
-	default:
-		return floor(at, size, w.Offset.Milliseconds()) + size
-	}
-}
-
-// floor returns the last multiple of a size, moved by an offset, that is not behind a time.
-func floor(at, size, offset int64) int64 {
-	rest := (at - offset) % size
-	if rest < 0 {
-		rest += size
-	}
-	return at - rest
-}
-
 // Fire gives the windows that event time closes, the earliest first.
 func (a *aggregate[K, T, Acc, Out]) Fire(w stream.Watermark) (done bool, err error) {
 	defer a.recovered(&err)
@@ -295,7 +266,7 @@ func (a *aggregate[K, T, Acc, Out]) results(slots []statebackend.Slot) error {
 	if err != nil {
 		return err
 	}
-	w := WindowOf[K]{End: timeOf(a.firing), Start: timeOf(a.start(a.firing))}
+	w := WindowOf[K]{End: timeOf(a.firing), Start: timeOf(a.shape.Start(a.firing))}
 	a.row = func() any {
 		return fmt.Sprintf("of the window from %s of key %v", w.Start.Format(time.RFC3339Nano), w.Key)
 	}
@@ -312,15 +283,6 @@ func (a *aggregate[K, T, Acc, Out]) results(slots []statebackend.Slot) error {
 	}
 	a.row = nil
 	return a.out.settle()
-}
-
-// start returns the start of the window with an end.
-func (a *aggregate[K, T, Acc, Out]) start(end int64) int64 {
-	w := &a.windows.window.spec
-	if w.Kind == jobgraph.Cumulating {
-		return floor(end-1, w.Size.Milliseconds(), w.Offset.Milliseconds())
-	}
-	return end - w.Size.Milliseconds()
 }
 
 func (a *aggregate[K, T, Acc, Out]) Close() error {

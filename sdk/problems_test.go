@@ -63,6 +63,25 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Windows that can't be are refused in the words of the engine.
+func TestWindowsThatCannotBe(t *testing.T) {
+	for _, c := range []struct {
+		w    sdk.Window
+		want string
+	}{
+		{sdk.Hop(10*time.Second, 3*time.Second), "window slide 3s must be whole milliseconds, and the size 10s a multiple of it"},
+		{sdk.Tumble(time.Microsecond), "window size 1µs must be whole milliseconds, at least 1"},
+		{sdk.Tumble(time.Second).Offset(time.Minute), "window offset 1m0s must be whole milliseconds and smaller than the size 1s"},
+		{sdk.Session(time.Second), "windows that are sessions have no row-level aggregate"},
+	} {
+		env := sdk.NewEnv(nil, nil)
+		totals(c.w, false)(env)
+		if _, _, err := env.Describe(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+}
+
 // A stream with updates goes where they are understood.
 func TestUpdatesNeedAPlace(t *testing.T) {
 	env := sdk.NewEnv(nil, nil)

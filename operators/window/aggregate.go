@@ -78,7 +78,7 @@ func checkSpec(spec *jobgraph.WindowAggregateSpec) error {
 	case spec.Partial && (spec.Window.Processing || spec.Window.Kind > jobgraph.Cumulating):
 		return fmt.Errorf("windows in processing time, sessions, and windows that rows have already need one phase")
 	default:
-		return checkWindow(&spec.Window)
+		return Check(&spec.Window)
 	}
 }
 
@@ -160,9 +160,9 @@ func (a *Aggregate) bind(in *types.Schema) (err error) {
 		a.weights = in.Len() - 1
 	}
 	switch a.splitter.each = len(a.plan.Counted) > 0 || a.plan.Unmerged; {
-	case a.splitter.parts() > 1 && !a.splitter.each:
+	case a.splitter.Parts() > 1 && !a.splitter.each:
 		a.panes = &panes{}
-	case a.splitter.parts() == 1:
+	case a.splitter.Parts() == 1:
 		a.splitter.each = false
 	}
 	a.reader, err = stream.NewKeyReader(in, a.keys)
@@ -203,7 +203,7 @@ func (a *Aggregate) process(b *stream.Batch) error {
 	}
 	shifts := int64(1)
 	if a.splitter.each {
-		shifts = a.splitter.parts()
+		shifts = a.splitter.Parts()
 	}
 	late := int64(0)
 	for i := range shifts {
@@ -430,7 +430,7 @@ func (a *Aggregate) rows(part statebackend.Part, slots []statebackend.Slot, end 
 	}
 	at := len(a.spec.Keys)
 	if a.spec.Window.Kind != jobgraph.Attached {
-		b.Columns[at] = constantTime(a.ctx, at, a.splitter.start(end), len(slots))
+		b.Columns[at] = constantTime(a.ctx, at, a.splitter.Start(end), len(slots))
 	}
 	b.Columns[at+1] = constantTime(a.ctx, at+1, end, len(slots))
 	if err := a.output.Finish(b, part, slots, at+2); err != nil {

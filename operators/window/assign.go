@@ -32,7 +32,7 @@ func NewAssign(o *jobgraph.OperatorSpec) (operators.Operator, error) {
 	if k := spec.Window.Kind; k == jobgraph.Session || k == jobgraph.Attached {
 		return nil, failure.Userf("window assign %s: %s windows can't be assigned", o.UID, k)
 	}
-	if err := checkWindow(&spec.Window); err != nil {
+	if err := Check(&spec.Window); err != nil {
 		return nil, failure.Userf("window assign %s: %w", o.UID, err)
 	}
 	return &Assign{spec: spec}, nil
@@ -70,7 +70,7 @@ func (a *Assign) Process(_ int, b *stream.Batch) error {
 		if t < -timeMax || t > timeMax {
 			return failure.Userf("window assign %s: time column %s has a value beyond the times that windows cover", a.ctx.Operator, a.splitter.name)
 		}
-		a.panes = append(a.panes, a.splitter.end(t))
+		a.panes = append(a.panes, a.splitter.End(t))
 	}
 	a.part, a.from = 0, 0
 	return nil
@@ -110,7 +110,7 @@ func (a *Assign) Next() (operators.Output, error) {
 		to := min(a.from+a.ctx.RowsMax, a.batch.Rows())
 		b := a.rows(a.from, to)
 		if a.from = to; to == a.batch.Rows() {
-			if a.part, a.from = a.part+1, 0; a.part == a.splitter.parts() {
+			if a.part, a.from = a.part+1, 0; a.part == a.splitter.Parts() {
 				a.batch.Release()
 				a.batch = nil
 			}
@@ -128,7 +128,7 @@ func (a *Assign) rows(from, to int) *stream.Batch {
 	a.sel = a.sel[:0]
 	shift := a.part * a.splitter.pane
 	for i, pane := range a.panes[from:to] {
-		if pane+shift <= a.splitter.last(pane) {
+		if pane+shift <= a.splitter.Last(pane) {
 			a.sel = append(a.sel, int32(from+i))
 		}
 	}
@@ -154,7 +154,7 @@ func (a *Assign) rows(from, to int) *stream.Batch {
 	for k, i := range a.sel {
 		row, end := a.batch.Row(int(i)), a.panes[i]+shift
 		sel[k] = int32(row)
-		columns[0][row], columns[1][row], columns[2][row] = a.splitter.start(end), end, a.time(end-1, fields[n+2].Type)
+		columns[0][row], columns[1][row], columns[2][row] = a.splitter.Start(end), end, a.time(end-1, fields[n+2].Type)
 	}
 	out.SetSel(buf, len(a.sel))
 	return out

@@ -55,12 +55,12 @@ func (l *local) Column(pool *stream.Pool, b *stream.Batch, t types.Type) stream.
 	v := stream.NewFixed(pool, t, b.Len())
 	out := stream.Values[int64](&v)
 	times := &b.Columns[l.spec.Time]
-	end := l.splitter.end(0)
+	end := l.splitter.End(0)
 	for i := range b.Rows() {
 		row := b.Row(i)
 		x := l.splitter.local(stream.Value[int64](times, row))
 		if x >= end || x < end-l.splitter.pane {
-			end = l.splitter.end(x)
+			end = l.splitter.End(x)
 		}
 		out[row] = end
 	}

@@ -28,7 +28,7 @@ func firedCode(end int64) uint64 { return uint64(end) ^ 1<<63 }
 // of them, which is shown, and stays. Which windows a row was in stands in the row:
 // so it is in each once, wherever a drain is frozen.
 type panes struct {
-	shape   shape
+	shape   Shape
 	table   statebackend.ValueTable
 	windows statebackend.ValueTable // of hopping windows
 	fired   int                     // the word of firedColumn
@@ -47,7 +47,7 @@ type panes struct {
 }
 
 func (p *panes) open(a *Aggregate) (err error) {
-	p.shape, p.table, p.keys = a.splitter.shape, a.table, len(a.keys)
+	p.shape, p.table, p.keys = a.splitter.Shape, a.table, len(a.keys)
 	_, p.fired = statebackend.WordOf(a.plan.Columns)
 	raw := a.raw()
 	local := *a.spec
@@ -80,7 +80,7 @@ func (p *panes) begin(part statebackend.Part, slots []statebackend.Slot, pane in
 		return
 	}
 	last := pane
-	for last < p.shape.last(pane) && stream.Watermark(last+p.shape.pane-1) <= watermark {
+	for last < p.shape.Last(pane) && stream.Watermark(last+p.shape.pane-1) <= watermark {
 		last += p.shape.pane
 	}
 	rows := part.Rows()
@@ -106,7 +106,7 @@ func (p *panes) due(names []int64, before, watermark stream.Watermark) []int64 {
 			end += (int64(before) + 1 - end) / p.shape.pane * p.shape.pane // the last that was closed before
 			end = max(end, pane)
 		}
-		for last := p.shape.last(pane); end <= last && stream.Watermark(end-1) <= watermark; end += p.shape.pane {
+		for last := p.shape.Last(pane); end <= last && stream.Watermark(end-1) <= watermark; end += p.shape.pane {
 			if stream.Watermark(end-1) > before || before == stream.NoWatermark {
 				due = append(due, end)
 			}
@@ -125,7 +125,7 @@ func (p *panes) merge(a *Aggregate, end int64) error {
 	p.merged = true
 	p.names = p.table.Namespaces(p.names[:0])
 	for _, pane := range p.names {
-		if pane > end || pane <= p.shape.start(end) {
+		if pane > end || pane <= p.shape.Start(end) {
 			continue
 		}
 		if p.shape.kind == jobgraph.Cumulating {
@@ -141,7 +141,7 @@ func (p *panes) merge(a *Aggregate, end int64) error {
 		if err := p.mergePane(pane, p.windows.Part(end, true), firedCode(end)); err != nil {
 			return err
 		}
-		if p.shape.last(pane) <= end {
+		if p.shape.Last(pane) <= end {
 			p.table.Drop(pane)
 		}
 	}
@@ -245,7 +245,7 @@ func (a *Aggregate) show(end int64) (*stream.Batch, error) {
 			return a.rows(part, slots, end)
 		}
 	}
-	if a.splitter.last(end) == end {
+	if a.splitter.Last(end) == end {
 		a.table.Drop(end)
 	}
 	a.done()
@@ -270,7 +270,7 @@ func (c *clocked) WakeAt() (at int64, ok bool) {
 		return 0, false
 	}
 	end := c.due[0]
-	for end < c.splitter.last(c.due[0]) && stream.Watermark(end-1) <= c.watermark {
+	for end < c.splitter.Last(c.due[0]) && stream.Watermark(end-1) <= c.watermark {
 		end += c.splitter.pane
 	}
 	c.due = c.due[:0]

@@ -7,27 +7,31 @@ import (
 	"millrace/jobgraph"
 )
 
-// shape is how windows lie in time: it knows windows by their ends. A pane is the
+// Shape is how windows lie in time: it knows windows by their ends. A pane is the
 // piece of time between two ends, and is known by its own; a tumbling window is a
 // pane.
-type shape struct {
+type Shape struct {
 	kind         jobgraph.WindowKind
 	size         int64 // of a window; of sessions, the gap
 	pane, offset int64
 }
 
-func shapeOf(w *jobgraph.WindowSpec) shape {
-	s := shape{kind: w.Kind, size: w.Size.Milliseconds(), pane: w.Size.Milliseconds(), offset: w.Offset.Milliseconds()}
+// ShapeOf returns how the windows of a description lie. Check has found nothing wrong with it.
+func ShapeOf(w *jobgraph.WindowSpec) Shape {
+	s := Shape{kind: w.Kind, size: w.Size.Milliseconds(), pane: w.Size.Milliseconds(), offset: w.Offset.Milliseconds()}
 	if w.Kind == jobgraph.Hopping || w.Kind == jobgraph.Cumulating {
 		s.pane = w.Slide.Milliseconds()
 	}
 	return s
 }
 
-// end returns the end of the pane that a time falls into.
-func (s *shape) end(t int64) int64 { return s.next(t, s.pane) }
+// End returns the end of the pane that a time falls into.
+func (s *Shape) End(t int64) int64 { return s.next(t, s.pane) }
 
-func (s *shape) next(t, size int64) int64 {
+// Pane returns how long a pane is.
+func (s *Shape) Pane() int64 { return s.pane }
+
+func (s *Shape) next(t, size int64) int64 {
 	r := (t - s.offset) % size
 	if r < 0 {
 		r += size
@@ -35,8 +39,8 @@ func (s *shape) next(t, size int64) int64 {
 	return t - r + size
 }
 
-// last returns the end of the last window that has a pane. The first ends with it.
-func (s *shape) last(pane int64) int64 {
+// Last returns the end of the last window that has a pane. The first ends with it.
+func (s *Shape) Last(pane int64) int64 {
 	switch s.kind {
 	case jobgraph.Hopping:
 		return pane + s.size - s.pane
@@ -47,24 +51,24 @@ func (s *shape) last(pane int64) int64 {
 	}
 }
 
-// start returns the start of the window that ends at end.
-func (s *shape) start(end int64) int64 {
+// Start returns the start of the window that ends at end.
+func (s *Shape) Start(end int64) int64 {
 	if s.kind == jobgraph.Cumulating {
 		return s.next(end-1, s.size) - s.size
 	}
 	return end - s.size
 }
 
-// parts returns in how many windows a pane is at most.
-func (s *shape) parts() int64 {
+// Parts returns in how many windows a pane is at most.
+func (s *Shape) Parts() int64 {
 	if s.kind == jobgraph.Attached {
 		return 1
 	}
 	return s.size / s.pane
 }
 
-// checkWindow reports windows that can't be.
-func checkWindow(w *jobgraph.WindowSpec) error {
+// Check reports windows that can't be.
+func Check(w *jobgraph.WindowSpec) error {
 	slides := w.Kind == jobgraph.Hopping || w.Kind == jobgraph.Cumulating
 	span := w.Size
 	if slides {

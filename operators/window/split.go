@@ -15,7 +15,7 @@ import (
 // splitter deals the rows of a batch out to panes, or to one of the windows that
 // their panes are in. Its slices are valid until the next call of split.
 type splitter struct {
-	shape
+	Shape
 	zone   *zone // nil: UTC
 	column int
 	name   string // of the column
@@ -38,7 +38,7 @@ type splitter struct {
 // newSplitter makes a splitter of the rows that a spec is about.
 func newSplitter(w *jobgraph.WindowSpec, column int, in *types.Schema, clock *operators.Time) (splitter, error) {
 	z, err := newZone(w.Zone)
-	s := splitter{shape: shapeOf(w), zone: z, column: column, ends: w.Kind == jobgraph.Attached}
+	s := splitter{Shape: ShapeOf(w), zone: z, column: column, ends: w.Kind == jobgraph.Attached}
 	if s.ends {
 		s.size, s.pane = 1, 1
 	}
@@ -55,7 +55,7 @@ func (s *splitter) paneOf(t int64) int64 {
 	if s.ends {
 		return t
 	}
-	return s.end(t)
+	return s.End(t)
 }
 
 // split returns the panes of the batch in ascending order, and the physical
@@ -75,7 +75,7 @@ func (s *splitter) split(b *stream.Batch, watermark stream.Watermark, shift int6
 		return nil, nil, failure.Userf("time column %s has a value beyond the times that windows cover", s.name)
 	}
 	first, last := s.paneOf(lo), s.paneOf(hi)
-	if first == last && shift == 0 && stream.Watermark(s.last(first)-1) > watermark && (!s.each || stream.Watermark(first-1) > watermark) {
+	if first == last && shift == 0 && stream.Watermark(s.Last(first)-1) > watermark && (!s.each || stream.Watermark(first-1) > watermark) {
 		s.groups = append(s.groups, aggregate.Group{Space: first})
 		return s.groups, nil, nil
 	}
@@ -152,7 +152,7 @@ func (s *splitter) place(b *stream.Batch, times []int64, watermark stream.Waterm
 	for i, t := range times {
 		if t < start || t >= end {
 			end = s.paneOf(t)
-			start, last = end-s.pane, s.last(end)
+			start, last = end-s.pane, s.Last(end)
 			if s.ends {
 				start = end // each value names its window
 			}
