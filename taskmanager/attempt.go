@@ -50,6 +50,7 @@ type running struct {
 	restored          uint64
 	source            bool
 	box               *task.Mailbox
+	ended             chan struct{} // closed when it is over
 	metrics           *metrics.Task
 	upload            *upload.Uploader
 	reader            trouble
@@ -267,6 +268,7 @@ func (a *attempt) lastFigures(r *running) {
 
 // runTask builds a task, runs it to its end and reports how that was.
 func (a *attempt) runTask(r *running, build func(context.Context) (*task.Task, error)) {
+	defer close(r.ended)
 	a.changed(r.id, controlv1.TaskState_TASK_STATE_DEPLOYING, nil)
 	t, err := build(a.ctx)
 	if err == nil {

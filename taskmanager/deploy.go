@@ -91,7 +91,7 @@ func (m *TaskManager) start(a *attempt, p *plan, d *controlv1.TaskDeployment, id
 		a.changed(id, controlv1.TaskState_TASK_STATE_FAILED, failure.Internal(errNoSuchVertex))
 		return
 	}
-	r := &running{id: id, parallelism: d.Parallelism, slot: d.Slot, restored: d.RestoredCheckpointId, source: v.Source != nil, box: task.NewMailbox()}
+	r := &running{id: id, parallelism: d.Parallelism, slot: d.Slot, restored: d.RestoredCheckpointId, source: v.Source != nil, box: task.NewMailbox(), ended: make(chan struct{})}
 	r.metrics = m.Metrics.Task(metrics.TaskScope{
 		Job: string(a.region.Job), JobName: p.graph.Name, Vertex: string(v.ID), Subtask: int(id.Subtask),
 	})

@@ -69,6 +69,11 @@ type Options struct {
 	Tier StateTier
 	// TierIsHome has all state that may leave memory live in the tier.
 	TierIsHome bool
+	// CancellationTimeout is how long tasks may take to end when they are cancelled; 0: for ever.
+	CancellationTimeout time.Duration
+	// Stuck is told, with a reason for people, that tasks took longer. They go on: only the end of the process ends them, and it is asked for by no other way. It is called by a
+	// goroutine of the task manager's, once for each attempt; nil: the log alone is told.
+	Stuck func(error)
 }
 
 // StateTier is a tier that says what is the matter with it.
@@ -379,6 +384,7 @@ func (m *TaskManager) cancelAll(why string) {
 // endLocked ends an attempt and forgets it.
 func (m *TaskManager) endLocked(a *attempt) {
 	a.cancel()
+	go m.watch(a) // not waited for: what it watches is, unless the process ends
 	m.Network.Forget(a.region, a.number)
 	delete(m.mu.attempts, a.region)
 }

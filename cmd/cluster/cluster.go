@@ -77,6 +77,8 @@ type Options struct {
 	StateBytes int64
 	// State says where it lives beyond that.
 	State StateOptions
+	// CancellationTimeout is how long cancelled tasks may take to end before the log says that they don't; 0: it never does.
+	CancellationTimeout time.Duration
 	// LocalStateBytes bounds the state files that each task manager keeps on its own
 	// disk; 0 keeps none.
 	LocalStateBytes int64
@@ -229,7 +231,7 @@ func (c *Cluster) StartTaskManager(id types.TaskManagerID) error {
 		Cluster: c.Cluster, ID: id, Slots: c.Slots, Version: c.Version, Program: c.Program,
 		Operators: c.Wiring.Operators, Functions: c.Wiring.Functions, Connectors: c.Wiring.Connectors, Backend: columnar.New(), Network: c.network,
 		Store: c.store, Pool: &c.pool, Metrics: c.metrics, Clock: c.Clock, Log: c.Log, Dir: dir, RowsMax: c.RowsMax, CreditBytes: c.CreditBytes,
-		StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
+		CancellationTimeout: c.CancellationTimeout, StateBytes: c.StateBytes, Cache: OpenCache(dir, c.LocalStateBytes, c.Clock, c.Log),
 	}
 	if err := OpenTier(c.State, &o); err != nil {
 		return err

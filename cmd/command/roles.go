@@ -209,6 +209,13 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		Labels: labels, Version: a.version, Program: a.program, Operators: r.wiring.Operators, Functions: r.wiring.Functions, Connectors: r.wiring.Connectors,
 		Backend: columnar.New(), Store: r.storage, Pool: &stream.Pool{}, Metrics: r.metrics, Clock: clock.System(), Log: r.log, Dir: dir,
 	}
+	stuck := make(chan error, 1)
+	o.CancellationTimeout, o.Stuck = c.Duration(config.CancelTimeout), func(err error) {
+		select {
+		case stuck <- err:
+		default: // the first ends the process
+		}
+	}
 	if o.StateBytes, err = cluster.PlanMemory(c.Memory(1)); err != nil {
 		return err
 	}
@@ -239,13 +246,27 @@ func (a *app) taskManager(cmd *cobra.Command, keys map[string]string) error {
 		_ = table(cmd.OutOrStdout(), []string{"  program", strings.TrimSpace(p.Name() + " " + p.Version())}, []string{"  build", p.Build()})
 	}
 	_ = table(cmd.OutOrStdout(), []string{"  rows", t.DataAddress}, []string{"  metrics", "http://" + adm.Address() + "/metrics"})
+	return a.serve(cmd, t, stuck, c.Duration(config.DrainTimeout), r.log)
+}
+
+// serve has a task manager work until somebody ends it, it is refused, or a task in it is stuck: then nothing in it can be waited for.
+func (a *app) serve(cmd *cobra.Command, t *cluster.TaskManager, stuck <-chan error, patience time.Duration, log *slog.Logger) error {
 	select {
 	case <-cmd.Context().Done():
+	case err := <-stuck:
+		return err
 	case <-t.Ended():
 		_ = t.Kill()
 		return t.Err()
 	}
-	return a.drain(cmd, t, c.Duration(config.DrainTimeout), r.log)
+	drained := make(chan error, 1)
+	go func() { drained <- a.drain(cmd, t, patience, log) }()
+	select {
+	case err := <-drained:
+		return err
+	case err := <-stuck:
+		return err
+	}
 }
 
 // drain hands tasks over before the end. A second signal ends the process by itself.

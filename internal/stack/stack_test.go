@@ -59,3 +59,41 @@ func TestPanicShowsTheUsersFrames(t *testing.T) {
 		})
 	}
 }
+
+// calls is what runs code of the user's.
+func calls(f func()) { f() }
+
+// TestRunning: what is in code of the user's is told from where it is to the last function of the user's, what isn't below the function, or is over, isn't.
+func TestRunning(t *testing.T) {
+	const under = "millrace/internal/stack_test.calls"
+	if got := stack.Running(under); len(got) != 0 {
+		t.Fatalf("nothing runs, and it is told %q", got)
+	}
+	within, release := make(chan struct{}), make(chan struct{})
+	wait := func() {
+		slices.SortFunc([]int{2, 1}, func(int, int) int {
+			within <- struct{}{}
+			<-release
+			return 0
+		})
+	}
+	ended := make(chan struct{}, 2)
+	go func() { defer func() { ended <- struct{}{} }(); calls(wait) }()
+	go func() { defer func() { ended <- struct{}{} }(); wait() }()
+	<-within
+	<-within
+	got := stack.Running(under)
+	close(release)
+	<-ended
+	<-ended
+	if len(got) != 1 {
+		t.Fatalf("%d stacks are told, want the one: %q", len(got), got)
+	}
+	lines := strings.Split(got[0], "\n")
+	if lines[0] != "millrace/internal/stack_test.TestRunning.func1.1" || !strings.Contains(lines[1], "stack_test.go:") || strings.Contains(lines[1], "+0x") || !strings.Contains(got[0], "\nslices.") || !strings.Contains(got[0], under) {
+		t.Errorf("it is told as\n%s", got[0])
+	}
+	if got := stack.Running(under); len(got) != 0 {
+		t.Errorf("it is over, and told %q", got)
+	}
+}

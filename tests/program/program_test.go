@@ -1,12 +1,14 @@
 package program
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	apiv1 "millrace/proto/millrace/api/v1"
+	"millrace/tests/platformtest"
 )
 
 // often is a configuration with which a job shows quickly what it does.
@@ -126,6 +128,28 @@ func TestFunctionsGoWrong(t *testing.T) {
 	delete(p.managers, "tm-3")
 	p.awaitMembers()
 	p.must("millrace", "job", "cancel", exits, "--cluster", p.jobs)
+
+	// A function that never returns: the end of its process lets the job be cancelled.
+	p.taskManager("tm-4", "doubler", 1, "MILLRACE_TASK_CANCELLATION_TIMEOUT=1s")
+	hangs := p.submit(with("--", "-hang", "300")...)
+	said := func() string {
+		text, err := os.ReadFile(filepath.Join(p.dir, "tm-4.log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	platformtest.Await(p.ctx, t, "the function that hangs", func() bool { return strings.Contains(said(), "hangs at 300") })
+	p.must("millrace", "job", "cancel", hangs, "--cluster", p.jobs)
+	p.awaitJob(hangs, "its end", func(d *apiv1.DescribeJobResponse) bool { return d.Summary.State == apiv1.JobState_JOB_STATE_CANCELED })
+	stuck := p.managers["tm-4"]
+	platformtest.Await(p.ctx, t, "the end of the process", stuck.HasEnded)
+	if stuck.Err == nil {
+		t.Error("the process ended as if nothing were the matter")
+	}
+	delete(p.managers, "tm-4")
+	p.awaitMembers()
+	expect(t, "what the task manager says", said(), "tasks [numbers/0] of job "+hangs+" have not ended within 1s of being cancelled", "main.(*operator).double", "operator.go:", "hint: have functions return")
 	if d := p.job(plain); d.Summary.Restarts != 0 || d.Attempt != 1 || !runs(d) {
 		t.Errorf("the other job is in attempt %d after %d restarts: %s", d.Attempt, d.Summary.Restarts, d.Summary.State)
 	}

@@ -37,6 +37,7 @@ const (
 	DataAdvertised  = "taskmanager.data.advertised-address"
 	Labels          = "taskmanager.labels"
 	DrainTimeout    = "taskmanager.drain-timeout"
+	CancelTimeout   = "task.cancellation.timeout"
 	LocalRecovery   = "execution.state-recovery.from-local"
 	LocalSize       = "execution.checkpointing.local-backup.size-based-limit"
 	ManagedSize     = "taskmanager.memory.managed.size"
@@ -165,6 +166,10 @@ var processSpec = options.Spec{Options: []options.Option{
 		Doc: "What those files of a task manager may take together. Those used longest ago go first, and a tenth of the disk stays free whatever this says.",
 	},
 	{Key: DrainTimeout, Type: options.Duration, Default: "60 s", Doc: "How long a task manager that is told to end waits until its tasks run elsewhere."},
+	{
+		Key: CancelTimeout, Type: options.Duration, Default: "180 s",
+		Doc: "How long tasks may take to end when they are cancelled. A task manager in which they take longer ends itself, because nothing else ends a function that does not return; 0 has it wait. Where all is in one process, the log alone says so.",
+	},
 	{Key: ResourceWait, Type: options.Duration, Default: "2 s", Doc: "How long a job waits for all the slots that it wants before it runs on fewer, at its start and after a failure."},
 	{Key: ResourceSettle, Type: options.Duration, Default: "5 s", Doc: "How long slots that came must stay unchanged before a job that runs on fewer than it wants moves to them."},
 	{Key: RescaleCooldown, Type: options.Duration, Default: "10 s", Doc: "How long a job runs at least before it moves by itself."},

@@ -61,7 +61,7 @@ func (s *Standalone) start(ctx context.Context, o Options) (err error) {
 		// A job that names no parallelism has the whole machine, and one that lost a task manager goes on with what is left.
 		Policy:  scheduler.Policy{Adaptive: true, AllowLower: true},
 		Rescale: o.Config.Rescale(), Scrub: o.Config.Scrub(),
-		Version: o.Version, Program: o.Program, Log: o.Log, LocalStateBytes: o.Config.LocalStateBytes(), State: o.Config.State(),
+		Version: o.Version, Program: o.Program, Log: o.Log, LocalStateBytes: o.Config.LocalStateBytes(), CancellationTimeout: o.Config.Duration(config.CancelTimeout), State: o.Config.State(),
 	}
 	options.Retention.EndedJobs = int(o.Config.Int(config.EndedJobs))
 	if options.Blobs, err = o.Config.CheckpointPlace(); err != nil {

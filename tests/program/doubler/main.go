@@ -35,6 +35,7 @@ type settings struct {
 	out             string
 	rows, rate      int
 	panicAt, exitAt int64
+	hangAt          int64
 	factor          int64
 }
 
@@ -47,6 +48,7 @@ func (program) Describe(args []string, env map[string]string) (*jobgraph.Graph, 
 	flags.IntVar(&s.rate, "rate", 10_000, "how many come in a second")
 	flags.Int64Var(&s.panicAt, "panic", -1, "the number at which the function panics")
 	flags.Int64Var(&s.exitAt, "exit", -1, "the number at which the function ends its process")
+	flags.Int64Var(&s.hangAt, "hang", -1, "the number at which the function never returns")
 	if err := flags.Parse(args); err != nil {
 		return nil, nil, failure.User(err)
 	}

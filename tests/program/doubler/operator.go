@@ -44,6 +44,9 @@ func (o *operator) double(n int64) int64 {
 		panic(fmt.Sprintf("%d is an unlucky number", n))
 	case o.settings.exitAt:
 		os.Exit(3)
+	case o.settings.hangAt:
+		fmt.Fprintln(os.Stderr, "hangs at", n)
+		select {}
 	}
 	return o.settings.factor * n
 }
