@@ -105,14 +105,14 @@ type coordinator struct {
 	}
 }
 
-// guarded runs a part of a connector. What one of the job's program throws is the user's failure.
+// guarded runs a part of a connector. What one of the job's program throws is the user's failure, and so is an error that it gave no class.
 func (k *coordinator) guarded(ctx context.Context, run func(context.Context) error) (err error) {
 	p, v := k.plan.graph.Program, k.plan.graph.Vertex(k.vertex)
 	switch {
 	case k.d.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_COMMITTER && p.HasSink(v.Sink.Connector):
-		defer userPanic(&err, "sink", v.Sink.UID)
+		defer task.OwnFailure(&err, "sink", v.Sink.UID)
 	case k.d.Role == controlv1.CoordinatorRole_COORDINATOR_ROLE_ENUMERATOR && p.HasSource(v.Source.Connector):
-		defer userPanic(&err, "source", v.Source.UID)
+		defer task.OwnFailure(&err, "source", v.Source.UID)
 	}
 	return run(ctx)
 }

@@ -251,8 +251,9 @@ func (b *builder) channels() *channels.Channels {
 
 func (b *builder) source() (err error) {
 	spec := b.vertex.Source
-	if b.plan.graph.Program.HasSource(spec.Connector) {
-		defer userPanic(&err, "source", spec.UID)
+	own := b.plan.graph.Program.HasSource(spec.Connector)
+	if own {
+		defer task.OwnFailure(&err, "source", spec.UID)
 	}
 	src, err := b.m.Connectors.Source(spec.Connector, spec.Options, spec.Schema)
 	if err != nil {
@@ -266,6 +267,9 @@ func (b *builder) source() (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("source %s: %w", spec.UID, err)
+	}
+	if own {
+		reader = task.OwnReader(reader, spec.UID)
 	}
 	b.closes = append(b.closes, func() { _ = reader.Close() })
 	ctx := &operators.Context{Task: b.id, Operator: spec.UID, Time: b.parts.Time, Zone: b.plan.zone, Functions: b.functions, Pool: b.m.Pool}
@@ -334,8 +338,9 @@ func (b *builder) tail(context.Context) error {
 
 func (b *builder) sink() (err error) {
 	spec, schema := b.vertex.Sink, b.flow.Output(b.vertex.Source, operators.MainPort)
-	if b.plan.graph.Program.HasSink(spec.Connector) {
-		defer userPanic(&err, "sink", spec.UID)
+	own := b.plan.graph.Program.HasSink(spec.Connector)
+	if own {
+		defer task.OwnFailure(&err, "sink", spec.UID)
 	}
 	snk, err := b.m.Connectors.Sink(spec, schema)
 	if err != nil {
@@ -348,6 +353,9 @@ func (b *builder) sink() (err error) {
 	})
 	if err != nil {
 		return fmt.Errorf("sink %s: %w", spec.UID, err)
+	}
+	if own {
+		w = task.OwnWriter(w, spec.UID)
 	}
 	b.closes = append(b.closes, func() { _ = w.Close() })
 	b.parts.Sink = w

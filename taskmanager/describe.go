@@ -12,7 +12,6 @@ import (
 	"millrace/jobgraph/codec"
 	"millrace/operators"
 	"millrace/taskmanager/task"
-	"millrace/types"
 )
 
 // body is what the program of this process has for an attempt: described once, by whichever of its tasks comes first. Attempts
@@ -88,11 +87,7 @@ func callable(process *expr.Registry, p *jobgraph.ProgramSpec, functions operato
 
 // native makes an operator of the user's. What the user wrote may panic.
 func (b *builder) native(spec *jobgraph.OperatorSpec) (op operators.Operator, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = task.UserPanic(spec.UID, r)
-		}
-	}()
+	defer task.UserFailure(&err, "operator", spec.UID)
 	functions, err := b.a.functions(b.plan.graph)
 	if err != nil {
 		return nil, err
@@ -103,18 +98,7 @@ func (b *builder) native(spec *jobgraph.OperatorSpec) (op operators.Operator, er
 // open opens an operator.
 func (b *builder) open(spec *jobgraph.OperatorSpec, op operators.Operator, ctx *operators.Context) (err error) {
 	if spec.Kind() == jobgraph.KindNative {
-		defer func() {
-			if r := recover(); r != nil {
-				err = task.UserPanic(spec.UID, r)
-			}
-		}()
+		defer task.UserFailure(&err, "operator", spec.UID)
 	}
 	return op.Open(ctx)
-}
-
-// userPanic is to be deferred where a connector of the job's program is called: what it throws is the failure of the user's.
-func userPanic(err *error, what string, uid types.OperatorUID) {
-	if r := recover(); r != nil {
-		*err = failure.With(fmt.Errorf("%s %s: %s", what, uid, stack.Panic(r)), failure.Class{Domain: failure.DomainUser, Retry: failure.Restart})
-	}
 }

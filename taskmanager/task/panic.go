@@ -6,23 +6,20 @@ import (
 
 	"millrace/connectors"
 	"millrace/internal/failure"
-	"millrace/internal/stack"
-	"millrace/types"
 )
-
-// fault is the class of a panic in a function of the user's: a restart may help, as with an error of such a function, and the restart
-// strategy says how often.
-var fault = failure.Class{Domain: failure.DomainUser, Retry: failure.Restart}
 
 // panicked is the failure of a task in which something panicked, for the deferred function that recovered it. In a function of the
 // user's it is the user's failure, and says which operator and which rows; anywhere else it is ours, with the whole stack.
 func (t *Task) panicked(thrown any) error {
+	if of, ok := thrown.(thrownByUser); ok {
+		return of.error
+	}
 	i := t.chain.calls
 	if i < 0 || !t.Chain[i].Native {
 		trace := debug.Stack()
 		return failure.Internal(fmt.Errorf("task %s panicked: %v\n%s", t.ID, thrown, trace[:min(len(trace), traceBytesMax)]))
 	}
-	return t.blamed(failure.With(fmt.Errorf("operator %s: %s", t.Chain[i].UID, stack.Panic(thrown)), fault))
+	return t.blamed(threw(thrown, "operator", t.Chain[i].UID))
 }
 
 // failed is the failure of a task whose operator returned an error: that of a function of the user's says which rows it is about.
@@ -47,10 +44,4 @@ func (t *Task) blamed(err error) error {
 	// The ledger goes on over restarts, so the numbers are those of the job.
 	last := t.ledger.operators[0].in
 	return fmt.Errorf("rows %d to %d of the task's input: %w", last-int64(rows.Rows())+1, last, err)
-}
-
-// UserPanic is the failure of what an operator of the user's did when it was made or opened, for the deferred function that
-// recovered the panic.
-func UserPanic(uid types.OperatorUID, thrown any) error {
-	return failure.With(fmt.Errorf("operator %s: %s", uid, stack.Panic(thrown)), fault)
 }
