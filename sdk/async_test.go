@@ -273,6 +273,38 @@ func TestAsyncCheckpoint(t *testing.T) {
 	}
 }
 
+// visit is what a later version of the program has for a click.
+type visit struct {
+	Page     int64
+	User     string
+	Referrer *string
+	Count    int32
+	At       time.Time `millrace:"at,rowtime"`
+}
+
+// TestAsyncUpgrade: rows that wait are asked for by the next version of the program too, whose rows have more fields.
+func TestAsyncUpgrade(t *testing.T) {
+	s := newService()
+	r := async(t, s.ask, sdk.Calls[click, string]{})
+	r.rows(1, 2)
+	s.take(2)
+	file := r.checkpoint()
+	r.close()
+	r.c = one(t, "ask", func(e *sdk.Env) {
+		visits := sdk.From[visit](e, "visits", sdk.Connect{Name: "values"})
+		sdk.Async(visits, "ask", func(_ context.Context, v visit) (string, error) {
+			return fmt.Sprint(v.User, v.Page, v.Referrer == nil, v.Count, v.At.UnixMilli()), nil
+		}, sdk.Calls[visit, string]{}).To("out", nowhere)
+	})
+	r.open(file)
+	for len(r.log) < 2 {
+		<-r.woken
+		r.wake()
+	}
+	r.wants("'u1 true 0 1'", "'u2 true 0 1'")
+	r.close()
+}
+
 // TestAsyncEnd: the end waits for all answers.
 func TestAsyncEnd(t *testing.T) {
 	s := newService()

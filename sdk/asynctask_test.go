@@ -44,7 +44,7 @@ type loop struct {
 	out      []int64 // what has left
 	at       stream.Watermark
 	acked    chan snapshotOf
-	frozen   []statebackend.File
+	frozen   snapshotOf
 	ended    chan struct{}
 	complete snapshotOf
 }
@@ -53,7 +53,7 @@ type loop struct {
 type snapshotOf struct {
 	state *checkpointv1.TaskState
 	files []statebackend.File
-	left  int
+	left  int // before its barrier
 }
 
 const loopBatch = 7
@@ -120,7 +120,7 @@ func (l *loop) Submit(id types.CheckpointID, s statebackend.Snapshot) {
 		l.Error(err)
 	}
 	s.Release()
-	l.frozen = []statebackend.File{&snapshotFile{buf.Bytes()}}
+	l.frozen = snapshotOf{files: []statebackend.File{&snapshotFile{buf.Bytes()}}, left: len(l.out)} // until the upload is reported more may leave, which is not of it
 	if err := l.box.Post(task.Uploaded{ID: id}); err != nil {
 		l.Error(err)
 	}
@@ -131,7 +131,8 @@ func (*loop) Passed(types.CheckpointID)                  {}
 func (l *loop) Declined(_ types.CheckpointID, err error) { l.Error(err) }
 
 func (l *loop) Snapshotted(_ types.CheckpointID, state *checkpointv1.TaskState, _ *controlv1.SnapshotFigures) {
-	l.acked <- snapshotOf{state, l.frozen, len(l.out)}
+	l.frozen.state = state
+	l.acked <- l.frozen
 }
 
 // start runs the task, from the last checkpoint.

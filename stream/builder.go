@@ -162,6 +162,13 @@ func (b *Builder) AppendNull() {
 	b.n++
 }
 
+// AppendZero appends 0 to a builder of a fixed-width layout.
+func (b *Builder) AppendZero() {
+	b.reserve()
+	clear(b.data0(b.n))
+	b.n++
+}
+
 func (b *Builder) data0(i int) []byte {
 	if b.data == nil {
 		return nil

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -23,6 +24,9 @@ type RowList struct {
 	schema  *types.Schema
 	encoded []byte // of the schema
 	entries [][]byte
+	// evolution is that of the entry before: all of one list have one schema, or few.
+	evolution *evolution
+	evolves   []byte // the schema from which
 }
 
 // rowListVersion is the version of an entry.
@@ -72,7 +76,8 @@ func (l *RowList) Set() error {
 	return l.table.Set(entries)
 }
 
-// Each gives the rows of the table to visit, which takes them over, in their order, and ends at the first error. Rows of another schema than the list's are refused.
+// Each gives the rows of the table to visit, which takes them over, in their order, and ends at the first error. Rows of another schema than the list's come with the columns of
+// the list, by the rule of tables that evolve, or are refused.
 func (l *RowList) Each(visit func(*stream.Batch) error) error {
 	d := frame.Decoder{Pool: l.pool}
 	for i, entry := range l.table.Get() {
@@ -99,12 +104,6 @@ func (l *RowList) rows(d *frame.Decoder, entry []byte) (*stream.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.Equal(l.schema) {
-		return nil, failure.User(failure.Message{
-			Primary: fmt.Sprintf("a row had the columns %s when it was kept, and has %s now", s, l.schema),
-			Hint:    "end the former program by stop --drain, which leaves no rows behind, or give the operator another uid",
-		})
-	}
 	raw := entry[rowListHead+n:]
 	h, err := frame.Parse(raw, len(raw))
 	if err != nil {
@@ -113,7 +112,18 @@ func (l *RowList) rows(d *frame.Decoder, entry []byte) (*stream.Batch, error) {
 	if h.Kind != stream.RowsElement {
 		return nil, failure.Internalf("an entry without rows")
 	}
-	return d.Rows(&h, s, &bytesSource{raw[frame.HeaderBytes:]})
+	b, err := d.Rows(&h, s, &bytesSource{raw[frame.HeaderBytes:]})
+	if err != nil || s.Equal(l.schema) {
+		return b, err
+	}
+	if encoded := entry[rowListHead : rowListHead+n]; l.evolution == nil || !bytes.Equal(encoded, l.evolves) {
+		if l.evolution, err = newEvolution(s, l.schema); err != nil {
+			b.Release()
+			return nil, err
+		}
+		l.evolves = encoded
+	}
+	return l.evolution.apply(l.pool, b)
 }
 
 // bytesSource implements frame.Source.

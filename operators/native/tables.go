@@ -55,8 +55,8 @@ func (d *declaring) declare(t *jobgraph.NativeTable) (err error) {
 		err = put(&to.OrderedMaps, t.Name, s.OrderedMap, statebackend.OrderedMapSpec{ID: id, Keys: d.keys, Columns: columns, Evolves: true, Orders: by})
 	case jobgraph.NativeTimers:
 		err = put(&to.Timers, t.Name, s.Timers, statebackend.TimerSpec{ID: id, Keys: d.keys})
-	case jobgraph.NativeList: // its bytes are read as they are declared, and nobody converts them
-		err = put(&to.Lists, t.Name, s.List, statebackend.ListSpec{ID: id, Redistribution: statebackend.SplitEven, Entries: columns})
+	case jobgraph.NativeList: // a RowList, which converts what it reads
+		err = put(&to.Lists, t.Name, s.List, statebackend.ListSpec{ID: id, Redistribution: statebackend.SplitEven, Entries: columns, Evolves: true})
 	case jobgraph.NativeBroadcast:
 		keys, values := parts(columns) // JSON, which is read by names whatever was written
 		err = put(&to.Broadcasts, t.Name, s.Broadcast, statebackend.BroadcastSpec{ID: id, Keys: keys, Entries: values, Evolves: true})
