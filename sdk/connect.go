@@ -188,6 +188,8 @@ func columnsOf(s *types.Schema, m *rows.Mapping, at []int) *types.Schema {
 	return types.NewSchema(fields...)
 }
 
+// refuse notes what is wrong with a node. Its rows go nowhere then, which need not be said too.
 func (n *node) refuse(primary, hint string) {
+	n.meant = true
 	n.env.problems.Add(failure.Message{Primary: n.at + ": " + primary, Hint: hint})
 }

@@ -32,6 +32,7 @@ func TestProblems(t *testing.T) {
 	numbers := sdk.Map(in, func(*click) (int64, error) { return 0, nil })
 	sdk.Windows(sdk.KeyBy(numbers, func(n *int64) int64 { return *n }), sdk.Tumble(time.Second))
 	sdk.SideOutput[string](numbers, "late").To("e", nowhere)
+	sdk.AggregateColumns[click](sdk.Windows(user, sdk.Tumble(time.Second)), "columns", sdk.Count("page")).To("f", nowhere) // that it goes nowhere then is not said
 	_, _, err := env.Describe()
 	if err == nil {
 		t.Fatal("nothing is wrong")
@@ -57,6 +58,7 @@ func TestProblems(t *testing.T) {
 		`the uid "clicks" is that of the source at sdk_test.go:59 too; hint: a uid names one operator`,
 		"int64 has no event time, and windows go by it; hint: tag its time.Time with `millrace:\",rowtime\"`",
 		`the map map-1 has no side output "late" of string; hint: it has none`,
+		"sdk_test.click does not go with the columns user, window_start, window_end, page: click.At is column at, which is not there",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s\n%s", diff, err)
