@@ -11,7 +11,7 @@ import (
 	"millrace/connectors/nexmark"
 	"millrace/internal/clock"
 	"millrace/internal/metrics"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -7,9 +7,9 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/nexmark"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
 	"millrace/operators"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

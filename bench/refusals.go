@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"millrace/cmd/command/script"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/sql/parser"
 )
 

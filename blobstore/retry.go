@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 )
 
 // RetryOptions bounds what WithRetry does. The zero value means the defaults.

@@ -14,8 +14,8 @@ import (
 	"millrace/blobstore"
 	"millrace/blobstore/fault"
 	"millrace/blobstore/memory"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 )
 
 // faulty returns a store in memory, and the same with the plan's faults.

@@ -8,7 +8,7 @@ import (
 	"iter"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Store keeps immutable objects under keys. The package comment states the consistency it must have. Implementations are

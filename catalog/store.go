@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 // Store is where catalogs are kept. It may be used by any number of goroutines.

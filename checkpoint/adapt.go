@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"

@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )

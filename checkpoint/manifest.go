@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/jobgraph"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

@@ -24,6 +24,14 @@
 //
 // Readers and writers are owned by the task's goroutine and never block: work
 // with the network happens behind them, and Wake says when to look again.
+//
+// # Errors
+//
+// The class of an error (package failure) says what comes of it. In an
+// enumerator or a committer failure.Backoff has the call made again, for as
+// long as it takes; anywhere else it is a failure of the task. failure.Restart
+// restarts what is concerned from the last checkpoint, failure.Never ends the
+// job. An error without a class restarts.
 package connectors
 
 import (
@@ -34,11 +42,11 @@ import (
 	"slices"
 
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
-	"millrace/internal/options"
 	"millrace/jobgraph"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

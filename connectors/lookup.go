@@ -7,11 +7,11 @@ import (
 	"slices"
 
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
-	"millrace/internal/options"
 	"millrace/operators"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

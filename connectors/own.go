@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"maps"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
 	"millrace/types"

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 var errStateShort = errors.New("ends early")

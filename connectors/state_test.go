@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func encodedState() []byte {

@@ -1,8 +1,8 @@
 package connectors
 
 import (
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"millrace/exchange/align"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

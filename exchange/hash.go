@@ -1,7 +1,7 @@
 package exchange
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/stream"
 	"millrace/types"

@@ -1,7 +1,7 @@
 package exchange
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 	"millrace/jobgraph"
 	"millrace/stream"

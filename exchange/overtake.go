@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"millrace/exchange/align"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/stream"
 	"millrace/types"

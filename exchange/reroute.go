@@ -3,7 +3,7 @@ package exchange
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/jobgraph"
 	"millrace/stream"

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

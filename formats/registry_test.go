@@ -5,8 +5,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

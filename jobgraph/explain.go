@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

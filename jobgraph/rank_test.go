@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/types"
 )

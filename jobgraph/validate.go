@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"millrace/expr"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"millrace/expr"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 
 	"millrace/expr"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -6,7 +6,7 @@ import (
 	"sort"
 
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/lifecycle"

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/garbage"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

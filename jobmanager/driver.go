@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"millrace/checkpoint"
+	"millrace/failure"
 	"millrace/internal/events"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/internal/mutant"
 	"millrace/jobgraph"

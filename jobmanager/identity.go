@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	"millrace/types"
 )

@@ -12,8 +12,8 @@ import (
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/scheduler"

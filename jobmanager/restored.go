@@ -11,7 +11,7 @@ import (
 	"millrace/blobstore"
 	"millrace/checkpoint"
 	checkpointcodec "millrace/checkpoint/codec"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/jobmanager/coord"
 	apiv1 "millrace/proto/millrace/api/v1"

@@ -12,7 +12,7 @@ import (
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )

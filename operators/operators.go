@@ -66,7 +66,7 @@ import (
 	"time"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/stream"

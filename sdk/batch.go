@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/native"

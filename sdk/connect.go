@@ -8,7 +8,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/rows"
 	"millrace/types"

@@ -7,7 +7,7 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/query"
 )

@@ -11,9 +11,9 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

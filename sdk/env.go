@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/native"

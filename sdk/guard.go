@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/operators"
 )

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/native"

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unsafe"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/native"

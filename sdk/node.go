@@ -3,7 +3,7 @@ package sdk
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators/native"
 	"millrace/types"

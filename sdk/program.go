@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators/native"
 	"millrace/sdk/rows"

@@ -6,7 +6,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/query"
 	"millrace/sdk/rows"

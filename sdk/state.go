@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/rows"
 	"millrace/statebackend"

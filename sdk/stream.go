@@ -3,7 +3,7 @@ package sdk
 import (
 	"reflect"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/rows"
 	"millrace/types"

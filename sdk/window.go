@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/types"
 )

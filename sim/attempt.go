@@ -6,7 +6,7 @@ import (
 	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/exchange/inflight"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/operators"

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"millrace/connectors/kafka"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // client is what a process has of Kafka. It implements kafka.Cluster, so that the production reader, enumerator and

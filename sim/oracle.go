@@ -9,7 +9,7 @@ import (
 	"millrace/blobstore"
 	"millrace/connectors/kafka"
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"

@@ -8,7 +8,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/operators"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

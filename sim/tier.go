@@ -3,8 +3,8 @@ package sim
 import (
 	"bytes"
 
+	"millrace/failure"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	"millrace/statebackend"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"sync"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Budget bounds the memory of the stores that share it, those of the tasks of one

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/metrics"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	controlv1 "millrace/proto/millrace/control/v1"

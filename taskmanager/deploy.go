@@ -9,7 +9,7 @@ import (
 	"millrace/blobstore"
 	"millrace/connectors"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/metrics"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"

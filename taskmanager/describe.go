@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"

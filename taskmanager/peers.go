@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/types"
 )

@@ -6,8 +6,8 @@ import (
 	"fmt"
 
 	"millrace/blobstore"
+	"millrace/failure"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/taskmanager/upload"

@@ -29,7 +29,7 @@ import (
 	"io"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/faultplan"
 )
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // passing are the errors of an overloaded or full machine. They pass, by themselves or by somebody's hand.

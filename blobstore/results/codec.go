@@ -9,7 +9,7 @@ import (
 	"math"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

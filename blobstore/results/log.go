@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

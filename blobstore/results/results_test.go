@@ -18,8 +18,8 @@ import (
 	"millrace/blobstore"
 	"millrace/blobstore/memory"
 	"millrace/blobstore/results"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/types"
 )
 

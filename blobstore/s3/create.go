@@ -11,7 +11,7 @@ import (
 	"gocloud.dev/blob"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // contentType spares gocloud from guessing one out of the bytes.

@@ -9,7 +9,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // codes are the server's error codes that mean more, or something else, than their HTTP status says.

@@ -14,7 +14,7 @@ import (
 
 	"millrace/blobstore"
 	"millrace/blobstore/s3"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // startAnswering runs a server that gives everybody the same answer.

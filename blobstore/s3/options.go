@@ -13,9 +13,9 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/smithy-go/logging"
 
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 )
 
 // regionOfOthers is what servers other than AWS are told, which mostly do not care.

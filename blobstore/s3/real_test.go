@@ -12,9 +12,9 @@ import (
 	"millrace/blobstore"
 	"millrace/blobstore/blobtest"
 	"millrace/blobstore/s3"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
 	"millrace/internal/testutil/reals3"
+	"millrace/options"
 )
 
 func startReal(t testing.TB) *reals3.Server {

@@ -13,8 +13,8 @@ import (
 	"millrace/blobstore"
 	"millrace/blobstore/blobtest"
 	"millrace/blobstore/s3"
-	"millrace/internal/options"
 	"millrace/internal/testutil/reals3"
+	"millrace/options"
 )
 
 const bucket = "checkpoints"

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 // Scheme is what the URL of a store begins with: s3://bucket/prefix?parameter=value.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func TestParametersAreDeclaredWell(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"millrace/catalog"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

@@ -10,7 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 )
 

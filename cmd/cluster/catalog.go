@@ -6,7 +6,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/physical"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/catalog"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func tableOf(given ...string) *catalog.Table {

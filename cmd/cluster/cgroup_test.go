@@ -4,7 +4,7 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func TestCgroupMemory(t *testing.T) {

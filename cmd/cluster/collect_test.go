@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"millrace/connectors"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

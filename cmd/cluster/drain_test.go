@@ -13,7 +13,7 @@ import (
 	"millrace/checkpoint/codec"
 	"millrace/cmd/cluster"
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/stream"
 	"millrace/types"

@@ -13,7 +13,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"millrace/cmd/leader"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager"
 	apiv1 "millrace/proto/millrace/api/v1"
 	controlv1 "millrace/proto/millrace/control/v1"

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // How much garbage may stand beside what lives.

@@ -12,7 +12,7 @@ import (
 	"millrace/cmd/cluster"
 	"millrace/connectors"
 	"millrace/connectors/nexmark"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/matrix"
 	"millrace/jobgraph"
 	"millrace/jobmanager"

@@ -7,7 +7,7 @@ import (
 
 	"millrace/blobstore"
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators/layout"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

@@ -18,7 +18,7 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/types"
 )

@@ -15,7 +15,7 @@ import (
 
 	"millrace/cmd/leader"
 	"millrace/exchange/remote"
-	"millrace/internal/failure"
+	"millrace/failure"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/statebackend/badger"
 	"millrace/taskmanager"

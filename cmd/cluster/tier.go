@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend/badger"
 	"millrace/taskmanager"
 )

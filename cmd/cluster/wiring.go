@@ -15,13 +15,12 @@ import (
 	"millrace/connectors/print"
 	"millrace/connectors/values"
 	"millrace/expr"
+	"millrace/failure"
 	"millrace/formats"
 	"millrace/formats/csv"
 	"millrace/formats/json"
 	"millrace/formats/raw"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
-	"millrace/internal/options"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"
@@ -36,6 +35,7 @@ import (
 	"millrace/operators/sort"
 	"millrace/operators/union"
 	"millrace/operators/window"
+	"millrace/options"
 	"millrace/types"
 )
 

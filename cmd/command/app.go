@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/cmd/command/config"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/parser"
 	"millrace/taskmanager"
 )

@@ -1,9 +1,9 @@
 package command
 
 import (
+	"millrace/failure"
 	"millrace/internal/clock"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
 )
 

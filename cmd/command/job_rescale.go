@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/cmd/command/client"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func newJobRescale(a *app) *cobra.Command {

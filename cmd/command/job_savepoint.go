@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"millrace/cmd/command/client"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

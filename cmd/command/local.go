@@ -11,7 +11,7 @@ import (
 
 	"millrace/cmd/command/config"
 	"millrace/cmd/command/standalone"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 const (

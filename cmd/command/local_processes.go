@@ -16,8 +16,8 @@ import (
 	"millrace/cmd/command/config"
 	"millrace/cmd/command/standalone"
 	"millrace/cmd/command/supervise"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 )
 
 // Bounds of the end of a cluster of processes.

@@ -11,8 +11,8 @@ import (
 
 	"millrace/cmd/cluster"
 	"millrace/cmd/command/config"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 )

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"millrace/blobstore"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -22,7 +22,7 @@ import (
 	"millrace/cmd/command/script"
 	"millrace/cmd/command/standalone"
 	"millrace/connectors/collect"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/sql/parser"

@@ -7,7 +7,7 @@ import (
 	"millrace/cmd/command/script"
 	"millrace/connectors"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/jobgraph"
 	"millrace/operators"

@@ -11,7 +11,7 @@ import (
 	"millrace/cmd/command/client"
 	"millrace/cmd/command/progress"
 	"millrace/cmd/command/standalone"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/types"

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // kafka is the demo's own way to the brokers, apart from the engine's.

@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 )
 

@@ -7,7 +7,7 @@ package blackhole
 
 import (
 	"millrace/connectors"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -5,8 +5,8 @@ import (
 
 	"millrace/blobstore"
 	"millrace/connectors"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"millrace/blobstore/results"
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

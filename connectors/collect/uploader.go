@@ -11,7 +11,7 @@ import (
 	"millrace/exchange"
 	"millrace/exchange/frame"
 	"millrace/exchange/inflight"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

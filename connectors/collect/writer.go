@@ -10,7 +10,7 @@ import (
 	"millrace/connectors"
 	"millrace/exchange"
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

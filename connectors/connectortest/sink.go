@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/stream"
 	"millrace/stream/streamtest"

@@ -10,10 +10,10 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
+	"millrace/failure"
 	"millrace/formats/formattest"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 	"strings"
 
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

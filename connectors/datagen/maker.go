@@ -5,8 +5,8 @@ import (
 	"strconv"
 	"time"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

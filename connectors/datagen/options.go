@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 // Name is the connector's name in a table's options.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"millrace/connectors"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

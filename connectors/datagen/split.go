@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 )
 

@@ -11,7 +11,7 @@ import (
 	"slices"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

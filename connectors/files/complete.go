@@ -8,8 +8,8 @@ import (
 	"time"
 	_ "time/tzdata" // a task manager may run where the system has no zones
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/stream"
 )
 

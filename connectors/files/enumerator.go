@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // source implements connectors.Source.

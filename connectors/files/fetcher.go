@@ -10,7 +10,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // chunk is a piece of a file: whole lines, the last one of the file perhaps

@@ -8,9 +8,9 @@ import (
 	"strings"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -3,8 +3,8 @@ package files
 import (
 	"fmt"
 
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

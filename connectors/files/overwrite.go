@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

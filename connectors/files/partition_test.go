@@ -17,8 +17,8 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/types"

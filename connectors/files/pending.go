@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // pending are the partitions that have files and are not complete. Each has a

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

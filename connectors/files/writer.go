@@ -6,8 +6,8 @@ import (
 	"sync"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

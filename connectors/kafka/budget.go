@@ -3,7 +3,7 @@ package kafka
 import (
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 )
 

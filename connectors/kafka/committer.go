@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/types"
 )

@@ -8,8 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/types"
 )

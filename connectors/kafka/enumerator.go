@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 	"millrace/stream"
 )

@@ -24,9 +24,9 @@ import (
 	"millrace/connectors"
 	"millrace/formats"
 	"millrace/formats/raw"
-	"millrace/internal/options"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
+	"millrace/options"
 	"millrace/types"
 )
 

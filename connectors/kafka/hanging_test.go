@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/matrix"
 	"millrace/internal/testutil/realkafka"
 )

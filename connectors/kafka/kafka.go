@@ -4,9 +4,9 @@ import (
 	"log/slog"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // ClusterSpec says how to reach a cluster.

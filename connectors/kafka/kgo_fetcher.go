@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // fetcher is a Fetcher that sends its own fetch requests, one at a time to

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // This file is the part of fetcher that finds out who leads a partition, and

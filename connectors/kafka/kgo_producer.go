@@ -11,7 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // producer is a Producer: a client of its own.

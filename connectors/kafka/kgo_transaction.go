@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // versions caps what raw requests may use in a transaction version: EndTxn and

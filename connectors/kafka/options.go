@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 // The keys. They are Flink's where Flink has one.

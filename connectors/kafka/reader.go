@@ -6,8 +6,8 @@ import (
 	"sort"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 )
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // external says that a request failed, whose matter that is, and whether waiting

@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // resolver turns words and times into offsets of partitions of one topic.

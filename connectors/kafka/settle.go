@@ -8,7 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

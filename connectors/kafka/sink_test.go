@@ -16,8 +16,8 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // stateVersion is the version of what is written into checkpoints: the state of

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func sample(t testing.TB, name string) []byte {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // transactionLane writes every epoch as a transaction with an id of the pool. An

@@ -1,8 +1,8 @@
 package nexmark
 
 import (
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

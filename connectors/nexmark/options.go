@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"time"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/stream"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -6,7 +6,7 @@ import (
 	"sync"
 
 	"millrace/connectors"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/types"
 )
 

@@ -7,8 +7,8 @@ import (
 	"sync"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -11,7 +11,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -2,8 +2,8 @@ package values
 
 import (
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -7,10 +7,10 @@ import (
 	"math"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
-	"millrace/internal/options"
 	"millrace/jobgraph"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -11,7 +11,7 @@ import (
 	"millrace/connectors"
 	"millrace/connectors/connectortest"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/types"
 )

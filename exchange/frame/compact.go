@@ -1,7 +1,7 @@
 package frame
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -3,7 +3,7 @@ package frame
 import (
 	"encoding/binary"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

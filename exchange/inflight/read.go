@@ -7,7 +7,7 @@ import (
 	"hash/crc32"
 
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 	"millrace/stream"
 	"millrace/types"

@@ -9,7 +9,7 @@ import (
 
 	"millrace/exchange"
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 	"millrace/stream"
 	"millrace/types"

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

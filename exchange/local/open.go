@@ -2,7 +2,7 @@ package local
 
 import (
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 func (r *ring) openProducer(creditBytes int, w exchange.Waker) error {

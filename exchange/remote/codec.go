@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/mem"
 	goproto "google.golang.org/protobuf/proto"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	datav1 "millrace/proto/millrace/data/v1"
 )
 

@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -7,7 +7,7 @@ import (
 	"millrace/exchange"
 	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
-	"millrace/internal/failure"
+	"millrace/failure"
 	datav1 "millrace/proto/millrace/data/v1"
 	"millrace/stream"
 	"millrace/types"

@@ -14,7 +14,7 @@ import (
 
 	"millrace/exchange"
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 	datav1 "millrace/proto/millrace/data/v1"
 	"millrace/stream"

@@ -9,8 +9,8 @@ import (
 
 	"millrace/exchange"
 	"millrace/exchange/local"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -7,7 +7,7 @@ import (
 	"millrace/exchange"
 	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

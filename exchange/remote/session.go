@@ -13,7 +13,7 @@ import (
 	"millrace/exchange"
 	"millrace/exchange/frame"
 	"millrace/exchange/internal/queue"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 	datav1 "millrace/proto/millrace/data/v1"
 	"millrace/stream"

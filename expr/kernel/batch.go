@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/stream"
 	"millrace/types"

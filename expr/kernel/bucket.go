@@ -2,7 +2,7 @@ package kernel
 
 import (
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

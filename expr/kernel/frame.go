@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 )
 

@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

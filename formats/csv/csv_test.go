@@ -8,10 +8,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"millrace/failure"
 	"millrace/formats"
 	"millrace/formats/formattest"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/stream/streamtest"
 	"millrace/types"

@@ -5,9 +5,9 @@ import (
 	"encoding/base64"
 	"strconv"
 
+	"millrace/failure"
 	"millrace/formats"
 	"millrace/formats/scalar"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
 	"millrace/stream"
 	"millrace/types"

@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 const (

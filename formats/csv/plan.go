@@ -3,7 +3,7 @@ package csv
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

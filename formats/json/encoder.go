@@ -4,9 +4,9 @@ import (
 	"encoding/base64"
 	"fmt"
 
+	"millrace/failure"
 	"millrace/formats"
 	"millrace/formats/scalar"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
 	"millrace/stream"
 	"millrace/types"

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -1,9 +1,9 @@
 package json
 
 import (
+	"millrace/failure"
 	"millrace/formats/scalar"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 )
 
 // Spec declares the options of the format, under Flink's keys without the

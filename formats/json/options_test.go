@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/options"
+	"millrace/options"
 )
 
 func TestOptionsOf(t *testing.T) {

@@ -1,8 +1,8 @@
 package raw
 
 import (
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
 	"millrace/internal/invariant"
 	"millrace/stream"
 	"millrace/types"

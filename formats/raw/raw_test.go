@@ -4,9 +4,9 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"millrace/failure"
 	"millrace/formats"
 	"millrace/formats/formattest"
-	"millrace/internal/failure"
 	"millrace/stream"
 	"millrace/types"
 )

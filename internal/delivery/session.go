@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/mutant"
 )
 

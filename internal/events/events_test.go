@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"millrace/failure"
 	"millrace/internal/events"
-	"millrace/internal/failure"
 )
 
 var task = events.TaskRef{Vertex: "window", Index: 1, Attempt: 3}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Info is what all event payloads have.

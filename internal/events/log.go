@@ -4,7 +4,7 @@ import (
 	"context"
 	"log/slog"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Log returns a listener that writes to logger, a record an event: the line as the message, the fields beside it.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Any as the operation of a rule means every operation that has the action.

@@ -2,7 +2,7 @@
 
 package invariant
 
-import "millrace/internal/failure"
+import "millrace/failure"
 
 // Enabled tells whether this is an invariant build.
 const Enabled = false

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 )
 

@@ -14,7 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	jobv1 "millrace/proto/millrace/job/v1"

@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 )
 

@@ -7,9 +7,9 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
 	"millrace/jobgraph"
+	"millrace/options"
 	jobv1 "millrace/proto/millrace/job/v1"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 )
 

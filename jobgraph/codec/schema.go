@@ -5,7 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	jobv1 "millrace/proto/millrace/job/v1"
 	"millrace/types"
 )

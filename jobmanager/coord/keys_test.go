@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	"millrace/types"
 )

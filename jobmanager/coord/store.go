@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/types"
 )
 

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"
 )

@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"millrace/checkpoint"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/types"

@@ -11,7 +11,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/corescript"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"

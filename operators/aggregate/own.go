@@ -6,7 +6,7 @@ import (
 
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -5,7 +5,7 @@ import (
 
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/keyed"

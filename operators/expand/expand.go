@@ -7,7 +7,7 @@
 package expand
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

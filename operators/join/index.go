@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"math/bits"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

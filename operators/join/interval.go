@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/statebackend"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/statebackend"

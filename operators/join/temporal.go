@@ -5,7 +5,7 @@ import (
 	"math"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/statebackend"

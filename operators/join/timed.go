@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/statebackend"

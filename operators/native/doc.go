@@ -8,7 +8,7 @@
 package native
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

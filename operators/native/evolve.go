@@ -6,7 +6,7 @@ import (
 
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"

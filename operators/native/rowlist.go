@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"millrace/exchange/frame"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph/codec"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/operators/native"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -31,7 +31,7 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"

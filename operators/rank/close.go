@@ -3,7 +3,7 @@ package rank
 import (
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/operators/keyed"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -3,7 +3,7 @@ package rank
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/keyed"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

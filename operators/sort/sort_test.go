@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/operatortest"

@@ -5,7 +5,7 @@
 package union
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

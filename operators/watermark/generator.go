@@ -3,7 +3,7 @@ package watermark
 import (
 	"math"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/stream"
 	"millrace/types"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"

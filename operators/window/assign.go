@@ -3,7 +3,7 @@ package window
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/stream"

@@ -1,7 +1,7 @@
 package window
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"

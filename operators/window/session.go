@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators"
 	"millrace/operators/aggregate"

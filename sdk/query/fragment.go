@@ -8,7 +8,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/physical"
 	"millrace/sql/plan"

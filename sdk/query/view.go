@@ -7,7 +7,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/ast"
 	"millrace/sql/parser"

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"millrace/connectors"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/sdk"
 	"millrace/sdk/sdktest"
 	"millrace/types"

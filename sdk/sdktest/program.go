@@ -8,7 +8,7 @@ import (
 
 	"millrace/checkpoint"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/operators"

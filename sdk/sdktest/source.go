@@ -7,7 +7,7 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/operators/watermark"
 	"millrace/stream"

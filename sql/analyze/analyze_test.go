@@ -11,7 +11,7 @@ import (
 	"millrace/catalog"
 	"millrace/catalog/memory"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/analyze"
 	"millrace/sql/ast"
 	"millrace/sql/parser"

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"millrace/catalog"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/sql/ast"
 	"millrace/sql/parser"
 )

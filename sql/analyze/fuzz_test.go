@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/analyze"
 	"millrace/sql/parser"
 )

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Span is a range of bytes of the text that was parsed, without its end. The zero value is no place: a node that nobody

@@ -1,7 +1,7 @@
 package parser
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/ast"
 )
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/ast"
 )
 

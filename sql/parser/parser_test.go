@@ -7,7 +7,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/ast"
 )
 

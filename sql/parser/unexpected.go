@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/sql/ast"
 )
 

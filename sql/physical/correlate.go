@@ -1,7 +1,7 @@
 package physical
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 	"millrace/types"

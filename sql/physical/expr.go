@@ -2,7 +2,7 @@ package physical
 
 import (
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/plan"
 	"millrace/types"
 )

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/sql/plan"
 )
 

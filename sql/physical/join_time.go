@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 	"millrace/types"

@@ -5,7 +5,7 @@ import (
 
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 )

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"millrace/catalog"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
 	"millrace/jobgraph"
+	"millrace/options"
 	"millrace/sql/plan"
 	"millrace/types"
 )

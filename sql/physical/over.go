@@ -3,7 +3,7 @@ package physical
 import (
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 )

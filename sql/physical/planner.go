@@ -6,9 +6,9 @@ import (
 
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
 	"millrace/jobgraph"
+	"millrace/options"
 	"millrace/sql/plan"
 	"millrace/types"
 )

@@ -3,7 +3,7 @@ package physical
 import (
 	"millrace/catalog"
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 	"millrace/types"

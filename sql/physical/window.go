@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"millrace/expr"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/plan"
 	"millrace/types"

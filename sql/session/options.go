@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/sql/analyze"
 	"millrace/sql/ast"
 	"millrace/sql/parser"

@@ -13,7 +13,7 @@ import (
 	"millrace/catalog/memory"
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/parser"
 	"millrace/sql/session"

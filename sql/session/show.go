@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"millrace/catalog"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/sql/analyze"
 	"millrace/sql/ast"
 	"millrace/sql/plan"

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // header is in front of a block: its number, its length, CRC-32C of both and of the block.

@@ -3,7 +3,7 @@ package badger
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // admit refuses n bytes more while the disk is too full, or the files have what they

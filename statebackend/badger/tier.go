@@ -11,9 +11,9 @@ import (
 	badgerdb "github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
 
+	"millrace/failure"
 	"millrace/internal/clock"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	"millrace/statebackend"
 )
 

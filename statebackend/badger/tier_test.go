@@ -8,7 +8,7 @@ import (
 
 	badgerdb "github.com/dgraph-io/badger/v4"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/matrix"
 	"millrace/statebackend/columnar"
 	"millrace/statebackend/fault"

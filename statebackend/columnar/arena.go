@@ -3,7 +3,7 @@ package columnar
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 )
 

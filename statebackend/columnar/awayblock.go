@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"unsafe"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 )
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 	"millrace/statebackend"
 	"millrace/types"

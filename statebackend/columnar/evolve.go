@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 	"millrace/statebackend"
 	"millrace/types"

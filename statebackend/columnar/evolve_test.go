@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/statebackend/statetest"
 	"millrace/types"

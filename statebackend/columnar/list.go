@@ -1,7 +1,7 @@
 package columnar
 
 import (
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 )
 

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"

@@ -3,7 +3,7 @@ package columnar
 import (
 	"math/bits"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/stream"
 )

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/stream"
 	"millrace/types"

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/stream"
 )

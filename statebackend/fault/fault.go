@@ -20,7 +20,7 @@ import (
 	"fmt"
 	"io"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/faultplan"
 	"millrace/statebackend"
 	"millrace/types"

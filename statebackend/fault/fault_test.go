@@ -8,7 +8,7 @@ import (
 	"io"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend"
 	"millrace/statebackend/columnar"
 	"millrace/statebackend/fault"

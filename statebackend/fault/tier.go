@@ -3,7 +3,7 @@ package fault
 import (
 	"fmt"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/faultplan"
 	"millrace/statebackend"
 )

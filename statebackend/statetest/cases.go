@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/matrix"
 	"millrace/statebackend"
 	"millrace/stream"

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/testutil/matrix"
 	"millrace/statebackend"
 )

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/operators"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/stack"
 	"millrace/stream"
 	"millrace/types"

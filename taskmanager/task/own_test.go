@@ -8,8 +8,8 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/stream"
 	"millrace/taskmanager/task"

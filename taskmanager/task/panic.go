@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 
 	"millrace/connectors"
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // panicked is the failure of a task in which something panicked, for the deferred function that recovered it. In a function of the

@@ -10,8 +10,8 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/operators"
 	"millrace/stream"

@@ -5,7 +5,7 @@ import (
 
 	"millrace/exchange"
 	"millrace/exchange/inflight"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	controlv1 "millrace/proto/millrace/control/v1"
 	"millrace/stream"

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/internal/crash"
-	"millrace/internal/failure"
 	"millrace/internal/mutant"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	controlv1 "millrace/proto/millrace/control/v1"

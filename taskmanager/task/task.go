@@ -6,8 +6,8 @@ import (
 
 	"millrace/connectors"
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/internal/metrics"
 	"millrace/operators"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"

@@ -12,8 +12,8 @@ import (
 
 	"millrace/blobstore"
 	"millrace/exchange"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
 	"millrace/stream"

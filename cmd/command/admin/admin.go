@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Bounds of the port for operators. A profile is written while it is taken, so writing has none.

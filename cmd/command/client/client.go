@@ -18,8 +18,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/cmd/leader"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	apiv1 "millrace/proto/millrace/api/v1"

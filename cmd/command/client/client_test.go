@@ -12,7 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"millrace/cmd/command/client"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	apiv1 "millrace/proto/millrace/api/v1"
 )

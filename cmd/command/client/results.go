@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"millrace/exchange/inflight"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/stream"
 	"millrace/types"

@@ -16,7 +16,7 @@ import (
 	"millrace/cmd/command/client"
 	"millrace/exchange"
 	"millrace/exchange/inflight"
-	"millrace/internal/failure"
+	"millrace/failure"
 	apiv1 "millrace/proto/millrace/api/v1"
 	"millrace/stream"
 	"millrace/stream/streamtest"

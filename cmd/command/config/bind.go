@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // ClusterAddress is where commands look for a cluster that they are not told.

@@ -16,8 +16,8 @@ import (
 	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 )
 
 // separator stands in no key: what koanf merges here is flat, so that a dotted and a nested key of one name are one.

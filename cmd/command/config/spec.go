@@ -1,7 +1,7 @@
 package config
 
 import (
-	"millrace/internal/options"
+	"millrace/options"
 )
 
 // The keys.

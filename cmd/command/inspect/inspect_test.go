@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"millrace/cmd/command/inspect"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/statebackend/columnar/rows"
 )
 

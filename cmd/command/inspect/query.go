@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/statebackend"
 	"millrace/statebackend/columnar"

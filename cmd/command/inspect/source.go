@@ -20,8 +20,8 @@ import (
 	"millrace/checkpoint"
 	"millrace/checkpoint/codec"
 	"millrace/cmd/cluster"
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	checkpointv1 "millrace/proto/millrace/checkpoint/v1"
 	"millrace/taskmanager/upload"
 )

@@ -6,7 +6,7 @@ import (
 	"millrace/catalog"
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sql/session"
 	"millrace/types"

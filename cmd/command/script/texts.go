@@ -3,7 +3,7 @@ package script
 import (
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -13,7 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"millrace/cmd/command/config"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 )
 

@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"millrace/failure"
 	"millrace/internal/child"
-	"millrace/internal/failure"
 )
 
 // Spec says what a role is.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 )
 
 // Options say what children are made of.

@@ -10,8 +10,8 @@ import (
 
 	"millrace/blobstore"
 	"millrace/blobstore/s3"
-	"millrace/internal/options"
 	"millrace/internal/testutil/reals3"
+	"millrace/options"
 )
 
 const testLimit = 2 * time.Minute

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	"millrace/jobmanager/coord/coordtest"
 	"millrace/jobmanager/coord/etcd"

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"millrace/failure"
 	"millrace/internal/clock"
-	"millrace/internal/failure"
 	"millrace/jobmanager/coord"
 )
 

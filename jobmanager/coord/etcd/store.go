@@ -26,7 +26,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobmanager/coord"
 	"millrace/types"
 )

@@ -19,7 +19,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Format is how rows are written.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"millrace/cmd/command"
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/jobgraph/codec"
 	"millrace/operators"

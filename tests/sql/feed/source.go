@@ -6,9 +6,9 @@ import (
 	"fmt"
 
 	"millrace/connectors"
+	"millrace/failure"
 	"millrace/formats"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

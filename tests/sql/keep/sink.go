@@ -9,8 +9,8 @@ import (
 	"millrace/connectors"
 	"millrace/expr"
 	"millrace/expr/kernel"
-	"millrace/internal/failure"
-	"millrace/internal/options"
+	"millrace/failure"
+	"millrace/options"
 	"millrace/stream"
 	"millrace/types"
 )

@@ -26,7 +26,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 	"millrace/internal/invariant"
 )
 

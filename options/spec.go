@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"millrace/internal/failure"
+	"millrace/failure"
 )
 
 // Type is the type of an option's value.
