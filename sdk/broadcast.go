@@ -1,10 +1,13 @@
 package sdk
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"reflect"
+	"strconv"
 
 	"millrace/jobgraph"
 	"millrace/sdk/rows"
@@ -16,12 +19,23 @@ type BroadcastState[K comparable, V any] struct {
 	core  *core
 	table statebackend.BroadcastTable
 	// cache has the entries as Go values, so that looking one up for each row costs no decoding. A restore empties it with the function.
-	cache map[K]V
+	cache map[K]aged[V]
+	age   aging
 }
 
-// NewBroadcast declares a broadcast state. Keys and values are kept as JSON.
-func NewBroadcast[K comparable, V any](s *Setup, name string) *BroadcastState[K, V] {
+// aged is a value, and when it was written: 0 where nobody noted it.
+type aged[V any] struct {
+	value   V
+	written int64
+}
+
+// writtenMark stands between the JSON of a value and when it was written, a decimal number. There is none in JSON as it is kept.
+const writtenMark = '\n'
+
+// NewBroadcast declares a broadcast state. Keys and values are kept as JSON. With a time to live each task goes by its own processing time, so that one may see an entry a moment longer than another.
+func NewBroadcast[K comparable, V any](s *Setup, name string, options ...StateOption) *BroadcastState[K, V] {
 	b := &BroadcastState[K, V]{}
+	o := stateOptionsOf(s, name, options)
 	var columns []jobgraph.NativeColumn
 	for part, t := range map[string]reflect.Type{jobgraph.NativeKey: reflect.TypeFor[K](), "value": reflect.TypeFor[V]()} {
 		m, err := rows.StateOf(t)
@@ -39,13 +53,17 @@ func NewBroadcast[K comparable, V any](s *Setup, name string) *BroadcastState[K,
 	if s.core == nil {
 		return b
 	}
-	b.core, b.table, b.cache = s.core, s.core.rt.Tables.Broadcasts[name], make(map[K]V)
+	b.core, b.table, b.cache = s.core, s.core.rt.Tables.Broadcasts[name], make(map[K]aged[V])
+	if b.age = (aging{core: s.core, ttl: o.ttl.Milliseconds()}); o.ttl > 0 {
+		s.core.swept = append(s.core.swept, b.sweep)
+	}
 	b.table.Each(func(key, value []byte) bool {
 		var k K
-		var v V
+		v, err := agedOf[V](value)
 		if err := json.Unmarshal(key, &k); err != nil {
 			b.core.fail(fmt.Errorf("a key of the state %s can't be read: %w", name, err))
-		} else if err := json.Unmarshal(value, &v); err != nil {
+		}
+		if err != nil {
 			b.core.fail(fmt.Errorf("a value of the state %s can't be read: %w", name, err))
 		}
 		b.cache[k] = v
@@ -54,10 +72,26 @@ func NewBroadcast[K comparable, V any](s *Setup, name string) *BroadcastState[K,
 	return b
 }
 
+// agedOf reads a value as it is kept.
+func agedOf[V any](kept []byte) (v aged[V], err error) {
+	text, at, noted := bytes.Cut(kept, []byte{writtenMark})
+	if noted {
+		v.written, err = strconv.ParseInt(string(at), 10, 64)
+	}
+	return v, errors.Join(err, json.Unmarshal(text, &v.value))
+}
+
 // Get returns the value of a key; ok is false where there is none.
 func (b *BroadcastState[K, V]) Get(key K) (value V, ok bool) {
-	value, ok = b.cache[key]
-	return value, ok
+	v, ok := b.cache[key]
+	if !ok || b.expired(v) {
+		return value, false
+	}
+	return v.value, true
+}
+
+func (b *BroadcastState[K, V]) expired(v aged[V]) bool {
+	return b.age.ttl > 0 && b.age.passed(v.written)
 }
 
 // Put sets the value of a key.
@@ -72,8 +106,13 @@ func (b *BroadcastState[K, V]) Put(key K, value V) {
 		b.core.fail(err)
 		return
 	}
+	kept := aged[V]{value: value}
+	if b.age.ttl > 0 {
+		kept.written = b.core.rt.Time.Now()
+		v = strconv.AppendInt(append(v, writtenMark), kept.written, 10)
+	}
 	b.core.fail(b.table.Put(k, v))
-	b.cache[key] = value
+	b.cache[key] = kept
 }
 
 // Delete deletes a key.
@@ -87,8 +126,37 @@ func (b *BroadcastState[K, V]) Delete(key K) {
 	delete(b.cache, key)
 }
 
+// sweep looks at some entries, by chance: those whose time has passed are deleted.
+func (b *BroadcastState[K, V]) sweep() error {
+	seen := 0
+	for key, v := range b.cache {
+		if seen++; seen > sweepRows {
+			break
+		}
+		switch {
+		case v.written == 0:
+			b.Put(key, v.value) // it begins to age
+		case b.expired(v):
+			b.Delete(key)
+			b.core.rt.Counts.Expired++
+		}
+	}
+	return b.core.err
+}
+
 // Len returns how many keys there are.
-func (b *BroadcastState[K, V]) Len() int { return len(b.cache) }
+func (b *BroadcastState[K, V]) Len() int {
+	if b.age.ttl == 0 {
+		return len(b.cache)
+	}
+	n := 0
+	for _, v := range b.cache {
+		if !b.expired(v) {
+			n++
+		}
+	}
+	return n
+}
 
 // All returns the entries, by the order of their keys as JSON.
 func (b *BroadcastState[K, V]) All() iter.Seq2[K, V] {
@@ -99,7 +167,8 @@ func (b *BroadcastState[K, V]) All() iter.Seq2[K, V] {
 				b.core.fail(err)
 				return false
 			}
-			return yield(k, b.cache[k])
+			v := b.cache[k]
+			return b.expired(v) || yield(k, v.value)
 		})
 	}
 }

@@ -22,12 +22,14 @@ type MapState[K comparable, V any] struct {
 	at     statebackend.Orders
 	slot   [1]statebackend.Slot
 	of     []int // the columns of the value
+	age    aging
+	none   aging // of keys
 }
 
 // NewMap declares a state of a map from K to V a key.
-func NewMap[K comparable, V any](s *Setup, name string) *MapState[K, V] {
+func NewMap[K comparable, V any](s *Setup, name string, options ...StateOption) *MapState[K, V] {
 	m := &MapState[K, V]{}
-	m.declare(s, name)
+	m.declare(s, name, options)
 	return m
 }
 
@@ -35,25 +37,26 @@ func NewMap[K comparable, V any](s *Setup, name string) *MapState[K, V] {
 type OrderedMapState[K comparable, V any] struct{ MapState[K, V] }
 
 // NewOrderedMap declares a state of an ordered map from K to V a key.
-func NewOrderedMap[K comparable, V any](s *Setup, name string) *OrderedMapState[K, V] {
+func NewOrderedMap[K comparable, V any](s *Setup, name string, options ...StateOption) *OrderedMapState[K, V] {
 	m := &OrderedMapState[K, V]{}
-	m.declare(s, name)
+	m.declare(s, name, options)
 	return m
 }
 
-func (m *MapState[K, V]) declare(s *Setup, name string) {
-	keys, values := keyMapping[K](s.env), stateMapping[V](s, name)
+func (m *MapState[K, V]) declare(s *Setup, name string, options []StateOption) {
+	keys, values, o := keyMapping[K](s.env), stateMapping[V](s, name), stateOptionsOf(s, name, options)
 	if keys == nil || values == nil {
 		return
 	}
-	columns := append(prefixed(jobgraph.NativeKey, columnsOfState(keys)), prefixed("value", columnsOfState(values))...)
+	columns := o.aged(append(prefixed(jobgraph.NativeKey, columnsOfState(keys)), prefixed("value", columnsOfState(values))...))
 	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeOrderedMap, Columns: columns})
 	if s.core == nil {
 		return
 	}
 	m.core, m.table = s.core, s.core.rt.Tables.OrderedMaps[name]
-	m.keys.open(s.core, keys)
-	m.values.open(s.core, values)
+	m.age.open(s.core, o.ttl, columns, m.table, m.table.Remove)
+	m.keys.open(s.core, keys, &m.none)
+	m.values.open(s.core, values, &m.age)
 	fields := make([]types.Field, len(columns))
 	for i, c := range columns {
 		fields[i] = types.Field{Name: c.Name, Type: c.Type}
@@ -63,7 +66,7 @@ func (m *MapState[K, V]) declare(s *Setup, name string) {
 	for i := range keys.Schema.Len() {
 		by = append(by, jobgraph.SortColumn{Column: i})
 	}
-	for i := range values.Schema.Len() {
+	for i := range m.values.schema.Len() {
 		m.of = append(m.of, keys.Schema.Len()+i)
 	}
 	var err error
@@ -139,8 +142,7 @@ func (m *MapState[K, V]) Get(key K) (value V, ok bool) {
 		return value, false
 	}
 	m.table.Gather(m.slot[:], m.of, m.values.builders)
-	ok = true
-	m.values.each(1, func(v V) bool { value = v; return true })
+	m.values.each(1, func(_ int, v V) bool { value, ok = v, true; return true })
 	return value, ok
 }
 
@@ -155,6 +157,9 @@ func (m *MapState[K, V]) Delete(key K) {
 func (m *MapState[K, V]) Len() int {
 	if m.core.keyless() {
 		return 0
+	}
+	if m.age.ttl > 0 {
+		return m.age.count(m.core.key, m.table)
 	}
 	var n [1]int32
 	m.table.Count(m.core.key, n[:])
@@ -189,7 +194,7 @@ func (m *OrderedMapState[K, V]) Range(from, to K) iter.Seq2[K, V] {
 
 // First returns the entry of the least key; ok is false where the map is empty.
 func (m *OrderedMapState[K, V]) First() (key K, value V, ok bool) {
-	for k, v := range m.scan(&statebackend.OrderedScan{Limit: 1}) {
+	for k, v := range m.scan(&statebackend.OrderedScan{Limit: m.first()}) {
 		return k, v, true
 	}
 	return key, value, false
@@ -197,10 +202,18 @@ func (m *OrderedMapState[K, V]) First() (key K, value V, ok bool) {
 
 // Last returns the entry of the greatest key; ok is false where the map is empty.
 func (m *OrderedMapState[K, V]) Last() (key K, value V, ok bool) {
-	for k, v := range m.scan(&statebackend.OrderedScan{Limit: 1, Descending: true}) {
+	for k, v := range m.scan(&statebackend.OrderedScan{Limit: m.first(), Descending: true}) {
 		return k, v, true
 	}
 	return key, value, false
+}
+
+// first is how many entries have to be looked at to find one, at most: of those with a time to live any number, 0.
+func (m *OrderedMapState[K, V]) first() int {
+	if m.age.ttl > 0 {
+		return 0
+	}
+	return 1
 }
 
 // scan goes over entries, a tile at a time. The key is copied: timers and other states may be used meanwhile.
@@ -219,9 +232,8 @@ func (m *MapState[K, V]) scan(scan *statebackend.OrderedScan) iter.Seq2[K, V] {
 			}
 			n := len(out.Positions)
 			var keys []K
-			m.keys.each(n, func(k K) bool { keys = append(keys, k); return true })
-			i := 0
-			if !m.values.each(n, func(v V) bool { i++; return yield(keys[i-1], v) }) || n < rows.TileRows {
+			m.keys.each(n, func(_ int, k K) bool { keys = append(keys, k); return true })
+			if !m.values.each(n, func(i int, v V) bool { return yield(keys[i], v) }) || n < rows.TileRows {
 				return
 			}
 		}

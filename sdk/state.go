@@ -1,8 +1,10 @@
 package sdk
 
 import (
+	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"time"
 
 	"millrace/failure"
@@ -16,22 +18,24 @@ import (
 // StateOption says something of a state that it need not say.
 type StateOption func(*stateOptions)
 
-type stateOptions struct{ ttl time.Duration }
+type stateOptions struct {
+	ttl  time.Duration
+	ages bool
+}
 
-// TTL has what was not written for so long be as if it had been deleted, in processing time.
-func TTL(d time.Duration) StateOption { return func(o *stateOptions) { o.ttl = d } }
+// TTL has what was not written for so long be as if it had been deleted, in processing time: a value, or each value of a list, each entry of a map. Reading does not
+// make it younger. What was kept before the state had a time to live begins to age when the job that gave it one runs. It is a millisecond at least.
+func TTL(d time.Duration) StateOption { return func(o *stateOptions) { o.ttl, o.ages = d, true } }
 
-func stateOptionsOf(options []StateOption) (o stateOptions) {
+func stateOptionsOf(s *Setup, name string, options []StateOption) (o stateOptions) {
 	for _, set := range options {
 		set(&o)
 	}
+	if o.ages && o.ttl < time.Millisecond {
+		s.env.problem(failure.Message{Primary: fmt.Sprintf("the state %s has a time to live of %s", name, o.ttl), Hint: "it is a millisecond at least; leave TTL out for none"})
+	}
 	return o
 }
-
-// writtenColumn is when a row with a time to live was written, in milliseconds. No field can have the name.
-const writtenColumn = "?written"
-
-var writtenType = types.Of(types.BigInt).NotNull()
 
 // stateMapping returns how V stands in a table; nil notes why it can't.
 func stateMapping[V any](s *Setup, name string) *rows.Mapping {
@@ -45,43 +49,31 @@ func stateMapping[V any](s *Setup, name string) *rows.Mapping {
 
 // ValueState is one V a key.
 type ValueState[V any] struct {
-	core    *core
-	part    statebackend.Part
-	cells   *rows.Cells
-	ttl     int64 // milliseconds; 0: none
-	written int   // the word that has the time
-	slot    [1]statebackend.Slot
-	swept   statebackend.Slot
-	sweeps  []statebackend.Slot
+	core  *core
+	part  statebackend.Part
+	cells *rows.Cells
+	age   aging
+	slot  [1]statebackend.Slot
 }
 
 // NewValue declares a state of one V a key. The fields of V are columns: when V changes, fields that were added are zero, those that were removed are dropped, and widened
 // ones are converted; a job with any other change is refused before it starts.
 func NewValue[V any](s *Setup, name string, options ...StateOption) *ValueState[V] {
 	v := &ValueState[V]{}
-	m := stateMapping[V](s, name)
+	m, o := stateMapping[V](s, name), stateOptionsOf(s, name, options)
 	if m == nil {
 		return v
 	}
-	v.cells, v.ttl = m.Cells(), stateOptionsOf(options).ttl.Milliseconds()
-	columns, written := v.cells.Columns, v.cells.Words
-	if v.written = written; v.ttl > 0 {
-		columns = append(columns, jobgraph.NativeColumn{Name: writtenColumn, Type: writtenType})
-	}
+	v.cells = m.Cells()
+	columns := o.aged(v.cells.Columns)
 	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeValue, Columns: columns})
 	if s.core == nil {
 		return v
 	}
 	v.core, v.part = s.core, s.core.rt.Tables.Values[name].Part(0, true)
-	if v.ttl > 0 {
-		v.sweeps = make([]statebackend.Slot, sweepRows)
-		s.core.swept = append(s.core.swept, v.sweep)
-	}
+	v.age.open(s.core, o.ttl, columns, v.part, v.part.Delete)
 	return v
 }
-
-// sweepRows is how many rows with a time to live are looked at with each batch.
-const sweepRows = 64
 
 // Get returns the key's value; ok is false, and the value zero, where there is none.
 func (v *ValueState[V]) Get() (value V, ok bool) {
@@ -90,7 +82,7 @@ func (v *ValueState[V]) Get() (value V, ok bool) {
 	}
 	v.part.Find(v.core.key, v.slot[:])
 	s := v.slot[0]
-	if s == statebackend.NoSlot || v.expired(s) {
+	if s == statebackend.NoSlot || v.age.expired(s) {
 		return value, false
 	}
 	v.core.fail(v.cells.Load(v.part, s, pointer(&value)))
@@ -107,9 +99,7 @@ func (v *ValueState[V]) Set(value V) {
 		return
 	}
 	s := v.slot[0]
-	if v.ttl > 0 {
-		v.part.Rows().At(s)[v.written] = uint64(v.core.rt.Time.Now())
-	}
+	v.age.wrote(s)
 	v.core.fail(v.cells.Store(v.part, s, pointer(&value)))
 }
 
@@ -124,53 +114,29 @@ func (v *ValueState[V]) Clear() {
 	}
 }
 
-// expired tells whether a row's time has passed. A row from before the state had a time to live begins to age when it is written.
-func (v *ValueState[V]) expired(s statebackend.Slot) bool {
-	if v.ttl == 0 {
-		return false
-	}
-	written := int64(v.part.Rows().At(s)[v.written])
-	return written != 0 && written+v.ttl <= v.core.rt.Time.Now()
-}
-
-// sweep deletes some rows whose time has passed.
-func (v *ValueState[V]) sweep() error {
-	n, next := v.part.Scan(v.swept, v.sweeps)
-	if v.swept = next; n == 0 {
-		v.swept = 0
-		return nil
-	}
-	gone := v.sweeps[:0:len(v.sweeps)]
-	for _, s := range v.sweeps[:n] {
-		if v.expired(s) {
-			gone = append(gone, s)
-		}
-	}
-	v.part.Delete(gone)
-	v.core.rt.Counts.Expired += int64(len(gone))
-	return nil
-}
-
 // ListState is any number of Vs a key, in the order in which they were added.
 type ListState[V any] struct {
 	core  *core
 	table statebackend.MultimapTable
 	kept  kept[V]
+	age   aging
 }
 
 // NewList declares a state of a list of Vs a key.
-func NewList[V any](s *Setup, name string) *ListState[V] {
+func NewList[V any](s *Setup, name string, options ...StateOption) *ListState[V] {
 	l := &ListState[V]{}
-	m := stateMapping[V](s, name)
+	m, o := stateMapping[V](s, name), stateOptionsOf(s, name, options)
 	if m == nil {
 		return l
 	}
-	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeMultimap, Columns: columnsOfState(m)})
+	columns := o.aged(columnsOfState(m))
+	s.table(jobgraph.NativeTable{Name: name, Shape: jobgraph.NativeMultimap, Columns: columns})
 	if s.core == nil {
 		return l
 	}
 	l.core, l.table = s.core, s.core.rt.Tables.Multimaps[name]
-	l.kept.open(s.core, m)
+	l.age.open(s.core, o.ttl, columns, l.table, l.table.Remove)
+	l.kept.open(s.core, m, &l.age)
 	return l
 }
 
@@ -208,7 +174,7 @@ func (l *ListState[V]) All() iter.Seq[V] {
 				l.core.fail(err)
 				return
 			}
-			if !l.kept.each(len(positions), func(v V) bool { return yield(v) }) || len(positions) < rows.TileRows {
+			if !l.kept.each(len(positions), func(_ int, v V) bool { return yield(v) }) || len(positions) < rows.TileRows {
 				return
 			}
 		}
@@ -219,6 +185,9 @@ func (l *ListState[V]) All() iter.Seq[V] {
 func (l *ListState[V]) Len() int {
 	if l.core.keyless() {
 		return 0
+	}
+	if l.age.ttl > 0 {
+		return l.age.count(l.core.key, l.table)
 	}
 	var n [1]int32
 	l.table.Count(l.core.key, n[:])
@@ -232,21 +201,26 @@ func (l *ListState[V]) Clear() {
 	}
 }
 
-// kept converts values to batches of rows and back, for tables that take those.
+// kept converts values to batches of rows and back, for tables that take those. With a time to live the last column says when a value was written.
 type kept[V any] struct {
 	core     *core
 	mapping  *rows.Mapping
+	age      *aging
+	schema   *types.Schema
 	builders []*stream.Builder
 	one      []stream.Builder
 	tile     *rows.Tile[V]
 	vectors  []stream.Vector
 }
 
-func (k *kept[V]) open(c *core, m *rows.Mapping) {
-	k.core, k.mapping, k.tile = c, m, rows.NewTile[V](m, nil)
-	k.one = make([]stream.Builder, m.Schema.Len())
-	k.vectors = make([]stream.Vector, m.Schema.Len())
-	for i, f := range m.Schema.Fields {
+func (k *kept[V]) open(c *core, m *rows.Mapping, age *aging) {
+	k.core, k.mapping, k.age, k.schema, k.tile = c, m, age, m.Schema, rows.NewTile[V](m, nil)
+	if age.ttl > 0 {
+		k.schema = types.NewSchema(append(slices.Clone(m.Schema.Fields), types.Field{Name: written.Name, Type: written.Type})...)
+	}
+	k.one = make([]stream.Builder, k.schema.Len())
+	k.vectors = make([]stream.Vector, k.schema.Len())
+	for i, f := range k.schema.Fields {
 		k.one[i].Init(c.rt.Pool, f.Type, 1)
 		k.builders = append(k.builders, stream.NewBuilder(c.rt.Pool, f.Type, 1))
 	}
@@ -260,19 +234,29 @@ func (k *kept[V]) batch(value *V) (*stream.Batch, error) {
 		}
 		return nil, err
 	}
-	b := k.core.rt.Pool.NewBatch(k.mapping.Schema, 1)
+	if k.age.ttl > 0 {
+		k.one[len(k.one)-1].AppendInt64(k.core.rt.Time.Now())
+	}
+	b := k.core.rt.Pool.NewBatch(k.schema, 1)
 	for i := range k.one {
 		b.Columns[i] = k.one[i].Finish()
 	}
 	return b, nil
 }
 
-// each visits the n values that were appended to the builders, until visit returns false.
-func (k *kept[V]) each(n int, visit func(V) bool) bool {
+// each visits those of the n values that were appended to the builders whose time has not passed, until visit returns false.
+func (k *kept[V]) each(n int, visit func(i int, v V) bool) bool {
 	for i, b := range k.builders {
 		k.vectors[i] = b.Finish()
 	}
 	got, err := k.tile.ReadColumns(k.vectors, 0, n)
+	var passed []bool // not kept: visit may read others
+	if k.age.ttl > 0 {
+		passed = make([]bool, n)
+		for i, at := range stream.Values[int64](&k.vectors[len(k.vectors)-1])[:n] {
+			passed[i] = k.age.passed(at)
+		}
+	}
 	for i := range k.vectors {
 		k.vectors[i].Release()
 	}
@@ -281,8 +265,8 @@ func (k *kept[V]) each(n int, visit func(V) bool) bool {
 		return false
 	}
 	values := append([]V(nil), got...) // visit may read other values by the same tile
-	for _, v := range values {
-		if !visit(v) {
+	for i, v := range values {
+		if (passed == nil || !passed[i]) && !visit(i, v) {
 			return false
 		}
 	}
