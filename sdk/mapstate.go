@@ -17,10 +17,11 @@ type MapState[K comparable, V any] struct {
 	table  statebackend.OrderedMapTable
 	keys   kept[K]
 	values kept[V]
-	row    *types.Schema // of both
+	row    single // of both
 	order  *ordering.Encoder
 	at     statebackend.Orders
 	slot   [1]statebackend.Slot
+	count  [1]int32
 	of     []int // the columns of the value
 	age    aging
 	none   aging // of keys
@@ -61,7 +62,7 @@ func (m *MapState[K, V]) declare(s *Setup, name string, options []StateOption) {
 	for i, c := range columns {
 		fields[i] = types.Field{Name: c.Name, Type: c.Type}
 	}
-	m.row = types.NewSchema(fields...)
+	m.row.open(s.core, types.NewSchema(fields...))
 	var by []jobgraph.SortColumn
 	for i := range keys.Schema.Len() {
 		by = append(by, jobgraph.SortColumn{Column: i})
@@ -70,7 +71,7 @@ func (m *MapState[K, V]) declare(s *Setup, name string, options []StateOption) {
 		m.of = append(m.of, keys.Schema.Len()+i)
 	}
 	var err error
-	m.order, err = ordering.NewEncoder(m.row, by)
+	m.order, err = ordering.NewEncoder(m.row.rows.Schema, by)
 	s.core.fail(err)
 }
 
@@ -93,14 +94,13 @@ func (m *MapState[K, V]) find(key K) bool {
 }
 
 func (m *MapState[K, V]) addOrder(key K, to *statebackend.Orders) bool {
-	b, err := m.keys.batch(&key)
-	if err != nil {
-		m.core.fail(err)
-		return false
+	err := m.keys.write(key, m.row.columns)
+	if err == nil {
+		m.order.Append(m.row.batch(), nil, to)
 	}
-	m.order.Append(b, nil, to)
-	b.Release()
-	return true
+	m.row.reset()
+	m.core.fail(err)
+	return err == nil
 }
 
 // Put sets the value of a key of the map.
@@ -108,28 +108,18 @@ func (m *MapState[K, V]) Put(key K, value V) {
 	if m.core.keyless() {
 		return
 	}
-	k, err := m.keys.batch(&key)
-	if err != nil {
-		m.core.fail(err)
-		return
+	err := m.keys.write(key, m.row.columns)
+	if err == nil {
+		err = m.values.write(value, m.row.columns[m.keys.schema.Len():])
 	}
-	defer k.Release()
-	v, err := m.values.batch(&value)
-	if err != nil {
-		m.core.fail(err)
-		return
+	if err == nil {
+		row := m.row.batch()
+		m.at.Reset()
+		m.order.Append(row, nil, &m.at)
+		err = m.table.Put(m.core.key, &m.at, row)
 	}
-	defer v.Release()
-	row := m.core.rt.Pool.NewBatch(m.row, 1)
-	copy(row.Columns, k.Columns)
-	copy(row.Columns[len(k.Columns):], v.Columns)
-	for i := range row.Columns {
-		row.Columns[i].Retain()
-	}
-	m.at.Reset()
-	m.order.Append(row, nil, &m.at)
-	m.core.fail(m.table.Put(m.core.key, &m.at, row))
-	row.Release()
+	m.row.reset()
+	m.core.fail(err)
 }
 
 // Get returns the value of a key of the map; ok is false where there is none.
@@ -142,8 +132,7 @@ func (m *MapState[K, V]) Get(key K) (value V, ok bool) {
 		return value, false
 	}
 	m.table.Gather(m.slot[:], m.of, m.values.builders)
-	m.values.each(1, func(_ int, v V) bool { value, ok = v, true; return true })
-	return value, ok
+	return m.values.one()
 }
 
 // Delete deletes a key of the map.
@@ -161,9 +150,8 @@ func (m *MapState[K, V]) Len() int {
 	if m.age.ttl > 0 {
 		return m.age.count(m.core.key, m.table)
 	}
-	var n [1]int32
-	m.table.Count(m.core.key, n[:])
-	return int(n[0])
+	m.table.Count(m.core.key, m.count[:])
+	return int(m.count[0])
 }
 
 // Clear deletes all keys of the map.

@@ -16,7 +16,7 @@ import (
 )
 
 // one describes a job and returns the operator of a uid, as operatortest runs it.
-func one(t *testing.T, uid string, describe func(*sdk.Env)) operatortest.Case {
+func one(t testing.TB, uid string, describe func(*sdk.Env)) operatortest.Case {
 	t.Helper()
 	env := sdk.NewEnv(nil, nil)
 	describe(env)

@@ -40,6 +40,7 @@ type core struct {
 	clock     *native.Timers
 	settle    []func() error // of side outputs
 	swept     []func() error // of states with a time to live
+	closes    []func()       // of states
 	err       error          // what state could not do
 }
 
@@ -201,4 +202,8 @@ func (c *core) end() {
 			t.Close()
 		}
 	}
+	for _, release := range c.closes {
+		release()
+	}
+	c.closes = nil
 }

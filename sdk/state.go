@@ -4,15 +4,12 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
-	"slices"
 	"time"
 
 	"millrace/failure"
 	"millrace/jobgraph"
 	"millrace/sdk/rows"
 	"millrace/statebackend"
-	"millrace/stream"
-	"millrace/types"
 )
 
 // StateOption says something of a state that it need not say.
@@ -54,6 +51,7 @@ type ValueState[V any] struct {
 	cells *rows.Cells
 	age   aging
 	slot  [1]statebackend.Slot
+	value V // on its way from or to the table
 }
 
 // NewValue declares a state of one V a key. The fields of V are columns: when V changes, fields that were added are zero, those that were removed are dropped, and widened
@@ -85,8 +83,9 @@ func (v *ValueState[V]) Get() (value V, ok bool) {
 	if s == statebackend.NoSlot || v.age.expired(s) {
 		return value, false
 	}
-	v.core.fail(v.cells.Load(v.part, s, pointer(&value)))
-	return value, true
+	v.value = value // what is no column is zero
+	v.core.fail(v.cells.Load(v.part, s, pointer(&v.value)))
+	return v.value, true
 }
 
 // Set sets the key's value.
@@ -100,7 +99,8 @@ func (v *ValueState[V]) Set(value V) {
 	}
 	s := v.slot[0]
 	v.age.wrote(s)
-	v.core.fail(v.cells.Store(v.part, s, pointer(&value)))
+	v.value = value
+	v.core.fail(v.cells.Store(v.part, s, pointer(&v.value)))
 }
 
 // Clear deletes the key's value.
@@ -119,7 +119,9 @@ type ListState[V any] struct {
 	core  *core
 	table statebackend.MultimapTable
 	kept  kept[V]
+	row   single
 	age   aging
+	count [1]int32
 }
 
 // NewList declares a state of a list of Vs a key.
@@ -137,6 +139,7 @@ func NewList[V any](s *Setup, name string, options ...StateOption) *ListState[V]
 	l.core, l.table = s.core, s.core.rt.Tables.Multimaps[name]
 	l.age.open(s.core, o.ttl, columns, l.table, l.table.Remove)
 	l.kept.open(s.core, m, &l.age)
+	l.row.open(s.core, l.kept.schema)
 	return l
 }
 
@@ -152,13 +155,10 @@ func (l *ListState[V]) Add(value V) {
 	if l.core.keyless() {
 		return
 	}
-	b, err := l.kept.batch(&value)
-	if err != nil {
-		l.core.fail(err)
-		return
+	if l.core.fail(l.kept.write(value, l.row.columns)); l.core.err == nil {
+		l.core.fail(l.table.Append(l.core.key, l.row.batch()))
 	}
-	l.core.fail(l.table.Append(l.core.key, b))
-	b.Release()
+	l.row.reset()
 }
 
 // All returns the key's values. The state must not be changed before the end.
@@ -189,9 +189,8 @@ func (l *ListState[V]) Len() int {
 	if l.age.ttl > 0 {
 		return l.age.count(l.core.key, l.table)
 	}
-	var n [1]int32
-	l.table.Count(l.core.key, n[:])
-	return int(n[0])
+	l.table.Count(l.core.key, l.count[:])
+	return int(l.count[0])
 }
 
 // Clear deletes the key's values.
@@ -199,76 +198,4 @@ func (l *ListState[V]) Clear() {
 	if !l.core.keyless() {
 		l.table.DeleteAll(l.core.key)
 	}
-}
-
-// kept converts values to batches of rows and back, for tables that take those. With a time to live the last column says when a value was written.
-type kept[V any] struct {
-	core     *core
-	mapping  *rows.Mapping
-	age      *aging
-	schema   *types.Schema
-	builders []*stream.Builder
-	one      []stream.Builder
-	tile     *rows.Tile[V]
-	vectors  []stream.Vector
-}
-
-func (k *kept[V]) open(c *core, m *rows.Mapping, age *aging) {
-	k.core, k.mapping, k.age, k.schema, k.tile = c, m, age, m.Schema, rows.NewTile[V](m, nil)
-	if age.ttl > 0 {
-		k.schema = types.NewSchema(append(slices.Clone(m.Schema.Fields), types.Field{Name: written.Name, Type: written.Type})...)
-	}
-	k.one = make([]stream.Builder, k.schema.Len())
-	k.vectors = make([]stream.Vector, k.schema.Len())
-	for i, f := range k.schema.Fields {
-		k.one[i].Init(c.rt.Pool, f.Type, 1)
-		k.builders = append(k.builders, stream.NewBuilder(c.rt.Pool, f.Type, 1))
-	}
-}
-
-// batch returns a batch of one value, which is the caller's.
-func (k *kept[V]) batch(value *V) (*stream.Batch, error) {
-	if err := rows.Append(k.mapping, (&[1]V{*value})[:], k.one); err != nil {
-		for i := range k.one {
-			k.one[i].Truncate(0)
-		}
-		return nil, err
-	}
-	if k.age.ttl > 0 {
-		k.one[len(k.one)-1].AppendInt64(k.core.rt.Time.Now())
-	}
-	b := k.core.rt.Pool.NewBatch(k.schema, 1)
-	for i := range k.one {
-		b.Columns[i] = k.one[i].Finish()
-	}
-	return b, nil
-}
-
-// each visits those of the n values that were appended to the builders whose time has not passed, until visit returns false.
-func (k *kept[V]) each(n int, visit func(i int, v V) bool) bool {
-	for i, b := range k.builders {
-		k.vectors[i] = b.Finish()
-	}
-	got, err := k.tile.ReadColumns(k.vectors, 0, n)
-	var passed []bool // not kept: visit may read others
-	if k.age.ttl > 0 {
-		passed = make([]bool, n)
-		for i, at := range stream.Values[int64](&k.vectors[len(k.vectors)-1])[:n] {
-			passed[i] = k.age.passed(at)
-		}
-	}
-	for i := range k.vectors {
-		k.vectors[i].Release()
-	}
-	if err != nil {
-		k.core.fail(err)
-		return false
-	}
-	values := append([]V(nil), got...) // visit may read other values by the same tile
-	for i, v := range values {
-		if (passed == nil || !passed[i]) && !visit(i, v) {
-			return false
-		}
-	}
-	return true
 }

@@ -344,8 +344,37 @@ func (b *Builder) AppendFrom(v *Vector, i int) {
 // Finish returns the vector of what was appended, owned by the caller, and
 // leaves the builder empty.
 func (b *Builder) Finish() Vector {
+	v := b.values()
+	v.dataBuf, v.offsetsBuf, v.validBuf = b.data, b.offsets, b.valid
+	if len(b.children) > 0 {
+		v.children = make([]Vector, len(b.children))
+		for i := range b.children {
+			v.children[i] = b.children[i].Finish()
+		}
+	}
+	b.expected = b.used
+	b.n, b.room, b.used, b.data, b.offsets, b.valid = 0, 0, 0, nil, nil, nil
+	return v
+}
+
+// View returns the vector of what was appended, for those who borrow it: it is
+// the builder's, can't be retained, and is valid until the builder is used
+// again. Who truncates the builder then goes on in the same memory.
+func (b *Builder) View() Vector {
+	v := b.values()
+	if len(b.children) > 0 {
+		v.children = make([]Vector, len(b.children))
+		for i := range b.children {
+			v.children[i] = b.children[i].View()
+		}
+	}
+	return v
+}
+
+// values returns the vector without its children, and without the buffers' references.
+func (b *Builder) values() Vector {
 	b.reserveForFinish()
-	v := Vector{Type: b.typ, n: b.n, dataBuf: b.data, offsetsBuf: b.offsets, validBuf: b.valid}
+	v := Vector{Type: b.typ, n: b.n}
 	switch b.layout {
 	case types.LayoutBytes:
 		v.data, v.offsets = b.data.data[:b.used], b.offs()[:b.n+1]
@@ -360,14 +389,6 @@ func (b *Builder) Finish() Vector {
 	if b.valid != nil {
 		v.valid = bitmapOf(b.valid.data, max(b.n, 1))
 	}
-	if len(b.children) > 0 {
-		v.children = make([]Vector, len(b.children))
-		for i := range b.children {
-			v.children[i] = b.children[i].Finish()
-		}
-	}
-	b.expected = b.used
-	b.n, b.room, b.used, b.data, b.offsets, b.valid = 0, 0, 0, nil, nil, nil
 	return v
 }
 
