@@ -105,32 +105,43 @@ type keeper = sdk.Processor[int64, visited, int64]
 func BenchmarkState(b *testing.B) {
 	for name, of := range keepers() {
 		b.Run(name, func(b *testing.B) {
-			batch := keeping(b, of)
-			b.ReportAllocs()
-			for b.Loop() {
-				batch()
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keptBatch, "ns/row")
+			measure(b, keeping(b, of))
 		})
 	}
 }
 
-// TestStateAllocatesNothing: state costs a row no allocation, once there is memory for its keys.
-func TestStateAllocatesNothing(t *testing.T) {
+func measure(b *testing.B, batch func()) {
+	b.Helper()
+	b.ReportAllocs()
+	for b.Loop() {
+		batch()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/keptBatch, "ns/row")
+}
+
+// TestRowsAllocateNothing: functions and their state cost a row no allocation, once there is memory for the keys.
+func TestRowsAllocateNothing(t *testing.T) {
+	for name, describe := range stateless() {
+		t.Run(name, func(t *testing.T) { allocatesNothing(t, taking(t, describe), 200) })
+	}
 	for name, of := range keepers() {
 		t.Run(name, func(t *testing.T) {
-			batch := keeping(t, of)
-			for range 40 {
-				batch()
-			}
 			most := 200.0
 			if name == "list that is read" { // an iterator that may be used within itself
 				most = 4 * keptBatch
 			}
-			if n := testing.AllocsPerRun(20, batch); n > most {
-				t.Errorf("%.0f allocations for %d rows", n, keptBatch)
-			}
+			allocatesNothing(t, keeping(t, of), most)
 		})
+	}
+}
+
+func allocatesNothing(t *testing.T, batch func(), most float64) {
+	t.Helper()
+	for range 40 { // until there is memory for all keys
+		batch()
+	}
+	if n := testing.AllocsPerRun(20, batch); n > most {
+		t.Errorf("%.0f allocations for %d rows", n, keptBatch)
 	}
 }
 
@@ -141,13 +152,18 @@ type visited struct {
 
 const keptBatch = 8192
 
-// keeping opens a function, and returns what has it take a batch.
-func keeping(b testing.TB, of func(*sdk.Setup) keeper) func() {
-	const keys = 10_000
-	c := one(b, "keeps", func(e *sdk.Env) {
-		in := sdk.From[visited](e, "visits", sdk.Connect{Name: "values"})
-		sdk.KeyedProcess(sdk.KeyByFields[int64](in, "user"), "keeps", of).To("out", nowhere)
+// keeping opens a function that keeps something, and returns what has it take a batch.
+func keeping(t testing.TB, of func(*sdk.Setup) keeper) func() {
+	t.Helper()
+	return taking(t, func(in *sdk.Stream[visited]) {
+		sdk.KeyedProcess(sdk.KeyByFields[int64](in, "user"), "it", of).To("out", nowhere)
 	})
+}
+
+// taking opens the operator "it" over visits, and returns what has it take a batch.
+func taking(b testing.TB, describe func(*sdk.Stream[visited])) func() {
+	const keys = 10_000
+	c := one(b, "it", func(e *sdk.Env) { describe(sdk.From[visited](e, "visits", sdk.Connect{Name: "values"})) })
 	var pool stream.Pool
 	store, err := c.Backend.Open(b.Context(), statebackend.OpenSpec{
 		Task: types.TaskID{Vertex: "v"}, KeyGroups: types.KeyGroupRangeOf(0, 1, 128), MaxParallelism: 128, Parallelism: 1, Pool: &pool,
@@ -202,5 +218,64 @@ func keeping(b testing.TB, of func(*sdk.Setup) keeper) func() {
 			}
 			o.Batch.Release()
 		}
+	}
+}
+
+// BenchmarkFunctions is what functions without state cost a row, of three columns.
+func BenchmarkFunctions(b *testing.B) {
+	for name, describe := range stateless() {
+		b.Run(name, func(b *testing.B) { measure(b, taking(b, describe)) })
+	}
+}
+
+// stateless are row-level functions that do next to nothing.
+func stateless() map[string]func(*sdk.Stream[visited]) {
+	it := sdk.UID("it")
+	return map[string]func(*sdk.Stream[visited]){
+		"filter": func(in *sdk.Stream[visited]) {
+			in.Filter(func(v *visited) bool { return v.Page%2 == 0 }, it).To("out", nowhere)
+		},
+		"map": func(in *sdk.Stream[visited]) {
+			sdk.Map(in, func(v *visited) (visited, error) { return visited{v.User, v.Page + 1, v.At}, nil }, it).To("out", nowhere)
+		},
+		"flat map": func(in *sdk.Stream[visited]) {
+			sdk.FlatMap(in, func(v *visited, out *sdk.Collector[visited]) error {
+				out.Collect(*v)
+				return nil
+			}, it).To("out", nowhere)
+		},
+		"process with a side output": func(in *sdk.Stream[visited]) {
+			out := sdk.Process(in, func(s *sdk.Setup) func(*sdk.Context[struct{}, visited], *visited) error {
+				side := sdk.NewSide[int64](s, "odd")
+				return func(c *sdk.Context[struct{}, visited], v *visited) error {
+					if v.Page%2 == 1 {
+						side.Collect(v.Page)
+						return nil
+					}
+					c.Collect(*v)
+					return nil
+				}
+			}, it)
+			out.To("out", nowhere)
+			sdk.SideOutput[int64](out, "odd").To("odd-out", nowhere)
+		},
+		"keyed process": func(in *sdk.Stream[visited]) {
+			sdk.KeyedProcess(sdk.KeyByFields[int64](in, "user"), "it", func(*sdk.Setup) sdk.Processor[int64, visited, visited] {
+				return sdk.Processor[int64, visited, visited]{Row: func(c *sdk.Context[int64, visited], v *visited) error {
+					c.Collect(*v)
+					return nil
+				}}
+			}).To("out", nowhere)
+		},
+		"windows": func(in *sdk.Stream[visited]) {
+			minutes := sdk.Windows(sdk.KeyByFields[int64](in, "user"), sdk.Tumble(time.Minute))
+			sdk.Aggregate(minutes, "it", sdk.Aggregator[int64, visited, int64, int64]{
+				Add: func(sum *int64, v *visited) error {
+					*sum += v.Page
+					return nil
+				},
+				Result: func(_ sdk.WindowOf[int64], sum *int64) (int64, error) { return *sum, nil },
+			}).To("out", nowhere)
+		},
 	}
 }
