@@ -18,8 +18,8 @@ const unusedSuffix = "-unused"
 // Describe completes the description: the graph of the job, with no program, and the functions of its native operators. The error, of the user, lists everything that is
 // wrong.
 func (e *Env) Describe() (*jobgraph.Graph, operators.Functions, error) {
-	if len(e.nodes) == 0 {
-		e.problem(failure.Message{Primary: "the job has no streams", Hint: "begin with sdk.From"})
+	if len(e.nodes) == 0 && e.problems.Len() == 0 {
+		e.problems.Add(failure.Message{Primary: "the job has no streams", Hint: "begin with sdk.From"}) // it has no place
 	}
 	a := &assembly{env: e, graph: e.job.graph(), places: make(map[*node]int), consumers: make(map[*node]int), ports: make(map[*node]map[int]bool)}
 	a.count()

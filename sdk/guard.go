@@ -28,9 +28,13 @@ var userRestart = failure.Class{Domain: failure.DomainUser, Retry: failure.Resta
 // rowTextMax bounds what is said of a row.
 const rowTextMax = 400
 
-// failed makes an error that the function returned a failure.
+// failed makes an error that the function returned a failure: of the class that the function gave it, if any.
 func (g *guard) failed(err error) error {
-	return failure.With(fmt.Errorf("%s: %w%s", g.name, err, g.provenance()), userRestart)
+	class := failure.ClassOf(err)
+	if class == (failure.Class{}) {
+		class = userRestart
+	}
+	return failure.With(fmt.Errorf("%s: %w%s", g.name, err, g.provenance()), class)
 }
 
 // recovered is deferred around calls. A panic becomes an error, with the stack of the user's code.

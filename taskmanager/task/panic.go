@@ -22,9 +22,9 @@ func (t *Task) panicked(thrown any) error {
 	return t.blamed(threw(thrown, "operator", t.Chain[i].UID))
 }
 
-// failed is the failure of a task whose operator returned an error: that of a function of the user's says which rows it is about.
+// failed is the failure of a task whose operator returned an error: that of a function of the user's, whatever class the function gave it, says which rows it is about.
 func (t *Task) failed(err error) error {
-	if i := t.chain.calls; i < 0 || !t.Chain[i].Native || failure.ClassOf(err) != fault {
+	if i := t.chain.calls; i < 0 || !t.Chain[i].Native || failure.ClassOf(err).Domain == failure.DomainInternal {
 		return err
 	}
 	return t.blamed(err)
