@@ -3,6 +3,7 @@ package rows_test
 import (
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,16 +70,22 @@ func TestRowsInAList(t *testing.T) {
 			t.Fatalf("an entry that is cut to %d of %d bytes is read", n, len(entry))
 		}
 	}
-	other, err := rows.Of(reflect.TypeFor[place]())
-	if err != nil {
-		t.Fatal(err)
-	}
 	table.entries = [][]byte{entry}
-	if list, err = native.NewRowList(table, other.Schema, &pool); err != nil {
-		t.Fatal(err)
-	}
-	if err := list.Each(read); err == nil {
-		t.Error("rows of other columns are read")
+	for other, problem := range map[reflect.Type]string{
+		reflect.TypeFor[struct{ Text int64 }](): "column text is BIGINT", reflect.TypeFor[struct{ Medium int16 }](): "column medium is SMALLINT", reflect.TypeFor[struct {
+			Wide rows.Decimal `type:"DECIMAL(30, 4)"`
+		}](): "column wide is DECIMAL(30, 4) NOT NULL",
+	} {
+		m, err := rows.Of(other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list, err = native.NewRowList(table, m.Schema, &pool); err != nil {
+			t.Fatal(err)
+		}
+		if err := list.Each(read); err == nil || !strings.Contains(err.Error(), problem) {
+			t.Errorf("rows with other columns, %v: %v", other, err)
+		}
 	}
 	if n := pool.Live(); n != 0 {
 		t.Errorf("%d buffers and batches leak", n)
