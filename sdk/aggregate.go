@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -89,9 +90,13 @@ type aggregate[K, T, Acc, Out any] struct {
 	all       *stream.Keys // of the batch
 	watermark int64
 
+	blank  bool // a blank row is the zero Acc
+	zero   Acc
+	former []statebackend.Slot
+
 	firsts    []int64 // the ends of the first windows of the rows of a tile
-	ends      []int64 // of those under way
-	distinct  []int64
+	lasts     []int64 // of the last ones
+	distinct  []int64 // of the former
 	positions []int32 // of the rows of a tile in one window
 	some      stream.Keys
 	slots     []statebackend.Slot
@@ -109,7 +114,8 @@ func (a *aggregate[K, T, Acc, Out]) Open(rt *native.Runtime) (err error) {
 	a.rt, a.table, a.watermark = rt, rt.Tables.Values[windowsTable], int64(rt.Watermark)
 	a.open(rt.Context)
 	a.out.out = rt.Out(operators.MainPort)
-	a.slots, a.firsts, a.ends = make([]statebackend.Slot, rows.TileRows), make([]int64, rows.TileRows), make([]int64, rows.TileRows)
+	a.slots, a.former = make([]statebackend.Slot, rows.TileRows), make([]statebackend.Slot, rows.TileRows)
+	a.firsts, a.lasts, a.blank = make([]int64, rows.TileRows), make([]int64, rows.TileRows), a.cells.BlankIsZero()
 	types := rt.Spec.KeyTypes()
 	a.builder = stream.NewKeyBuilder(rt.Pool, types, rows.TileRows)
 	a.vectors = make([]stream.Vector, len(types))
@@ -141,66 +147,52 @@ func (a *aggregate[K, T, Acc, Out]) Rows(_ int, b *stream.Batch, from int) (to i
 	return b.Rows(), nil
 }
 
-// add adds a tile to each of the windows that its rows are in: the last window of each row, then the one before it, and so on.
+// add adds a tile to the windows that its rows are in, one window after the other, each with its rows in their order.
 func (a *aggregate[K, T, Acc, Out]) add(b *stream.Batch, tile []T, from int) error {
 	times := &b.Columns[a.windows.rowtime()]
-	firsts, ends := a.firsts[:len(tile)], a.ends[:len(tile)]
-	for i := range ends {
-		firsts[i] = a.shape.End(stream.Value[int64](times, b.Row(from+i)))
-		ends[i] = a.shape.Last(firsts[i])
-		if ends[i]-1 <= a.watermark {
-			a.late = append(a.late, int32(b.Row(from+i)))
-		} else {
-			a.rt.Counts.Folded++
-		}
-	}
-	for range a.shape.Parts() {
-		if err := a.addTo(tile, ends, from); err != nil {
-			return err
-		}
-		for i, end := range ends {
-			if end == firsts[i] || end == noWindow {
-				ends[i] = noWindow
-			} else {
-				ends[i] = end - a.shape.Pane()
-			}
-		}
-	}
-	return nil
-}
-
-// noWindow stands for the end of a window that is none: no watermark is behind it.
-const noWindow = int64(stream.NoWatermark)
-
-// addTo adds each row of a tile to the window that ends at a time, but for those of windows that are closed.
-func (a *aggregate[K, T, Acc, Out]) addTo(tile []T, ends []int64, from int) error {
+	firsts, lasts := a.firsts[:len(tile)], a.lasts[:len(tile)]
 	a.distinct = a.distinct[:0]
-	for _, end := range ends {
-		if end != noWindow && end-1 > a.watermark && !slices.Contains(a.distinct, end) {
-			a.distinct = append(a.distinct, end)
+	for i := range firsts {
+		firsts[i] = a.shape.End(stream.Value[int64](times, b.Row(from+i)))
+		lasts[i] = a.shape.Last(firsts[i])
+		if lasts[i]-1 <= a.watermark {
+			a.late = append(a.late, int32(b.Row(from+i)))
+			continue
+		}
+		a.rt.Counts.Folded++
+		if !slices.Contains(a.distinct, firsts[i]) {
+			a.distinct = append(a.distinct, firsts[i])
 		}
 	}
-	for _, end := range a.distinct {
-		a.positions = a.positions[:0]
-		for i, e := range ends {
-			if e == end {
-				a.positions = append(a.positions, int32(from+i))
+	slices.Sort(a.distinct)
+	next := int64(math.MinInt64)
+	for _, first := range a.distinct {
+		for end := max(first, next); end <= a.shape.Last(first); end = next {
+			next = end + a.shape.Pane()
+			if end-1 <= a.watermark {
+				continue
 			}
-		}
-		if err := a.addRows(end, tile, from); err != nil {
-			return err
+			if err := a.addTo(end, tile, from); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// addRows adds the rows at the positions to one window.
-func (a *aggregate[K, T, Acc, Out]) addRows(end int64, tile []T, from int) error {
+// addTo adds the rows of a tile that are in a window, which is open.
+func (a *aggregate[K, T, Acc, Out]) addTo(end int64, tile []T, from int) error {
+	a.positions = a.positions[:0]
+	for i, last := range a.lasts[:len(tile)] {
+		if a.firsts[i] <= end && end <= last {
+			a.positions = append(a.positions, int32(from+i))
+		}
+	}
 	a.some.Reset(a.all.Layout)
 	a.some.AppendRows(a.all, a.positions)
 	slots := a.slots[:len(a.positions)]
-	part := a.table.Part(end, true)
-	if _, err := part.Upsert(&a.some, slots); err != nil {
+	part, err := a.found(end, &a.some, slots)
+	if err != nil {
 		return err
 	}
 	at := 0
@@ -219,6 +211,30 @@ func (a *aggregate[K, T, Acc, Out]) addRows(end int64, tile []T, from int) error
 	}
 	a.row = nil
 	return nil
+}
+
+// found finds the rows of keys in a window. New ones have the zero Acc, which need not be that of a blank row; which they are, only a look beforehand tells, since rows that left memory for
+// a while leave their places to others.
+func (a *aggregate[K, T, Acc, Out]) found(end int64, keys *stream.Keys, slots []statebackend.Slot) (statebackend.Part, error) {
+	part := a.table.Part(end, true)
+	if a.blank {
+		_, err := part.Upsert(keys, slots)
+		return part, err
+	}
+	former := a.former[:len(slots)]
+	part.Find(keys, former)
+	if _, err := part.Upsert(keys, slots); err != nil {
+		return nil, err
+	}
+	for i, s := range slots {
+		if former[i] != statebackend.NoSlot {
+			continue
+		}
+		if err := a.cells.Store(part, s, pointer(&a.zero)); err != nil {
+			return nil, err
+		}
+	}
+	return part, nil
 }
 
 // Fire gives the windows that event time closes, the earliest first.

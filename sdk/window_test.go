@@ -1,12 +1,16 @@
 package sdk_test
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"time"
 
 	"millrace/operators"
 	"millrace/operators/operatortest"
 	"millrace/sdk"
+	"millrace/statebackend"
+	"millrace/statebackend/statetest"
 )
 
 type total struct {
@@ -86,6 +90,61 @@ func TestAggregate(t *testing.T) {
 		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 2 3`
 	c.Counts = &operators.Counts{Folded: 2, Late: 1}
 	operatortest.Run(t, c)
+}
+
+// tiered is a backend whose rows leave memory at every call.
+type tiered struct{ statebackend.Backend }
+
+func (b tiered) Open(ctx context.Context, spec statebackend.OpenSpec) (statebackend.Store, error) {
+	spec.Tier = &statetest.MemoryTier{}
+	return b.Backend.Open(ctx, spec)
+}
+
+// run runs a case, also with rows that are out of memory.
+func run(t *testing.T, c operatortest.Case) {
+	t.Helper()
+	operatortest.Run(t, c)
+	c.Name += " out of memory"
+	c.Backend = tiered{c.Backend}
+	operatortest.Run(t, c)
+}
+
+// An accumulator begins as its zero, and takes rows in the order in which they came, in each of their windows.
+func TestRowsOfAWindow(t *testing.T) {
+	type seen struct {
+		First *int64
+		Last  time.Time
+		Pages string
+	}
+	describe := func(e *sdk.Env) {
+		windows := sdk.Windows(sdk.KeyByFields[string](clicks(e), "user"), sdk.Hop(10*time.Millisecond, 5*time.Millisecond))
+		sdk.Aggregate(windows, "seen", sdk.Aggregator[string, click, seen, string]{
+			Add: func(s *seen, c *click) error {
+				if s.First == nil {
+					s.First = &c.Page
+				}
+				if s.Last.IsZero() || s.Last.Before(c.At) {
+					s.Last = c.At
+				}
+				s.Pages += fmt.Sprint(" ", c.Page)
+				return nil
+			},
+			Result: func(w sdk.WindowOf[string], s *seen) (string, error) {
+				return fmt.Sprintf("%s %d:%s, %d %d", w.Key, w.End.UnixMilli(), s.Pages, *s.First, s.Last.UnixMilli()), nil
+			},
+		}).To("out", nowhere)
+	}
+	c := one(t, "seen", describe)
+	c.Script = `
+		'a' 2 1969-12-31 23:59:59.997
+		'a' 1 1969-12-31 23:59:59.992
+		'b' 3 1969-12-31 23:59:59.991
+		'a' 4 1969-12-31 23:59:59.996
+		'b' 6 1969-12-31 23:59:59.998
+		'a' 5 1969-12-31 23:59:59.993
+		end`
+	c.Want = "'a -5: 1 5, 1 -7'\n'b -5: 3, 3 -9'\n'a 0: 2 1 4 5, 2 -3'\n'b 0: 3 6, 3 -2'\n'a 5: 2 4, 2 -3'\n'b 5: 6, 6 -2'"
+	run(t, c)
 }
 
 // The engine's own aggregates give the same.

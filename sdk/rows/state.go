@@ -169,6 +169,26 @@ func (m *Mapping) Cells() *Cells {
 	return c
 }
 
+// BlankIsZero tells whether a new row of a table, whose words are all 0, is the zero value. It is not where that has a nil pointer, which is NULL, or a time.Time, which
+// begins in the year 1.
+func (c *Cells) BlankIsZero() bool {
+	var zero [16]uint64 // memory of any type of fixed width
+	for i := range c.cells {
+		of := c.cells[i].codec
+		if of.elem != nil {
+			return false
+		}
+		if of.store == nil {
+			continue // no bytes are the zero value
+		}
+		var words [2]uint64
+		if err := of.store(unsafe.Pointer(&zero), words[:]); err != nil || words != [2]uint64{} {
+			return false
+		}
+	}
+	return true
+}
+
 // Row is what cells need of the table that has them: a statebackend.Part has it.
 type Row interface {
 	Rows() statebackend.Rows
