@@ -76,6 +76,17 @@ func TestGraphs(t *testing.T) {
 	}
 	for name, describe := range map[string]func(*sdk.Env){
 		"sessions": sessionsOfKafka,
+		"windows": func(e *sdk.Env) {
+			by := byUser(e)
+			for i, w := range []sdk.Window{sdk.Tumble(time.Minute), sdk.Session(time.Minute)} {
+				uid := []string{"minutes", "visits"}[i]
+				sdk.Aggregate(sdk.Windows(by, w).AllowedLateness(time.Hour), uid, sdk.Aggregator[string, click, sum, sum]{
+					Add:    func(s *sum, c *click) error { return s.add(1, c.Page) },
+					Merge:  func(s, other *sum) error { return s.add(other.N, *other.Pages) },
+					Result: func(_ sdk.WindowOf[string], s *sum) (sum, error) { return *s, nil },
+				}).To(uid+"-out", nowhere)
+			}
+		},
 		"joins": func(e *sdk.Env) {
 			o, c := orders(e), byUser(e)
 			a := sdk.Join(sdk.LeftJoin, o, c, "near", sdk.Within(-time.Minute, time.Second), pair)

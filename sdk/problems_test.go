@@ -74,13 +74,48 @@ func TestWindowsThatCannotBe(t *testing.T) {
 		{sdk.Hop(10*time.Second, 3*time.Second), "window slide 3s must be whole milliseconds, and the size 10s a multiple of it"},
 		{sdk.Tumble(time.Microsecond), "window size 1µs must be whole milliseconds, at least 1"},
 		{sdk.Tumble(time.Second).Offset(time.Minute), "window offset 1m0s must be whole milliseconds and smaller than the size 1s"},
-		{sdk.Session(time.Second), "windows that are sessions have no row-level aggregate"},
+		{sdk.Session(time.Microsecond), "window size 1µs must be whole milliseconds, at least 1"},
 	} {
 		env := sdk.NewEnv(nil, nil)
 		totals(c.w, false)(env)
 		if _, _, err := env.Describe(); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v, want %s", err, c.want)
 		}
+	}
+}
+
+// So are aggregates of windows that can't be, with what to do.
+func TestAggregatesThatCannotBe(t *testing.T) {
+	env := sdk.NewEnv(nil, nil)
+	by := sdk.KeyByFields[string](clicks(env), "user")
+	counts := sdk.Aggregator[string, click, int64, int64]{
+		Add: func(n *int64, _ *click) error { *n++; return nil }, Result: func(_ sdk.WindowOf[string], n *int64) (int64, error) { return *n, nil },
+	}
+	sdk.Aggregate(sdk.Windows(by, sdk.Session(time.Second)), "sessions", counts).To("a", nowhere)
+	sdk.Aggregate(sdk.Windows(by, sdk.Tumble(time.Second)), "nothing", sdk.Aggregator[string, click, int64, int64]{}).To("b", nowhere)
+	sdk.Aggregate(sdk.Windows(by, sdk.Tumble(time.Second)).AllowedLateness(-time.Second), "less", counts).To("c", nowhere)
+	sdk.Aggregate(sdk.Windows(by, sdk.Tumble(time.Second)).AllowedLateness(time.Microsecond), "little", counts).To("d", nowhere)
+	type out struct{ N int64 }
+	sdk.AggregateColumns[out](sdk.Windows(by, sdk.Tumble(time.Second)).AllowedLateness(time.Minute), "columns", sdk.Count("n")).To("e", nowhere)
+	_, _, err := env.Describe()
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	var got []string
+	for line := range strings.Lines(err.Error()) {
+		if at, rest, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && strings.HasPrefix(at, "problems_test.go:") {
+			got = append(got, rest)
+		}
+	}
+	want := []string{
+		"windows that are sessions need an Aggregator with Merge, since a row may come that makes one of two sessions; hint: give it a Merge that adds what another session has, or use AggregateColumns",
+		"an Aggregator needs Add and Result",
+		"an allowed lateness of -1s must be whole milliseconds, and not less than 0",
+		"an allowed lateness of 1µs must be whole milliseconds, and not less than 0",
+		"aggregates of columns give a window once, and have no allowed lateness; hint: use Aggregate with functions in Go, or have windows close later by the Watermark of the source",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%s", diff, err)
 	}
 }
 

@@ -28,7 +28,7 @@ func Cumulate(size, step time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Cumulating, Size: size, Slide: step}}
 }
 
-// Session is windows that last as long as rows of the key come less than a gap after each other.
+// Session is windows that last as long as rows of the key come no more than a gap after each other: a session ends the gap behind its last row.
 func Session(gap time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Session, Size: gap}}
 }
@@ -42,11 +42,13 @@ func (w Window) Offset(d time.Duration) Window {
 // Windowed is a keyed stream cut into windows.
 type Windowed[K, T any] struct {
 	*Keyed[K, T]
-	window Window
-	late   bool
+	window   Window
+	late     bool
+	lateness time.Duration // allowed
 }
 
-// Windows cuts a keyed stream into windows, which close when event time has passed their end. Rows that come later are counted and dropped, or kept aside by KeepLate.
+// Windows cuts a keyed stream into windows, which close when event time has passed their end. Rows that come later are counted and dropped, or kept aside by KeepLate, but for those that
+// AllowedLateness still takes. A row is late when all of its windows are closed; for a session that is the one that there would be with the row.
 func Windows[K, T any](k *Keyed[K, T], w Window) *Windowed[K, T] {
 	out := &Windowed[K, T]{Keyed: k, window: w}
 	if k.ok() && k.changes {
@@ -67,6 +69,22 @@ func Windows[K, T any](k *Keyed[K, T], w Window) *Windowed[K, T] {
 func (w *Windowed[K, T]) KeepLate() *Windowed[K, T] {
 	out := *w
 	out.late = true
+	return &out
+}
+
+// AllowedLateness has Aggregate keep windows for so long, in event time, when they have closed. A row that comes for such a window is added to what it has, and the window gives its new
+// result at once: a result for each row, in the order of the rows, whatever else came with them. A session that such a row makes end behind event time gives its result when
+// event time is there, and again for rows after that. So of one window there may be several results, of which the last counts: whoever
+// keeps them replaces by key and window. A session that has grown has another Start or End than those that it was made of, and stands for them; nothing takes their results back.
+//
+// Rows that come later still are late. Windows that are kept take as much state as open ones. A job that goes on from a savepoint with more lateness keeps what is there
+// for longer; a row for a window that was forgotten begins it anew, as if no other had come.
+func (w *Windowed[K, T]) AllowedLateness(d time.Duration) *Windowed[K, T] {
+	if w.ok() && (d < 0 || d%time.Millisecond != 0) {
+		w.env.Problemf("an allowed lateness of %s must be whole milliseconds, and not less than 0", d)
+	}
+	out := *w
+	out.lateness = d
 	return &out
 }
 
@@ -129,6 +147,12 @@ const keyColumn = "key"
 func AggregateColumns[Out, K, T any](w *Windowed[K, T], uid string, of ...Aggregation) *Stream[Out] {
 	if !w.ok() {
 		return broken[Out](w.env)
+	}
+	if w.lateness != 0 {
+		w.env.problem(failure.Message{
+			Primary: "aggregates of columns give a window once, and have no allowed lateness",
+			Hint:    "use Aggregate with functions in Go, or have windows close later by the Watermark of the source",
+		})
 	}
 	m := mappingOf[Out](w.env)
 	calls, ok := w.calls(of)

@@ -26,21 +26,29 @@ type sum struct {
 	Pages *int64
 }
 
-func totals(w sdk.Window, late bool) func(*sdk.Env) {
+// add sees whether the accumulator began as its zero.
+func (s *sum) add(n, pages int64) error {
+	if s.N == 0 && s.Pages != nil {
+		return fmt.Errorf("an accumulator begins with %d pages", *s.Pages)
+	}
+	if s.Pages != nil {
+		pages += *s.Pages
+	}
+	s.N, s.Pages = s.N+n, &pages
+	return nil
+}
+
+func totals(w sdk.Window, late bool) func(*sdk.Env) { return totalsWithin(w, late, 0) }
+
+func totalsWithin(w sdk.Window, late bool, lateness time.Duration) func(*sdk.Env) {
 	return func(e *sdk.Env) {
-		windows := sdk.Windows(sdk.KeyByFields[string](clicks(e), "user"), w)
+		windows := sdk.Windows(sdk.KeyByFields[string](clicks(e), "user"), w).AllowedLateness(lateness)
 		if late {
 			windows = windows.KeepLate()
 		}
 		out := sdk.Aggregate(windows, "totals", sdk.Aggregator[string, click, sum, total]{
-			Add: func(s *sum, c *click) error {
-				pages := c.Page
-				if s.Pages != nil {
-					pages += *s.Pages
-				}
-				s.N, s.Pages = s.N+1, &pages
-				return nil
-			},
+			Add:   func(s *sum, c *click) error { return s.add(1, c.Page) },
+			Merge: func(s, other *sum) error { return s.add(other.N, *other.Pages) },
 			Result: func(w sdk.WindowOf[string], s *sum) (total, error) {
 				return total{w.Key, w.Start, w.End, s.N, *s.Pages}, nil
 			},
@@ -144,6 +152,117 @@ func TestRowsOfAWindow(t *testing.T) {
 		'a' 5 1969-12-31 23:59:59.993
 		end`
 	c.Want = "'a -5: 1 5, 1 -7'\n'b -5: 3, 3 -9'\n'a 0: 2 1 4 5, 2 -3'\n'b 0: 3 6, 3 -2'\n'a 5: 2 4, 2 -3'\n'b 5: 6, 6 -2'"
+	run(t, c)
+}
+
+// Windows that are kept take rows that come later, and give their results again for each.
+func TestAllowedLateness(t *testing.T) {
+	c := one(t, "totals", totalsWithin(sdk.Tumble(10*time.Millisecond), true, 5*time.Millisecond))
+	c.Script = `
+		'a' 1 1970-01-01 00:00:00.001
+		'b' 2 1970-01-01 00:00:00.010
+		watermark 9
+		'a' 3 1970-01-01 00:00:00.002
+		'b' 4 1970-01-01 00:00:00.003
+		'a' 5 1970-01-01 00:00:00.011
+		'a' 6 1970-01-01 00:00:00.003
+		watermark 13
+		'a' 7 1970-01-01 00:00:00.009
+		watermark 14
+		'a' 8 1970-01-01 00:00:00.009
+		watermark 19
+		end`
+	c.Want = `
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 1 1
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 2 4
+		'b' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 1 4
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 3 10
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 4 17
+		'b' 1970-01-01 00:00:00.010 1970-01-01 00:00:00.020 1 2
+		'a' 1970-01-01 00:00:00.010 1970-01-01 00:00:00.020 1 5`
+	c.Late = "'a' 8 1970-01-01 00:00:00.009"
+	c.Counts = &operators.Counts{Folded: 7, Late: 1}
+	run(t, c)
+
+	// A row is late where all its windows are gone; it goes to those that are closed, in their order, and to those that are open.
+	c = one(t, "totals", totalsWithin(sdk.Hop(20*time.Millisecond, 5*time.Millisecond), true, 5*time.Millisecond))
+	c.Script = `
+		'a' 1 1970-01-01 00:00:00.001
+		watermark 14
+		'a' 2 1970-01-01 00:00:00.002
+		watermark 22
+		'a' 4 1970-01-01 00:00:00.004
+		watermark 24
+		'a' 8 1970-01-01 00:00:00.004
+		end`
+	c.Want = `
+		'a' 1969-12-31 23:59:59.985 1970-01-01 00:00:00.005 1 1
+		'a' 1969-12-31 23:59:59.990 1970-01-01 00:00:00.010 1 1
+		'a' 1969-12-31 23:59:59.995 1970-01-01 00:00:00.015 1 1
+		'a' 1969-12-31 23:59:59.995 1970-01-01 00:00:00.015 2 3
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.020 2 3
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.020 3 7`
+	c.Late = "'a' 8 1970-01-01 00:00:00.004"
+	c.Counts, c.Ordered = &operators.Counts{Folded: 3, Late: 1}, true
+	run(t, c)
+}
+
+func TestSessionWindows(t *testing.T) {
+	c := one(t, "totals", totals(sdk.Session(10*time.Millisecond), true))
+	c.Script = `
+		'a' 1 1970-01-01 00:00:00.001
+		'b' 2 1970-01-01 00:00:00.005
+		'a' 4 1970-01-01 00:00:00.030
+		'a' 8 1970-01-01 00:00:00.021
+		'a' 16 1970-01-01 00:00:00.011
+		watermark 10
+		watermark 15
+		'b' 32 1970-01-01 00:00:00.005
+		'b' 64 1970-01-01 00:00:00.007
+		'c' 1 1970-01-01 00:00:00.002
+		watermark 39
+		'a' 128 1970-01-01 00:00:00.030
+		'a' 256 1970-01-01 00:00:00.040
+		'a' 512 1970-01-01 00:00:00.031
+		watermark 50
+		end`
+	c.Want = `
+		'b' 1970-01-01 00:00:00.005 1970-01-01 00:00:00.015 1 2
+		'b' 1970-01-01 00:00:00.007 1970-01-01 00:00:00.017 1 64
+		'a' 1970-01-01 00:00:00.001 1970-01-01 00:00:00.040 4 29
+		'a' 1970-01-01 00:00:00.031 1970-01-01 00:00:00.050 2 768`
+	c.Late = "'b' 32 1970-01-01 00:00:00.005\n'c' 1 1970-01-01 00:00:00.002\n'a' 128 1970-01-01 00:00:00.030"
+	c.Counts = &operators.Counts{Folded: 8, Late: 3}
+	run(t, c)
+
+	// The first two sessions are kept, are made one by a late row, and with the third by another, which is open again then.
+	c = one(t, "totals", totalsWithin(sdk.Session(10*time.Millisecond), true, 30*time.Millisecond))
+	c.Script = `
+		'a' 1 1970-01-01 00:00:00.000
+		'a' 2 1970-01-01 00:00:00.015
+		watermark 24
+		'a' 4 1970-01-01 00:00:00.030
+		'a' 8 1970-01-01 00:00:00.008
+		'a' 16 1970-01-01 00:00:00.022
+		watermark 39
+		'a' 32 1970-01-01 00:00:00.040
+		watermark 59
+		'a' 64 1970-01-01 00:00:00.015
+		watermark 78
+		'a' 128 1970-01-01 00:00:00.015
+		watermark 79
+		'a' 256 1970-01-01 00:00:00.040
+		end`
+	c.Want = `
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.010 1 1
+		'a' 1970-01-01 00:00:00.015 1970-01-01 00:00:00.025 1 2
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.025 3 11
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.040 5 31
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.050 6 63
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.050 7 127
+		'a' 1970-01-01 00:00:00.000 1970-01-01 00:00:00.050 8 255`
+	c.Late = "'a' 256 1970-01-01 00:00:00.040"
+	c.Counts, c.Ordered = &operators.Counts{Folded: 8, Late: 1}, true
 	run(t, c)
 }
 

@@ -67,7 +67,7 @@ func (a *Assign) Process(_ int, b *stream.Batch) error {
 	}
 	a.panes = a.panes[:0]
 	for _, t := range times {
-		if t < -timeMax || t > timeMax {
+		if !Covers(t) {
 			return failure.Userf("window assign %s: time column %s has a value beyond the times that windows cover", a.ctx.Operator, a.splitter.name)
 		}
 		a.panes = append(a.panes, a.splitter.End(t))

@@ -170,7 +170,7 @@ func (s *Sessions) take(b *stream.Batch) (err error) {
 		return err
 	}
 	for _, t := range s.times {
-		if t < -timeMax || t > timeMax {
+		if !Covers(t) {
 			return failure.Userf("time column %s has a value beyond the times that windows cover", s.splitter.name)
 		}
 	}

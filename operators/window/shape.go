@@ -67,6 +67,9 @@ func (s *Shape) Parts() int64 {
 	return s.size / s.pane
 }
 
+// Covers tells whether a time is one that windows cover: with those, no arithmetic of them overflows.
+func Covers(t int64) bool { return t >= -timeMax && t <= timeMax }
+
 // Check reports windows that can't be.
 func Check(w *jobgraph.WindowSpec) error {
 	slides := w.Kind == jobgraph.Hopping || w.Kind == jobgraph.Cumulating

@@ -20,7 +20,7 @@ func sorted[R any](in []R) []R {
 	return out
 }
 
-func same[R any](t *testing.T, what string, got, want []R) {
+func same[R any](t *testing.T, what string, got, want R) {
 	t.Helper()
 	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("%s (-want +got):\n%s", what, d)
