@@ -339,3 +339,48 @@ func TestMergeFails(t *testing.T) {
 		}
 	}
 }
+
+// Accumulators of sessions gain fields and widen them, those of the last session of a key and of the others.
+func TestAccumulatorsOfSessionsEvolve(t *testing.T) {
+	type before struct {
+		N    int32
+		Text string
+	}
+	type after struct {
+		Text string
+		N    int64
+		Last *int64
+	}
+	job := func(aggregate func(*sdk.Windowed[string, click]) *sdk.Stream[string]) func(*sdk.Env) {
+		return func(e *sdk.Env) {
+			clicks := sdk.From[click](e, "clicks", anywhere, sdk.Watermark(time.Hour))
+			aggregate(sdk.Windows(sdk.KeyByFields[string](clicks, "user"), sdk.Session(10*time.Millisecond))).To("out", anywhere)
+		}
+	}
+	p := sdktest.Start(t, job(func(w *sdk.Windowed[string, click]) *sdk.Stream[string] {
+		return sdk.Aggregate(w, "texts", sdk.Aggregator[string, click, before, string]{
+			Add:    func(b *before, c *click) error { b.N, b.Text = b.N+1, b.Text+fmt.Sprint(" ", c.Page); return nil },
+			Merge:  func(*before, *before) error { return errors.New("no two sessions are one") },
+			Result: func(_ sdk.WindowOf[string], b *before) (string, error) { return b.Text, nil },
+		})
+	}), sdktest.Options{})
+	sdktest.Push(p, "clicks", click{"u", 1, ms(0)}, click{"u", 2, ms(30)}, click{"u", 3, ms(60)}, click{"u", 4, ms(61)})
+	p.Upgrade(job(func(w *sdk.Windowed[string, click]) *sdk.Stream[string] {
+		return sdk.Aggregate(w, "texts", sdk.Aggregator[string, click, after, string]{
+			Add: func(a *after, c *click) error {
+				a.N, a.Text, a.Last = a.N+1, a.Text+fmt.Sprint(" ", c.Page), &c.Page
+				return nil
+			},
+			Merge: func(*after, *after) error { return errors.New("no two sessions are one") },
+			Result: func(_ sdk.WindowOf[string], a *after) (string, error) {
+				if a.Last == nil {
+					return fmt.Sprint(a.N, a.Text), nil
+				}
+				return fmt.Sprint(a.N, a.Text, " last ", *a.Last), nil
+			},
+		})
+	}))
+	sdktest.Push(p, "clicks", click{"u", 5, ms(31)}, click{"u", 6, ms(62)})
+	p.End()
+	same(t, "sessions", sdktest.Rows[string](p, "out"), []string{"1 1", "2 2 5 last 5", "3 3 4 6 last 6"})
+}
