@@ -276,6 +276,23 @@ func TestWindowsDoNotAllocateByRow(t *testing.T) {
 	}
 }
 
+// A time so far away that windows around it have no bounds fails the job, with its row.
+func TestTimesBeyondWindows(t *testing.T) {
+	for _, w := range allWindows {
+		f := newFeed(t, windowBench{window: w, keys: 10})
+		f.next()
+		stream.Values[int64](&f.in[0].Columns[2])[300] = -1<<62 - 1
+		f.check(f.op.Process(0, f.in[0]))
+		_, err := f.op.Next()
+		for _, want := range []string{"aggregate totals (windowstate_test.go:", "beyond the times that windows cover", "Page:300"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v\nhas no %q", err, want)
+			}
+		}
+		f.end()
+	}
+}
+
 // windowBench is a run of rows, one every millisecond, of many keys, with event time behind them.
 type windowBench struct {
 	name     string
