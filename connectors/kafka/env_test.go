@@ -319,7 +319,8 @@ func produceWith(ctx context.Context, client *kgo.Client, topic string, partitio
 	return client.ProduceSync(ctx, records...).FirstErr()
 }
 
-// transact writes values in a transaction of some other producer and ends it.
+// transact writes values in a transaction of some other producer and ends it, the partition's only one. The broker answers that it has ended before its marker is there; until then
+// nothing behind it is committed, and what is written next would be no part of a bounded reading.
 func (e *env) transact(commit bool, partition int32, values ...string) {
 	e.Helper()
 	client := e.newClient(kgo.TransactionalID("other-"+e.topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))
@@ -327,6 +328,7 @@ func (e *env) transact(commit bool, partition int32, values ...string) {
 	e.check(client.BeginTransaction())
 	e.check(produceWith(e.ctx, client, e.topic, partition, values...))
 	e.check(client.EndTransaction(e.ctx, kgo.TransactionEndTry(commit)))
+	e.eventually("the marker of a transaction", func() bool { return e.offset(e.admin.ListCommittedOffsets, partition) == e.latestOffset(partition) })
 }
 
 // committed reads what a read_committed consumer sees now, sorted.
@@ -367,7 +369,13 @@ func (e *env) committed() []string {
 // latestOffset is the end of the log, committed or not.
 func (e *env) latestOffset(partition int32) int64 {
 	e.Helper()
-	ends, err := e.admin.ListEndOffsets(e.ctx, e.topic)
+	return e.offset(e.admin.ListEndOffsets, partition)
+}
+
+// offset is what a listing of offsets has of a partition.
+func (e *env) offset(list func(context.Context, ...string) (kadm.ListedOffsets, error), partition int32) int64 {
+	e.Helper()
+	ends, err := list(e.ctx, e.topic)
 	e.check(err)
 	o, ok := ends.Lookup(e.topic, partition)
 	if !ok {

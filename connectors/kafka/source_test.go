@@ -293,7 +293,12 @@ func readGroupOffsets(e *env) {
 	e.produce(0, numbered("a", 0, 10)...)
 	e.produce(1, numbered("b", 0, 10)...)
 	group := map[string]string{keyStartup: modeGroup, keyGroup: "g-" + e.topic, keyBounded: modeLatest}
-	if _, err := e.tryRead(1, group, nil); failure.ClassOf(err) != failure.ClassOf(failure.User(errTampered)) {
+	var err error
+	e.eventually("a coordinator of groups", func() bool { // a broker that has just begun has none yet
+		_, err = e.tryRead(1, group, nil)
+		return failure.ClassOf(err).Retry != failure.Backoff
+	})
+	if failure.ClassOf(err) != failure.ClassOf(failure.User(errTampered)) {
 		e.Errorf("a group without offsets: %v", err)
 	}
 	r := e.read(1, with(group, keyReset, "earliest"), nil)
