@@ -110,6 +110,16 @@ func within(t, want types.Type) bool {
 	return len(have) == len(need)
 }
 
+// Countable returns which of some arguments keeps values from being told apart, as DISTINCT does.
+func (d *Declared) Countable(args []types.Type) error {
+	for i, t := range args {
+		if l := t.Layout(); l == types.LayoutNone || l >= types.LayoutList {
+			return fmt.Errorf("%s(DISTINCT ...): argument %d is %s, and values of such a type are not told apart", d.Name, i+1, t.AsNullable())
+		}
+	}
+	return nil
+}
+
 // widens tells whether a type is cast to another where nobody asks for it: NULL to anything, numbers, texts, bytes and times to types that hold all of
 // them but for digits of floating-point numbers.
 func widens(from, to types.Type) bool {

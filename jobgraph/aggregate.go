@@ -2,6 +2,7 @@ package jobgraph
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,9 +28,18 @@ type AggregateCall struct {
 	Offset    int64
 	Defaulted bool
 	Default   int
-	// Own is the function of the job's program that Func names; nil: a built-in one. A graph that is read finds it in its Program. It has one column of arguments: where it
-	// takes several, they are the fields of a ROW.
+	// Own is the function of the job's program that Func names; nil: a built-in one. A graph that is read finds it in its Program.
 	Own *expr.Declared
+	// Rest are the columns of Own's arguments behind the first one.
+	Rest []int
+}
+
+// Columns returns the columns of the arguments, in order; none where the rows themselves count.
+func (a *AggregateCall) Columns() []int {
+	if a.Arg == CountStar {
+		return nil
+	}
+	return append([]int{a.Arg}, a.Rest...)
 }
 
 // CountStar is the Arg of COUNT(*), and of functions that go by the place of a row alone.
@@ -125,7 +135,8 @@ func (a *AggregateCall) same(b *AggregateCall) bool {
 	x, y := *a, *b
 	x.Func, y.Func, x.Name, y.Name = strings.ToUpper(x.Func), strings.ToUpper(y.Func), "", ""
 	x.Own, y.Own = nil, nil // of one name there is one
-	return x == y
+	x.Rest, y.Rest = nil, nil
+	return slices.Equal(a.Rest, b.Rest) && reflect.DeepEqual(x, y)
 }
 
 // sameCalls tells whether lists of calls aggregate the same.
@@ -144,7 +155,7 @@ func (a *AggregateCall) argType(in *types.Schema) types.Type {
 func (a *AggregateCall) text(in *types.Schema) string {
 	arg := "*"
 	if a.Arg != CountStar {
-		arg = in.Fields[a.Arg].Name
+		arg = columnNames(in, a.Columns())
 	}
 	if a.Distinct {
 		arg = "DISTINCT " + arg
@@ -274,6 +285,9 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 	if a.Own != nil {
 		c.own(field, &a, in, of)
 		return
+	}
+	if len(a.Rest) > 0 {
+		c.addf(field+".rest", "%s takes one column: there are more for functions of the program alone", name)
 	}
 	switch placed := GoesByPlace(name); {
 	case !placed && !slices.Contains(aggregateNames, name):

@@ -10,17 +10,24 @@ import (
 
 // ownArgs reports arguments that a function of the program does not take.
 func (a *AggregateCall) ownArgs(in *types.Schema) error {
-	if a.Arg < 0 || a.Arg >= in.Len() {
+	columns := a.Columns()
+	if len(columns) == 0 {
 		return fmt.Errorf("%s needs a column", a.Own.Name)
 	}
-	args := []types.Type{in.Fields[a.Arg].Type}
-	if len(a.Own.Args) > 1 {
-		if args[0].Kind != types.Row {
-			return fmt.Errorf("%s takes %d arguments, which are the fields of a ROW, not %s", a.Own.Name, len(a.Own.Args), args[0])
+	var args []types.Type
+	for _, column := range columns {
+		if column < 0 || column >= in.Len() {
+			return fmt.Errorf("%s: the input has no column %d", a.Own.Name, column)
 		}
-		args = args[0].Children()
+		args = append(args, in.Fields[column].Type)
 	}
-	return a.Own.Takes(args)
+	if err := a.Own.Takes(args); err != nil {
+		return err
+	}
+	if a.Distinct {
+		return a.Own.Countable(args)
+	}
+	return nil
 }
 
 // ownFields returns the columns of partial rows that have what a function of the program keeps: its words, and its texts.
@@ -48,10 +55,10 @@ func (c *operatorCheck) own(field string, a *AggregateCall, in *types.Schema, of
 		c.addf(field+".func", "the job's program has no aggregate function %s", d.Name)
 	case of.bare:
 		c.addf(field+".func", "%s is a function of the program, which has no place in an over aggregate", d.Name)
-	case a.Distinct:
-		c.addf(field+".distinct", "%s takes each value as often as it comes", d.Name)
 	case of.retract && !d.Retracts:
 		c.addf(field+".func", "%s can't take values back", d.Name)
+	case of.partial && a.Distinct:
+		c.addf(field+".distinct", "partial rows don't have the values: DISTINCT needs one phase")
 	case of.partial && (of.retract || !d.Merges):
 		c.addf(field+".func", "%s can't merge what was kept of parts of a group, and needs one phase", d.Name)
 	}

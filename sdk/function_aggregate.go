@@ -27,7 +27,7 @@ type AggregateOf[V, Acc, R any] struct {
 	Result func(acc *Acc) (R, error)
 }
 
-// AggregateFunc has SQL call an aggregate function, in GROUP BY and in windows: SELECT NAME(a) ... A V that is a struct of the user's stands for as many arguments as it has columns. Where V
+// AggregateFunc has SQL call an aggregate function, in GROUP BY and in windows: SELECT NAME(a) ..., or NAME(DISTINCT a). A V that is a struct of the user's stands for as many arguments as it has columns. Where V
 // takes no NULL, rows that have one count for nothing. Failures are as ScalarFunc's. Each task has its own, so functions need not be safe for concurrent use unless they share something.
 func AggregateFunc[V, Acc, R any](e *Env, name string, of AggregateOf[V, Acc, R], options ...FuncOption) {
 	if reflect.TypeFor[V]().Kind() == reflect.Pointer {

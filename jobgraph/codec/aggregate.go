@@ -11,7 +11,7 @@ func (e *encoder) calls(field string, in []jobgraph.AggregateCall) []*jobv1.Aggr
 	var out []*jobv1.AggregateCall
 	for i, a := range in {
 		at := fmt.Sprintf("%s[%d]", field, i)
-		c := &jobv1.AggregateCall{Func: a.Func, Arg: e.int(at+".arg", a.Arg), Name: a.Name, Distinct: a.Distinct, Separator: a.Separator, Offset: a.Offset}
+		c := &jobv1.AggregateCall{Func: a.Func, Arg: e.int(at+".arg", a.Arg), Name: a.Name, Distinct: a.Distinct, Separator: a.Separator, Offset: a.Offset, Rest: e.ints(at+".rest", a.Rest)}
 		if a.Filtered {
 			filter := e.int(at+".filter", a.Filter)
 			c.Filter = &filter
@@ -31,7 +31,7 @@ func calls(in []*jobv1.AggregateCall) []jobgraph.AggregateCall {
 		out = append(out, jobgraph.AggregateCall{
 			Func: a.GetFunc(), Arg: int(a.GetArg()), Name: a.GetName(), Distinct: a.GetDistinct(), Separator: a.GetSeparator(),
 			Filtered: a != nil && a.Filter != nil, Filter: int(a.GetFilter()),
-			Offset: a.GetOffset(), Defaulted: a != nil && a.Default != nil, Default: int(a.GetDefault()),
+			Offset: a.GetOffset(), Defaulted: a != nil && a.Default != nil, Default: int(a.GetDefault()), Rest: ints(a.GetRest()),
 		})
 	}
 	return out

@@ -12,6 +12,9 @@ func drawCalls(t *rapid.T) []jobgraph.AggregateCall {
 		Distinct: rapid.Bool().Draw(t, "distinct"), Separator: rapid.String().Draw(t, "separator"),
 		Offset: rapid.Int64().Draw(t, "offset"),
 	}
+	if rapid.Bool().Draw(t, "several") {
+		a.Rest = rapid.SliceOfN(rapid.IntRange(0, 9), 1, 3).Draw(t, "rest")
+	}
 	if rapid.Bool().Draw(t, "filtered") {
 		a.Filtered, a.Filter = true, rapid.IntRange(0, 9).Draw(t, "filter")
 	}

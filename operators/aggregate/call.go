@@ -92,18 +92,36 @@ func (p *planner) sourceOf(a *jobgraph.AggregateCall) source {
 		return s
 	}
 	ordered := name(a) == "MIN" || name(a) == "MAX"
+	nulls := p.nullsIn(a)
 	i := slices.IndexFunc(p.Counted, func(c CountedSpec) bool {
-		return c.Arg == a.Arg && c.Ordered == ordered && (!ordered || c.Filters[0] == s.filter)
+		return c.Arg == a.Arg && c.Ordered == ordered && (!ordered || c.Filters[0] == s.filter) && slices.Equal(c.Rest, a.Rest) && slices.Equal(c.Nulls, nulls)
 	})
 	if i < 0 {
 		i = len(p.Counted)
-		p.Counted = append(p.Counted, CountedSpec{Arg: a.Arg, Ordered: ordered})
+		p.Counted = append(p.Counted, CountedSpec{Arg: a.Arg, Rest: a.Rest, Nulls: nulls, Ordered: ordered})
 	}
 	if c := &p.Counted[i]; !slices.Contains(c.Filters, s.filter) {
 		c.Filters = append(c.Filters, s.filter)
 	}
 	s.counted = i + 1
 	return s
+}
+
+// nullsIn returns in which arguments of a call NULL is a value that counts: in those that a function of the program takes it in. Where it is in none, of
+// one, that is said as of built-in functions.
+func (p *planner) nullsIn(a *jobgraph.AggregateCall) (nulls []bool) {
+	if a.Own == nil {
+		return nil
+	}
+	some := false
+	for i, strict := range a.Own.Strict() {
+		null := !strict && p.argType(a.Columns()[i]).Nullable
+		nulls, some = append(nulls, null), some || null
+	}
+	if !some && len(nulls) == 1 {
+		return nil
+	}
+	return nulls
 }
 
 // countValues returns the word that counts the values of a source: that of the

@@ -86,10 +86,10 @@ func WithSpaces(in *types.Schema) *types.Schema {
 }
 
 func (c *Counted) open(schema *types.Schema) (err error) {
-	if _, err = KeyTypes([]int{c.spec.Arg}, schema); err != nil {
+	if _, err = KeyTypes(c.spec.columns(), schema); err != nil {
 		return err
 	}
-	of := append(slices.Clone(c.in.Keys), c.spec.Arg)
+	of := append(slices.Clone(c.in.Keys), c.spec.columns()...)
 	if c.space = noColumn; c.in.Each {
 		c.space = schema.Len()
 		schema, of = WithSpaces(schema), append(of, c.space)
@@ -103,10 +103,6 @@ func (c *Counted) open(schema *types.Schema) (err error) {
 	keys, err := KeyTypes(c.in.Keys, schema)
 	if err != nil {
 		return err
-	}
-	name := fmt.Sprintf("values$%d", c.spec.Arg)
-	if c.spec.Ordered {
-		name = fmt.Sprintf("order$%d$%d", c.spec.Arg, c.spec.Filters[0])
 	}
 	var columns []statebackend.ColumnSpec
 	for _, f := range c.spec.Filters {
@@ -124,9 +120,27 @@ func (c *Counted) open(schema *types.Schema) (err error) {
 	c.cache, c.seen = NewTable(c.values.Layout(), place), make(stream.Bitmap, stream.Words(tableRows+TileRows))
 	c.places = make([]statebackend.Slot, TileRows)
 	c.table, err = c.ctx.State.OrderedMap(statebackend.OrderedMapSpec{
-		ID: statebackend.TableID{Operator: c.ctx.Operator, Name: name}, Keys: keys, Columns: columns,
+		ID: statebackend.TableID{Operator: c.ctx.Operator, Name: c.spec.table()}, Keys: keys, Columns: columns,
 	})
 	return err
+}
+
+// table names the table of the values.
+func (c *CountedSpec) table() string {
+	if c.Ordered {
+		return fmt.Sprintf("order$%d$%d", c.Arg, c.Filters[0])
+	}
+	name := "values"
+	for _, column := range c.columns() {
+		name += fmt.Sprintf("$%d", column)
+	}
+	if c.Nulls != nil {
+		name += "$nulls$"
+	}
+	for _, null := range c.Nulls {
+		name += map[bool]string{false: "0", true: "1"}[null]
+	}
+	return name
 }
 
 // Count takes the selected rows of a batch in, each for what signs says (nil: 1),
@@ -154,10 +168,9 @@ func (c *Counted) Count(b *stream.Batch, space int64, signs []int64) error {
 // choose finds the rows that have a value and count for something.
 func (c *Counted) choose(b *stream.Batch, signs []int64) {
 	c.rows, c.sel = c.rows[:0], c.sel[:0]
-	v := &b.Columns[c.spec.Arg]
 	for i := range b.Rows() {
 		row := b.Row(i)
-		if signs != nil && signs[i] == 0 || v.IsNull(row) || !c.admitted(b, row) {
+		if signs != nil && signs[i] == 0 || !c.spec.has(b, row) || !c.admitted(b, row) {
 			continue
 		}
 		c.rows, c.sel = append(c.rows, int32(i)), append(c.sel, int32(row))
@@ -353,7 +366,7 @@ func (c *Counted) pick(b *stream.Batch, rows []int32, space int64) *stream.Batch
 		if c.space != noColumn {
 			space = stream.Value[int64](&b.Columns[c.space], int(row))
 		}
-		c.text = c.appendOrder(c.text[:0], space, &b.Columns[c.spec.Arg], int(row))
+		c.text = c.appendOrder(c.text[:0], space, b, int(row))
 		c.orders.Append(c.text)
 	}
 	return operators.Select(b, c.picked)

@@ -109,12 +109,8 @@ type values struct {
 // resolve settles encoding, selection, filter, signs and NULLs, so that no loop
 // asks for them.
 func (f *Folder) resolve(s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
-	switch {
-	case s.counted == 0:
-	case f.repeats != nil:
-		return f.inFrame(s, b, from, slots)
-	default:
-		return f.changes(f.counted[s.counted-1], s, b, from, slots)
+	if s.counted > 0 {
+		return f.changed(s, b, f.changing(s, b, from, slots))
 	}
 	sel := b.Sel()
 	var v *stream.Vector
@@ -175,14 +171,17 @@ func (v *values) point(from *stream.Vector, positions []int32) {
 	}
 }
 
-// changes returns the values of the tile's rows that appeared or went.
-func (f *Folder) changes(c *Counted, s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
-	n := 0
-	for _, x := range c.within(s.variant, from, from+len(slots)) {
+// changing finds the rows of a tile whose counted values appeared or went, and returns how many there are: f.positions has them, physically, f.slots and
+// f.weights what is theirs.
+func (f *Folder) changing(s *step, b *stream.Batch, from int, slots []statebackend.Slot) (n int) {
+	if f.repeats != nil {
+		return f.inFrame(s, b, from, slots)
+	}
+	for _, x := range f.counted[s.counted-1].within(s.variant, from, from+len(slots)) {
 		f.positions[n], f.slots[n], f.weights[n] = int32(b.Row(int(x.row))), slots[int(x.row)-from], int64(x.sign)
 		n++
 	}
-	return f.changed(s, b, n)
+	return n
 }
 
 // changed returns the n values that were found to have appeared or gone.

@@ -10,15 +10,15 @@ import (
 
 // moving is what Folder.Move needs of counted values.
 type moving struct {
-	values *stream.Builder // of the column; nil: nothing has been moved yet
+	values []*stream.Builder // of the columns; nil: nothing has been moved yet
 	orders statebackend.Orders
 	some   statebackend.Orders
 	fresh  []int
 }
 
 func (m *moving) close() {
-	if m.values != nil {
-		m.values.Close()
+	for _, b := range m.values {
+		b.Close()
 	}
 }
 
@@ -57,7 +57,14 @@ func (f *Folder) foldMoved(table Accumulators, counted int, b *stream.Batch, slo
 		if s.counted != counted+1 {
 			continue
 		}
-		v := f.changes(c, s, b, 0, into)
+		if s.own != nil {
+			if err := f.foldOwn(table, s, b, 0, into); err != nil {
+				return err
+			}
+			rows = table.Rows()
+			continue
+		}
+		v := f.resolve(s, b, 0, into)
 		if s.fused.any() {
 			foldInts(rows, noWord, &s.fused, v.slots, f.integers(v))
 		}
@@ -141,15 +148,45 @@ func (c *Counted) addMissing(keys *stream.Keys, places []statebackend.Slot) erro
 // valuesFound returns the values whose orders a scan found.
 func (c *Counted) valuesFound() *stream.Batch {
 	in, m := c.ctx.Inputs[0], &c.moving
-	if m.values == nil {
-		m.values = stream.NewBuilder(c.ctx.Pool, in.Fields[c.spec.Arg].Type, TileRows)
+	columns := c.spec.columns()
+	for len(m.values) < len(columns) {
+		m.values = append(m.values, stream.NewBuilder(c.ctx.Pool, in.Fields[columns[len(m.values)]].Type, TileRows))
 	}
 	for i := range c.found.Positions {
-		appendOrdered(m.values, c.found.Orders.At(i)[spaceBytes:])
+		order := c.found.Orders.At(i)[spaceBytes:]
+		if c.spec.Nulls == nil {
+			appendOrdered(m.values[0], order)
+			continue
+		}
+		for _, builder := range m.values {
+			order = appendOrderedPart(builder, order)
+		}
 	}
 	b := c.ctx.Pool.NewBatch(in, len(c.found.Positions))
-	b.Columns[c.spec.Arg] = m.values.Finish()
+	for i, column := range columns {
+		b.Columns[column] = m.values[i].Finish()
+	}
 	return b
+}
+
+// appendOrderedPart appends the part of a value that an order begins with, as appendPart makes it, and returns what is behind it.
+func appendOrderedPart(to *stream.Builder, order []byte) []byte {
+	if order[0] == partNull {
+		to.AppendNull()
+		return order[1:]
+	}
+	order = order[1:]
+	n := 8
+	switch to.Type().Layout() {
+	case types.LayoutBytes:
+		length, head := binary.Uvarint(order)
+		order, n = order[head:], int(length)
+	case types.LayoutInt128:
+		n = 16
+	default: // a word has it
+	}
+	appendOrdered(to, order[:n])
+	return order[n:]
 }
 
 // appendOrdered appends the value that has an order, as appendOrder makes it.

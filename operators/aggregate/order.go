@@ -12,11 +12,40 @@ import (
 )
 
 // appendOrder appends the order of a value among those of its key: its namespace,
-// where there are any, and bytes that compare as the values do.
-func (c *Counted) appendOrder(dst []byte, space int64, v *stream.Vector, row int) []byte {
+// where there are any, and bytes that compare as the values do. Values that NULL is part of, or that are several, are told apart by theirs, and no more.
+func (c *Counted) appendOrder(dst []byte, space int64, b *stream.Batch, row int) []byte {
 	if c.in.Spaces {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(space)^maskMax)
 	}
+	if c.spec.Nulls == nil {
+		return appendValue(dst, &b.Columns[c.spec.Arg], row)
+	}
+	dst = appendPart(dst, &b.Columns[c.spec.Arg], row)
+	for _, column := range c.spec.Rest {
+		dst = appendPart(dst, &b.Columns[column], row)
+	}
+	return dst
+}
+
+// What a part of a value begins with.
+const (
+	partNull  = 0
+	partValue = 1
+)
+
+// appendPart appends what tells a part of a value from others: whether there is one, and it, with its length in front where that varies.
+func appendPart(dst []byte, v *stream.Vector, row int) []byte {
+	if v.IsNull(row) {
+		return append(dst, partNull)
+	}
+	dst = append(dst, partValue)
+	if v.Type.Layout() == types.LayoutBytes {
+		dst = binary.AppendUvarint(dst, uint64(len(v.Bytes(row))))
+	}
+	return appendValue(dst, v, row)
+}
+
+func appendValue(dst []byte, v *stream.Vector, row int) []byte {
 	switch v.Type.Layout() {
 	case types.LayoutBytes:
 		return append(dst, v.Bytes(row)...)

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"millrace/expr"
@@ -46,13 +47,15 @@ type own struct {
 	word, width int
 	columns     []int
 	strict      []bool
+	inputs      []int // the columns of the arguments
 	args        *types.Schema
-	packed      bool // the arguments are the fields of a ROW
 
-	pool      stream.Pool
+	pool stream.Pool
+	// Of the tile under way: the rows that count, physically, where they go, and, where it is signed, what for.
 	positions []int32
 	slots     []statebackend.Slot
 	signs     []int64
+	signed    bool
 	view      view
 }
 
@@ -89,14 +92,12 @@ func (o *own) over(table Accumulators) Accumulators {
 func (p *planner) checkOwn(a *jobgraph.AggregateCall) error {
 	d := a.Own
 	switch {
-	case a.Arg < 0 || a.Arg >= p.Raw.Len():
-		return fmt.Errorf("aggregate %s: the input has no column %d", a.Name, a.Arg)
-	case a.Distinct:
-		return fmt.Errorf("aggregate %s: %s takes no DISTINCT", a.Name, d.Name)
 	case p.Retract && !d.Retracts:
 		return fmt.Errorf("aggregate %s: %s can't take values back", a.Name, d.Name)
 	case p.Merge && !d.Merges:
 		return fmt.Errorf("aggregate %s: %s can't merge what was kept of parts of a group", a.Name, d.Name)
+	case p.Merge && !p.Disjoint && a.Distinct:
+		return fmt.Errorf("aggregate %s: %s needs the values, which partial rows don't have", a.Name, d.Name)
 	}
 	if _, err := a.Type(p.Raw); err != nil {
 		return fmt.Errorf("aggregate %s: %w", a.Name, err)
@@ -107,13 +108,11 @@ func (p *planner) checkOwn(a *jobgraph.AggregateCall) error {
 // own makes the function of a call, and the columns that it keeps.
 func (p *planner) own(i int, a *jobgraph.AggregateCall) (*own, error) {
 	d := a.Own
-	o := &own{declared: d, strict: d.Strict(), word: p.used}
-	arg := p.argType(a.Arg)
-	fields := []types.Field{{Name: "arg0", Type: arg}}
-	if o.packed = len(d.Args) > 1; o.packed {
-		fields = arg.Fields
+	o := &own{declared: d, strict: d.Strict(), inputs: a.Columns(), word: p.used}
+	o.args = types.NewSchema()
+	for k, column := range o.inputs {
+		o.args.Fields = append(o.args.Fields, types.Field{Name: fmt.Sprintf("arg%d", k), Type: p.argType(column)})
 	}
-	o.args = types.NewSchema(fields...)
 	for _, f := range d.Accumulator {
 		label := fmt.Sprintf("%s$%d$%s", strings.ToLower(d.Name), i, f.Name)
 		t := f.Type.AsNullable()
@@ -181,12 +180,14 @@ func (f *Folder) foldOwn(table Accumulators, s *step, b *stream.Batch, from int,
 	if s.merges {
 		return o.merge(table, b, s.arg, from, slots)
 	}
-	args, err := f.ownArgs(o, s, b, from, slots)
-	defer args.Release()
-	if err != nil || args.Rows() == 0 {
-		return err
+	f.choose(o, s, b, from, slots)
+	if len(o.positions) == 0 {
+		return nil
 	}
-	if o.signs == nil {
+	args := o.arguments(b)
+	defer args.Release()
+	if !o.signed {
+		o.choose(args, o.positions)
 		return o.guard(args, func() error { return o.function.Accumulate(o.over(table), o.slots, args) })
 	}
 	for first := 0; first < len(o.slots); { // rows of one sign that follow one another
@@ -219,45 +220,48 @@ func (o *own) run(table Accumulators, args *stream.Batch, first, end int) error 
 	})
 }
 
-// ownArgs returns the arguments of the rows of a tile that count, whose slots and signs are the function's then. The batch is there to be released after an error too.
-func (f *Folder) ownArgs(o *own, s *step, b *stream.Batch, from int, slots []statebackend.Slot) (*stream.Batch, error) {
-	v := &b.Columns[s.arg]
+// arguments returns the columns of the arguments, of all rows of a batch.
+func (o *own) arguments(b *stream.Batch) *stream.Batch {
 	args := o.pool.NewBatch(o.args, b.Len())
-	columns := []stream.Vector{*v}
-	if o.packed {
-		if v.Encoding != stream.Flat {
-			return args, failure.Internalf("the arguments of %s are encoded", o.declared.Name)
-		}
-		columns = v.Children()
+	for i, column := range o.inputs {
+		v := &args.Columns[i]
+		*v = b.Columns[column]
+		v.Retain()
+		v.Type = o.args.Fields[i].Type
 	}
-	for i := range columns {
-		columns[i].Retain()
-		args.Columns[i] = columns[i]
-		args.Columns[i].Type = o.args.Fields[i].Type
-	}
+	return args
+}
+
+// choose finds the rows of a tile that count: of a DISTINCT call those whose values appeared or went.
+func (f *Folder) choose(o *own, s *step, b *stream.Batch, from int, slots []statebackend.Slot) {
 	o.positions, o.slots, o.signs = o.positions[:0], o.slots[:0], o.signs[:0]
+	if s.counted > 0 {
+		n := f.changing(s, b, from, slots)
+		o.positions, o.slots, o.signs = append(o.positions, f.positions[:n]...), append(o.slots, f.slots[:n]...), append(o.signs, f.weights[:n]...)
+		o.signed = slices.ContainsFunc(o.signs, func(sign int64) bool { return sign < 0 })
+		return
+	}
+	o.signed = f.signs != nil
 	for i, slot := range slots {
 		row := b.Row(from + i)
-		sign := int64(1)
-		if f.signs != nil {
-			sign = f.signs[from+i]
-		}
-		if sign == 0 || s.filter != noColumn && !admits(&b.Columns[s.filter], row) || o.lacks(args, row) {
+		if s.filter != noColumn && !admits(&b.Columns[s.filter], row) || o.lacks(b, row) {
 			continue
 		}
-		o.positions, o.slots, o.signs = append(o.positions, int32(row)), append(o.slots, slot), append(o.signs, sign)
+		if o.signed {
+			sign := f.signs[from+i]
+			if sign == 0 {
+				continue
+			}
+			o.signs = append(o.signs, sign)
+		}
+		o.positions, o.slots = append(o.positions, int32(row)), append(o.slots, slot)
 	}
-	if f.signs == nil {
-		o.signs = nil
-	}
-	o.choose(args, o.positions)
-	return args, nil
 }
 
 // lacks tells whether an argument that takes no NULL has one.
-func (o *own) lacks(args *stream.Batch, row int) bool {
-	for i := range args.Columns {
-		if o.strict[i] && args.Columns[i].IsNull(row) {
+func (o *own) lacks(b *stream.Batch, row int) bool {
+	for i, column := range o.inputs {
+		if o.strict[i] && b.Columns[column].IsNull(row) {
 			return true
 		}
 	}

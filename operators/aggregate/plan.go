@@ -6,6 +6,7 @@ import (
 	"millrace/expr"
 	"millrace/jobgraph"
 	"millrace/statebackend"
+	"millrace/stream"
 	"millrace/types"
 )
 
@@ -148,9 +149,29 @@ type Plan struct {
 type CountedSpec struct {
 	Arg     int
 	Filters []int // a count for each; -1 admits every row
+	// Rest are further columns, whose values are one with that of Arg, for functions of the program. Nulls says, where NULL may be part of such
+	// values or there are further columns, in which of the columns it may be; a row that has one in another has no value.
+	Rest  []int
+	Nulls []bool
 	// Ordered says that the least or the largest is asked for, among the rows that the
 	// only filter admits.
 	Ordered bool
+}
+
+// columns returns those that have the values.
+func (c *CountedSpec) columns() []int { return append([]int{c.Arg}, c.Rest...) }
+
+// has tells whether a row has a value.
+func (c *CountedSpec) has(b *stream.Batch, row int) bool {
+	if b.Columns[c.Arg].IsNull(row) && (c.Nulls == nil || !c.Nulls[0]) {
+		return false
+	}
+	for i, column := range c.Rest {
+		if !c.Nulls[1+i] && b.Columns[column].IsNull(row) {
+			return false
+		}
+	}
+	return true
 }
 
 // rowsWord counts the input rows behind a table row.
@@ -258,7 +279,11 @@ func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
 	for _, t := range targets {
 		if t.own != nil {
-			p.steps = append(p.steps, step{source: t.source, own: t.own})
+			s := step{source: t.source, own: t.own}
+			if s.counted > 0 {
+				s.variant = p.variant(t.source)
+			}
+			p.steps = append(p.steps, s)
 			continue
 		}
 		listed := p.Retract && t.kind >= opFirst
@@ -319,7 +344,7 @@ func (p *planner) mergeSteps(targets []target) {
 	for i, t := range targets {
 		first[i] = column
 		if t.own != nil {
-			p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, own: t.own, merges: true})
+			p.steps = append(p.steps, step{source: source{arg: column, filter: noColumn}, own: t.own, merges: true, distinct: t.source.counted > 0})
 			column += t.own.width
 			continue
 		}

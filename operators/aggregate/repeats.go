@@ -44,7 +44,7 @@ func NewRepeats(p *Plan, in *types.Schema) (*Repeats, error) {
 		c.spec = &p.Counted[i]
 		c.before, c.behind = make([][]int32, len(c.spec.Filters)), make([][]int32, len(c.spec.Filters))
 		var err error
-		if c.reader, err = stream.NewKeyReader(in, []int{c.spec.Arg}); err != nil {
+		if c.reader, err = stream.NewKeyReader(in, c.spec.columns()); err != nil {
 			return nil, err
 		}
 	}
@@ -63,10 +63,9 @@ func (r *Repeats) Lay(b *stream.Batch) {
 
 func (c *repeated) lay(b *stream.Batch) {
 	keys, n := c.reader.Read(b), b.Rows()
-	v := &b.Columns[c.spec.Arg]
 	c.order = c.order[:0]
 	for i := range n {
-		if !v.IsNull(b.Row(i)) {
+		if c.spec.has(b, b.Row(i)) {
 			c.order = append(c.order, int32(i))
 		}
 	}
@@ -107,9 +106,9 @@ func (f *Folder) Enter(r *Repeats, from int) { f.repeats, f.edge, f.leaving = r,
 // to. Values of DISTINCT calls go with the last row that has them.
 func (f *Folder) Leave(r *Repeats, to int) { f.repeats, f.edge, f.leaving = r, int32(to), true }
 
-// inFrame returns the values of a tile's rows that come into the frame with them, or go.
-func (f *Folder) inFrame(s *step, b *stream.Batch, from int, slots []statebackend.Slot) values {
-	c, n := &f.repeats.columns[s.counted-1], 0
+// inFrame is changing of a frame: the values of a tile's rows come into it with them, or go.
+func (f *Folder) inFrame(s *step, b *stream.Batch, from int, slots []statebackend.Slot) (n int) {
+	c := &f.repeats.columns[s.counted-1]
 	next, weight := c.before[s.variant][from:from+len(slots)], int64(1)
 	if f.leaving {
 		next, weight = c.behind[s.variant][from:from+len(slots)], -1
@@ -120,5 +119,5 @@ func (f *Folder) inFrame(s *step, b *stream.Batch, from int, slots []statebacken
 			n++
 		}
 	}
-	return f.changed(s, b, n)
+	return n
 }

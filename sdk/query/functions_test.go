@@ -85,7 +85,7 @@ func functions() []expr.Signature {
 			}
 			return nil
 		})),
-		total("TOTAL", true, true), total("TOTAL_ONCE", false, false), longest(),
+		total("TOTAL", true, true), total("TOTAL_ONCE", false, false), longest(), lists(),
 	}
 }
 
@@ -162,6 +162,14 @@ func longest() expr.Signature {
 	return d.Signature(aggregate.NewFunction(func() aggregate.Function { return texts{} }))
 }
 
+// lists takes lists, and is for tests of plans alone.
+func lists() expr.Signature {
+	d := &expr.Declared{
+		Name: "LISTS", Kind: expr.AggregateFunc, Args: []types.Type{types.ArrayOf(text)}, Result: bigint, Accumulator: []types.Field{field("n", bigint.NotNull())},
+	}
+	return d.Signature(aggregate.NewFunction(func() aggregate.Function { return sums{} }))
+}
+
 type texts struct{}
 
 func (texts) offer(to aggregate.Accumulators, s statebackend.Slot, x []byte, number int64) error {
@@ -226,6 +234,18 @@ func TestAggregateFunctions(t *testing.T) {
 		{"filter", "SELECT channel, TOTAL(price) FILTER (WHERE price > 130) FROM bids GROUP BY channel", "SELECT channel, SUM(price) FILTER (WHERE price > 130) FROM bids GROUP BY channel"},
 		{"nothing", "SELECT channel, TOTAL(price) FILTER (WHERE price < 0) FROM bids GROUP BY channel", "SELECT channel, SUM(price) FILTER (WHERE price < 0) FROM bids GROUP BY channel"},
 		{"of changes", "SELECT TOTAL(n) FROM " + first, "SELECT SUM(n) FROM " + first},
+		{"distinct", "SELECT channel, TOTAL(DISTINCT price), COUNT(*), TOTAL(price) FROM bids GROUP BY channel", "SELECT channel, SUM(DISTINCT price), COUNT(*), SUM(price) FROM bids GROUP BY channel"},
+		{"distinct, one phase", "SELECT channel, TOTAL_ONCE(DISTINCT price % 7) FROM bids GROUP BY channel", "SELECT channel, SUM(DISTINCT price % 7) FROM bids GROUP BY channel"},
+		{
+			"distinct, filter", "SELECT TOTAL(DISTINCT price % 7) FILTER (WHERE price > 130), SUM(DISTINCT price % 7), TOTAL(DISTINCT price % 7) FROM bids",
+			"SELECT SUM(DISTINCT price % 7) FILTER (WHERE price > 130), SUM(DISTINCT price % 7), SUM(DISTINCT price % 7) FROM bids",
+		},
+		{"distinct, of changes", "SELECT TOTAL(DISTINCT n) FROM " + first, "SELECT SUM(DISTINCT n) FROM " + first},
+		{"distinct, sets", "SELECT channel, auction, TOTAL(DISTINCT price % 7) FROM bids GROUP BY ROLLUP (channel, auction)", "SELECT channel, auction, SUM(DISTINCT price % 7) FROM bids GROUP BY ROLLUP (channel, auction)"},
+		{"distinct, tumble", window(tumble, "TOTAL(DISTINCT price % 7)"), window(tumble, "SUM(DISTINCT price % 7)")},
+		{"distinct, hop", window(hop, "TOTAL_ONCE(DISTINCT price % 7), COUNT(*)"), window(hop, "SUM(DISTINCT price % 7), COUNT(*)")},
+		{"distinct, cumulate", window(cumulate, "TOTAL(DISTINCT price % 7), TOTAL(price)"), window(cumulate, "SUM(DISTINCT price % 7), SUM(price)")},
+		{"distinct, session", window(session, "TOTAL(DISTINCT price % 7), COUNT(*), TOTAL(price)"), window(session, "SUM(DISTINCT price % 7), COUNT(*), SUM(price)")},
 		{"beside DISTINCT", "SELECT auction, TOTAL(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction", "SELECT auction, SUM(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction"},
 		{"sets", "SELECT channel, auction, TOTAL(price) FROM bids GROUP BY ROLLUP (channel, auction)", "SELECT channel, auction, SUM(price) FROM bids GROUP BY ROLLUP (channel, auction)"},
 		{"tumble", window(tumble, "TOTAL(price)"), window(tumble, "SUM(price)")},

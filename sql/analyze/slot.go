@@ -173,22 +173,22 @@ func (b *binder) ownAggregate(name string) *expr.Signature {
 	return nil
 }
 
-// ownCall makes a slot that of a function of the program. Several arguments become one, a ROW of them.
+// ownCall makes a slot that of a function of the program.
 func (b *binder) ownCall(c *ast.Call, n *slot, own *expr.Signature) error {
-	if n.call.Distinct {
-		return b.failf(c, "%s takes each value as often as it comes: it has no DISTINCT", own.Name)
-	}
 	call, err := expr.NewCall(b.Functions, own.Name, n.args...)
 	if err != nil {
 		return b.wrap(c, err)
 	}
 	n.args, n.t = call.Args, call.T
-	if len(n.args) > 1 {
-		row, err := expr.NewCall(b.Functions, "ROW", n.args...)
-		if err != nil {
-			return b.wrap(c, err)
-		}
-		n.args = []expr.Expr{row}
+	if !n.call.Distinct {
+		return nil
+	}
+	args := make([]types.Type, len(n.args))
+	for i, x := range n.args {
+		args[i] = x.Type()
+	}
+	if err := own.Declared.Countable(args); err != nil {
+		return b.wrap(c, err)
 	}
 	return nil
 }

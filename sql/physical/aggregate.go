@@ -147,6 +147,8 @@ func (p *planner) calls(n plan.Node, calls []plan.Call, keys []int, in *step) (o
 			if len(c.Args) > 1 {
 				a.Defaulted, a.Default = true, c.Args[1]
 			}
+		case a.Own != nil && len(c.Args) > 1:
+			a.Rest = c.Args[1:]
 		case len(c.Args) > 1:
 			p.refuse("", "%s takes one column here, not %d: %s", c.Func, len(c.Args), plan.Line(n))
 			return nil, false
@@ -188,7 +190,7 @@ func (p *planner) twoPhases(g *groupAggregate, in *step) bool {
 // partial tells whether an aggregate can be made of partial rows.
 func partial(a *jobgraph.AggregateCall, retract bool) bool {
 	if a.Own != nil {
-		return a.Own.Merges && !retract
+		return a.Own.Merges && !retract && !a.Distinct
 	}
 	ends := a.Func == "MIN" || a.Func == "MAX"
 	return !jobgraph.GoesByOrder(a.Func) && !a.NeedsDistinct() && (!retract || !ends)

@@ -3,6 +3,7 @@ package physical
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"millrace/jobgraph"
@@ -96,9 +97,9 @@ func (o *over) state(s *step) []kept {
 		rows.lasts, rows.ends = !f.Range, f.Range
 	default:
 		out := []kept{{what: "key", bytes: bytesOf(s.out.Fields), lasts: true}}
-		for _, arg := range distinctOf(o.spec.Aggregates) {
-			of := append(fieldsOf(in, o.spec.Keys), in.Fields[arg])
-			out = append(out, kept{what: "key and value of " + in.Fields[arg].Name, bytes: bytesOf(of), lasts: true})
+		for _, args := range distinctOf(o.spec.Aggregates) {
+			of := append(fieldsOf(in, o.spec.Keys), fieldsOf(in, args)...)
+			out = append(out, kept{what: "key and value of " + namesOf(in, args), bytes: bytesOf(of), lasts: true})
 		}
 		return out
 	}
@@ -108,22 +109,32 @@ func (o *over) state(s *step) []kept {
 // values are what DISTINCT calls keep of a window: in which windows a value is, each once.
 func (w *windowAggregate) values(s *step) (out []kept) {
 	in := s.inputs[0].out
-	for _, arg := range distinctOf(w.spec.Aggregates) {
+	for _, args := range distinctOf(w.spec.Aggregates) {
 		window := s.out.Fields[len(w.spec.Keys)] // its start or its end, or what else names it
-		of := append(fieldsOf(in, w.spec.Keys), window, in.Fields[arg])
-		out = append(out, kept{what: "key, window and value of " + in.Fields[arg].Name, bytes: bytesOf(of), ends: true})
+		of := append(append(fieldsOf(in, w.spec.Keys), window), fieldsOf(in, args)...)
+		out = append(out, kept{what: "key, window and value of " + namesOf(in, args), bytes: bytesOf(of), ends: true})
 	}
 	return out
 }
 
-// distinctOf returns the columns whose values calls have once each.
-func distinctOf(calls []jobgraph.AggregateCall) (columns []int) {
+// distinctOf returns the columns whose values calls have once each, those of a value together.
+func distinctOf(calls []jobgraph.AggregateCall) (columns [][]int) {
 	for i := range calls {
-		if a := &calls[i]; a.NeedsDistinct() && !slices.Contains(columns, a.Arg) {
-			columns = append(columns, a.Arg)
+		of := calls[i].Columns()
+		if calls[i].NeedsDistinct() && !slices.ContainsFunc(columns, func(o []int) bool { return slices.Equal(o, of) }) {
+			columns = append(columns, of)
 		}
 	}
 	return columns
+}
+
+// namesOf shows columns to people.
+func namesOf(in *types.Schema, columns []int) string {
+	names := make([]string, len(columns))
+	for i, f := range fieldsOf(in, columns) {
+		names[i] = f.Name
+	}
+	return strings.Join(names, ", ")
 }
 
 func (g *groupAggregate) state(s *step) []kept {
@@ -141,8 +152,8 @@ func (g *groupAggregate) state(s *step) []kept {
 		}
 		ends := a.Func == "MIN" || a.Func == "MAX" || a.Func == "FIRST_VALUE" || a.Func == "LAST_VALUE"
 		if a.Arg != jobgraph.CountStar && (a.Distinct && !ends || g.retract && (a.Func == "MIN" || a.Func == "MAX")) {
-			values := append(fieldsOf(in, g.keys), in.Fields[a.Arg])
-			out = append(out, kept{what: "key and value of " + in.Fields[a.Arg].Name, bytes: bytesOf(values), ttl: g.ttl})
+			values := append(fieldsOf(in, g.keys), fieldsOf(in, a.Columns())...)
+			out = append(out, kept{what: "key and value of " + namesOf(in, a.Columns()), bytes: bytesOf(values), ttl: g.ttl})
 		}
 	}
 	return out

@@ -2977,7 +2977,9 @@ type AggregateCall struct {
 	// Of LAG and LEAD: how many rows away; of NTILE: how many tiles.
 	Offset int64 `protobuf:"varint,7,opt,name=offset,proto3" json:"offset,omitempty"`
 	// Of LAG and LEAD: a column that stands for rows which are not there; absent: NULL.
-	Default       *int32 `protobuf:"varint,8,opt,name=default,proto3,oneof" json:"default,omitempty"`
+	Default *int32 `protobuf:"varint,8,opt,name=default,proto3,oneof" json:"default,omitempty"`
+	// The columns of the arguments behind the first one, of functions of the program.
+	Rest          []int32 `protobuf:"varint,9,rep,packed,name=rest,proto3" json:"rest,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3066,6 +3068,13 @@ func (x *AggregateCall) GetDefault() int32 {
 		return *x.Default
 	}
 	return 0
+}
+
+func (x *AggregateCall) GetRest() []int32 {
+	if x != nil {
+		return x.Rest
+	}
+	return nil
 }
 
 type GroupAggregateSpec struct {
@@ -5479,7 +5488,7 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\rupdate_before\x18\n" +
 	" \x01(\bR\fupdateBefore\x12\x1d\n" +
 	"\n" +
-	"final_only\x18\v \x01(\bR\tfinalOnly\"\xee\x01\n" +
+	"final_only\x18\v \x01(\bR\tfinalOnly\"\x82\x02\n" +
 	"\rAggregateCall\x12\x12\n" +
 	"\x04func\x18\x01 \x01(\tR\x04func\x12\x10\n" +
 	"\x03arg\x18\x02 \x01(\x05R\x03arg\x12\x12\n" +
@@ -5488,7 +5497,8 @@ const file_millrace_job_v1_job_proto_rawDesc = "" +
 	"\x06filter\x18\x05 \x01(\x05H\x00R\x06filter\x88\x01\x01\x12\x1c\n" +
 	"\tseparator\x18\x06 \x01(\tR\tseparator\x12\x16\n" +
 	"\x06offset\x18\a \x01(\x03R\x06offset\x12\x1d\n" +
-	"\adefault\x18\b \x01(\x05H\x01R\adefault\x88\x01\x01B\t\n" +
+	"\adefault\x18\b \x01(\x05H\x01R\adefault\x88\x01\x01\x12\x12\n" +
+	"\x04rest\x18\t \x03(\x05R\x04restB\t\n" +
 	"\a_filterB\n" +
 	"\n" +
 	"\b_default\"\xbc\x02\n" +
