@@ -3,6 +3,7 @@ package sdk
 import (
 	"fmt"
 	"reflect"
+	"time"
 	"unsafe"
 
 	"millrace/expr"
@@ -72,13 +73,39 @@ func aggregateFunc[V, Acc, R any](e *Env, name string, of AggregateOf[V, Acc, R]
 	spec.Accumulator = append(spec.Accumulator, types.Field{Name: begun, Type: types.Of(types.Boolean).NotNull()})
 	e.declareFunction(spec, func(*expr.Declared) any {
 		return groups.NewFunction(func() groups.Function {
-			return &aggregateCall[V, Acc, R]{of: of, cells: cells, tile: rows.NewTile[V](in, nil), out: out}
+			c := &aggregateCall[V, Acc, R]{of: of, cells: cells, tile: rows.NewTile[V](in, nil), out: out, most: rows.TileRows}
+			if refers(reflect.TypeFor[R]()) {
+				c.most = 1
+			}
+			return c
 		})
 	}, options)
 }
 
 // begun is the column that tells a group from one of which nothing came, whose words are all 0: for an Acc that may not be its zero. No field has such a name.
 const begun = "?"
+
+// refers tells whether a value may refer to what an accumulator has, which changes behind its back.
+func refers(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
+		return true
+	case reflect.Array:
+		return refers(t.Elem())
+	case reflect.Struct:
+		if t == reflect.TypeFor[time.Time]() { // whose zone nobody changes
+			return false
+		}
+		for i := range t.NumField() {
+			if refers(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	default:
+		return false
+	}
+}
 
 // aggregateCall implements groups.Function, Retracter and Merger.
 type aggregateCall[V, Acc, R any] struct {
@@ -87,10 +114,32 @@ type aggregateCall[V, Acc, R any] struct {
 	tile  *rows.Tile[V]
 	out   *rows.Mapping
 
-	at      statebackend.Slot // whose accumulator acc is; NoSlot: nobody's
-	acc     Acc
-	other   Acc
+	at    statebackend.Slot // whose accumulator acc is; NoSlot: nobody's
+	acc   Acc
+	other Acc
+	// results are n of those that are to be appended, most at once: where they may refer to the accumulator, each before there is another.
 	results [rows.TileRows]value[R]
+	n, most int
+}
+
+// give takes what the accumulator other gives.
+func (c *aggregateCall[V, Acc, R]) give(to *stream.Builder) error {
+	r, err := c.of.Result(&c.other)
+	if err != nil {
+		return err
+	}
+	c.results[c.n].Value = r
+	if c.n++; c.n == c.most {
+		return c.append(to)
+	}
+	return nil
+}
+
+// append appends the results that are there.
+func (c *aggregateCall[V, Acc, R]) append(to *stream.Builder) error {
+	n := c.n
+	c.n = 0
+	return rows.Append(c.out, c.results[:n], unsafe.Slice(to, 1))
 }
 
 // load has acc be that of a slot, after it has stored the one before.
@@ -184,23 +233,16 @@ func (c *aggregateCall[V, Acc, R]) Merge(into groups.Accumulators, slots []state
 
 // Result implements groups.Function.
 func (c *aggregateCall[V, Acc, R]) Result(of groups.Accumulators, slots []statebackend.Slot, out *stream.Builder) error {
-	for len(slots) > 0 {
-		n := min(len(slots), rows.TileRows)
-		for i, s := range slots[:n] {
-			if err := c.read(of, s, &c.other); err != nil {
-				return err
-			}
-			r, err := c.of.Result(&c.other)
-			if err != nil {
-				return err
-			}
-			c.results[i].Value = r
-		}
-		if err := rows.Append(c.out, c.results[:n], unsafe.Slice(out, 1)); err != nil {
+	c.n = 0
+	for _, s := range slots {
+		if err := c.read(of, s, &c.other); err != nil {
 			return err
 		}
-		slots = slots[n:]
+		if err := c.give(out); err != nil {
+			return err
+		}
 	}
-	clear(c.results[:])
-	return nil
+	err := c.append(out)
+	clear(c.results[:min(len(slots), c.most)])
+	return err
 }

@@ -224,6 +224,7 @@ func TestSQL(t *testing.T) {
 		{"of NULL", query("SELECT name, n FROM (SELECT 'yes' AS name, COUNT(*) AS n FROM numbers WHERE IS_NULL(name)) AS t"), []string{"yes 4"}},
 		{"table", query("SELECT l.name, l.n + k AS n FROM numbers AS t, LATERAL TABLE(LETTERS(CONCAT(t.name, 'x'))) AS l WHERE k < 3"), []string{"a 0", "b 1", "c 2", "x 1", "x 2", "x 3"}},
 		{"aggregate", query("SELECT 'all' AS name, SUM_GO(k) - COUNT(*) AS n FROM numbers"), []string{"all 780"}},
+		{"aggregate of groups", query("SELECT COALESCE(name, 'none') AS name, SUM_GO(k) AS n FROM numbers GROUP BY COALESCE(name, 'none')"), []string{"a 237", "b 240", "c 243", "none 100"}},
 		{"aggregate of changes", query("SELECT 'all' AS name, SUM_GO(n) AS n FROM (SELECT name, COUNT(*) AS n FROM numbers GROUP BY name)"), []string{"all 44"}},
 		{"aggregate of several", query("SELECT TALLY(k, name) AS name, COUNT(*) AS n FROM numbers GROUP BY k / 20"), []string{"190 3 true 20", "590 3 true 20"}},
 	}

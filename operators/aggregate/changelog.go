@@ -210,6 +210,12 @@ func Compare(differ stream.Bitmap, a *stream.Vector, from int, b *stream.Vector)
 		compareFixed[uint64](differ, a, from, b)
 	case types.LayoutInt128:
 		compareFixed[stream.Int128](differ, a, from, b)
+	default: // nested, of functions of a program
+		for i := range b.Len() {
+			if !stream.EqualValues(a, from+i, b, i) {
+				differ.Set(i)
+			}
+		}
 	}
 }
 

@@ -177,3 +177,38 @@ func pairsOf(rows [][]string) string {
 	}
 	return strings.Join(append(out, strconv.Itoa(len(numbers))), " ")
 }
+
+// listing gives how many values came, in a list.
+type listing struct{ pairs }
+
+func (listing) Result(of aggregate.Accumulators, slots []statebackend.Slot, out *stream.Builder) error {
+	for _, s := range slots {
+		out.Child(0).AppendInt64(int64(of.Rows().At(s)[0]))
+		out.AppendList()
+	}
+	return nil
+}
+
+// TestOwnResultsThatAreLists: a group whose list is another one says so, and one whose list is the same does not.
+func TestOwnResultsThatAreLists(t *testing.T) {
+	number := types.Of(types.BigInt)
+	d := &expr.Declared{
+		Name: "LISTING", Kind: expr.AggregateFunc, Args: []types.Type{number, types.StringType().NotNull()}, Result: types.ArrayOf(number),
+		Accumulator: []types.Field{field("n", number.NotNull()), field("sum", number.NotNull())},
+	}
+	functions, err := expr.Builtins().With(d.Signature(aggregate.NewFunction(func() aggregate.Function { return listing{} })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := operatortest.Case{
+		Spec: group(func(s *jobgraph.GroupAggregateSpec) {
+			s.Retract, s.UpdateBefore, s.Aggregates = false, false, []jobgraph.AggregateCall{{Func: "LISTING", Own: d, Arg: 1, Rest: []int{2}, Name: "list"}}
+		}),
+		New: aggregate.NewGroup, Inputs: []*types.Schema{orders}, Keys: [][]int{{0}}, Backend: columnar.New(), Functions: functions,
+		Script: "1 5 'a' TRUE 0\n1 5 NULL TRUE 0\n1 6 'a' TRUE 0\nend",
+	}
+	out := operatortest.Play(t, &c, operatortest.Variant{BatchRows: 1, RowsMax: stream.RowsMax})
+	if want := streamtest.Canonical(t, out.Schema, "+I 1 [1]\n+U 1 [2]"); streamtest.Diff(want, out.Rows[0], true) != "" {
+		t.Errorf("got %q, want %q", out.Rows[0], want)
+	}
+}
