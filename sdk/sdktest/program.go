@@ -50,6 +50,7 @@ func (p *Pipeline) describe(job func(*sdk.Env)) (*program, error) {
 		g.Name = "test"
 	}
 	g.Program = &jobgraph.ProgramSpec{Name: "test", Build: noSum, Digest: noSum, Args: p.o.Args, Env: env.Environment(), Functions: env.Functions()}
+	g.BindFunctions()
 	if err := jobgraph.Validate(g, known{p.wiring.Known(), g}); err != nil {
 		return nil, err
 	}
