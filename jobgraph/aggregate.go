@@ -264,7 +264,7 @@ type callsCheck struct {
 	partial bool // first phase, whose partial rows have no values
 	place   bool // there are functions that go by the place of a row, over frames of all rows up to it
 	whole   bool // and those that need the rows behind it
-	bare    bool // functions of the program have no place
+	leaves  bool // rows leave what the calls go over, which functions of the program take back
 }
 
 // aggregates checks the calls over an input, nil where it is not known.
@@ -286,9 +286,6 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 		c.own(field, &a, in, of)
 		return
 	}
-	if len(a.Rest) > 0 {
-		c.addf(field+".rest", "%s takes one column: there are more for functions of the program alone", name)
-	}
 	switch placed := GoesByPlace(name); {
 	case !placed && !slices.Contains(aggregateNames, name):
 		c.unknown(c.id, c.at(field+".func"), "aggregate function", a.Func, aggregateNames)
@@ -303,6 +300,8 @@ func (c *operatorCheck) aggregate(field string, a AggregateCall, in *types.Schem
 		return
 	}
 	switch {
+	case len(a.Rest) > 0:
+		c.addf(field+".rest", "%s takes one column: there are more for functions of the program alone", name)
 	case a.Distinct && a.Arg == CountStar:
 		c.addf(field+".distinct", "needs a column")
 	case of.partial && GoesByOrder(name):

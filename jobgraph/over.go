@@ -100,7 +100,7 @@ func (s *OverAggregateSpec) check(c *operatorCheck, in []*types.Schema) *types.S
 	if len(s.Aggregates) == 0 {
 		c.addf("aggregates", "there are none")
 	}
-	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{place: !s.Frame.Range && !s.Frame.Bounded, whole: s.FinalOnly, bare: true})
+	c.aggregates("aggregates", s.Aggregates, in[0], callsCheck{place: !s.Frame.Range && !s.Frame.Bounded, whole: s.FinalOnly, leaves: s.Retract || s.Frame.Bounded})
 	if in[0] == nil || c.problems.Len() > found {
 		return nil
 	}

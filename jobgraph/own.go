@@ -53,10 +53,10 @@ func (c *operatorCheck) own(field string, a *AggregateCall, in *types.Schema, of
 	switch {
 	case !ok || known.Kind != expr.AggregateFunc:
 		c.addf(field+".func", "the job's program has no aggregate function %s", d.Name)
-	case of.bare:
-		c.addf(field+".func", "%s is a function of the program, which has no place in an over aggregate", d.Name)
 	case of.retract && !d.Retracts:
 		c.addf(field+".func", "%s can't take values back", d.Name)
+	case of.leaves && !d.Retracts:
+		c.addf(field+".func", "%s can't take values back, and rows leave what it goes over", d.Name)
 	case of.partial && a.Distinct:
 		c.addf(field+".distinct", "partial rows don't have the values: DISTINCT needs one phase")
 	case of.partial && (of.retract || !d.Merges):

@@ -46,6 +46,12 @@ var ownProblems = []problemCase{
 	{"partial rows of what can't merge", ownProblem(func(call jobgraph.AggregateCall) jobgraph.OperatorBody {
 		return &jobgraph.LocalGroupAggregateSpec{Keys: []int{0}, Aggregates: []jobgraph.AggregateCall{call}}
 	}, func(*jobgraph.AggregateCall) {})},
+	{"rows that leave a frame", ownProblem(func(call jobgraph.AggregateCall) jobgraph.OperatorBody {
+		return &jobgraph.OverAggregateSpec{Keys: []int{0}, Arrival: true, Frame: jobgraph.FrameSpec{Bounded: true, Preceding: 3}, Aggregates: []jobgraph.AggregateCall{call}}
+	}, func(*jobgraph.AggregateCall) {})},
+	{"rows taken back in an order", ownProblem(func(call jobgraph.AggregateCall) jobgraph.OperatorBody {
+		return &jobgraph.OverAggregateSpec{Keys: []int{0}, Order: []jobgraph.SortColumn{{Column: 2}}, Retract: true, Aggregates: []jobgraph.AggregateCall{call}}
+	}, func(*jobgraph.AggregateCall) {})},
 	{"rows taken back", ownProblem(func(call jobgraph.AggregateCall) jobgraph.OperatorBody {
 		return &jobgraph.GroupAggregateSpec{Keys: []int{0}, Aggregates: []jobgraph.AggregateCall{call}, Retract: true}
 	}, func(*jobgraph.AggregateCall) {})},
@@ -62,6 +68,13 @@ func TestOwnGraph(t *testing.T) {
 	}
 	if text := jobgraph.Explain(g); !strings.Contains(text, "n = PAIRS(DISTINCT price, auction)") {
 		t.Errorf("no call with both columns in\n%s", text)
+	}
+	over := mainJob(t)
+	ownProblem(func(call jobgraph.AggregateCall) jobgraph.OperatorBody {
+		return &jobgraph.OverAggregateSpec{Keys: []int{0}, Arrival: true, Aggregates: []jobgraph.AggregateCall{call}}
+	}, func(*jobgraph.AggregateCall) {})(over)
+	if err := jobgraph.Validate(over, cluster{}); err != nil {
+		t.Errorf("all rows before, of which none is taken back: %v", err)
 	}
 	list := types.ArrayOf(types.Of(types.BigInt))
 	call := jobgraph.AggregateCall{Func: "LISTS", Distinct: true, Own: &expr.Declared{Name: "LISTS", Args: []types.Type{list}}}

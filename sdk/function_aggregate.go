@@ -20,15 +20,15 @@ import (
 type AggregateOf[V, Acc, R any] struct {
 	// Add adds a value.
 	Add func(acc *Acc, v V) error
-	// Retract takes back a value that was added. Without it, rows that may take others back are refused.
+	// Retract takes back a value that was added. Without it, rows that may take others back are refused, and OVER frames that rows leave.
 	Retract func(acc *Acc, v V) error
 	// Merge adds what another part of the group has to acc. Without it each row goes to the task of its group as it is, and into each of its windows, and there are no SESSION windows.
 	Merge func(acc, other *Acc) error
-	// Result is what the group gives; of no value too.
+	// Result is what the group gives; of no value too. It changes nothing of acc.
 	Result func(acc *Acc) (R, error)
 }
 
-// AggregateFunc has SQL call an aggregate function, in GROUP BY and in windows: SELECT NAME(a) ..., or NAME(DISTINCT a). A V that is a struct of the user's stands for as many arguments as it has columns. Where V
+// AggregateFunc has SQL call an aggregate function, in GROUP BY, in windows and OVER rows: SELECT NAME(a) ..., or NAME(DISTINCT a). A V that is a struct of the user's stands for as many arguments as it has columns. Where V
 // takes no NULL, rows that have one count for nothing. Failures are as ScalarFunc's. Each task has its own, so functions need not be safe for concurrent use unless they share something.
 func AggregateFunc[V, Acc, R any](e *Env, name string, of AggregateOf[V, Acc, R], options ...FuncOption) {
 	if reflect.TypeFor[V]().Kind() == reflect.Pointer {
@@ -96,8 +96,8 @@ func refers(t reflect.Type) bool {
 		if t == reflect.TypeFor[time.Time]() { // whose zone nobody changes
 			return false
 		}
-		for i := range t.NumField() {
-			if refers(t.Field(i).Type) {
+		for f := range t.Fields() {
+			if refers(f.Type) {
 				return true
 			}
 		}
@@ -107,7 +107,7 @@ func refers(t reflect.Type) bool {
 	}
 }
 
-// aggregateCall implements groups.Function, Retracter and Merger.
+// aggregateCall implements groups.Function, Retracter, Merger and Stepper.
 type aggregateCall[V, Acc, R any] struct {
 	of    AggregateOf[V, Acc, R]
 	cells *rows.Cells
@@ -245,4 +245,54 @@ func (c *aggregateCall[V, Acc, R]) Result(of groups.Accumulators, slots []stateb
 	err := c.append(out)
 	clear(c.results[:min(len(slots), c.most)])
 	return err
+}
+
+// Steps implements groups.Stepper. The accumulator of one slot is at hand, so that steps of the same one cost no more than the calls.
+func (c *aggregateCall[V, Acc, R]) Steps(of groups.Accumulators, steps []groups.Step, args *stream.Batch, out *stream.Builder) (err error) {
+	at := 0
+	defer func() {
+		if r := recover(); r != nil {
+			err = &kernel.RowError{Row: at, Panic: kernel.Thrown(r)}
+		}
+	}()
+	c.at, c.n = statebackend.NoSlot, 0
+	var tile []V
+	read := 0 // how many values there were in tiles
+	for at = range steps {
+		s := &steps[at]
+		if err := c.load(of, s.Slot); err != nil {
+			return err
+		}
+		var err error
+		switch s.Do {
+		case groups.Clear:
+			var zero Acc
+			c.acc = zero
+		case groups.Give:
+			c.other = c.acc
+			err = c.give(out)
+		default:
+			if len(tile) == 0 {
+				to := min(read+rows.TileRows, args.Rows())
+				if tile, err = c.tile.Read(args, read, to); err != nil {
+					return err
+				}
+				read = to
+			}
+			f := c.of.Add
+			if s.Do == groups.TakeBack {
+				f = c.of.Retract
+			}
+			err = f(&c.acc, tile[0])
+			tile = tile[1:]
+		}
+		if err != nil {
+			return &kernel.RowError{Row: at, Err: err}
+		}
+	}
+	if err := c.append(out); err != nil {
+		return err
+	}
+	clear(c.results[:])
+	return c.store(of)
 }

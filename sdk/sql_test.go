@@ -163,6 +163,18 @@ func functions(e *sdk.Env) {
 		Merge:   func(acc, other *int64) error { *acc += *other; return nil },
 		Result:  func(acc *int64) (*int64, error) { return acc, nil },
 	})
+	sdk.AggregateFunc(e, "sour", sdk.AggregateOf[int64, int64, int64]{
+		Add: func(acc *int64, n int64) error { *acc = n; return nil },
+		Result: func(acc *int64) (int64, error) {
+			switch *acc {
+			case 7:
+				return 0, errors.New("too sour")
+			case 8:
+				panic("far too sour")
+			}
+			return *acc, nil
+		},
+	})
 	sdk.AggregateFunc(e, "tally", sdk.AggregateOf[struct {
 		K    int64
 		Name *string
@@ -226,6 +238,7 @@ func TestSQL(t *testing.T) {
 		{"aggregate", query("SELECT 'all' AS name, SUM_GO(k) - COUNT(*) AS n FROM numbers"), []string{"all 780"}},
 		{"aggregate of groups", query("SELECT COALESCE(name, 'none') AS name, SUM_GO(k) AS n FROM numbers GROUP BY COALESCE(name, 'none')"), []string{"a 237", "b 240", "c 243", "none 100"}},
 		{"aggregate of changes", query("SELECT 'all' AS name, SUM_GO(n) AS n FROM (SELECT name, COUNT(*) AS n FROM numbers GROUP BY name)"), []string{"all 44"}},
+		{"over rows", query("SELECT name, n FROM (SELECT name, SUM_GO(k) OVER (ORDER BY k) AS n, k FROM numbers) AS t WHERE k >= 37 AND name IS NOT NULL"), []string{"b 741", "c 780"}},
 		{"aggregate of several", query("SELECT TALLY(k, name) AS name, COUNT(*) AS n FROM numbers GROUP BY k / 20"), []string{"190 3 true 20", "590 3 true 20"}},
 	}
 	jobs := make(map[string]func(*sdk.Env))
@@ -253,9 +266,12 @@ func TestFunctionsThatFail(t *testing.T) {
 		text string
 		want []string
 	}{
-		"error":     {"SELECT name, TWICE(k + 1000) AS n FROM numbers WHERE k < 8", []string{"function TWICE(1007): it is seven"}},
-		"panic":     {"SELECT name, TWICE(k + 1001) AS n FROM numbers WHERE k = 7", []string{"function TWICE(1008): panic: it is eight", "sql_test.go:"}},
-		"aggregate": {"SELECT TALLY(100 * k, name) AS name, COUNT(*) AS n FROM numbers", []string{"function TALLY(2000, "}},
+		"error":                       {"SELECT name, TWICE(k + 1000) AS n FROM numbers WHERE k < 8", []string{"function TWICE(1007): it is seven"}},
+		"panic":                       {"SELECT name, TWICE(k + 1001) AS n FROM numbers WHERE k = 7", []string{"function TWICE(1008): panic: it is eight", "sql_test.go:"}},
+		"over rows":                   {"SELECT TALLY(100 * k, name) OVER (ORDER BY k) AS name, k AS n FROM numbers", []string{"function TALLY(2000, 'c'): enough"}},
+		"result over rows":            {"SELECT name, SOUR(k) OVER (ORDER BY k) AS n FROM numbers", []string{"over aggregate", "function SOUR(7): the result: too sour"}},
+		"panic in a result over rows": {"SELECT name, SOUR(k) OVER (ORDER BY k DESC) AS n FROM numbers", []string{"function SOUR(8): panic: far too sour", "sql_test.go:"}},
+		"aggregate":                   {"SELECT TALLY(100 * k, name) AS name, COUNT(*) AS n FROM numbers", []string{"function TALLY(2000, "}},
 	}
 	jobs := make(map[string]func(*sdk.Env))
 	for name, x := range cases {

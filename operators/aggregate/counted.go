@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strconv"
 
 	"millrace/operators"
 	"millrace/statebackend"
@@ -130,17 +131,21 @@ func (c *CountedSpec) table() string {
 	if c.Ordered {
 		return fmt.Sprintf("order$%d$%d", c.Arg, c.Filters[0])
 	}
-	name := "values"
+	name := []byte("values")
 	for _, column := range c.columns() {
-		name += fmt.Sprintf("$%d", column)
+		name = strconv.AppendInt(append(name, '$'), int64(column), 10)
 	}
 	if c.Nulls != nil {
-		name += "$nulls$"
+		name = append(name, "$nulls$"...)
 	}
 	for _, null := range c.Nulls {
-		name += map[bool]string{false: "0", true: "1"}[null]
+		bit := byte('0')
+		if null {
+			bit = '1'
+		}
+		name = append(name, bit)
 	}
-	return name
+	return string(name)
 }
 
 // Count takes the selected rows of a batch in, each for what signs says (nil: 1),

@@ -25,6 +25,11 @@
 // first value, the last and a list need the values in their order: Listed has them
 // in a Multimap.
 //
+// # Functions of a program
+//
+// What one keeps of a group is columns of the same row; it is called with tiles of arguments, and which of them count is settled before:
+// FILTER, NULLs, and the values of DISTINCT, which Counted and Repeats know. Steps is for those who want results between values.
+//
 // # Groups
 //
 // Groups is the aggregate by key for ever. A batch goes through it as a whole and

@@ -47,6 +47,16 @@ type Emitter struct {
 	own          *own // the function of the program that gives the values; nil: a built-in one
 }
 
+// Stepped tells of a function of the job's program, where Steps gives the values, how many of those stand before it.
+func (p *Plan) Stepped(e *Emitter) (int, bool) {
+	for i := range p.stepped {
+		if e.own != nil && e.own == p.stepped[i].own {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
 // Result returns the column for the table's rows at slots. An error is that of a function of the job's program.
 func (e *Emitter) Result(pool *stream.Pool, table Accumulators, slots []statebackend.Slot) (stream.Vector, error) {
 	if e.own != nil {

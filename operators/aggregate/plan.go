@@ -129,6 +129,9 @@ type Plan struct {
 	extremes []extreme // of counted values
 	// Listed are the values that have to be kept in their order.
 	Listed []ListedSpec
+	// stepped are the calls of functions of the program where they go step by step, and folded how many columns those have that are folded.
+	stepped []steppedCall
+	folded  int
 	// Final gives the aggregates' values, Partial those of partial rows: the
 	// accumulators as jobgraph lays them out, and how many rows they stand for.
 	Final, Partial []Emitter
@@ -198,6 +201,15 @@ type Input struct {
 	Empty bool
 	// Functions has those of the job's program; nil: it has none.
 	Functions *expr.Registry
+	// Stepwise leaves the calls of these to Steps: what is folded, copied and emitted is that of the others.
+	Stepwise bool
+}
+
+// steppedCall is a call of a function of the program that goes step by step.
+type steppedCall struct {
+	own     *own
+	source  source
+	variant int
 }
 
 // planner makes a plan.
@@ -224,10 +236,8 @@ func NewPlan(in Input) (*Plan, error) {
 		}
 		targets[i].seen = p.countValues(targets[i].source)
 	}
-	for i := range in.Calls {
-		if err := p.target(i, &in.Calls[i], &targets[i]); err != nil {
-			return nil, err
-		}
+	if err := p.targets(targets); err != nil {
+		return nil, err
 	}
 	for i := range in.Calls {
 		p.emitters(&in.Calls[i], targets[i])
@@ -244,6 +254,40 @@ func NewPlan(in Input) (*Plan, error) {
 		p.steps[i].fuse(!in.Retract)
 	}
 	return &p.Plan, nil
+}
+
+// targets makes the accumulators. Those of calls that go step by step stand behind the others.
+func (p *planner) targets(targets []target) error {
+	only := func(own bool) error {
+		for i := range p.Calls {
+			a := &p.Calls[i]
+			if (p.Stepwise && a.Own != nil) != own {
+				continue
+			}
+			if err := p.target(i, a, &targets[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := only(false); err != nil {
+		return err
+	}
+	p.folded = len(p.Columns)
+	if err := only(true); err != nil || !p.Stepwise {
+		return err
+	}
+	for _, t := range targets {
+		if t.own == nil {
+			continue
+		}
+		s := steppedCall{own: t.own, source: t.source}
+		if t.source.counted > 0 {
+			s.variant = p.variant(t.source)
+		}
+		p.stepped = append(p.stepped, s)
+	}
+	return nil
 }
 
 // fuse moves the first loop of each kind that fused knows there, if the column
@@ -279,6 +323,9 @@ func (p *planner) rawSteps(targets []target) {
 	p.countRows = true
 	for _, t := range targets {
 		if t.own != nil {
+			if p.Stepwise {
+				continue
+			}
 			s := step{source: t.source, own: t.own}
 			if s.counted > 0 {
 				s.variant = p.variant(t.source)

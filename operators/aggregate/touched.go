@@ -80,7 +80,7 @@ func (p *Plan) empty(table Accumulators, s statebackend.Slot) error {
 // Copy makes the accumulators of a row those of another table's row.
 func (p *Plan) Copy(to Accumulators, slot statebackend.Slot, from Accumulators, of statebackend.Slot) error {
 	source, target := from.Rows(), to.Rows()
-	for i := range p.Columns {
+	for i := range p.Columns[:p.folded] {
 		if p.isBytes(i) {
 			if err := to.SetBytes(i, slot, from.Bytes(i, of)); err != nil {
 				return err

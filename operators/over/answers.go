@@ -25,23 +25,33 @@ type answerer struct {
 	// values tells where the values of DISTINCT calls repeat among the rows that were there and that are.
 	values [2]*aggregate.Repeats
 	peers  [2]stream.Bitmap // that begin with a row, among both
+	// steps are of functions of the program, over the rows that were there and those that are; given tells of each of the plan's results which of theirs it is. Frames are made anew, but where nothing
+	// was told before: what was told must come out again, to the last bit.
+	steps   [2]*aggregate.Steps
+	given   []int
+	results []stream.Vector // of both, those of the rows that are there behind the others
+	fresh   int32           // where they begin
 
 	told []told
 	rows struct { // to go
 		rows  []int32
 		slots []statebackend.Slot
+		gives []int32
 		kinds []stream.RowKind
 	}
-	tile   []statebackend.Slot
-	slots  [2][]statebackend.Slot
-	differ stream.Bitmap
-	out    []*stream.Batch
+	gives     [2][]int32
+	ascending []int32 // 0, 1, ...
+	tile      []statebackend.Slot
+	slots     [2][]statebackend.Slot
+	differ    stream.Bitmap
+	out       []*stream.Batch
 }
 
 // told is an answer: what was told of a row and what is to be told; NoSlot: nothing.
 type told struct {
 	row     int32
 	was, is statebackend.Slot
+	gives   [2]int32 // where the results of the steps of both are
 }
 
 // runner has the accumulators over all rows up to one, in the first row of a table. Values of variable length leave
@@ -61,6 +71,10 @@ func (a *answerer) open(s *Sorted) {
 			x.open(s.reader.Layout(), a.values[side])
 		}
 	}
+	a.given = givenOf(s.plan)
+	for i := range a.steps {
+		a.steps[i] = aggregate.NewSteps(s.ctx.Pool, s.plan, s.spec.FinalOnly && long(s.spec))
+	}
 	for i := range a.running {
 		if !s.spec.Frame.Bounded {
 			a.running[i].table, a.running[i].spare = aggregate.NewTable(s.reader.Layout(), s.plan), aggregate.NewTable(s.reader.Layout(), s.plan)
@@ -77,6 +91,10 @@ func (a *answerer) all(s *Sorted) error {
 	a.sliders[1].forget()
 	a.values[0].Lay(l.before)
 	a.values[1].Lay(l.after)
+	for side, b := range [2]*stream.Batch{l.before, l.after} {
+		a.steps[side].Lay(&a.folder, b, nil, a.values[side])
+	}
+	defer a.drop()
 	var from [2]int // where the stretch begins among the rows that were and are there
 	for _, g := range l.segments {
 		went := false
@@ -113,6 +131,9 @@ func (a *answerer) stretch(l *layout, g segment, from [2]int, went bool) error {
 	if !a.spec.Frame.Bounded {
 		for i := range a.running {
 			a.running[i].begin(from[i])
+			if err := a.steps[i].Clear(); err != nil {
+				return err
+			}
 		}
 	}
 	at := from
@@ -165,9 +186,15 @@ func (a *answerer) row(l *layout, e element, from, end, up [2]int) error {
 		if t.was, err = a.frame(0, l.before, from[0], end[0], up[0]); err != nil {
 			return err
 		}
+		if t.gives[0], err = a.steps[0].Give(0, end[0]-1); err != nil {
+			return err
+		}
 	}
 	if e.is {
 		if t.is, err = a.frame(1, l.after, from[1], end[1], up[1]); err != nil {
+			return err
+		}
+		if t.gives[1], err = a.steps[1].Give(0, end[1]-1); err != nil {
 			return err
 		}
 	}
@@ -180,6 +207,9 @@ func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebac
 	slot := a.scratch.Blank()
 	if f := a.spec.Frame; f.Bounded {
 		first := max(from, end-1-int(f.Preceding))
+		if err := a.steps[side].Frame(first, end); err != nil {
+			return slot, err
+		}
 		if x := a.sliders[side]; x != nil {
 			return slot, x.frame(a.scratch, slot, b, first, end)
 		}
@@ -197,6 +227,9 @@ func (a *answerer) frame(side int, b *stream.Batch, from, end, up int) (statebac
 		}
 	}
 	if err := a.fold(r.table, 0, b, r.at, up); err != nil {
+		return slot, err
+	}
+	if err := a.steps[side].Add(0, r.at, up, from); err != nil {
 		return slot, err
 	}
 	r.at = max(r.at, up)
@@ -237,23 +270,27 @@ func (r *runner) move(p *aggregate.Plan) error {
 
 // flush makes batches of the answers that there are, but for those that say what was said before.
 func (a *answerer) flush(l *layout) error {
+	if err := a.take(); err != nil {
+		return err
+	}
 	a.compare()
 	r := &a.rows
-	r.rows, r.slots, r.kinds = r.rows[:0], r.slots[:0], r.kinds[:0]
-	add := func(row int32, slot statebackend.Slot, kind stream.RowKind) {
-		r.rows, r.slots, r.kinds = append(r.rows, row), append(r.slots, slot), append(r.kinds, kind)
+	r.rows, r.slots, r.gives, r.kinds = r.rows[:0], r.slots[:0], r.gives[:0], r.kinds[:0]
+	add := func(row int32, slot statebackend.Slot, gives int32, kind stream.RowKind) {
+		r.rows, r.slots, r.gives, r.kinds = append(r.rows, row), append(r.slots, slot), append(r.gives, gives), append(r.kinds, kind)
 	}
 	for i, t := range a.told {
+		was, is := t.gives[0], a.fresh+t.gives[1]
 		switch {
 		case t.is == statebackend.NoSlot:
-			add(t.row, t.was, stream.Delete)
+			add(t.row, t.was, was, stream.Delete)
 		case t.was == statebackend.NoSlot:
-			add(t.row, t.is, stream.Insert)
+			add(t.row, t.is, is, stream.Insert)
 		case a.differ.Get(i):
 			if a.spec.UpdateBefore {
-				add(t.row, t.was, stream.UpdateBefore)
+				add(t.row, t.was, was, stream.UpdateBefore)
 			}
-			add(t.row, t.is, stream.UpdateAfter)
+			add(t.row, t.is, is, stream.UpdateAfter)
 		}
 	}
 	for from := 0; from < len(r.rows); from += a.ctx.RowsMax {
@@ -262,7 +299,69 @@ func (a *answerer) flush(l *layout) error {
 	}
 	a.told = a.told[:0]
 	a.scratch.Clear()
+	a.releaseResults()
 	return nil
+}
+
+// take takes what functions of the program give: of the rows that were there, and behind that of those that are.
+func (a *answerer) take() error {
+	was, err := a.steps[0].Take()
+	if err != nil {
+		return err
+	}
+	is, err := a.steps[1].Take()
+	if err != nil {
+		for i := range was {
+			was[i].Release()
+		}
+		return err
+	}
+	a.fresh = 0
+	for i := range was {
+		a.fresh = int32(was[i].Len())
+		a.results = append(a.results, a.joined(&was[i], &is[i]))
+		was[i].Release()
+		is[i].Release()
+	}
+	return nil
+}
+
+// joined returns a vector that has the values of two.
+func (a *answerer) joined(was, is *stream.Vector) stream.Vector {
+	if was.Len() == 0 {
+		is.Retain()
+		return *is
+	}
+	builder := stream.NewBuilder(a.ctx.Pool, was.Type, was.Len()+is.Len())
+	for _, v := range []*stream.Vector{was, is} {
+		for len(a.ascending) < v.Len() {
+			a.ascending = append(a.ascending, int32(len(a.ascending)))
+		}
+		builder.AppendRows(v, a.ascending[:v.Len()])
+	}
+	return builder.Finish()
+}
+
+func (a *answerer) releaseResults() {
+	for i := range a.results {
+		a.results[i].Release()
+	}
+	a.results = a.results[:0]
+}
+
+// drop forgets what is laid out, and what is not done.
+func (a *answerer) drop() {
+	for _, s := range a.steps {
+		s.Drop()
+	}
+	a.releaseResults()
+}
+
+func (a *answerer) close() {
+	a.releaseResults()
+	for _, s := range a.steps {
+		s.Close()
+	}
 }
 
 // compare finds out which rows that were and are there have another answer.
@@ -273,28 +372,39 @@ func (a *answerer) compare() {
 	}
 	clear(a.differ[:words])
 	a.slots[0], a.slots[1] = a.slots[0][:0], a.slots[1][:0]
+	a.gives[0], a.gives[1] = a.gives[0][:0], a.gives[1][:0]
 	both := false
 	for _, t := range a.told {
 		was, is := t.was, t.is
+		gave, gives := t.gives[0], a.fresh+t.gives[1]
 		switch statebackend.NoSlot {
 		case was:
-			was = is
+			was, gave = is, gives
 		case is:
-			is = was
+			is, gives = was, gave
 		default:
 			both = true
 		}
 		a.slots[0], a.slots[1] = append(a.slots[0], was), append(a.slots[1], is)
+		a.gives[0], a.gives[1] = append(a.gives[0], gave), append(a.gives[1], gives)
 	}
 	if !both {
 		return
 	}
 	for i := range a.plan.Final {
-		was, is := a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.slots[0]), a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.slots[1])
+		was, is := a.result(i, a.slots[0], a.gives[0]), a.result(i, a.slots[1], a.gives[1])
 		aggregate.Compare(a.differ, &was, 0, &is)
 		was.Release()
 		is.Release()
 	}
+}
+
+// result returns a column of answers.
+func (a *answerer) result(i int, slots []statebackend.Slot, gives []int32) stream.Vector {
+	if at := a.given[i]; at >= 0 {
+		return picked(a.ctx.Pool, &a.results[at], gives)
+	}
+	return a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, slots)
 }
 
 // batch makes a batch of the answers from, ..., to-1.
@@ -307,7 +417,7 @@ func (a *answerer) batch(l *layout, from, to int) *stream.Batch {
 		b.Columns[c] = builder.Finish()
 	}
 	for i := range a.plan.Final {
-		b.Columns[columns+i] = a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, a.rows.slots[from:to])
+		b.Columns[columns+i] = a.result(i, a.rows.slots[from:to], a.rows.gives[from:to])
 	}
 	copy(b.MakeKinds(), a.rows.kinds[from:to])
 	return b

@@ -109,6 +109,8 @@ func (o *Over) answerRunning(d *frames) error {
 		return err
 	}
 	a := answers{o: o, from: b}
+	o.steps.Lay(&o.folder, b, part, nil)
+	defer o.steps.Drop()
 	positions := f.rows.Positions
 	o.findPeers(b, positions)
 	for i := 0; i < len(positions); {
@@ -128,7 +130,9 @@ func (o *Over) answerRunning(d *frames) error {
 		}
 		i = last
 	}
-	a.flush()
+	if err := a.flush(); err != nil {
+		return err
+	}
 	o.remove(&d.keys, positions, &f.rows.Orders)
 	return nil
 }
@@ -162,6 +166,8 @@ func (o *Over) answerRange(d *frames) error {
 	defer b.Release()
 	o.values.Lay(b)
 	a := answers{o: o, from: b}
+	o.steps.Lay(&o.folder, b, nil, o.values)
+	defer o.steps.Drop()
 	positions := f.rows.Positions
 	for i := 0; i < len(positions); {
 		key, first, last := positions[i], i, i
@@ -183,8 +189,7 @@ func (o *Over) answerRange(d *frames) error {
 		}
 		i = last
 	}
-	a.flush()
-	return nil
+	return a.flush()
 }
 
 // answerRows is for frames of so many rows: those before the first question are
@@ -215,6 +220,8 @@ func (o *Over) answerRows(d *frames) error {
 	o.slider.forget()
 	o.values.Lay(b)
 	a := answers{o: o, from: b}
+	o.steps.Lay(&o.folder, b, nil, o.values)
+	defer o.steps.Drop()
 	var dead []int32
 	var orders statebackend.Orders
 	for key, x := range starts {
@@ -228,7 +235,9 @@ func (o *Over) answerRows(d *frames) error {
 			orders.Append(all.rows.Orders.At(k))
 		}
 	}
-	a.flush()
+	if err := a.flush(); err != nil {
+		return err
+	}
 	o.remove(&d.keys, dead, &orders)
 	return nil
 }
@@ -278,6 +287,7 @@ type answers struct {
 	from  *stream.Batch
 	rows  []int32 // of from, physically
 	slots []statebackend.Slot
+	gives []int32 // of each: where the results of its steps are
 	tile  []statebackend.Slot
 }
 
@@ -299,31 +309,39 @@ func (a *answers) runAll(groups statebackend.Part, group statebackend.Slot, b *s
 
 // copy answers rows with the accumulators of their key as they are.
 func (a *answers) copy(groups statebackend.Part, group statebackend.Slot, from, to int) error {
-	slot := a.slot()
+	slot, err := a.slot()
+	if err != nil {
+		return err
+	}
 	if err := a.o.plan.Copy(a.o.scratch, slot, groups, group); err != nil {
 		return err
 	}
-	a.add(slot, from, to)
-	return nil
+	if err := a.o.steps.Add(group, from, to, 0); err != nil {
+		return err
+	}
+	return a.add(slot, group, from, to)
 }
 
 // fold answers the selected rows from asked to the end with the aggregates over all
 // of them.
 func (a *answers) fold(b *stream.Batch, from, to, asked int) error {
-	slot := a.slot()
-	if a.o.slider != nil {
-		if err := a.o.slider.frame(a.o.scratch, slot, b, from, to); err != nil {
-			return err
-		}
-		a.add(slot, asked, to)
-		return nil
-	}
-	a.o.folder.Enter(a.o.values, from)
-	if err := a.into(a.o.scratch, slot, b, from, to); err != nil {
+	slot, err := a.slot()
+	if err != nil {
 		return err
 	}
-	a.add(slot, asked, to)
-	return nil
+	if a.o.slider != nil {
+		err = a.o.slider.frame(a.o.scratch, slot, b, from, to)
+	} else {
+		a.o.folder.Enter(a.o.values, from)
+		err = a.into(a.o.scratch, slot, b, from, to)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.o.steps.Frame(from, to); err != nil {
+		return err
+	}
+	return a.add(slot, 0, asked, to)
 }
 
 // into folds rows into one row of a table.
@@ -343,22 +361,39 @@ func (a *answers) into(table aggregate.Accumulators, slot statebackend.Slot, b *
 }
 
 // slot returns a new scratch row.
-func (a *answers) slot() statebackend.Slot {
+func (a *answers) slot() (statebackend.Slot, error) {
 	if a.o.scratch.Full() {
-		a.flush()
+		if err := a.flush(); err != nil {
+			return 0, err
+		}
 	}
-	return a.o.scratch.Blank()
+	return a.o.scratch.Blank(), nil
 }
 
-func (a *answers) add(slot statebackend.Slot, from, to int) {
-	for i := from; i < to; i++ {
-		a.rows, a.slots = append(a.rows, int32(a.from.Row(i))), append(a.slots, slot)
+// add answers the selected rows from, ..., to-1 with a scratch row, and with what functions of the program have in a group now.
+func (a *answers) add(slot, group statebackend.Slot, from, to int) error {
+	at, err := a.o.steps.Give(group, to-1)
+	if err != nil {
+		return err
 	}
+	for i := from; i < to; i++ {
+		a.rows, a.slots, a.gives = append(a.rows, int32(a.from.Row(i))), append(a.slots, slot), append(a.gives, at)
+	}
+	return nil
 }
 
 // flush makes batches of the answers that there are.
-func (a *answers) flush() {
+func (a *answers) flush() error {
 	o := a.o
+	results, err := o.steps.Take()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for i := range results {
+			results[i].Release()
+		}
+	}()
 	for len(a.rows) > 0 {
 		n := min(len(a.rows), o.ctx.RowsMax)
 		b := o.ctx.Pool.NewBatch(o.ctx.Output, n)
@@ -369,12 +404,24 @@ func (a *answers) flush() {
 			b.Columns[c] = builder.Finish()
 		}
 		for i := range o.plan.Final {
+			if at := o.given[i]; at >= 0 {
+				b.Columns[columns+i] = picked(o.ctx.Pool, &results[at], a.gives[:n])
+				continue
+			}
 			b.Columns[columns+i] = o.plan.Final[i].Emit(o.ctx.Pool, o.scratch, a.slots[:n])
 		}
 		o.out = append(o.out, b)
-		a.rows, a.slots = a.rows[n:], a.slots[n:]
+		a.rows, a.slots, a.gives = a.rows[n:], a.slots[n:], a.gives[n:]
 	}
 	o.scratch.Clear()
+	return nil
+}
+
+// picked returns the values at some positions of a vector.
+func picked(pool *stream.Pool, v *stream.Vector, positions []int32) stream.Vector {
+	builder := stream.NewBuilder(pool, v.Type, len(positions))
+	builder.AppendRows(v, positions)
+	return builder.Finish()
 }
 
 var _ operators.Clocked = (*Over)(nil)

@@ -19,6 +19,9 @@
 // calls by key, once each. Of bounded frames, whose rows lie before the operator one behind the other, it is known which row is the first
 // and which the last to have a value.
 //
+// Functions of a program go step by step beside that: what comes, what leaves and where a row is answered is collected, and done for
+// many rows in one call of each. Running accumulators are by key with the others; those of bounded frames are in memory alone.
+//
 // # In another order
 //
 // Sorted answers rows in any order at once, also of input that takes rows back, as Flink's OVER that goes by no time does. All rows
@@ -60,6 +63,8 @@ type Over struct {
 	plan    *aggregate.Plan
 	folder  aggregate.Folder
 	slider  *slider          // nil: frames are made anew
+	steps   *aggregate.Steps // of functions of the program
+	given   []int            // of each of the plan's results: which of the steps' it is; -1: none of them
 	scratch *aggregate.Table // a row for each answer
 	reader  *stream.KeyReader
 	// groups has by key the number of the next row, and the accumulators of a frame
@@ -112,7 +117,7 @@ func (o *Over) open(in *types.Schema) (err error) {
 			return failure.User(err)
 		}
 	}
-	if o.plan, o.slider, err = newPlan(o.spec, in); err != nil {
+	if o.plan, o.slider, err = newPlan(o.spec, in, o.ctx); err != nil {
 		return failure.User(err)
 	}
 	if o.spec.Frame.Bounded {
@@ -124,11 +129,24 @@ func (o *Over) open(in *types.Schema) (err error) {
 		return failure.User(err)
 	}
 	o.folder.Use(o.plan)
+	o.steps, o.given = aggregate.NewSteps(o.ctx.Pool, o.plan, long(o.spec)), givenOf(o.plan)
 	o.scratch = aggregate.NewTable(o.reader.Layout(), o.plan)
 	if o.slider != nil {
 		o.slider.open(o.reader.Layout(), o.values)
 	}
 	return o.declare(keys, in)
+}
+
+// givenOf tells of each result of a plan which of the steps' it is; -1: none of them.
+func givenOf(p *aggregate.Plan) []int {
+	out := make([]int, len(p.Final))
+	for i := range p.Final {
+		out[i] = -1
+		if at, ok := p.Stepped(&p.Final[i]); ok {
+			out[i] = at
+		}
+	}
+	return out
 }
 
 func checkTime(column int, in *types.Schema) error {
@@ -273,13 +291,14 @@ func (o *Over) running(b *stream.Batch) error {
 		return err
 	}
 	a := answers{o: o, from: b}
+	o.steps.Lay(&o.folder, b, part, nil)
+	defer o.steps.Drop()
 	for i, s := range o.slots {
 		if err := a.run(part, s, b, i); err != nil {
 			return err
 		}
 	}
-	a.flush()
-	return nil
+	return a.flush()
 }
 
 // arrive answers rows by their arrival, over a bounded frame.
@@ -464,5 +483,6 @@ func (o *Over) Close() error {
 	for _, c := range o.counted {
 		c.Close()
 	}
+	o.steps.Close()
 	return nil
 }

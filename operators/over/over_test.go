@@ -340,10 +340,11 @@ var modelCalls = append(slices.Clone(calls),
 	jobgraph.AggregateCall{Func: "COUNT", Arg: 3, Name: "texts", Distinct: true},
 	jobgraph.AggregateCall{Func: "SUM", Arg: 2, Name: "once", Distinct: true},
 	jobgraph.AggregateCall{Func: "COUNT", Arg: 2, Name: "admitted", Distinct: true, Filtered: true, Filter: 4},
-	jobgraph.AggregateCall{Func: "LISTAGG", Arg: 3, Name: "list", Distinct: true, Separator: ""})
+	jobgraph.AggregateCall{Func: "LISTAGG", Arg: 3, Name: "list", Distinct: true, Separator: ""},
+	ownCalls[0], ownCalls[1], ownCalls[2], ownCalls[3])
 
 // slidingCalls are those of them that a slider answers.
-var slidingCalls = append(slices.Clone(modelCalls[:2]), modelCalls[3:6]...)
+var slidingCalls = append(append(slices.Clone(modelCalls[:2]), modelCalls[3:6]...), ownCalls...)
 
 // answerOf returns what modelCalls, or slidingCalls, are over rows.
 func answerOf(frame [][]string, sliding bool) string {
@@ -374,14 +375,14 @@ func answerOf(frame [][]string, sliding bool) string {
 		}
 	}
 	if sliding {
-		return fmt.Sprintf("%d %s %d %s %d", len(frame), some, len(texts), all, len(admitted))
+		return fmt.Sprintf("%d %s %d %s %d %s", len(frame), some, len(texts), all, len(admitted), ownOf(frame))
 	}
 	if list != "" {
 		list = "'" + list + "'"
 	} else {
 		list = "NULL"
 	}
-	return fmt.Sprintf("%d %s %s %d %s %d %s", len(frame), some, most, len(texts), all, len(admitted), list)
+	return fmt.Sprintf("%d %s %s %d %s %d %s %s", len(frame), some, most, len(texts), all, len(admitted), list, ownOf(frame))
 }
 
 // placesOf returns what placeCalls are of the last of some rows, of which peers have the same value in a column.
@@ -515,7 +516,7 @@ func TestOverEqualsModel(t *testing.T) {
 			of.Body.(*jobgraph.OverAggregateSpec).Aggregates = slidingCalls
 		}
 		c := &operatortest.Case{
-			Spec: of, New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Spec: of, New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(), Functions: ownFunctions,
 			Script: strings.Join(append(script, "end"), "\n"),
 		}
 		all := c.Variants()

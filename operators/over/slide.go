@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"millrace/jobgraph"
+	"millrace/operators"
 	"millrace/operators/aggregate"
 	"millrace/statebackend"
 	"millrace/stream"
@@ -31,16 +32,22 @@ type slider struct {
 }
 
 // newPlan makes the plan of a spec, and the slider of its frames, nil where they are made anew.
-func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Plan, *slider, error) {
-	input := aggregate.Input{Calls: spec.Aggregates, Raw: in}
+func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema, ctx *operators.Context) (*aggregate.Plan, *slider, error) {
+	input := aggregate.Input{Calls: spec.Aggregates, Raw: in, Functions: ctx.Functions, Stepwise: true}
 	for _, c := range spec.Aggregates {
+		if c.Own != nil {
+			if !c.Own.Retracts && (spec.Frame.Bounded || spec.Retract) {
+				return nil, nil, fmt.Errorf("aggregate %s: %s can't take values back, and rows leave what it goes over", c.Name, c.Own.Name)
+			}
+			continue
+		}
 		if fn := strings.ToUpper(c.Func); jobgraph.GoesByPlace(fn) && (spec.Frame.Range || spec.Frame.Bounded) {
 			return nil, nil, fmt.Errorf("aggregate %s: %s goes by all rows up to a row, not by those of another frame", c.Name, fn)
 		} else if jobgraph.GoesByWhole(fn) && !spec.FinalOnly {
 			return nil, nil, fmt.Errorf("aggregate %s: %s needs the rows behind a row, which are there at the end only", c.Name, fn)
 		}
 	}
-	if f := spec.Frame; f.Bounded && !f.Range && f.Preceding >= slideRows {
+	if long(spec) {
 		input.Retract = true
 		p, err := aggregate.NewPlan(input)
 		ordered := func(c aggregate.CountedSpec) bool { return c.Ordered }
@@ -51,6 +58,12 @@ func newPlan(spec *jobgraph.OverAggregateSpec, in *types.Schema) (*aggregate.Pla
 	}
 	p, err := aggregate.NewPlan(input)
 	return p, nil, err
+}
+
+// long tells whether frames have so many rows that each is better made of the one before it.
+func long(spec *jobgraph.OverAggregateSpec) bool {
+	f := spec.Frame
+	return f.Bounded && !f.Range && f.Preceding >= slideRows
 }
 
 func (s *slider) open(layout stream.KeyLayout, values *aggregate.Repeats) {

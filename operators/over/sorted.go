@@ -83,7 +83,7 @@ func (s *Sorted) open(in *types.Schema) (err error) {
 	if err != nil {
 		return failure.User(err)
 	}
-	if s.plan, s.answer.sliders[0], err = newPlan(s.spec, in); err != nil {
+	if s.plan, s.answer.sliders[0], err = newPlan(s.spec, in, s.ctx); err != nil {
 		return failure.User(err)
 	}
 	for side := range s.answer.values {
@@ -359,6 +359,7 @@ func (s *Sorted) Close() error {
 	}
 	s.answer.out = nil
 	s.layout.close()
+	s.answer.close()
 	if s.owners != nil {
 		s.owners.Close()
 	}

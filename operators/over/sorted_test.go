@@ -292,7 +292,7 @@ func TestSortedEqualsModel(t *testing.T) {
 			script = append(script, kind+" "+strings.Join(row, " "))
 		}
 		c := &operatortest.Case{
-			Spec: of, New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(),
+			Spec: of, New: over.New, Inputs: []*types.Schema{flagged}, Keys: [][]int{{0}}, Backend: columnar.New(), Functions: ownFunctions,
 			Script: strings.Join(append(script, "end"), "\n"),
 		}
 		all := c.Variants()

@@ -85,7 +85,7 @@ func functions() []expr.Signature {
 			}
 			return nil
 		})),
-		total("TOTAL", true, true), total("TOTAL_ONCE", false, false), longest(), lists(),
+		total("TOTAL", true, true), total("TOTAL_ONCE", false, false), longest(), lists(), wanders(),
 	}
 }
 
@@ -170,6 +170,15 @@ func lists() expr.Signature {
 	return d.Signature(aggregate.NewFunction(func() aggregate.Function { return sums{} }))
 }
 
+// wanders gives what it likes, and is for tests of plans alone.
+func wanders() expr.Signature {
+	d := &expr.Declared{
+		Name: "WANDERS", Kind: expr.AggregateFunc, Args: []types.Type{bigint}, Result: bigint, Varies: true, Retracts: true,
+		Accumulator: []types.Field{field("sum", bigint.NotNull()), field("n", bigint.NotNull())},
+	}
+	return d.Signature(aggregate.NewFunction(func() aggregate.Function { return sums{} }))
+}
+
 type texts struct{}
 
 func (texts) offer(to aggregate.Accumulators, s statebackend.Slot, x []byte, number int64) error {
@@ -246,6 +255,31 @@ func TestAggregateFunctions(t *testing.T) {
 		{"distinct, hop", window(hop, "TOTAL_ONCE(DISTINCT price % 7), COUNT(*)"), window(hop, "SUM(DISTINCT price % 7), COUNT(*)")},
 		{"distinct, cumulate", window(cumulate, "TOTAL(DISTINCT price % 7), TOTAL(price)"), window(cumulate, "SUM(DISTINCT price % 7), SUM(price)")},
 		{"distinct, session", window(session, "TOTAL(DISTINCT price % 7), COUNT(*), TOTAL(price)"), window(session, "SUM(DISTINCT price % 7), COUNT(*), SUM(price)")},
+		{
+			"over", "SELECT bidder, TOTAL_ONCE(price) OVER w, COUNT(*) OVER w, TOTAL(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment)",
+			"SELECT bidder, SUM(price) OVER w, COUNT(*) OVER w, SUM(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment)",
+		},
+		{
+			"over rows", "SELECT bidder, TOTAL(price) FILTER (WHERE price > 130) OVER w, TOTAL(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)",
+			"SELECT bidder, SUM(price) FILTER (WHERE price > 130) OVER w, SUM(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment ROWS BETWEEN 3 PRECEDING AND CURRENT ROW)",
+		},
+		{
+			"over time", "SELECT bidder, TOTAL(price) OVER w, MAX(price) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment RANGE BETWEEN INTERVAL '7' SECOND PRECEDING AND CURRENT ROW)",
+			"SELECT bidder, SUM(price) OVER w, MAX(price) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY moment RANGE BETWEEN INTERVAL '7' SECOND PRECEDING AND CURRENT ROW)",
+		},
+		{
+			"over any order", "SELECT channel, bidder, TOTAL_ONCE(price) OVER w, TOTAL(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY price DESC)",
+			"SELECT channel, bidder, SUM(price) OVER w, SUM(DISTINCT price % 7) OVER w FROM bids WINDOW w AS (PARTITION BY channel ORDER BY price DESC)",
+		},
+		{"over changes", "SELECT channel, TOTAL(n) OVER (ORDER BY channel) FROM " + first, "SELECT channel, SUM(n) OVER (ORDER BY channel) FROM " + first},
+		{
+			"over, of groups", "SELECT channel, TOTAL(SUM(price)) OVER (ORDER BY channel ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM bids GROUP BY channel",
+			"SELECT channel, SUM(SUM(price)) OVER (ORDER BY channel ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM bids GROUP BY channel",
+		},
+		{
+			"over, of its own groups", "SELECT channel, SUM(TOTAL(price)) OVER (ORDER BY channel) FROM bids GROUP BY channel",
+			"SELECT channel, SUM(SUM(price)) OVER (ORDER BY channel) FROM bids GROUP BY channel",
+		},
 		{"beside DISTINCT", "SELECT auction, TOTAL(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction", "SELECT auction, SUM(price), COUNT(DISTINCT channel) FROM bids GROUP BY auction"},
 		{"sets", "SELECT channel, auction, TOTAL(price) FROM bids GROUP BY ROLLUP (channel, auction)", "SELECT channel, auction, SUM(price) FROM bids GROUP BY ROLLUP (channel, auction)"},
 		{"tumble", window(tumble, "TOTAL(price)"), window(tumble, "SUM(price)")},
@@ -329,6 +363,8 @@ func TestFunctionsThatFail(t *testing.T) {
 		{"panic, its value", "SELECT REFUSES(n, note) FROM notes WHERE n = 8", "panic: it is eight"},
 		{"table", "SELECT word FROM notes, LATERAL TABLE(WORDS(note)) WHERE n = 9", "function WORDS('a bad word'): a bad word"},
 		{"aggregate", "SELECT TOTAL(n - 22) FROM notes", "function TOTAL: panic: thirteen"},
+		{"aggregate over rows", "SELECT TOTAL(n - 22) OVER (ORDER BY n) FROM notes", "function TOTAL(-13): panic: thirteen"},
+		{"aggregate over rows, DISTINCT", "SELECT TOTAL(DISTINCT n - 22) OVER (ORDER BY n ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM notes", "function TOTAL(-13): panic: thirteen"},
 		{"number of results", "SELECT FEW(n) FROM notes", "FEW gave 0 values for"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

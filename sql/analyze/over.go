@@ -80,7 +80,8 @@ var placeFrame = plan.Frame{Unbounded: true}
 
 // overFunction binds the function and its arguments.
 func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
-	if !isAggregate(name) && (c.Quantifier != ast.Unquantified || c.Filter != nil || c.OrderBy != nil || c.WithinGroup != nil) {
+	own := b.ownAggregate(name) != nil
+	if !isAggregate(name) && !own && (c.Quantifier != ast.Unquantified || c.Filter != nil || c.OrderBy != nil || c.WithinGroup != nil) {
 		return nil, b.failf(c, "%s takes arguments alone: it is no aggregate function", name)
 	}
 	if c.Nulls == ast.IgnoreNulls {
@@ -106,9 +107,7 @@ func (b *binder) overFunction(c *ast.Call, name string) (*slot, error) {
 			return nil, b.failf(c, "%s takes no arguments", name)
 		}
 		return &slot{t: *t, call: plan.Call{Func: name, Filter: noColumn, Name: "EXPR$"}}, nil
-	case b.ownAggregate(name) != nil:
-		return nil, b.hinted(c, "aggregate in GROUP BY, or by windows", "%s is a function of the program, and OVER takes built-in ones alone", name)
-	case isAggregate(name):
+	case isAggregate(name) || own:
 		return b.aggregate(c, name, b.allow&aggregates)
 	default:
 		return nil, b.failf(c, "%s is no function that goes OVER a window", name)

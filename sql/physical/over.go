@@ -80,6 +80,9 @@ func (p *planner) over(n *plan.Over) *step {
 	if o.spec.Aggregates, ok = p.calls(n, calls, plan.Counted(len(n.Input.Schema())), in); !ok {
 		return nil
 	}
+	if !p.ownOver(n, o) || !p.ownTakes(n, o.spec.Aggregates, in) {
+		return nil
+	}
 	s := &step{operator: o, of: n, inputs: []*step{in}, paired: true}
 	if o.sorted() && !o.spec.FinalOnly {
 		s.changes, s.upsert = updates, in.told(o.spec.Keys)
@@ -121,6 +124,25 @@ func (p *planner) overCalls(n *plan.Over, o *over) ([]plan.Call, bool) {
 		f.Preceding = 0
 	}
 	return calls, true
+}
+
+// ownOver refuses functions of the program where rows leave their frames and they can't take values back, and where what they gave has to be worked out again and
+// may be another.
+func (p *planner) ownOver(n *plan.Over, o *over) bool {
+	for i := range o.spec.Aggregates {
+		switch d := o.spec.Aggregates[i].Own; {
+		case d == nil:
+		case o.spec.Frame.Bounded && !d.Retracts:
+			p.refuse("give the function Retract, or have the frame begin with UNBOUNDED PRECEDING",
+				"%s can't take values back, and rows leave its frame: %s", d.Name, plan.Line(n))
+			return false
+		case o.sorted() && !o.spec.FinalOnly && d.Varies:
+			p.refuse("order rows that are not updated by a time attribute, or give the function what does not vary",
+				"%s may give something else for the same rows, and what was told of a row is worked out again where rows come and go before it: %s", d.Name, plan.Line(n))
+			return false
+		}
+	}
+	return true
 }
 
 // refuseWhole refuses a function that needs the rows behind a row in streaming mode, where Flink has none either.
