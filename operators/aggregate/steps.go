@@ -389,8 +389,11 @@ func (f *frame) Rows() statebackend.Rows { return f.rows }
 // Bytes implements Accumulators.
 func (f *frame) Bytes(column int, _ statebackend.Slot) []byte { return f.bytes[column] }
 
-// SetBytes implements Accumulators.
+// SetBytes implements Accumulators. The bound is that of state, so that a function may keep as much over any frame.
 func (f *frame) SetBytes(column int, _ statebackend.Slot, value []byte) error {
+	if len(value) > stream.RowBytesMax {
+		return failure.Userf("an accumulator has a value of %d bytes, at most %d", len(value), stream.RowBytesMax)
+	}
 	f.bytes[column] = append(f.bytes[column][:0], value...)
 	return nil
 }

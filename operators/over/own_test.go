@@ -266,3 +266,55 @@ func TestOwnFramesAnew(t *testing.T) {
 		}, operatortest.Variant{RowsMax: 7, BatchRows: 3})
 	}
 }
+
+// hoarder keeps more than there is room for.
+type hoarder struct{ kinds }
+
+func (hoarder) Accumulate(to aggregate.Accumulators, slots []statebackend.Slot, _ *stream.Batch) error {
+	return to.SetBytes(1, slots[0], make([]byte, stream.RowBytesMax+1))
+}
+
+// TestOwnBounds: what a function keeps is bounded whatever the frame, and the error names the function and the row.
+func TestOwnBounds(t *testing.T) {
+	functions, err := expr.Builtins().With(trailFunc.Signature(aggregate.NewFunction(func() aggregate.Function { return hoarder{} })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, frame := range []jobgraph.FrameSpec{{}, {Bounded: true, Preceding: 2}} {
+		var pool stream.Pool
+		store, err := columnar.New().Open(t.Context(), statebackend.OpenSpec{MaxParallelism: 8, KeyGroups: types.AllKeyGroups(8), Pool: &pool})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := spec(frame, true)
+		o.Body.(*jobgraph.OverAggregateSpec).Aggregates = ownCalls[:1]
+		out, err := jobgraph.OutputSchema(o, []*types.Schema{flagged})
+		if err != nil {
+			t.Fatal(err)
+		}
+		op, err := over.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := op.Open(&operators.Context{
+			Operator: "over", Inputs: []*types.Schema{flagged}, Output: out, Pool: &pool, State: store, Time: &operators.Time{}, RowsMax: 8, Counts: &operators.Counts{}, Functions: functions,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		b := streamtest.Batch(t, &pool, flagged, "1 1 5 'a' TRUE\n1 2 6 'b' TRUE")
+		err = op.Process(0, b)
+		b.Release()
+		if err == nil || !strings.Contains(err.Error(), "function TRAIL(5, 'a'): ") || !strings.Contains(err.Error(), strconv.Itoa(stream.RowBytesMax+1)) {
+			t.Errorf("%s: %v", &frame, err)
+		}
+		if err := op.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := pool.Live(); n != 0 {
+			t.Errorf("%s: %d buffers are left", &frame, n)
+		}
+	}
+}

@@ -294,20 +294,28 @@ func TestAggregateFunctions(t *testing.T) {
 			"SELECT auction, CONCAT(MIN(channel), MIN(channel), ' ', CAST(MIN(bidder) FILTER (WHERE channel = 'a') AS STRING)) FROM bids WHERE price < 112 GROUP BY auction",
 		},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			var got [2][]string
-			for i, text := range []string{c.text, c.same} {
-				if strings.Contains(c.name, "two arguments") {
-					text = strings.Replace(text, "FROM bids GROUP", "FROM bids WHERE price < 112 GROUP", 1)
+		for _, mode := range []string{"streaming", "batch"} {
+			if mode == "batch" && !strings.HasPrefix(c.name, "over") && !strings.HasPrefix(c.name, "distinct") {
+				continue
+			}
+			t.Run(c.name+" "+mode, func(t *testing.T) {
+				var got [2][]string
+				for i, text := range []string{c.text, c.same} {
+					if strings.Contains(c.name, "two arguments") {
+						text = strings.Replace(text, "FROM bids GROUP", "FROM bids WHERE price < 112 GROUP", 1)
+					}
+					w := world.again(t)
+					if _, err := w.Execute("SET 'execution.runtime-mode' = '" + mode + "'"); err != nil {
+						t.Fatal(err)
+					}
+					w.source(t, "bids", bids, bidRows()...)
+					got[i] = w.rows(t, w.query(t, "q", text))
 				}
-				w := world.again(t)
-				w.source(t, "bids", bids, bidRows()...)
-				got[i] = w.rows(t, w.query(t, "q", text))
-			}
-			if diff := cmp.Diff(got[1], got[0]); diff != "" {
-				t.Errorf("by built-in functions (-), by those of the program (+):\n%s", diff)
-			}
-		})
+				if diff := cmp.Diff(got[1], got[0]); diff != "" {
+					t.Errorf("by built-in functions (-), by those of the program (+):\n%s", diff)
+				}
+			})
+		}
 	}
 }
 
@@ -390,7 +398,9 @@ func TestFunctionsOverFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := w.query(t, "q", "SELECT k % 3 AS part, TOTAL(k) AS total, TOTAL_ONCE(TWICE(k)) AS twice, LONGEST(CAST(k % 1000 AS STRING), k % 3) AS longest FROM numbers GROUP BY k % 3")
+	o := w.query(t, "q", `SELECT k % 3 AS part, TOTAL(k) AS total, TOTAL_ONCE(TWICE(k)) AS twice, LONGEST(CAST(k % 1000 AS STRING), k % 3) AS longest, TOTAL(DISTINCT k % 10) AS digits, MAX(up) AS up, MAX(near) AS near
+		FROM (SELECT k, TOTAL_ONCE(k) OVER (PARTITION BY k % 3 ORDER BY PROCTIME() ROWS UNBOUNDED PRECEDING) AS up, TOTAL(DISTINCT k % 1 + 5) OVER (PARTITION BY k % 3 ORDER BY PROCTIME() ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS near FROM numbers)
+		GROUP BY k % 3`)
 	w.graph = settled(w)
 	got, err := w.runWith(t, o, func(q *sqltest.Query) {
 		q.UntilCheckpoint(t, "a crash")
@@ -399,7 +409,7 @@ func TestFunctionsOverFailures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"0 1501500 3003000 100 0", "1 1499500 2999000 100 1", "2 1500500 3001000 100 2"}
+	want := []string{"0 1501500 3003000 100 0 45 1501500 5", "1 1499500 2999000 100 1 45 1499500 5", "2 1500500 3001000 100 2 45 1500500 5"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}

@@ -269,3 +269,36 @@ func TestAggregateFunctions(t *testing.T) {
 		})
 	}
 }
+
+// summed is a job with a sum over rows, which is kept as the accumulator that it is given.
+func summed[Acc any](add func(acc *Acc, price int64) int64) func(*sdk.Env) {
+	return func(e *sdk.Env) {
+		sdk.AggregateFunc(e, "summed", sdk.AggregateOf[int64, Acc, int64]{
+			Add:    func(acc *Acc, price int64) error { add(acc, price); return nil },
+			Result: func(acc *Acc) (int64, error) { return add(acc, 0), nil },
+		})
+		e.View("offers", sdk.From[offer](e, "offers", anywhere))
+		sdk.Query[charge](e, "q", "SELECT note AS `user`, SUMMED(DISTINCT price) OVER (PARTITION BY shop ORDER BY moment) AS total FROM offers").To("out", anywhere)
+	}
+}
+
+// TestUpgradeOfAggregateFunctions: what a function keeps goes on in another version of it, at another parallelism too, and one that keeps something else is refused with the table that has it.
+func TestUpgradeOfAggregateFunctions(t *testing.T) {
+	price := func(n int64) *int64 { return &n }
+	one := summed(func(sum *int64, n int64) int64 { *sum += n; return *sum })
+	p := sdktest.Start(t, one, sdktest.Options{Parallelism: 2})
+	sdktest.Push(p, "offers", offer{1, 1, price(5), "a", at(1)}, offer{1, 2, price(7), "b", at(2)}, offer{2, 3, price(7), "c", at(3)}, offer{1, 4, nil, "d", at(4)})
+	p.Upgrade(summed(func(sum *int64, n int64) int64 { *sum += 10 * n; return *sum }))
+	err := p.Failure(func() {
+		p.Upgrade(summed(func(sum *string, n int64) int64 { *sum += fmt.Sprint(n); return 0 }))
+	})
+	if err == nil || !strings.Contains(err.Error(), "table groups of operator q.over-aggregate") {
+		t.Errorf("an accumulator of another type: %v", err)
+	}
+	sdktest.Push(p, "offers", offer{1, 5, price(7), "e", at(5)}, offer{1, 6, price(8), "f", at(6)})
+	p.Rescale(3)
+	sdktest.Push(p, "offers", offer{1, 7, price(8), "g", at(7)}, offer{2, 8, price(8), "h", at(8)})
+	p.Crash()
+	p.End()
+	same(t, "sums", sorted(sdktest.Rows[charge](p, "out")), []charge{{"a", 5}, {"b", 12}, {"c", 7}, {"d", 12}, {"e", 12}, {"f", 92}, {"g", 92}, {"h", 87}})
+}
