@@ -276,8 +276,12 @@ func (a *answerer) flush(l *layout) error {
 	a.compare()
 	r := &a.rows
 	r.rows, r.slots, r.gives, r.kinds = r.rows[:0], r.slots[:0], r.gives[:0], r.kinds[:0]
+	own := len(a.results) > 0
 	add := func(row int32, slot statebackend.Slot, gives int32, kind stream.RowKind) {
-		r.rows, r.slots, r.gives, r.kinds = append(r.rows, row), append(r.slots, slot), append(r.gives, gives), append(r.kinds, kind)
+		r.rows, r.slots, r.kinds = append(r.rows, row), append(r.slots, slot), append(r.kinds, kind)
+		if own {
+			r.gives = append(r.gives, gives)
+		}
 	}
 	for i, t := range a.told {
 		was, is := t.gives[0], a.fresh+t.gives[1]
@@ -376,33 +380,49 @@ func (a *answerer) compare() {
 	both := false
 	for _, t := range a.told {
 		was, is := t.was, t.is
-		gave, gives := t.gives[0], a.fresh+t.gives[1]
 		switch statebackend.NoSlot {
 		case was:
-			was, gave = is, gives
+			was = is
 		case is:
-			is, gives = was, gave
+			is = was
 		default:
 			both = true
 		}
 		a.slots[0], a.slots[1] = append(a.slots[0], was), append(a.slots[1], is)
-		a.gives[0], a.gives[1] = append(a.gives[0], gave), append(a.gives[1], gives)
 	}
 	if !both {
 		return
 	}
+	a.compareGiven()
 	for i := range a.plan.Final {
-		was, is := a.result(i, a.slots[0], a.gives[0]), a.result(i, a.slots[1], a.gives[1])
+		was, is := a.result(i, a.slots[0], a.gives[0], 0), a.result(i, a.slots[1], a.gives[1], 0)
 		aggregate.Compare(a.differ, &was, 0, &is)
 		was.Release()
 		is.Release()
 	}
 }
 
-// result returns a column of answers.
-func (a *answerer) result(i int, slots []statebackend.Slot, gives []int32) stream.Vector {
+// compareGiven notes where the results of functions of the program are that compare looks at.
+func (a *answerer) compareGiven() {
+	if len(a.results) == 0 {
+		return
+	}
+	for _, t := range a.told {
+		was, is := t.gives[0], a.fresh+t.gives[1]
+		switch statebackend.NoSlot {
+		case t.was:
+			was = is
+		case t.is:
+			is = was
+		}
+		a.gives[0], a.gives[1] = append(a.gives[0], was), append(a.gives[1], is)
+	}
+}
+
+// result returns a column of answers: those of functions of the program are where gives says it, from a position on.
+func (a *answerer) result(i int, slots []statebackend.Slot, gives []int32, from int) stream.Vector {
 	if at := a.given[i]; at >= 0 {
-		return picked(a.ctx.Pool, &a.results[at], gives)
+		return picked(a.ctx.Pool, &a.results[at], gives[from:from+len(slots)])
 	}
 	return a.plan.Final[i].Emit(a.ctx.Pool, a.scratch, slots)
 }
@@ -417,7 +437,7 @@ func (a *answerer) batch(l *layout, from, to int) *stream.Batch {
 		b.Columns[c] = builder.Finish()
 	}
 	for i := range a.plan.Final {
-		b.Columns[columns+i] = a.result(i, a.rows.slots[from:to], a.rows.gives[from:to])
+		b.Columns[columns+i] = a.result(i, a.rows.slots[from:to], a.rows.gives, from)
 	}
 	copy(b.MakeKinds(), a.rows.kinds[from:to])
 	return b

@@ -108,7 +108,7 @@ func (o *Over) answerRunning(d *frames) error {
 	if err != nil {
 		return err
 	}
-	a := answers{o: o, from: b}
+	a := o.begin(b)
 	o.steps.Lay(&o.folder, b, part, nil)
 	defer o.steps.Drop()
 	positions := f.rows.Positions
@@ -165,7 +165,7 @@ func (o *Over) answerRange(d *frames) error {
 	}
 	defer b.Release()
 	o.values.Lay(b)
-	a := answers{o: o, from: b}
+	a := o.begin(b)
 	o.steps.Lay(&o.folder, b, nil, o.values)
 	defer o.steps.Drop()
 	positions := f.rows.Positions
@@ -219,7 +219,7 @@ func (o *Over) answerRows(d *frames) error {
 	defer b.Release()
 	o.slider.forget()
 	o.values.Lay(b)
-	a := answers{o: o, from: b}
+	a := o.begin(b)
 	o.steps.Lay(&o.folder, b, nil, o.values)
 	defer o.steps.Drop()
 	var dead []int32
@@ -287,8 +287,16 @@ type answers struct {
 	from  *stream.Batch
 	rows  []int32 // of from, physically
 	slots []statebackend.Slot
-	gives []int32 // of each: where the results of its steps are
+	gives []int32 // of each: where the results of its steps are; none where there are no steps
 	tile  []statebackend.Slot
+}
+
+// begin begins answers to rows of a batch, in memory that is reused.
+func (o *Over) begin(b *stream.Batch) *answers {
+	a := &o.answers
+	a.o, a.from = o, b
+	a.rows, a.slots, a.gives = a.rows[:0], a.slots[:0], a.gives[:0]
+	return a
 }
 
 // run takes selected row i into the accumulators of its key, and answers it.
@@ -372,14 +380,17 @@ func (a *answers) slot() (statebackend.Slot, error) {
 
 // add answers the selected rows from, ..., to-1 with a scratch row, and with what functions of the program have in a group now.
 func (a *answers) add(slot, group statebackend.Slot, from, to int) error {
-	at, err := a.o.steps.Give(group, to-1)
-	if err != nil {
-		return err
-	}
 	for i := from; i < to; i++ {
-		a.rows, a.slots, a.gives = append(a.rows, int32(a.from.Row(i))), append(a.slots, slot), append(a.gives, at)
+		a.rows, a.slots = append(a.rows, int32(a.from.Row(i))), append(a.slots, slot)
 	}
-	return nil
+	if a.o.steps == nil {
+		return nil
+	}
+	at, err := a.o.steps.Give(group, to-1)
+	for range to - from {
+		a.gives = append(a.gives, at)
+	}
+	return err
 }
 
 // flush makes batches of the answers that there are.
@@ -394,25 +405,26 @@ func (a *answers) flush() error {
 			results[i].Release()
 		}
 	}()
-	for len(a.rows) > 0 {
-		n := min(len(a.rows), o.ctx.RowsMax)
+	for from := 0; from < len(a.rows); from += o.ctx.RowsMax {
+		to := min(from+o.ctx.RowsMax, len(a.rows))
+		n := to - from
 		b := o.ctx.Pool.NewBatch(o.ctx.Output, n)
 		columns := len(a.from.Columns)
 		for c := range columns {
 			builder := stream.NewBuilder(o.ctx.Pool, o.ctx.Output.Fields[c].Type, n)
-			builder.AppendRows(&a.from.Columns[c], a.rows[:n])
+			builder.AppendRows(&a.from.Columns[c], a.rows[from:to])
 			b.Columns[c] = builder.Finish()
 		}
 		for i := range o.plan.Final {
 			if at := o.given[i]; at >= 0 {
-				b.Columns[columns+i] = picked(o.ctx.Pool, &results[at], a.gives[:n])
+				b.Columns[columns+i] = picked(o.ctx.Pool, &results[at], a.gives[from:to])
 				continue
 			}
-			b.Columns[columns+i] = o.plan.Final[i].Emit(o.ctx.Pool, o.scratch, a.slots[:n])
+			b.Columns[columns+i] = o.plan.Final[i].Emit(o.ctx.Pool, o.scratch, a.slots[from:to])
 		}
 		o.out = append(o.out, b)
-		a.rows, a.slots, a.gives = a.rows[n:], a.slots[n:], a.gives[n:]
 	}
+	a.rows, a.slots, a.gives = a.rows[:0], a.slots[:0], a.gives[:0]
 	o.scratch.Clear()
 	return nil
 }

@@ -80,6 +80,7 @@ type Over struct {
 	watermark stream.Watermark
 	due       statebackend.Due
 	frames    frames
+	answers   answers
 	peers     stream.Bitmap   // of rows that are due: those that begin peers
 	out       []*stream.Batch // to go
 	slots     []statebackend.Slot
@@ -290,7 +291,7 @@ func (o *Over) running(b *stream.Batch) error {
 	if err != nil {
 		return err
 	}
-	a := answers{o: o, from: b}
+	a := o.begin(b)
 	o.steps.Lay(&o.folder, b, part, nil)
 	defer o.steps.Drop()
 	for i, s := range o.slots {
