@@ -14,6 +14,9 @@
 // pipeline's own, whatever their connectors are (values and datagen too), and time is the
 // test's.
 //
+// Sources and sinks are found by their uids. Those that SQL makes of tables are found by the uid of
+// the statement (Query, Insert; sql-1 and so on of a script), where it has one of them.
+//
 // # Time
 //
 // Every call returns when nothing moves any more: no row is under way, no timer is due. Rows

@@ -35,7 +35,7 @@ type Options struct {
 	Program []sdk.MainOption
 	// Parallelism is that of operators that name none; 0 is the job's, and where it names none, 1.
 	Parallelism int
-	// Splits says how many splits a source has, by its uid: 1 where it is not named. Push fills the first.
+	// Splits says how many splits a source has, by its uid or that of its statement of SQL: 1 where it is not named. Push fills the first.
 	Splits map[string]int
 	// Now is where processing time begins; the zero time is 2024-01-01 00:00:00 UTC.
 	Now time.Time

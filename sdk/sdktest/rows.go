@@ -2,12 +2,15 @@ package sdktest
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"millrace/sdk"
 	"millrace/sdk/rows"
 	"millrace/stream"
+	"millrace/types"
 )
 
 // Change is a row, and what it does to the table that a stream with updates describes.
@@ -57,14 +60,15 @@ func push[R any](p *Pipeline, source string, split int, in []R, kinds []stream.R
 		p.t.Fatalf("%v", err)
 		return
 	}
-	if !m.Schema.Equal(s.spec.Schema) {
+	m, ok := s.mapping(m)
+	if !ok {
 		p.t.Fatalf("the source %q reads %s, not %s as %s has it", source, s.spec.Schema, m.Schema, m.Go)
 		return
 	}
 	n := 0
 	for from := 0; from < len(in); from += p.rowsMax() {
 		to := min(from+p.rowsMax(), len(in))
-		b, err := batchOf(&p.pool, m, in[from:to])
+		b, err := batchOf(&p.pool, m, s.spec.Schema, in[from:to])
 		if err != nil {
 			p.t.Fatalf("a row can't come in at %q: %v", source, err)
 			return
@@ -78,17 +82,36 @@ func push[R any](p *Pipeline, source string, split int, in []R, kinds []stream.R
 	p.happen(moment{source: s, split: split, items: n})
 }
 
-// batchOf returns rows as a batch, which is the caller's.
-func batchOf[R any](pool *stream.Pool, m *rows.Mapping, in []R) (*stream.Batch, error) {
-	builders := make([]stream.Builder, m.Schema.Len())
-	for i, f := range m.Schema.Fields {
+// mapping returns how a type stands in the columns that the source reads, which are the type's in their order: those of a table of SQL may be NULL where no field can be, and
+// have types that a field can hold. ok is false, and the mapping the type's own, where it can't stand there.
+func (s *source) mapping(m *rows.Mapping) (over *rows.Mapping, ok bool) {
+	reads := s.spec.Schema
+	if m.Schema.Equal(reads) {
+		return m, true
+	}
+	over, at, err := m.Over(reads)
+	if err != nil || len(at) != reads.Len() {
+		return m, false
+	}
+	for i, f := range over.Schema.Fields {
+		if at[i] != i || !f.Type.EqualIgnoringNull(reads.Fields[i].Type) || f.Type.Nullable && !reads.Fields[i].Type.Nullable {
+			return m, false
+		}
+	}
+	return over, true
+}
+
+// batchOf returns rows as a batch of a schema, which is the caller's.
+func batchOf[R any](pool *stream.Pool, m *rows.Mapping, s *types.Schema, in []R) (*stream.Batch, error) {
+	builders := make([]stream.Builder, s.Len())
+	for i, f := range s.Fields {
 		builders[i].Init(pool, f.Type, len(in))
 		defer builders[i].Close()
 	}
 	if err := rows.Append(m, in, builders); err != nil {
 		return nil, err
 	}
-	b := pool.NewBatch(m.Schema, len(in))
+	b := pool.NewBatch(s, len(in))
 	for i := range builders {
 		b.Columns[i] = builders[i].Finish()
 	}
@@ -140,18 +163,33 @@ func TakeChanges[R any](p *Pipeline, sink string) []Change[R] {
 	return out
 }
 
+// sink returns the sink of a uid, or of the statement of SQL that has it.
 func (p *Pipeline) sink(uid string) *sink {
 	p.t.Helper()
-	s := p.sinks[uid]
-	if s == nil {
-		var names []string
-		for name := range p.sinks {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		p.t.Fatalf("the job has no sink %q: it has %v", uid, names)
+	return p.sinks[p.resolve("sink", uid, slices.Sorted(maps.Keys(p.sinks)))]
+}
+
+// resolve returns which of the sources or sinks a uid means: the one that has it, or the only one of the statement of SQL that has it. Any other fails the test.
+func (p *Pipeline) resolve(what, uid string, all []string) string {
+	p.t.Helper()
+	if slices.Contains(all, uid) {
+		return uid
 	}
-	return s
+	var of []string
+	for _, name := range all {
+		if strings.HasPrefix(name, uid+"."+what+"-") {
+			of = append(of, name)
+		}
+	}
+	switch len(of) {
+	case 0:
+		p.t.Fatalf("the job has no %s %q: it has %v", what, uid, all)
+	case 1:
+		return of[0]
+	default:
+		p.t.Fatalf("the statement %q has more than one %s: say which of %v", uid, what, of)
+	}
+	return ""
 }
 
 func inserted[R any](p *Pipeline, sink string, in []Change[R]) (out []R) {

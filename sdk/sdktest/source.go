@@ -3,6 +3,7 @@ package sdktest
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"time"
 
 	"millrace/connectors"
@@ -48,7 +49,8 @@ func (p *Pipeline) useSource(spec *jobgraph.SourceSpec) {
 	if s == nil {
 		s = &source{}
 		p.sources[uid] = s
-		for range max(p.o.Splits[uid], 1) {
+		statement, _, _ := strings.Cut(uid, ".source-")
+		for range max(p.o.Splits[uid], p.o.Splits[statement], 1) {
 			s.splits = append(s.splits, &split{})
 		}
 	}
@@ -234,24 +236,21 @@ func (p *Pipeline) End(sources ...string) {
 	}
 }
 
-// source returns the source of a uid into which something may come; nil where the job has failed as it should.
+// source returns the source of a uid, or of the statement of SQL that has it, into which something may come; nil where the job has failed as it should.
 func (p *Pipeline) source(uid string) *source {
 	p.t.Helper()
 	if !p.runs() {
 		return nil
 	}
-	var names []string
+	var uids []string
 	for i := range p.program.graph.Vertices {
 		if s := p.program.graph.Vertices[i].Source; s != nil {
-			names = append(names, string(s.UID))
-			if string(s.UID) == uid {
-				if p.sources[uid].ended {
-					p.t.Fatalf("the input of the source %q has ended", uid)
-				}
-				return p.sources[uid]
-			}
+			uids = append(uids, string(s.UID))
 		}
 	}
-	p.t.Fatalf("the job has no source %q: it has %v", uid, names)
-	return nil
+	s := p.sources[p.resolve("source", uid, uids)]
+	if s != nil && s.ended {
+		p.t.Fatalf("the input of the source %q has ended", uid)
+	}
+	return s
 }
