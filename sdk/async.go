@@ -58,6 +58,7 @@ func AsyncFlatMap[T, U any](s *Stream[T], uid string, f func(ctx context.Context
 	}
 	m := mappingOf[U](s.env)
 	if m == nil {
+		s.refused()
 		return broken[U](s.env)
 	}
 	n := s.env.stateful("async", uid, options, s.forward())

@@ -279,6 +279,7 @@ func MapBatch[U, T any](s *Stream[T], f func(b *Batch, out *Columns) error, opti
 	}
 	m := mappingOf[U](s.env)
 	if m == nil {
+		s.refused()
 		return broken[U](s.env)
 	}
 	n := s.env.add("map-batch", options, s.forward())

@@ -75,6 +75,8 @@ func Join[Out, K, L, R any](kind JoinKind, left *Keyed[K, L], right *Keyed[K, R]
 	}
 	m := mappingOf[Out](left.env)
 	if m == nil {
+		left.refused()
+		right.refused()
 		return broken[Out](left.env)
 	}
 	n := left.env.stateful(on.what, uid, options, left.hash(), right.hash())
@@ -231,6 +233,8 @@ func JoinWindows[Out, K, L, R any](kind JoinKind, left *Keyed[K, L], right *Keye
 	for _, s := range []*joinSide{joinSideOf(left), joinSideOf(right)} {
 		if s.rowtime < 0 || s.changes {
 			left.env.Problemf("%s has no event time, or has updates: a window join takes rows that only come, with a rowtime", s.what)
+			left.refused()
+			right.refused()
 			return broken[Out](left.env)
 		}
 	}

@@ -34,6 +34,7 @@ func KeyBy[K, T any](s *Stream[T], key func(*T) K, options ...Option) *Keyed[K, 
 	}
 	keys := keyMapping[K](s.env)
 	if keys == nil {
+		s.refused()
 		return none
 	}
 	fields := make([]types.Field, 0, keys.Schema.Len()+s.schema.Len())
@@ -75,10 +76,12 @@ func KeyByFields[K, T any](s *Stream[T], columns ...string) *Keyed[K, T] {
 	}
 	keys := keyMapping[K](s.env)
 	if keys == nil {
+		s.refused()
 		return none
 	}
 	if len(columns) != keys.Schema.Len() {
 		s.env.Problemf("%s is the key of %d columns, not of %d", keys.Go, keys.Schema.Len(), len(columns))
+		s.refused()
 		return none
 	}
 	k := &Keyed[K, T]{Stream: s, keys: keys}
@@ -86,10 +89,12 @@ func KeyByFields[K, T any](s *Stream[T], columns ...string) *Keyed[K, T] {
 		at := s.mapping.Column(name)
 		if at < 0 {
 			s.env.problem(failure.Message{Primary: fmt.Sprintf("%s has no column %q", s.mapping.Go, name), Hint: "its columns are " + list(s.mapping.Names())})
+			s.refused()
 			return none
 		}
 		if is, want := s.schema.Fields[s.column(at)].Type, keys.Schema.Fields[i].Type; !is.EqualIgnoringNull(want) {
 			s.env.Problemf("column %s is %s, but the key %s has %s there", name, is, keys.Go, want)
+			s.refused()
 			return none
 		}
 		k.by = append(k.by, s.column(at))

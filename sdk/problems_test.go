@@ -1,6 +1,7 @@
 package sdk_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,7 @@ func TestProblems(t *testing.T) {
 		"the process has an empty uid; hint: give it a name that stays the same when the job changes",
 		`two states are called "seen"; hint: a name is that of one state of the function`,
 		"the state what: func(): a func() has no type in SQL: leave the field out with `millrace:\"-\"`",
-		"process throws (problems_test.go:30): panic: boom 1",
+		"process throws (problems_test.go:31): panic: boom 1",
 		"the option Watermark has no meaning for the map clicks; hint: it is for a source whose type has a field tagged `millrace:\",rowtime\"`",
 		`the uid "clicks" is that of the source at sdk_test.go:59 too; hint: a uid names one operator`,
 		"int64 has no event time, and windows go by it; hint: tag its time.Time with `millrace:\",rowtime\"`",
@@ -134,5 +135,52 @@ func TestUpdatesNeedAPlace(t *testing.T) {
 	want := "the stream has updates, and a sink of kafka takes rows that only come; hint: "
 	if err == nil || strings.Count(err.Error(), want) != 1 || strings.Contains(err.Error(), "blackhole") {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestOneProblemIsSaidOnce: that the stream of what was refused goes nowhere is no problem of its own, nor that a job which was given up has no streams.
+func TestOneProblemIsSaidOnce(t *testing.T) {
+	type bad struct{ C chan int }
+	for name, describe := range map[string]func(*sdk.Env, *sdk.Stream[click]){
+		"KeyByFields, no column":    func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.KeyByFields[string](s, "usr") },
+		"KeyByFields, another type": func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.KeyByFields[int64](s, "user") },
+		"KeyByFields, no key":       func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.KeyByFields[bad](s, "user") },
+		"KeyByFields, too many":     func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.KeyByFields[string](s, "user", "page") },
+		"KeyBy":                     func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.KeyBy(s, func(*click) bad { return bad{} }) },
+		"Map":                       func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.Map(s, func(*click) (bad, error) { return bad{}, nil }) },
+		"MapBatch": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			sdk.MapBatch[bad](s, func(*sdk.Batch, *sdk.Columns) error { return nil })
+		},
+		"Async": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			sdk.Async(s, "ask", func(context.Context, click) (bad, error) { return bad{}, nil }, sdk.Calls[click, bad]{})
+		},
+		"Process": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			sdk.Process(s, func(*sdk.Setup) func(*sdk.Context[struct{}, bad], *click) error { return nil })
+		},
+		"Process that throws": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			sdk.Process(s, func(*sdk.Setup) func(*sdk.Context[struct{}, int64], *click) error { explode(1); return nil })
+		},
+		"Join": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			k := sdk.KeyByFields[string](s, "user")
+			sdk.Join(sdk.InnerJoin, k, k, "join", sdk.Ever(0), func(*click, *click) (bad, error) { return bad{}, nil })
+		},
+		"JoinWindows": func(_ *sdk.Env, s *sdk.Stream[click]) {
+			timeless := sdk.KeyBy(sdk.Map(s, func(*click) (int64, error) { return 0, nil }), func(n *int64) int64 { return *n })
+			sdk.JoinWindows(sdk.InnerJoin, timeless, timeless, "join", sdk.Tumble(time.Second), func(*int64, *int64) (int64, error) { return 0, nil })
+		},
+		"SideOutput": func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.SideOutput[string](s, "late") },
+		"View":       func(e *sdk.Env, s *sdk.Stream[click]) { e.View("", s) },
+		"given up":   nil,
+	} {
+		env := sdk.NewEnv(nil, nil)
+		if describe == nil {
+			env.Problemf("the arguments are wrong")
+		} else {
+			describe(env, clicks(env))
+		}
+		_, _, err := env.Describe()
+		if err == nil || strings.Contains(err.Error(), "problems:") {
+			t.Errorf("%s: not one problem, but %v", name, err)
+		}
 	}
 }

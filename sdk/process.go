@@ -194,6 +194,9 @@ func processOf[K, Out any](e *Env, what string, options []Option, make func(*Set
 	}
 	m := mappingOf[Out](e)
 	if m == nil {
+		for _, in := range edges {
+			in.from.meant = true
+		}
 		return broken[Out](e)
 	}
 	spec.Output = m.Schema

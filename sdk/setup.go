@@ -139,6 +139,7 @@ func SideOutput[T, Main any](of *Stream[Main], name string) *Stream[T] {
 	}
 	m := mappingOf[T](of.env)
 	if m == nil {
+		of.refused()
 		return broken[T](of.env)
 	}
 	var names []string
@@ -151,6 +152,7 @@ func SideOutput[T, Main any](of *Stream[Main], name string) *Stream[T] {
 	of.env.problem(failure.Message{
 		Primary: fmt.Sprintf("the %s %s has no side output %q of %s", of.node.what, of.node.uid, name, m.Go), Hint: "it has " + list(names),
 	})
+	of.refused()
 	return broken[T](of.env)
 }
 

@@ -151,6 +151,7 @@ func (e *Env) View(name string, s Readable) {
 		return
 	}
 	if err := l.planner.AddView(name, v.of); err != nil {
+		v.node.meant = true
 		e.problem(failure.Message{Primary: err.Error()})
 		return
 	}

@@ -32,6 +32,13 @@ func broken[T any](e *Env) *Stream[T] { return &Stream[T]{env: e} }
 // ok tells whether the stream can be used: otherwise a problem was noted where it was made.
 func (s *Stream[T]) ok() bool { return s.node != nil }
 
+// refused notes that something was said of what is made of the stream: that its rows go nowhere then need not be said too.
+func (s *Stream[T]) refused() {
+	if s.ok() {
+		s.node.meant = true
+	}
+}
+
 // forward is the edge to whoever reads the stream where it is.
 func (s *Stream[T]) forward() input { return input{from: s.node, port: s.port} }
 

@@ -84,6 +84,7 @@ func FlatMap[T, U any](s *Stream[T], f func(*T, *Collector[U]) error, options ..
 	}
 	m := mappingOf[U](s.env)
 	if m == nil {
+		s.refused()
 		return broken[U](s.env)
 	}
 	n := s.env.add("flat-map", options, s.forward())

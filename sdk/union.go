@@ -16,6 +16,9 @@ func Union[T any](first *Stream[T], others ...*Stream[T]) *Stream[T] {
 		out.mapping, out.changes = p.mapping, out.changes || p.changes
 		if out.schema != nil && !out.schema.Equal(p.schema) {
 			first.env.Problemf("streams of %s and of %s can't be one", out.schema, p.schema)
+			for _, s := range all {
+				s.refused()
+			}
 			return broken[T](first.env)
 		}
 		out.schema = p.schema
