@@ -251,6 +251,30 @@ func (s *idleness) tick(now, timeout int64) {
 	s.idle = s.idle || now-s.since >= timeout
 }
 
+// IdleAt returns the earliest time, by Tick, at which a split, or the lack of any, becomes idle if nothing comes until then; ok is false where none can.
+func (g *Generator) IdleAt() (at int64, ok bool) {
+	at = math.MaxInt64
+	if g.timeout == 0 {
+		return at, false
+	}
+	of := func(s *idleness) {
+		if s.timed && !s.idle {
+			at, ok = min(at, s.since+g.timeout), true
+		}
+	}
+	open := false
+	for i := range g.splits {
+		if s := &g.splits[i]; !s.finished {
+			open = true
+			of(&s.idleness)
+		}
+	}
+	if !open {
+		of(&g.empty)
+	}
+	return at, ok
+}
+
 // Idle tells whether the task should say that it is idle: nothing that is open
 // gives rows, and event time is not at its end either.
 func (g *Generator) Idle() bool {

@@ -26,7 +26,8 @@ var schema = types.NewSchema(types.Field{Name: "ts", Type: types.TimestampOf(3)}
 //	new delay=5ms idle=1s       a generator
 //	add [watermark=7]           a split
 //	rows split=0                times, a batch a line; prints rows and watermarks in order
-//	take | tick now= | finish split= | no-more
+//	take | finish split= | no-more
+//	tick now=                   prints, at last, when something will be idle
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
 		var g *Generator
@@ -83,6 +84,9 @@ func step(t *testing.T, g **Generator, d *datadriven.TestData) string {
 	}
 	if (*g).Idle() {
 		out.WriteString("idle\n")
+	}
+	if at, ok := (*g).IdleAt(); ok && d.Cmd == "tick" {
+		fmt.Fprintf(&out, "idle at %d\n", at)
 	}
 	return out.String()
 }

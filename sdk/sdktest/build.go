@@ -136,16 +136,13 @@ func (b *builder) source() (err error) {
 	if of, err = task.Computed(of, spec, ctx); err != nil {
 		return err
 	}
-	// Watermarks come whenever there is nothing to read. To look for idle splits in between is all that the interval is for.
-	interval := time.Hour
+	// Watermarks come whenever there is nothing to read, and a split is idle at its time: there is nothing to look for in between.
+	const interval = time.Hour
 	if w := spec.Watermark; w != nil {
 		if r.generator, err = watermark.New(w, spec.Output()); err != nil {
 			return err
 		}
 		column = w.Column
-		if w.IdleTimeout > 0 {
-			interval = w.IdleTimeout
-		}
 	}
 	b.parts.Source = task.NewSource(of, r.generator, column, interval.Milliseconds())
 	b.parts.Dead = task.NewDeadLetters(&b.p.pool, b.parts.Metrics)

@@ -385,3 +385,28 @@ func TestWindows(t *testing.T) {
 	p.End()
 	same(t, "visits", sorted(sdktest.Committed[visit](p, "out")), []visit{{"ann", 1}, {"ann", 2}, {"bob", 1}})
 }
+
+// TestIdleAtItsTime: a split that has been silent for the time of Idle is left out then, and not when it is looked at next.
+func TestIdleAtItsTime(t *testing.T) {
+	p := sdktest.Start(t, func(e *sdk.Env) {
+		clicks := sdk.From[click](e, "clicks", anywhere, sdk.Idle(30*time.Second))
+		times := sdk.KeyedProcess(sdk.KeyByFields[string](clicks, "user"), "times", func(*sdk.Setup) sdk.Processor[string, click, string] {
+			return sdk.Processor[string, click, string]{
+				Row: func(c *sdk.Context[string, string], r *click) error { c.SetTimer(r.At); return nil },
+				Timer: func(c *sdk.Context[string, string], _ sdk.Timer) error {
+					c.Collect(c.Key())
+					return nil
+				},
+			}
+		})
+		times.To("out", anywhere)
+	}, sdktest.Options{Splits: map[string]int{"clicks": 2}})
+	sdktest.PushSplit(p, "clicks", 1, click{"ann", 1, at(1)})
+	sdktest.PushSplit(p, "clicks", 0, click{"bob", 1, at(2)}, click{"cy", 1, at(100)})
+	p.Advance(20 * time.Second)
+	sdktest.PushSplit(p, "clicks", 0, click{"dora", 1, at(101)})
+	p.Advance(10*time.Second - time.Millisecond)
+	same(t, "before", sdktest.Take[string](p, "out"), nil)
+	p.Advance(time.Millisecond)
+	same(t, "at its time", sdktest.Take[string](p, "out"), []string{"ann", "bob", "cy"})
+}

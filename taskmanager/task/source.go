@@ -156,7 +156,11 @@ func (s *Source) dry(now int64) (stream.Element, int64, error) {
 		s.idle = true
 		return stream.StatusOf(true), 0, nil
 	}
-	return stream.Element{}, now + s.interval, nil
+	next := now + s.interval
+	if at, ok := s.generator.IdleAt(); ok {
+		next = min(next, max(at, now+1))
+	}
+	return stream.Element{}, next, nil
 }
 
 // finish takes splits at their end out of event time. The reader names a split
