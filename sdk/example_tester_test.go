@@ -17,7 +17,7 @@ func (tester) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, arg
 // noon is when the events of examples begin.
 var noon = time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC)
 
-// withoutLines returns the text of an error without the numbers of lines, which change with this file.
+// withoutLines returns the text of an error without the numbers of lines, which change with the files of examples.
 func withoutLines(err error) string {
 	return regexp.MustCompile(`_test\.go:\d+`).ReplaceAllString(err.Error(), "_test.go")
 }

@@ -28,6 +28,8 @@ type node struct {
 	body       jobgraph.OperatorBody
 	make       func() native.Function // of a NativeSpec
 	sides      []*sideInfo            // of a NativeSpec, by port from 1
+	processes  bool                   // it is a Process of any sort
+	updates    bool                   // which gives updates
 	late       any                    // the stream of late rows
 	meant      bool                   // that its rows go nowhere was said otherwise
 	inputs     []input

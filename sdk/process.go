@@ -12,20 +12,28 @@ import (
 )
 
 // Context is where a function is, for the call in which it got it.
+//
+// What it collects is inserted, also of a row that does something else: but for a function with the option Updates.
 type Context[K, Out any] struct {
 	*Collector[Out]
-	core *core
-	key  K
+	core    *core
+	key     K
+	at      stream.RowKind // of the row at hand
+	updates bool           // see Updates
 }
 
 // Key returns the key of the row or the timer. Of a stream without keys it is the zero K.
 func (c *Context[K, Out]) Key() K { return c.key }
 
-// Kind returns what the row does to the table that a stream with updates describes: Insert for every row of another.
-func (c *Context[K, Out]) Kind() Kind { return Kind(c.kind) }
+// Kind returns what the row at hand does to the table that a stream with updates describes: Insert for every row of another, and in a timer's call.
+func (c *Context[K, Out]) Kind() Kind { return Kind(c.at) }
 
-// CollectAs gives a row that does something else than insert.
+// CollectAs gives a row of a kind of choice, whatever the row at hand does. Any but Insert fails the job where the function has not the option Updates.
 func (c *Context[K, Out]) CollectAs(kind Kind, row Out) {
+	if kind != Insert && !c.updates {
+		c.core.fail(fmt.Errorf("a row is given as %s by a function that has not said that it gives updates: give it the option sdk.Updates()", kind))
+		return
+	}
 	was := c.kind
 	c.kind = stream.RowKind(kind)
 	c.Collect(row)
@@ -61,6 +69,24 @@ func (c *core) setTimer(t *native.Timers, at time.Time) {
 func (c *core) deleteTimer(t *native.Timers, at time.Time) {
 	if t != nil {
 		t.Delete(c.key, at.UnixMilli())
+	}
+}
+
+// begin has the context be that of a row of a kind.
+func (c *Context[K, Out]) begin(kind stream.RowKind) {
+	c.at = kind
+	if c.updates {
+		c.kind = kind
+	}
+}
+
+// Updates says that a process gives rows that update and delete others: what it makes of a row does to the table what the row did, as that of Map does, or what
+// CollectAs says. Its stream goes only where updates go. Without the option a process gives rows that only come, also where its input has updates.
+func Updates() Option {
+	return func(n *node) {
+		if n.updates = true; !n.processes {
+			n.refuse("the option Updates has no meaning for the "+n.what+" "+string(n.uid), "it is for Process, KeyedProcess, CoProcess and BroadcastProcess")
+		}
 	}
 }
 
@@ -200,7 +226,7 @@ func processOf[K, Out any](e *Env, what string, options []Option, make func(*Set
 		return broken[Out](e)
 	}
 	spec.Output = m.Schema
-	n := e.add(what, options, edges...)
+	n := e.add(what, append([]Option{func(n *node) { n.processes = true }}, options...), edges...)
 	p, ok := declare(n, spec, keys != nil, make)
 	if !ok {
 		return broken[Out](e)
@@ -212,7 +238,9 @@ func processOf[K, Out any](e *Env, what string, options []Option, make func(*Set
 		(&Setup{spec: spec}).timers()
 	}
 	n.native(spec, func() native.Function { return newProcess(n, m, keys, make) })
-	return streamOf[Out](n, 0, m)
+	out := streamOf[Out](n, 0, m)
+	out.changes = n.updates
+	return out
 }
 
 // process implements native.Function.
@@ -229,7 +257,7 @@ type process[K, Out any] struct {
 func newProcess[K, Out any](n *node, m *rows.Mapping, keys *rows.Mapping, make func(*Setup) processing[K, Out]) *process[K, Out] {
 	p := &process[K, Out]{env: n.env, make: make, keys: keys}
 	p.guard = guardOf(n)
-	p.ctx = Context[K, Out]{Collector: newCollector[Out](m), core: &p.core}
+	p.ctx = Context[K, Out]{Collector: newCollector[Out](m), core: &p.core, updates: n.updates}
 	return p
 }
 
@@ -296,7 +324,8 @@ func (p *process[K, Out]) fire(timers *native.Timers, upTo int64, clock bool) (d
 		if keys, err = p.due.ReadColumns(d.Keys, d.Nth, d.Nth+1); err != nil {
 			return true, p.failed(err)
 		}
-		p.key, p.ctx.key, p.ctx.kind = d.Key, keys[0], stream.Insert
+		p.key, p.ctx.key = d.Key, keys[0]
+		p.ctx.begin(stream.Insert)
 		p.row = func() any {
 			return fmt.Sprintf("of the timer at %s of key %v", timeOf(d.At).Format(time.RFC3339Nano), keys[0])
 		}
@@ -368,7 +397,7 @@ func (t *typedInput[K, T, Out]) some(p *process[K, Out], b *stream.Batch, from, 
 	at := 0
 	p.row = func() any { return tile[at] }
 	for at = range tile {
-		p.ctx.kind = b.Kind(b.Row(from + at))
+		p.ctx.begin(b.Kind(b.Row(from + at)))
 		if p.key = nil; keys != nil {
 			p.key, p.ctx.key = t.cursor.At(from+at), keys[at]
 		}
