@@ -70,7 +70,9 @@ func mayStayLevel(from, to string) bool {
 }
 
 // isGround tells what everybody may stand on: internal, and beside it what programs of other modules name too.
-func isGround(p string) bool { return slices.Contains([]string{"internal", "failure", "options"}, top(p)) }
+func isGround(p string) bool {
+	return slices.Contains([]string{"internal", "failure", "options"}, top(p))
+}
 
 // eachArrow runs f for each import among our own packages that crosses a top folder or, within one, leaves a room.
 func eachArrow(packages []pkg, f func(from, to string)) {
