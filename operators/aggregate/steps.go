@@ -40,7 +40,7 @@ const (
 type Steps struct {
 	calls []stepped
 	given int // results since the last Take
-	// Slides says that a frame is made of the one before it, whose rows those from, ..., to-1 of the batch are.
+	// slides says that a frame is made of the one before it: where framed, that of the rows from, ..., to-1 of the batch.
 	slides bool
 	framed bool
 	rows   [2]int
