@@ -14,7 +14,7 @@ import (
 	"millrace/types"
 )
 
-// Connector says where rows are, outside: Kafka, Files or any Connect.
+// Connector says where rows are, outside: Kafka, or any Connect.
 type Connector interface {
 	// connect returns the connector's name and options.
 	connect() (string, map[string]string)
@@ -133,12 +133,16 @@ func (s *Stream[T]) To(uid string, c Connector, options ...Option) {
 		spec.PrimaryKey = append(spec.PrimaryKey, at)
 	}
 	if plain.changes {
-		n.takesUpdates(name, given)
+		if k, is := c.(Kafka); is && k.Brokers == "" { // they are the cluster's, and say nothing of what the sink takes
+			k.Brokers = "configured"
+			name, given = k.connect()
+		}
+		n.takesUpdates(name, given, plain.forward())
 	}
 }
 
-// takesUpdates refuses a sink that does not take the updates of its stream. A connector that is not known here says so itself.
-func (n *node) takesUpdates(connector string, given map[string]string) {
+// takesUpdates refuses a sink that does not take the updates of the stream in front. A connector that is not known here says so itself.
+func (n *node) takesUpdates(connector string, given map[string]string, front input) {
 	traits, err := n.env.own.wiring().Connectors.SinkTraits(connector, given)
 	switch {
 	case err != nil:
@@ -146,7 +150,20 @@ func (n *node) takesUpdates(connector string, given map[string]string) {
 		n.refuse("the stream has updates, and a sink of "+connector+" takes rows that only come", "use a sink that takes them, or make rows of them by their kinds in a Process")
 	case traits.Changelog == connectors.Upsert && len(n.primaryKey) == 0:
 		n.refuse("the stream has updates, and a sink of "+connector+" tells rows apart by their key", "name its columns: sdk.PrimaryKey(...)")
+	case traits.Changelog == connectors.Upsert:
+		n.withoutBefore(front)
 	}
+}
+
+// withoutBefore leaves -U out in front of a sink that replaces rows by their key; one that is the only news that a row is gone comes as a -D. The changes of a key come to one task,
+// in their order.
+func (n *node) withoutBefore(front input) {
+	front.kind, front.keys = jobgraph.Hash, n.sink.PrimaryKey
+	d := n.env.add("drop-update-before", []Option{UID(string(n.uid) + "-changes")}, front)
+	d.body, d.at, d.parallelism, d.group = &jobgraph.DropUpdateBeforeSpec{Keys: n.sink.PrimaryKey}, n.at, n.parallelism, n.group
+	n.inputs = []input{{from: d}}
+	last := len(n.env.nodes) - 1
+	n.env.nodes[last-1], n.env.nodes[last] = d, n // nodes stand behind those that they read
 }
 
 // PrimaryKey names the columns of a sink by which rows replace each other.

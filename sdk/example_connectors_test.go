@@ -55,6 +55,34 @@ func ExampleSource() {
 	//   example_connectors_test.go: the source feed: url: missing (string)
 }
 
+// A sink that replaces rows by their key has to be told the key of a stream with updates. It gets no -U, and a -D where a row is gone.
+func ExamplePrimaryKey() {
+	type Order struct {
+		Customer string
+		Amount   int64
+	}
+	store := sdk.Sink("store", connectors.SinkFactory{
+		Open: func(map[string]string, *types.Schema) (connectors.Sink, error) {
+			return struct{ connectors.Sink }{}, nil // its Writer and Committer
+		},
+		Traits: func(options.Values) connectors.SinkTraits { return connectors.SinkTraits{Changelog: connectors.Upsert} },
+	})
+	p := sdktest.Start(tester{}, func(env *sdk.Env) { // sdk.Main(job, store)
+		env.View("orders", sdk.From[Order](env, "orders", sdk.Kafka{Topic: "orders"}))
+		totals := sdk.Query[Order](env, "totals", "SELECT customer, SUM(amount) AS amount FROM orders GROUP BY customer")
+		totals.To("out", sdk.Connect{Name: "store"}, sdk.PrimaryKey("customer"))
+	}, sdktest.Options{Program: []sdk.MainOption{store}})
+
+	sdktest.Push(p, "orders", Order{"ann", 20})
+	sdktest.Push(p, "orders", Order{"ann", 30})
+	for _, change := range sdktest.Changes[Order](p, "out") {
+		fmt.Println(change)
+	}
+	// Output:
+	// +I{Customer:ann Amount:20}
+	// +U{Customer:ann Amount:50}
+}
+
 // SQL of the job knows the program's own sinks by their names, too. What their traits say is checked: this one takes no updates.
 func ExampleSink() {
 	type Order struct {

@@ -54,9 +54,7 @@ func ExampleKind() {
 	p := sdktest.Start(tester{}, func(env *sdk.Env) {
 		env.View("orders", sdk.From[Order](env, "orders", sdk.Kafka{Topic: "orders"}))
 		totals := sdk.Query[Total](env, "totals", "SELECT customer, SUM(amount) AS `sum` FROM orders GROUP BY customer")
-		totals.To("out", sdk.Connect{Name: "upsert-kafka", Options: map[string]string{
-			"topic": "totals", "key.format": "json", "value.format": "json",
-		}}, sdk.PrimaryKey("customer"))
+		totals.To("out", sdk.Connect{Name: "print"})
 	}, sdktest.Options{})
 
 	sdktest.Push(p, "orders", Order{"ann", 20})

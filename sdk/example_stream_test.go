@@ -58,7 +58,7 @@ func ExampleConnect() {
 	type Order struct{ Customer string }
 	p := sdktest.Start(tester{}, func(env *sdk.Env) {
 		orders := sdk.From[Order](env, "orders", sdk.Connect{Name: "filesystem", Options: map[string]string{
-			"path": "/data/orders", "format": "json", "source.monitor-interval": "10 s",
+			"path": "/data/orders", "format": "json", "on-error": "skip",
 		}})
 		orders.To("out", sdk.Connect{Name: "print"})
 	}, sdktest.Options{})

@@ -4,8 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"millrace/connectors"
+	"millrace/options"
 	"millrace/sdk"
 	"millrace/sdk/sdktest"
+	"millrace/types"
 )
 
 // level is a row of a table of levels by name.
@@ -97,6 +100,44 @@ func TestProcessOfUpdates(t *testing.T) {
 	same(t, "same", sdktest.Changes[level](p, "same"), []sdktest.Change[level]{
 		{Kind: sdk.Insert, Row: level{"a", 1}}, {Kind: sdk.UpdateBefore, Row: level{"a", 1}}, {Kind: sdk.UpdateAfter, Row: level{"a", 3}},
 	})
+}
+
+// TestUpdatesForASinkByKey: a sink that replaces rows by their key gets no -U, and hears of a row whose key changes by a -D.
+func TestUpdatesForASinkByKey(t *testing.T) {
+	store := sdk.Sink("store", connectors.SinkFactory{
+		Open: func(map[string]string, *types.Schema) (connectors.Sink, error) {
+			return struct{ connectors.Sink }{}, nil
+		},
+		Traits: func(options.Values) connectors.SinkTraits { return connectors.SinkTraits{Changelog: connectors.Upsert} },
+	})
+	for _, parallelism := range []int{1, 3} {
+		p := sdktest.Start(t, func(e *sdk.Env) {
+			e.View("levels", sdk.From[level](e, "levels", anywhere))
+			sums := sdk.Query[level](e, "sums", "SELECT name, SUM(level) AS level FROM levels GROUP BY name")
+			sums.To("by-name", sdk.Connect{Name: "store"}, sdk.PrimaryKey("name"))
+			sums.To("by-level", sdk.Connect{Name: "store"}, sdk.PrimaryKey("level"))
+		}, sdktest.Options{Program: []sdk.MainOption{store}, Parallelism: parallelism})
+		sdktest.Push(p, "levels", level{"a", 1})
+		sdktest.Push(p, "levels", level{"a", 2})
+		p.Rescale(2)
+		sdktest.Push(p, "levels", level{"a", 3})
+		for sink, key := range map[string]func(level) any{"by-name": func(l level) any { return l.Name }, "by-level": func(l level) any { return l.Level }} {
+			table := make(map[any]level)
+			for _, c := range sdktest.Changes[level](p, sink) {
+				switch c.Kind {
+				case sdk.UpdateBefore:
+					t.Errorf("%s: %v", sink, c)
+				case sdk.Delete:
+					delete(table, key(c.Row))
+				default:
+					table[key(c.Row)] = c.Row
+				}
+			}
+			if want := (level{"a", 6}); len(table) != 1 || table[key(want)] != want {
+				t.Errorf("%s: the sink has %v", sink, table)
+			}
+		}
+	}
 }
 
 // TestUpdatesNeedASinkForThem: where a function gives updates is known before the job runs.
