@@ -22,7 +22,7 @@ type Value interface {
 	int8 | int16 | int32 | int64 | float32 | float64
 }
 
-// Texts is a column of text or bytes.
+// Texts is a column of text or bytes, for functions of batches.
 type Texts struct{ at int }
 
 // ColumnOf returns a column of a stream by its name.
@@ -105,13 +105,14 @@ func (c Column[V]) In(b *Batch) []V { return stream.Values[V](b.vector(c.at)) }
 // Null tells whether a row is NULL.
 func (c Column[V]) Null(b *Batch, row int) bool { return b.vector(c.at).IsNull(row) }
 
-// In returns the text of a row. It aliases the batch.
+// In returns the text of a row. It aliases the batch, so it is for the call, and must not be changed.
 func (c Texts) In(b *Batch, row int) []byte { return b.vector(c.at).Bytes(row) }
 
 // Null tells whether a row is NULL.
 func (c Texts) Null(b *Batch, row int) bool { return b.vector(c.at).IsNull(row) }
 
-// FilterBatch passes on the rows whose keep a function sets. There is a keep for each row of the batch, all false at first.
+// FilterBatch passes on the rows whose keep a function sets. There is a keep for each row of the batch, all false at first. f is called by
+// several tasks at once; an error fails the job.
 func (s *Stream[T]) FilterBatch(f func(b *Batch, keep []bool) error, options ...Option) *Stream[T] {
 	if !s.ok() {
 		return s
@@ -272,7 +273,8 @@ func (c *Columns) batch(kinds *stream.Batch) (*stream.Batch, error) {
 	return b, nil
 }
 
-// MapBatch makes rows of rows, a batch at a time, as columns.
+// MapBatch makes rows of rows, a batch at a time, as columns. It may make any number of them, but of a stream with updates one of each. f is called by several tasks at once; an
+// error fails the job.
 func MapBatch[U, T any](s *Stream[T], f func(b *Batch, out *Columns) error, options ...Option) *Stream[U] {
 	if !s.ok() {
 		return broken[U](s.env)

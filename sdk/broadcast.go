@@ -81,7 +81,7 @@ func agedOf[V any](kept []byte) (v aged[V], err error) {
 	return v, errors.Join(err, json.Unmarshal(text, &v.value))
 }
 
-// Get returns the value of a key; ok is false where there is none.
+// Get returns the value of a key; ok is false where there is none. What its slices, maps and pointers lead to must not be changed.
 func (b *BroadcastState[K, V]) Get(key K) (value V, ok bool) {
 	v, ok := b.cache[key]
 	if !ok || b.expired(v) {

@@ -26,7 +26,7 @@ func newCollector[T any](m *rows.Mapping) *Collector[T] {
 	return &Collector[T]{mapping: m, tile: make([]T, rows.TileRows), kinds: make([]stream.RowKind, rows.TileRows)}
 }
 
-// Collect gives a row. It is copied.
+// Collect gives a row. What its slices, maps and pointers lead to is read later, so it must not be changed any more.
 func (c *Collector[T]) Collect(row T) {
 	c.tile[c.n], c.kinds[c.n] = row, c.kind
 	if c.n++; c.n == len(c.tile) {

@@ -70,7 +70,8 @@ func (k Kafka) read() (string, map[string]string) {
 	return name, out
 }
 
-// Watermark says how a source tells event time: for each split, the latest rowtime so far, less the delay.
+// Watermark says how a source tells event time: for each split, the latest rowtime so far, less the delay, which is 0 without the option. Event time of the source is that of the
+// split that is the furthest behind.
 func Watermark(delay time.Duration) Option {
 	return func(n *node) {
 		if n.timed("Watermark") {
@@ -79,7 +80,7 @@ func Watermark(delay time.Duration) Option {
 	}
 }
 
-// Idle says after how long without rows a split of a source holds event time back no longer.
+// Idle says after how long without rows, in processing time, a split of a source holds event time back no longer. Without the option it does for ever.
 func Idle(after time.Duration) Option {
 	return func(n *node) {
 		if n.timed("Idle") {
@@ -115,7 +116,8 @@ func From[T any](e *Env, uid string, c Connector, options ...Option) *Stream[T] 
 	return streamOf[T](n, 0, m)
 }
 
-// To writes the stream's rows. A sink has transactions under its uid. A stream with updates needs a sink that takes them.
+// To writes the stream's rows, one column for each field of T. A sink has transactions under its uid. A stream with updates needs a sink that takes them; where that goes by
+// a key, see PrimaryKey. A stream may have any number of sinks.
 func (s *Stream[T]) To(uid string, c Connector, options ...Option) {
 	if !s.ok() {
 		return
@@ -166,7 +168,8 @@ func (n *node) withoutBefore(front input) {
 	n.env.nodes[last-1], n.env.nodes[last] = d, n // nodes stand behind those that they read
 }
 
-// PrimaryKey names the columns of a sink by which rows replace each other.
+// PrimaryKey names the columns of a sink by which rows replace each other. A stream with updates needs it where the connector's trait is connectors.Upsert: it gets no -U then, and
+// changes of a key come to one of its tasks, in their order.
 func PrimaryKey(columns ...string) Option {
 	return func(n *node) {
 		if n.primaryKey = columns; n.sink == nil {

@@ -29,9 +29,11 @@ type Env struct {
 
 // Job is what a job is as a whole. Zero fields leave it to the configuration, as they do in SQL.
 type Job struct {
+	// Name is what people see; "" is the name of the program.
 	Name string
 	// Parallelism is that of operators that name none.
-	Parallelism    int
+	Parallelism int
+	// MaxParallelism is in how many key groups state by key is dealt out: no operator that keeps any can have more tasks, and a savepoint can't be read with another.
 	MaxParallelism int
 	// Checkpoint is how often checkpoints are taken; CheckpointTimeout aborts one that takes longer.
 	Checkpoint        time.Duration

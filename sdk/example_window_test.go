@@ -237,3 +237,37 @@ func ExampleLate() {
 	// [{ann 20}]
 	// late: ann 1000
 }
+
+// A window that takes rows for half a minute after its end gives its result again with each of them: the last one counts.
+func ExampleWindowed_AllowedLateness() {
+	type Order struct {
+		Customer string
+		Amount   int64
+		At       time.Time `millrace:",rowtime"`
+	}
+	p := sdktest.Start(tester{}, func(env *sdk.Env) {
+		orders := sdk.KeyByFields[string](sdk.From[Order](env, "orders", sdk.Kafka{Topic: "orders"}), "customer")
+		minutes := sdk.Windows(orders, sdk.Tumble(time.Minute)).AllowedLateness(30 * time.Second).KeepLate()
+		revenue := sdk.Aggregate(minutes, "revenue", sdk.Aggregator[string, Order, int64, string]{
+			Add: func(sum *int64, o *Order) error { *sum += o.Amount; return nil },
+			Result: func(w sdk.WindowOf[string], sum *int64) (string, error) {
+				return fmt.Sprintf("%s %s %d", w.Start.Format(time.TimeOnly), w.Key, *sum), nil
+			},
+		})
+		revenue.To("out", sdk.Kafka{Topic: "revenue", Format: "raw"})
+		sdk.Late[Order](revenue).To("late", sdk.Kafka{Topic: "late-orders"})
+	}, sdktest.Options{})
+
+	sdktest.Push(p, "orders", Order{"ann", 20, noon}, Order{"bob", 5, noon.Add(80 * time.Second)})
+	sdktest.Push(p, "orders", Order{"ann", 30, noon.Add(time.Second)})
+	p.Watermark("orders", noon.Add(90*time.Second))
+	sdktest.Push(p, "orders", Order{"ann", 1000, noon.Add(time.Second)})
+	for _, line := range sdktest.Rows[string](p, "out") {
+		fmt.Println(line)
+	}
+	fmt.Println(len(sdktest.Rows[Order](p, "late")), "came too late")
+	// Output:
+	// 12:00:00 ann 20
+	// 12:00:00 ann 50
+	// 1 came too late
+}

@@ -74,7 +74,7 @@ type (
 	value[R any] struct{ Value R }
 )
 
-// ScalarFunc has SQL call a function of one argument: env.Query(... "SELECT NAME(a) ..."). Names are as SQL's: case does not count, and a name of the engine's is refused. An argument that is a
+// ScalarFunc has SQL call a function of one argument: Query[T](e, uid, "SELECT NAME(a) ..."). Names are as SQL's: case does not count, and a name of the engine's is refused. An argument that is a
 // struct of the user's stands for as many arguments as it has columns. An argument that is no pointer takes no NULL: for rows that have one, the result is NULL and
 // the function is not called. An error or a panic fails the job, and tells the arguments. The function is called by several goroutines at once.
 func ScalarFunc[A, R any](e *Env, name string, f func(A) (R, error), options ...FuncOption) {
@@ -234,7 +234,7 @@ func Argument[V Value](i int) Column[V] { return Column[V]{i} }
 // TextArgument returns a column of text or bytes of the arguments.
 func TextArgument(i int) Texts { return Texts{i} }
 
-// TableFunc has SQL call a function that makes rows of its arguments: FROM t, LATERAL TABLE(NAME(a)). The columns of R are those of its rows. emit copies a row; it is for the call. Of equal
+// TableFunc has SQL call a function that makes rows of its arguments: FROM t, LATERAL TABLE(NAME(a)). The columns of R are those of its rows. emit is for the call; what slices, maps and pointers of a row lead to must not be changed after it. Of equal
 // arguments the function makes equal rows: rows that are taken back come through it once more. Arguments and failures are as ScalarFunc's; rows with a NULL where none is taken have
 // nothing made of them.
 func TableFunc[A, R any](e *Env, name string, f func(a A, emit func(R)) error, options ...FuncOption) {

@@ -16,7 +16,7 @@ import (
 // JoinKind says which rows a join gives that have no partner.
 type JoinKind uint8
 
-// The kinds of joins. The partner of a row that has none is nil.
+// The kinds of joins: pairs alone, or with the rows of the left, the right or both that have no partner, which is nil then.
 const (
 	InnerJoin = JoinKind(jobgraph.InnerJoin)
 	LeftJoin  = JoinKind(jobgraph.LeftJoin)
@@ -38,7 +38,8 @@ type joinSide struct {
 	what    string
 }
 
-// Within has a row of the right meet one of the left if its event time, less the left's, is from lower to upper.
+// Within has a row of the right meet one of the left if its event time, less the left's, is from lower to upper, both included. Both streams need a rowtime, and rows that only
+// come. A row is kept until event time says that no partner can come; that of an outer join that has none is given then.
 func Within(lower, upper time.Duration) JoinOn {
 	return JoinOn{what: "interval-join", body: func(l, r *joinSide, kind jobgraph.JoinType) (jobgraph.OperatorBody, string) {
 		for _, s := range []*joinSide{l, r} {
@@ -53,7 +54,8 @@ func Within(lower, upper time.Duration) JoinOn {
 	}}
 }
 
-// Ever has all rows of equal keys meet, whenever they come. Rows are kept for a time to live after they came; 0 keeps them for ever.
+// Ever has all rows of equal keys meet, whenever they come. Rows are kept for a time to live after they came, in processing time; 0 keeps them for ever. Streams may have updates.
+// An outer join takes back what it gave of a row without a partner when one comes, so it gives updates.
 func Ever(ttl time.Duration) JoinOn {
 	return JoinOn{what: "join", body: func(l, r *joinSide, kind jobgraph.JoinType) (jobgraph.OperatorBody, string) {
 		side := func(s *joinSide) jobgraph.JoinSide {
@@ -225,7 +227,8 @@ func windowed[K, T any](k *Keyed[K, T], uid string, w Window) (*Keyed[K, T], int
 	return &Keyed[K, T]{Stream: &s, keys: k.keys, by: k.by}, schema.Index(jobgraph.WindowEnd)
 }
 
-// JoinWindows joins the rows of two keyed streams that are in the same window, when event time closes it.
+// JoinWindows joins the rows of two keyed streams that are in the same window, when event time closes it. f borrows both rows; of an outer join, the one that is missing is nil. Both
+// streams need a rowtime, and rows that only come. Rows that come later are counted and dropped.
 func JoinWindows[Out, K, L, R any](kind JoinKind, left *Keyed[K, L], right *Keyed[K, R], uid string, w Window, f func(*L, *R) (Out, error), options ...Option) *Stream[Out] {
 	if !left.ok() || !right.ok() {
 		return broken[Out](left.env)

@@ -27,7 +27,8 @@ type MapState[K comparable, V any] struct {
 	none   aging // of keys
 }
 
-// NewMap declares a state of a map from K to V a key.
+// NewMap declares a state of a map from K to V a key. A K is a number, a text, a time, or a struct of such, and stays the type that it is; a V is kept, and may change, as
+// that of NewValue.
 func NewMap[K comparable, V any](s *Setup, name string, options ...StateOption) *MapState[K, V] {
 	m := &MapState[K, V]{}
 	m.declare(s, name, options)
@@ -37,7 +38,7 @@ func NewMap[K comparable, V any](s *Setup, name string, options ...StateOption) 
 // OrderedMapState is a MapState whose entries can be asked for by the order of K, as SQL has it.
 type OrderedMapState[K comparable, V any] struct{ MapState[K, V] }
 
-// NewOrderedMap declares a state of an ordered map from K to V a key.
+// NewOrderedMap declares a state of an ordered map from K to V a key. K and V are as NewMap's.
 func NewOrderedMap[K comparable, V any](s *Setup, name string, options ...StateOption) *OrderedMapState[K, V] {
 	m := &OrderedMapState[K, V]{}
 	m.declare(s, name, options)
@@ -161,7 +162,8 @@ func (m *MapState[K, V]) Clear() {
 	}
 }
 
-// All returns the entries of the map, by the order of their keys. Entries behind the one at hand may be changed meanwhile.
+// All returns the entries of the map, by the order of their keys. Any may be changed meanwhile, the one at hand too; of those that are to come, either what they were or what they
+// have become may come.
 func (m *MapState[K, V]) All() iter.Seq2[K, V] {
 	return m.scan(&statebackend.OrderedScan{})
 }

@@ -51,10 +51,10 @@ func UID(uid string) Option {
 	return func(n *node) { n.uid, n.named = types.OperatorUID(uid), true }
 }
 
-// Name is what people see.
+// Name is what people see of an operator, instead of what it is and its uid.
 func Name(name string) Option { return func(n *node) { n.name = name } }
 
-// Parallelism of an operator. Where it is not that of the operator in front, rows are dealt out anew.
+// Parallelism is how many tasks an operator has, instead of as many as the job says. Where it is not that of the operator in front, rows are dealt out anew.
 func Parallelism(p int) Option { return func(n *node) { n.parallelism = p } }
 
 // SlotSharingGroup keeps the operator out of the slots of other groups.

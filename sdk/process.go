@@ -46,10 +46,11 @@ func (c *Context[K, Out]) Watermark() time.Time { return timeOf(int64(c.core.wat
 // Now returns processing time: the engine's clock, which does not run backwards.
 func (c *Context[K, Out]) Now() time.Time { return timeOf(c.core.rt.Time.Now()) }
 
-// SetTimer has the function's Timer called for this key when event time has reached a time. A timer that is set twice is called once.
+// SetTimer has the function's Timer called for this key when event time has reached a time, which counts in whole milliseconds; where it has already, with the next watermark. A timer
+// that is set twice is called once. Timers are state, and need a key: a broadcast row has none.
 func (c *Context[K, Out]) SetTimer(at time.Time) { c.core.setTimer(c.core.events, at) }
 
-// SetClockTimer has Timer called for this key when processing time has reached a time.
+// SetClockTimer has Timer called for this key when processing time has reached a time, as SetTimer does by event time. At the end of the input, those that are not due are not called.
 func (c *Context[K, Out]) SetClockTimer(at time.Time) { c.core.setTimer(c.core.clock, at) }
 
 // DeleteTimer deletes the timer of this key at a time, if it was not called yet.
@@ -100,7 +101,7 @@ type Timer struct {
 // Kind is what a row does to the table that a stream with updates describes.
 type Kind uint8
 
-// The kinds.
+// The kinds: +I, -U, +U and -D. An update is a -U of the row as it was, and a +U of the row as it has become.
 const (
 	Insert       = Kind(stream.Insert)
 	UpdateBefore = Kind(stream.UpdateBefore)
@@ -136,7 +137,7 @@ func KeyedProcess[K, In, Out any](s *Keyed[K, In], uid string, make func(*Setup)
 	}, s.keys, sideOf(s.Stream, s))
 }
 
-// CoProcessor is a function of two streams with equal keys.
+// CoProcessor is a function of two streams with equal keys. Rows of the two come in any order. Each function borrows its row; Timer need not be. An error fails the job.
 type CoProcessor[K, Left, Right, Out any] struct {
 	Left  func(c *Context[K, Out], row *Left) error
 	Right func(c *Context[K, Out], row *Right) error
@@ -151,7 +152,8 @@ func CoProcess[K, L, R, Out any](left *Keyed[K, L], right *Keyed[K, R], uid stri
 	}, left.keys, sideOf(left.Stream, left), sideOf(right.Stream, right))
 }
 
-// BroadcastProcessor is a function of a keyed stream, and of one of which every task gets every row.
+// BroadcastProcessor is a function of a keyed stream, and of one of which every task gets every row. Rows of the two come in any order: one of the keyed stream may come before the
+// rules that it needs. Each function borrows its row; Timer need not be. An error fails the job.
 type BroadcastProcessor[K, In, Rule, Out any] struct {
 	Row func(c *Context[K, Out], row *In) error
 	// Broadcast takes a row that every task gets. It must do the same in each: it changes broadcast state, and neither reads nor changes state by key.
@@ -159,7 +161,7 @@ type BroadcastProcessor[K, In, Rule, Out any] struct {
 	Timer     func(c *Context[K, Out], timer Timer) error
 }
 
-// BroadcastProcess is KeyedProcess with a second stream whose rows every task gets: rules, prices, settings.
+// BroadcastProcess is KeyedProcess with a second stream whose rows every task gets: rules, prices, settings. They are kept in broadcast state (NewBroadcast).
 func BroadcastProcess[K, In, Rule, Out any](
 	s *Keyed[K, In], rules *Stream[Rule], uid string, make func(*Setup) BroadcastProcessor[K, In, Rule, Out], options ...Option,
 ) *Stream[Out] {

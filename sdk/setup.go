@@ -107,7 +107,7 @@ func (s *Setup) timers() {
 		jobgraph.NativeTable{Name: eventTimers, Shape: jobgraph.NativeTimers}, jobgraph.NativeTable{Name: clockTimers, Shape: jobgraph.NativeTimers})
 }
 
-// Side is a side output of a function. It is for the function's own calls.
+// Side is a side output of a function. It is for the function's own calls. Its rows only come, whatever those of the function do.
 type Side[T any] struct{ *Collector[T] }
 
 // NewSide declares a side output. SideOutput is its stream.
@@ -132,7 +132,8 @@ func NewSide[T any](s *Setup, name string) *Side[T] {
 	return side
 }
 
-// SideOutput returns the stream of a side output of the function that made a stream.
+// SideOutput returns the stream of a side output of the function that made a stream, by the name that it gave to NewSide. T is the type that it gave, too. Where nothing else is read of
+// the function, its own rows go nowhere.
 func SideOutput[T, Main any](of *Stream[Main], name string) *Stream[T] {
 	if !of.ok() {
 		return broken[T](of.env)

@@ -159,7 +159,7 @@ func (e *Env) View(name string, s Readable) {
 }
 
 // Query plans a query over the job's views and tables, and returns its rows. The columns of T are found among those of the query by their names; the query may have others. Where
-// the query gives updates, the stream has them. State is found by the uid, as everywhere. It has at most 40 letters, digits, _ and -.
+// the query gives updates, the stream has them. State is found by the uid, as everywhere. A uid of SQL has at most 40 letters, digits, _ and -.
 func Query[T any](e *Env, uid, text string) *Stream[T] {
 	m, l := mappingOf[T](e), e.language()
 	if m == nil || l == nil {

@@ -124,7 +124,7 @@ type ListState[V any] struct {
 	count [1]int32
 }
 
-// NewList declares a state of a list of Vs a key.
+// NewList declares a state of a list of Vs a key. A V is kept, and may change, as that of NewValue.
 func NewList[V any](s *Setup, name string, options ...StateOption) *ListState[V] {
 	l := &ListState[V]{}
 	m, o := stateMapping[V](s, name), stateOptionsOf(s, name, options)

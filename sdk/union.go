@@ -2,7 +2,7 @@ package sdk
 
 import "millrace/jobgraph"
 
-// Union merges streams of one type. Rows of different streams come in any order.
+// Union merges streams of one type. Rows of different streams come in any order. Event time is that of the stream that is the furthest behind.
 func Union[T any](first *Stream[T], others ...*Stream[T]) *Stream[T] {
 	all := append([]*Stream[T]{first}, others...)
 	inputs := make([]input, 0, len(all))

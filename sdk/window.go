@@ -13,17 +13,17 @@ import (
 // Window says how windows lie in time. Times are event time, from the rowtime field of the rows.
 type Window struct{ spec jobgraph.WindowSpec }
 
-// Tumble is windows of a size, one after the other.
+// Tumble is windows of a size, one after the other: from each multiple of the size since 1970, in UTC, to the next, but for an Offset.
 func Tumble(size time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Tumbling, Size: size}}
 }
 
-// Hop is windows of a size, one every slide: a row is in size / slide of them.
+// Hop is windows of a size, one every slide: a row is in size / slide of them, which has to be a whole number.
 func Hop(size, slide time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Hopping, Size: size, Slide: slide}}
 }
 
-// Cumulate is windows from the start of a span to each step in it.
+// Cumulate is windows from the start of a span of a size to each step in it: a row is in that of its step, and in all behind it in the span. The size is a multiple of the step.
 func Cumulate(size, step time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Cumulating, Size: size, Slide: step}}
 }
@@ -33,7 +33,7 @@ func Session(gap time.Duration) Window {
 	return Window{jobgraph.WindowSpec{Kind: jobgraph.Session, Size: gap}}
 }
 
-// Offset moves the windows in time.
+// Offset moves the windows in time: they begin so much later, or earlier, than they would. It is less than their size, or their slide or step, either way. Sessions take none.
 func (w Window) Offset(d time.Duration) Window {
 	w.spec.Offset = d
 	return w
@@ -88,7 +88,8 @@ func (w *Windowed[K, T]) AllowedLateness(d time.Duration) *Windowed[K, T] {
 	return &out
 }
 
-// Late returns the rows that came too late for the windows of which a stream was made.
+// Late returns the rows that came too late for the windows of which a stream was made, as they came, where KeepLate has asked for them. T is their type: that of the stream in front
+// of the windows.
 func Late[T, Out any](of *Stream[Out]) *Stream[T] {
 	if !of.ok() {
 		return broken[T](of.env)
@@ -110,7 +111,7 @@ func (w *Windowed[K, T]) keepLate(n *node) {
 	}
 }
 
-// Aggregation is an aggregate function over a column, and what its result is called.
+// Aggregation is an aggregate function over a column, and what its result is called. Results have the types that they have in SQL; of a column that may be NULL, all but counts may be, too.
 type Aggregation struct {
 	function, column, as string
 }
