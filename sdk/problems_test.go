@@ -170,6 +170,7 @@ func TestOneProblemIsSaidOnce(t *testing.T) {
 			sdk.JoinWindows(sdk.InnerJoin, timeless, timeless, "join", sdk.Tumble(time.Second), func(*int64, *int64) (int64, error) { return 0, nil })
 		},
 		"SideOutput": func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.SideOutput[string](s, "late") },
+		"Late":       func(_ *sdk.Env, s *sdk.Stream[click]) { sdk.Late[click](s) },
 		"View":       func(e *sdk.Env, s *sdk.Stream[click]) { e.View("", s) },
 		"given up":   nil,
 	} {

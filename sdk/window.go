@@ -96,6 +96,7 @@ func Late[T, Out any](of *Stream[Out]) *Stream[T] {
 	}
 	late, ok := of.node.late.(*Stream[T])
 	if !ok {
+		of.refused()
 		of.env.problem(failure.Message{Primary: fmt.Sprintf("the %s %s keeps no late rows of that type", of.node.what, of.node.uid), Hint: "ask for them by KeepLate in front of it, and give Late the type of its input"})
 		return broken[T](of.env)
 	}
