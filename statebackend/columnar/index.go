@@ -1,7 +1,7 @@
 package columnar
 
 const (
-	indexBitsMin = 9
+	indexBitsMin = 6
 	// indexSpare is the room behind the last home: runs of entries end there
 	// instead of wrapping around, so that a migration goes in one direction.
 	indexSpare = 64

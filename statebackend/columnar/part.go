@@ -45,7 +45,7 @@ func (p *part) Upsert(keys *stream.Keys, slots []Slot) (Slot, error) {
 		}
 		firstNew = p.n
 	}
-	if err := p.index.reserve(0); err != nil {
+	if err := p.index.reserve(p.first); err != nil {
 		return 0, p.table.store.tier.explain(err)
 	}
 	for lo := 0; lo < len(slots); lo += tileRows {

@@ -17,8 +17,11 @@ const (
 	blockMask  = blockRows - 1
 	blockShift = 16
 	// firstRows is the size at which the first block begins. It doubles up to a
-	// whole block, so that a small namespace takes little.
-	firstRows = 256
+	// whole block, so that a small namespace takes little. Where others of the table had more
+	// rows the next begins with as many, firstRowsMax at most: it would only grow to that.
+	firstRows, firstRowsMax = 32, 256
+	// firstWords is what bitmaps of slots begin with.
+	firstWords = 4
 )
 
 // rows is a growing sequence of rows of stride words, in blocks that never move
@@ -29,6 +32,7 @@ type rows struct {
 	blocks [][]uint64
 	n      Slot // rows there are
 	room   int  // rows for which there is memory
+	first  int  // rows with which the first block begins, where that is more than firstRows
 }
 
 func newRows(m *memory, stride int) rows { return rows{mem: m, stride: stride} }
@@ -45,7 +49,7 @@ func (r *rows) grow() error {
 	case c >= slotsMax:
 		return failure.Externalf(failure.Never, "a namespace of state has %d rows, at most %d", r.n, slotsMax)
 	case c == 0:
-		return r.addBlock(firstRows)
+		return r.addBlock(max(r.first, firstRows))
 	case c < blockRows:
 		return r.widen(c * 2)
 	default:
@@ -153,7 +157,7 @@ func (t *rowSet) take() (Slot, error) {
 }
 
 func (t *rowSet) lengthen(m stream.Bitmap) stream.Bitmap {
-	grown := len(m)/2 + firstRows/64
+	grown := len(m)/2 + firstWords
 	t.mem.account(int64(grown) * 8)
 	return append(m, make(stream.Bitmap, grown)...)
 }

@@ -200,7 +200,7 @@ func (p *part) need(n int) int64 {
 	case free >= n:
 		return 0
 	case p.room < blockRows:
-		return int64(max(p.room, firstRows)*p.stride) * 16
+		return int64(max(p.room, p.first, firstRows)*p.stride) * 16
 	default:
 		return int64(blockRows*p.stride) * 8
 	}

@@ -288,12 +288,15 @@ func (t *timerTable) less(x, y timerEntry) bool {
 	return cmp.Less(int64(a[2]), int64(b[2]))
 }
 
+// firstTimers is for how many timers a heap begins with room.
+const firstTimers = 256
+
 // heapRoom makes room for an entry more.
 func (t *timerTable) heapRoom() error {
 	if len(t.heap) < cap(t.heap) {
 		return nil
 	}
-	grown := max(cap(t.heap)*2, firstRows)
+	grown := max(cap(t.heap)*2, firstTimers)
 	size := int64(grown) * 16
 	if err := t.mem.charge(size - t.charged); err != nil {
 		return err

@@ -27,6 +27,7 @@ type valueTable struct {
 	last    *part   // the part asked for last
 	empties []*part
 
+	begins  int       // rows for which a namespace has room from the start; see firstRows
 	dropped []int64   // namespaces dropped since the last freeze, ascending
 	removed removeLog // keys deleted since the last freeze
 
@@ -102,15 +103,26 @@ func (t *valueTable) search(namespace int64) int {
 }
 
 func (t *valueTable) emptyPart() *part {
+	var p *part
 	if last := len(t.empties) - 1; last >= 0 {
-		p := t.empties[last]
-		t.empties = t.empties[:last]
-		return p
+		p, t.empties = t.empties[last], t.empties[:last]
+	} else {
+		p = &part{
+			table: t, rowSet: newRowSet(t.store.memory, t.keyWords+t.width),
+			bytes: newArena(t.store.memory), null: noSlot, sweep: noSlot,
+		}
 	}
-	return &part{
-		table: t, rowSet: newRowSet(t.store.memory, t.keyWords+t.width),
-		bytes: newArena(t.store.memory), null: noSlot, sweep: noSlot,
+	p.first = t.begins
+	return p
+}
+
+// learn has namespaces to come begin as large as one was that is over, or by half smaller than those before it.
+func (t *valueTable) learn(p *part) {
+	size := firstRows
+	for size < int(p.n) && size < firstRowsMax {
+		size *= 2
 	}
+	t.begins = max(size, t.begins/2)
 }
 
 // Namespaces implements statebackend.ValueTable.
@@ -138,6 +150,7 @@ func (t *valueTable) Drop(namespace int64) {
 	if p.persisted {
 		t.noteDrop(namespace)
 	}
+	t.learn(p)
 	p.release()
 	if len(t.empties) < partsPooledMax {
 		t.empties = append(t.empties, p)
