@@ -26,7 +26,6 @@ func (o *stateOptions) aged(columns []jobgraph.NativeColumn) []jobgraph.NativeCo
 type aging struct {
 	core   *core
 	ttl    int64 // milliseconds; 0: none
-	word   int   // of a row
 	rows   agedRows
 	remove func([]statebackend.Slot)
 	at     statebackend.Slot // where the sweep goes on
@@ -44,22 +43,21 @@ type agedRows interface {
 // sweepRows is how many rows of a state with a time to live are looked at with each batch.
 const sweepRows = 64
 
-// open begins to look after a table with these columns.
-func (a *aging) open(c *core, ttl time.Duration, columns []jobgraph.NativeColumn, rows agedRows, remove func([]statebackend.Slot)) {
+// open begins to look after a table.
+func (a *aging) open(c *core, ttl time.Duration, rows agedRows, remove func([]statebackend.Slot)) {
 	if a.ttl = ttl.Milliseconds(); a.ttl == 0 {
 		return
 	}
-	specs := make([]statebackend.ColumnSpec, len(columns))
-	for i, c := range columns {
-		specs[i] = statebackend.ColumnSpec{Name: c.Name, Type: c.Type}
-	}
-	words, _ := statebackend.WordOf(specs)
-	a.core, a.rows, a.remove, a.word = c, rows, remove, words[len(words)-1]
+	a.core, a.rows, a.remove = c, rows, remove
 	a.slots = make([]statebackend.Slot, sweepRows)
 	c.swept = append(c.swept, a.sweep)
 }
 
-func (a *aging) writtenAt(s statebackend.Slot) *uint64 { return &a.rows.Rows().At(s)[a.word] }
+// writtenAt returns the word of a row that says when it was written, the last.
+func (a *aging) writtenAt(s statebackend.Slot) *uint64 {
+	row := a.rows.Rows().At(s)
+	return &row[len(row)-1]
+}
 
 // expired tells whether the time of a row has passed.
 func (a *aging) expired(s statebackend.Slot) bool {

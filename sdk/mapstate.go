@@ -24,7 +24,6 @@ type MapState[K comparable, V any] struct {
 	count  [1]int32
 	of     []int // the columns of the value
 	age    aging
-	none   aging // of keys
 }
 
 // NewMap declares a state of a map from K to V a key. A K is a number, a text, a time, or a struct of such, and stays the type that it is; a V is kept, and may change, as
@@ -56,8 +55,8 @@ func (m *MapState[K, V]) declare(s *Setup, name string, options []StateOption) {
 		return
 	}
 	m.core, m.table = s.core, s.core.rt.Tables.OrderedMaps[name]
-	m.age.open(s.core, o.ttl, columns, m.table, m.table.Remove)
-	m.keys.open(s.core, keys, &m.none)
+	m.age.open(s.core, o.ttl, m.table, m.table.Remove)
+	m.keys.open(s.core, keys, new(aging)) // keys have no time of their own
 	m.values.open(s.core, values, &m.age)
 	fields := make([]types.Field, len(columns))
 	for i, c := range columns {

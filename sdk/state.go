@@ -69,7 +69,7 @@ func NewValue[V any](s *Setup, name string, options ...StateOption) *ValueState[
 		return v
 	}
 	v.core, v.part = s.core, s.core.rt.Tables.Values[name].Part(0, true)
-	v.age.open(s.core, o.ttl, columns, v.part, v.part.Delete)
+	v.age.open(s.core, o.ttl, v.part, v.part.Delete)
 	return v
 }
 
@@ -137,7 +137,7 @@ func NewList[V any](s *Setup, name string, options ...StateOption) *ListState[V]
 		return l
 	}
 	l.core, l.table = s.core, s.core.rt.Tables.Multimaps[name]
-	l.age.open(s.core, o.ttl, columns, l.table, l.table.Remove)
+	l.age.open(s.core, o.ttl, l.table, l.table.Remove)
 	l.kept.open(s.core, m, &l.age)
 	l.row.open(s.core, l.kept.schema)
 	return l

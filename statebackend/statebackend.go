@@ -171,6 +171,15 @@ type ColumnSpec struct {
 	NullOf string
 }
 
+// ColumnsOf returns columns for the fields of rows.
+func ColumnsOf(fields []types.Field) []ColumnSpec {
+	columns := make([]ColumnSpec, len(fields))
+	for i, f := range fields {
+		columns[i] = ColumnSpec{Name: f.Name, Type: f.Type}
+	}
+	return columns
+}
+
 // ValueTable holds rows by (namespace, key).
 type ValueTable interface {
 	// Part returns the rows of a namespace; nil where it has none and create is false.

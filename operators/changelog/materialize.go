@@ -114,10 +114,7 @@ func (m *Materialize) open(in *types.Schema) (err error) {
 	if err != nil {
 		return err
 	}
-	specs := make([]statebackend.ColumnSpec, in.Len())
-	for i, f := range in.Fields {
-		specs[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
+	specs := statebackend.ColumnsOf(in.Fields)
 	m.rows, err = m.ctx.State.OrderedMap(statebackend.OrderedMapSpec{
 		ID: statebackend.TableID{Operator: m.ctx.Operator, Name: "rows"}, Keys: keys, Columns: specs,
 	})

@@ -116,7 +116,7 @@ func (s *side) open(t tableSpec, in *types.Schema, columns []int) error {
 		fields = append(fields, types.Field{Name: "$written", Type: types.Of(types.BigInt)})
 	}
 	s.schema = types.NewSchema(fields...)
-	specs := columnSpecs(fields)
+	specs := statebackend.ColumnsOf(fields)
 	words, _ := statebackend.WordOf(specs)
 	if t.matches {
 		s.matches = words[in.Len()]
@@ -135,14 +135,6 @@ func (s *side) open(t tableSpec, in *types.Schema, columns []int) error {
 	s.ordered, err = s.ctx.State.OrderedMap(statebackend.OrderedMapSpec{ID: id, Keys: keys, Columns: specs})
 	s.table = s.ordered
 	return err
-}
-
-func columnSpecs(fields []types.Field) []statebackend.ColumnSpec {
-	specs := make([]statebackend.ColumnSpec, len(fields))
-	for i, f := range fields {
-		specs[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
-	return specs
 }
 
 func keyTypes(in *types.Schema, columns []int) []types.Type {

@@ -51,7 +51,7 @@ func newTimed(ctx *operators.Context, name string, input int, keys *jobgraph.Joi
 	}
 	fields := append(slices.Clone(in.Fields), types.Field{Name: mark, Type: types.Of(types.BigInt)})
 	t.schema = types.NewSchema(fields...)
-	specs := columnSpecs(fields)
+	specs := statebackend.ColumnsOf(fields)
 	words, _ := statebackend.WordOf(specs)
 	t.mark = words[in.Len()]
 	t.table, err = ctx.State.OrderedMap(statebackend.OrderedMapSpec{

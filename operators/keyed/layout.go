@@ -31,9 +31,7 @@ func newLayout(s *types.Schema) layout {
 		l.columns = append(l.columns, statebackend.ColumnSpec{Name: fmt.Sprintf("$nulls%d", i), Type: number})
 	}
 	l.first = len(l.columns)
-	for _, f := range s.Fields {
-		l.columns = append(l.columns, statebackend.ColumnSpec{Name: f.Name, Type: f.Type})
-	}
+	l.columns = append(l.columns, statebackend.ColumnsOf(s.Fields)...)
 	all, _ := statebackend.WordOf(l.columns)
 	l.words = all[l.first:]
 	return l

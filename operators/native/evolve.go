@@ -21,7 +21,7 @@ type evolution struct {
 }
 
 func newEvolution(had, to *types.Schema) (*evolution, error) {
-	origins, _, problems := statebackend.Origins(specsOf(had), specsOf(to), true)
+	origins, _, problems := statebackend.Origins(statebackend.ColumnsOf(had.Fields), statebackend.ColumnsOf(to.Fields), true)
 	if len(problems) > 0 {
 		return nil, failure.User(failure.Message{
 			Primary: fmt.Sprintf("a row had the columns %s when it was kept, and has %s now: %s", had, to, strings.Join(problems, "; ")),
@@ -43,15 +43,6 @@ func newEvolution(had, to *types.Schema) (*evolution, error) {
 		}
 	}
 	return e, nil
-}
-
-// specsOf describes columns as a table of state does.
-func specsOf(s *types.Schema) []statebackend.ColumnSpec {
-	out := make([]statebackend.ColumnSpec, s.Len())
-	for i, f := range s.Fields {
-		out[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
-	return out
 }
 
 // apply returns the rows of b, which it takes over, with the declared columns.

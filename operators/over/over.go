@@ -177,10 +177,7 @@ func (o *Over) declare(keys []types.Type, in *types.Schema) (err error) {
 	if o.groups, err = o.ctx.State.Value(statebackend.ValueSpec{ID: id("groups"), Keys: keys, Columns: columns}); err != nil {
 		return err
 	}
-	stored := make([]statebackend.ColumnSpec, in.Len())
-	for i, f := range in.Fields {
-		stored[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
+	stored := statebackend.ColumnsOf(in.Fields)
 	if o.rows, err = o.ctx.State.OrderedMap(statebackend.OrderedMapSpec{ID: id("rows"), Keys: keys, Columns: stored}); err != nil {
 		return err
 	}

@@ -116,10 +116,7 @@ func (s *Sorted) declare(keys []types.Type, in *types.Schema) (err error) {
 		return err
 	}
 	s.stored = types.NewSchema(append(append([]types.Field{}, in.Fields...), types.Field{Name: "$number", Type: number})...)
-	columns := make([]statebackend.ColumnSpec, s.stored.Len())
-	for i, f := range s.stored.Fields {
-		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
+	columns := statebackend.ColumnsOf(s.stored.Fields)
 	s.rows, err = s.ctx.State.OrderedMap(statebackend.OrderedMapSpec{ID: id("rows"), Keys: keys, Columns: columns})
 	return err
 }

@@ -126,7 +126,7 @@ func (r *Rank) Open(ctx *operators.Context) error {
 	})
 	if err == nil {
 		r.rows, err = ctx.State.OrderedMap(statebackend.OrderedMapSpec{
-			ID: statebackend.TableID{Operator: ctx.Operator, Name: "rows"}, Keys: keys, Columns: columnsOf(in),
+			ID: statebackend.TableID{Operator: ctx.Operator, Name: "rows"}, Keys: keys, Columns: statebackend.ColumnsOf(in.Fields),
 		})
 	}
 	if err != nil {
@@ -172,14 +172,6 @@ func (r *Rank) bind(in *types.Schema) (err error) {
 	}
 	r.reader, err = stream.NewKeyReader(in, r.spec.Keys)
 	return err
-}
-
-func columnsOf(s *types.Schema) []statebackend.ColumnSpec {
-	columns := make([]statebackend.ColumnSpec, s.Len())
-	for i, f := range s.Fields {
-		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
-	return columns
 }
 
 // Process finds out which rows may change a rank and groups them by partition. What they change is worked out by Next.

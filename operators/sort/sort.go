@@ -87,10 +87,7 @@ func (s *Sort) open(in *types.Schema) (err error) {
 	if s.reader, err = stream.NewKeyReader(in, nil); err != nil {
 		return err
 	}
-	columns := make([]statebackend.ColumnSpec, in.Len())
-	for i, f := range in.Fields {
-		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
-	}
+	columns := statebackend.ColumnsOf(in.Fields)
 	s.rows, err = s.ctx.State.OrderedMap(statebackend.OrderedMapSpec{
 		ID: statebackend.TableID{Operator: s.ctx.Operator, Name: "rows"}, Columns: columns,
 	})

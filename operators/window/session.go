@@ -131,9 +131,8 @@ func (s *Sessions) declare() error {
 	if s.values != nil {
 		s.stored.Fields = append(s.stored.Fields, birthField)
 	}
-	columns := make([]statebackend.ColumnSpec, s.stored.Len())
-	for i, f := range s.stored.Fields {
-		columns[i] = statebackend.ColumnSpec{Name: f.Name, Type: f.Type}
+	columns := statebackend.ColumnsOf(s.stored.Fields)
+	for _, f := range s.stored.Fields {
 		s.found.Columns = append(s.found.Columns, stream.NewBuilder(s.ctx.Pool, f.Type, aggregate.TileRows))
 	}
 	id := func(name string) statebackend.TableID {
